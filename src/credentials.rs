@@ -1,0 +1,59 @@
+//! What was issued: the variables that a job gets, and how long they live.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::secret::Secret;
+
+/// One variable that the job gets.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Out of our tables, or checked: `^[A-Za-z_][A-Za-z0-9_]*$`.
+    pub name: String,
+    /// What it is set to. All values are handled as secrets; see `sensitive`.
+    pub value: Secret,
+    /// Whether the value gives access by itself (a key id or a region does not): these are masked in output.
+    pub sensitive: bool,
+}
+
+/// A lease of Vault's: what can be renewed and revoked.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// As in `sys/leases/revoke`.
+    pub id: String,
+    /// Whether `sys/leases/renew` can extend it.
+    pub renewable: bool,
+}
+
+/// How long something is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// From the moment of issue.
+    pub ttl: Duration,
+    /// The end, in UTC.
+    pub until: Timestamp,
+}
+
+/// What one provider gave.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// `exoscale`, `aws`, …, `read`, `login`.
+    pub provider: String,
+    /// The role in the engine, where there is one.
+    pub role: Option<String>,
+    /// The path that was read, mount included.
+    pub path: String,
+    /// What the cloud calls this key, where the engine says it: for people, in the summary.
+    pub label: Option<String>,
+    /// In the order in which they are written.
+    pub variables: Vec<Variable>,
+    /// Variables that the cloud's tools would prefer over ours: unset, never set to the empty string.
+    pub unsets: Vec<String>,
+    /// The lease, unless the engine made none.
+    pub lease: Option<Lease>,
+    /// The effective life; `None` where it never ends, or nobody says when.
+    pub life: Option<Life>,
+    /// Whether it stays good when the Vault token ends (STS, KV, static keys).
+    pub outlives_token: bool,
+}

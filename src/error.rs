@@ -1,0 +1,75 @@
+//! How a fault travels: each module has its own error type, which says what went wrong ([`std::fmt::Display`] and
+//! `source`), with which exit code, and what to do about it ([`Explain`]). [`Error`] carries any of them to `main`.
+
+use std::fmt::{self, Write as _};
+
+/// Why the process ends: the documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A bug in ci-creds.
+    Bug = 1,
+    /// Arguments, an unknown command, a name that `read` refuses.
+    Usage = 2,
+    /// The environment or configuration is incomplete or wrong.
+    Environment = 3,
+    /// Vault, or the cloud's API, said no.
+    Refused = 4,
+    /// Vault, or the cloud behind it, could not answer: worth a retry.
+    Unreachable = 5,
+    /// The credentials can't be given in this form or place.
+    Output = 6,
+    /// Stopped by SIGINT.
+    Interrupted = 130,
+    /// Stopped by SIGTERM.
+    Terminated = 143,
+}
+
+/// What a person needs beside the message itself.
+pub trait Explain: std::error::Error {
+    /// The exit code that this fault ends the process with.
+    fn code(&self) -> Code;
+    /// Facts that help to understand the fault, one a line.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// What to do about it, one a line, the likeliest first.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Any module's error, on its way to `main`.
+#[derive(Debug)]
+pub struct Error(Box<dyn Explain + 'static>);
+
+impl<E: Explain + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl Error {
+    /// The exit code.
+    pub fn code(&self) -> Code {
+        self.0.code()
+    }
+}
+
+/// The whole report for stderr: error, causes, notes, hints.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut report = format!("error: {}", self.0);
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(report, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        for note in self.0.notes() {
+            write!(report, "\n  {note}")?;
+        }
+        for hint in self.0.hints() {
+            write!(report, "\nhint: {hint}")?;
+        }
+        f.write_str(&report)
+    }
+}

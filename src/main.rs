@@ -1,0 +1,2 @@
+//! The process: parse, run, print the error, exit code.
+fn main() {}

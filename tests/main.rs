@@ -1,0 +1,1 @@
+//! The black-box tests: the built binary against real servers and real shells.
