@@ -18,6 +18,8 @@ pub enum Code {
     Unreachable = 5,
     /// The credentials can't be given in this form or place.
     Output = 6,
+    /// Stopped by SIGHUP.
+    HungUp = 129,
     /// Stopped by SIGINT.
     Interrupted = 130,
     /// Stopped by SIGTERM.

@@ -1,2 +1,9 @@
-//! The process: parse, run, print the error, exit code.
-fn main() {}
+//! The process: arguments and environment in, exit code out.
+
+use std::process::ExitCode;
+
+#[allow(clippy::disallowed_methods)]
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    ExitCode::from(ci_creds::run(&arguments, &ci_creds::env::Env::real()))
+}

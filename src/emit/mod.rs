@@ -5,12 +5,15 @@ use zeroize::Zeroizing;
 use crate::credentials::Credentials;
 use crate::error::{Code, Explain};
 
-pub mod sh;
+mod json;
+mod sh;
+pub mod sink;
 
 /// Turns credentials into what is written.
 pub type Encode = fn(&[Credentials], &Options) -> Result<Zeroizing<Vec<u8>>, Error>;
 
 /// A way to write credentials down.
+#[derive(Debug)]
 pub struct Format {
     /// As in `--format`.
     pub name: &'static str,
@@ -24,7 +27,12 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[&sh::SH];
+pub static FORMATS: &[&Format] = &[&sh::SH, &json::JSON];
+
+/// The format of this name.
+pub fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().copied().find(|format| format.name == name)
+}
 
 /// What the encoders can be told.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use super::{Error, Format, Options};
 use crate::credentials::Credentials;
 
 /// `--format sh`.
-pub static SH: Format = Format {
+pub(super) static SH: Format = Format {
     name: "sh",
     about: "statements for eval, in any POSIX-like shell",
     encode,

@@ -1,0 +1,127 @@
+//! What an ID token says, for messages and early checks: pure. The signature is Vault's to check.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+
+/// How far Vault's JWT method stretches exp and nbf by default, clock skew included, in seconds
+/// (vault-plugin-auth-jwt `path_role.go`: leeways of 150 s, skew of 60 s).
+const LEEWAY: i64 = 210;
+
+/// The claims of a token.
+#[derive(Debug, Clone)]
+pub struct Claims(Map<String, Value>);
+
+/// The claims that may be shown: those of project, ref, pipeline, job and environment.
+const SHOWN: &[&str] = &[
+    "namespace_path",
+    "project_id",
+    "project_path",
+    "ref",
+    "ref_type",
+    "ref_protected",
+    "pipeline_id",
+    "pipeline_source",
+    "job_id",
+    "environment",
+    "environment_protected",
+    "deployment_tier",
+    "sub",
+    "aud",
+    "iss",
+];
+/// Never shown, not even when an error names them.
+const PRIVATE: &[&str] = &["user_email", "user_identities"];
+
+/// Why a token can't work, whatever the role says.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Not three parts of base64, or no JSON in them.
+    #[error("it is not a JWT")]
+    NotAJwt,
+    /// `exp` is past.
+    #[error("it expired {} ago", crate::duration::show(std::time::Duration::from_secs(*.0)))]
+    Expired(u64),
+    /// `nbf` is to come.
+    #[error("it is not valid for another {}", crate::duration::show(std::time::Duration::from_secs(*.0)))]
+    NotYet(u64),
+}
+
+impl Claims {
+    /// Decodes a token without verifying it.
+    pub fn of(token: &Secret) -> Result<Self, Unusable> {
+        jsonwebtoken::dangerous::insecure_decode_claims(token.reveal())
+            .map(Self)
+            .map_err(|_| Unusable::NotAJwt)
+    }
+
+    /// Whether Vault can accept the token at `now`, as far as its times tell.
+    pub fn check(&self, now: Timestamp) -> Result<(), Unusable> {
+        let time = |name| self.0.get(name).and_then(Value::as_f64).map(|time| time as i64);
+        let past = |time: i64| u64::try_from(now.as_second() - time).unwrap_or(0);
+        let ahead = |time: i64| u64::try_from(time - now.as_second()).unwrap_or(0);
+        match (time("exp"), time("nbf")) {
+            (Some(exp), _) if now.as_second() > exp.saturating_add(LEEWAY) => {
+                Err(Unusable::Expired(past(exp)))
+            }
+            (_, Some(nbf)) if nbf > now.as_second().saturating_add(LEEWAY) => {
+                Err(Unusable::NotYet(ahead(nbf)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One claim as people read it.
+    fn show(&self, name: &str) -> Option<String> {
+        let value = self.0.get(name)?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(list) => {
+                let items =
+                    list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+                items.collect::<Vec<_>>().join(",")
+            }
+            other => other.to_string(),
+        };
+        Some(text.chars().filter(|char| !char.is_control()).take(120).collect())
+    }
+
+    /// One claim, unless it says who somebody is.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        self.show(name).filter(|_| !PRIVATE.contains(&name))
+    }
+
+    /// `project_id=22 ref=dev …`, with the claim that an error names.
+    pub fn line(&self, named: Option<&str>) -> String {
+        let names = SHOWN.iter().copied().chain(named.filter(|name| !SHOWN.contains(name)));
+        let shown: Vec<_> = names.filter_map(|name| Some(format!("{name}={}", self.shown(name)?))).collect();
+        shown.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> Claims {
+        Claims(serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn people_are_not_shown() {
+        let claims =
+            claims(r#"{"ref":"dev","user_email":"CANARY","user_identities":["CANARY"],"sha":"abc"}"#);
+        assert_eq!(claims.line(Some("user_email")), "ref=dev");
+        assert_eq!(claims.line(Some("sha")), "ref=dev sha=abc");
+    }
+
+    #[test]
+    fn times_are_checked_with_vaults_leeway() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        assert_eq!(claims(r#"{"exp":999900}"#).check(now), Ok(()));
+        assert_eq!(claims(r#"{"exp":999400}"#).check(now), Err(Unusable::Expired(600)));
+        assert_eq!(claims(r#"{"nbf":1000600,"exp":2000000}"#).check(now), Err(Unusable::NotYet(600)));
+        assert!(Claims::of(&Secret::from("not.a.jwt")).is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! What may be typed, and nothing else: arguments become a [`Parsed`], without a look at the environment.
+//! Provider commands are made from the providers' tables, options from the rows in [`options`].
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::provider::{PROVIDERS, Provider};
+use options::{Group, Opt, Takes, Variables};
+
+pub mod options;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Verb {
+    /// `exoscale [ROLE]` and its like.
+    Provider(Ask),
+    /// `read PATH NAME=FIELD…`.
+    Read {
+        /// The path, mount included.
+        path: String,
+        /// As typed: `NAME=FIELD`.
+        names: Vec<String>,
+    },
+    /// `login`.
+    Login,
+    /// `completions SHELL`.
+    Completions(clap_complete::Shell),
+}
+
+/// One provider, and the role to ask it for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Its table.
+    pub provider: &'static Provider,
+    /// The role as typed.
+    pub role: Option<String>,
+}
+
+/// A command line that makes sense by itself.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The command.
+    pub verb: Verb,
+    /// `--and PROVIDER[=ROLE]`, in order; `None` stands for `login`.
+    pub and: Vec<Option<Ask>>,
+    /// The options that were given.
+    pub flags: Flags,
+}
+
+/// The options that were given, as text.
+#[derive(Debug, Default)]
+pub struct Flags(HashMap<&'static str, Vec<String>>);
+
+impl Flags {
+    /// The value of an option that is given once.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|values| values.last()).map(String::as_str)
+    }
+
+    /// All values of an option.
+    pub fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&'static str, &str)]) -> Self {
+        let mut flags = Self::default();
+        for (name, value) in pairs {
+            flags.0.entry(name).or_default().push((*value).to_owned());
+        }
+        flags
+    }
+}
+
+/// Parses the command line; clap's error is help, the version or a usage error.
+pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let (name, matches) = matches
+        .subcommand()
+        .ok_or_else(|| command.error(clap::error::ErrorKind::MissingSubcommand, "no command is given"))?;
+    let text = |id: &str| matches.try_get_one::<String>(id).ok().flatten().cloned();
+    let list = |id: &str| -> Vec<String> {
+        matches.try_get_many(id).ok().flatten().into_iter().flatten().cloned().collect()
+    };
+    let verb = match (name, crate::provider::find(name)) {
+        (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
+        ("read", _) => Verb::Read { path: text("PATH").unwrap_or_default(), names: list("NAME=FIELD") },
+        ("login", _) => Verb::Login,
+        _ => {
+            let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
+            Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
+        }
+    };
+    let and = list("and")
+        .iter()
+        .map(|text| ask(text))
+        .collect::<Result<_, String>>()
+        .map_err(|message| command.error(clap::error::ErrorKind::InvalidValue, message))?;
+    Ok(Parsed { verb, and, flags: flags(name, matches) })
+}
+
+/// The whole command line, for parsing, help and completions.
+pub fn command() -> Command {
+    let mut command = Command::new("ci-creds")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao")
+        .long_about(
+            "Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao.\n\n    \
+             eval $(ci-creds exoscale)",
+        )
+        .after_help(
+            "Every option can come from a variable, named [env: …] in `ci-creds COMMAND --help`; the flag wins.\n\
+             Each VAULT_X may be given as BAO_X, which comes first.\n\n\
+             exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .max_term_width(100);
+    for provider in PROVIDERS {
+        command =
+            command.subcommand(Command::new(provider.name).about(provider.about).defer(provider_options));
+    }
+    command
+        .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
+        .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
+        .subcommand(
+            Command::new("completions").about("Print the completions of a shell").arg(
+                Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
+            ),
+        )
+}
+
+fn provider_options(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let mut command = command.arg(Arg::new("ROLE").help(format!(
+        "The role in the engine [env: CI_CREDS_{}_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE]",
+        options::shout(&name)
+    )));
+    if let Some(provider) = crate::provider::find(&name).filter(|provider| !provider.options.is_empty()) {
+        command = command.next_help_heading(provider.title);
+        for option in provider.options {
+            command = command.arg(arg(&option.opt, Some(&name)));
+        }
+    }
+    groups(with_and(command), Some(&name), &[&options::ENGINE])
+}
+
+fn read_options(command: Command) -> Command {
+    let command = command
+        .arg(
+            Arg::new("PATH")
+                .required(true)
+                .help("The path, mount included: web-db/creds/web, secret/data/app"),
+        )
+        .arg(
+            Arg::new("NAME=FIELD")
+                .required(true)
+                .num_args(1..)
+                .help("The variable to set, and the field of the answer that it gets"),
+        );
+    groups(with_and(command), None, &[&options::READ])
+}
+
+fn login_options(command: Command) -> Command {
+    groups(with_and(command), None, &[])
+}
+
+fn with_and(command: Command) -> Command {
+    command.arg(
+        Arg::new("and")
+            .long("and")
+            .value_name("PROVIDER[=ROLE]")
+            .action(ArgAction::Append)
+            .help("Another provider, or `login`, with the same login; all or nothing"),
+    )
+}
+
+fn groups(mut command: Command, provider: Option<&str>, special: &[&Group]) -> Command {
+    for group in special.iter().chain(options::COMMON) {
+        command = command.next_help_heading(group.heading);
+        for option in group.options {
+            command = command.arg(arg(option, provider));
+        }
+    }
+    command
+}
+
+fn arg(option: &Opt, provider: Option<&str>) -> Arg {
+    let variables: Vec<String> = option
+        .variables(provider)
+        .into_iter()
+        .filter(|name| !matches!(option.variables, Variables::Vault(_)) || name.starts_with("VAULT_"))
+        .collect();
+    let help = match variables.is_empty() {
+        true => option.help.to_owned(),
+        false => format!("{} [env: {}]", option.help, variables.join(", ")),
+    };
+    let arg = Arg::new(option.name).long(option.name).help(help);
+    let arg = match option.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    };
+    match option.takes {
+        Takes::Value(name) => arg.value_name(name),
+        Takes::Values(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Switch => {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
+        }
+        Takes::Count => arg.action(ArgAction::Count),
+    }
+}
+
+fn ask(text: &str) -> Result<Option<Ask>, String> {
+    let (name, role) = match text.split_once('=') {
+        Some((name, role)) => (name, Some(role.to_owned())),
+        None => (text, None),
+    };
+    match (name, crate::provider::find(name)) {
+        ("login", _) if role.is_none() => Ok(None),
+        (_, Some(provider)) => Ok(Some(Ask { provider, role })),
+        _ => Err(format!("--and takes PROVIDER, PROVIDER=ROLE or login, not `{text}`")),
+    }
+}
+
+fn flags(command: &str, matches: &ArgMatches) -> Flags {
+    let special = crate::provider::find(command).map_or(&[][..], |provider| provider.options);
+    let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT, &options::READ]
+        .into_iter()
+        .flat_map(|group| group.options)
+        .chain(special.iter().map(|option| &option.opt));
+    let mut flags = HashMap::new();
+    for row in rows {
+        let values = match row.takes {
+            Takes::Count => {
+                let count = matches.try_get_one::<u8>(row.name).ok().flatten().copied().unwrap_or(0);
+                vec![String::new(); usize::from(count)]
+            }
+            _ => {
+                let given = matches.try_get_many::<String>(row.name).ok().flatten();
+                given.into_iter().flatten().cloned().collect()
+            }
+        };
+        if !values.is_empty() {
+            flags.insert(row.name, values);
+        }
+    }
+    Flags(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Parsed, clap::Error> {
+        parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        let mut command = command();
+        command.build();
+        command.debug_assert();
+    }
+
+    #[test]
+    fn flags_come_through_as_text() {
+        let parsed = parsed("ci-creds aws web --region eu-west-1 --show -vv --and exoscale=ci").unwrap();
+        assert_eq!(parsed.flags.one("region"), Some("eu-west-1"));
+        assert_eq!(parsed.flags.one("show"), Some("true"));
+        assert_eq!(parsed.flags.all("verbose").len(), 2);
+        assert!(matches!(&parsed.verb, Verb::Provider(ask) if ask.role.as_deref() == Some("web")));
+        assert!(matches!(&parsed.and[..], [Some(ask)] if ask.provider.name == "exoscale"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for line in [
+            "ci-creds",
+            "ci-creds exoscal",
+            "ci-creds exoscale --and nope",
+            "ci-creds read a",
+            "ci-creds aws a b",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Every option, as data: one row is the flag, its variables, its help, and what it belongs to. `config` looks
+//! values up by these rows; --help and the README's table are made from them.
+
+/// What an option takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A value, called this in --help.
+    Value(&'static str),
+    /// Several values, one for each time it is given.
+    Values(&'static str),
+    /// A boolean: the flag alone means true.
+    Switch,
+    /// How often it was given.
+    Count,
+}
+
+/// Where an option's value comes from when the flag is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variables {
+    /// What `vault` and `bao` have variables for: `BAO_X`, then `VAULT_X`, for each X in order.
+    Vault(&'static [&'static str]),
+    /// `CI_CREDS_X`, named like the flag.
+    Own,
+    /// `CI_CREDS_<PROVIDER>_X`: each provider of a run has its own.
+    Provider(&'static str),
+    /// Only the flag.
+    None,
+}
+
+/// One option.
+#[derive(Debug, Clone, Copy)]
+pub struct Opt {
+    /// The long flag, without its dashes.
+    pub name: &'static str,
+    /// The short flag.
+    pub short: Option<char>,
+    /// What it takes.
+    pub takes: Takes,
+    /// Where else its value comes from.
+    pub variables: Variables,
+    /// For --help: a sentence without its full stop.
+    pub help: &'static str,
+}
+
+/// Options that belong together in --help.
+#[derive(Debug)]
+pub struct Group {
+    /// As in --help.
+    pub heading: &'static str,
+    /// The rows.
+    pub options: &'static [Opt],
+}
+
+const fn opt(name: &'static str, takes: Takes, variables: Variables, help: &'static str) -> Opt {
+    Opt { name, short: None, takes, variables, help }
+}
+
+const fn short(letter: char, opt: Opt) -> Opt {
+    Opt { short: Some(letter), ..opt }
+}
+
+use Takes::{Count, Switch, Value, Values};
+use Variables::{Own, Provider, Vault};
+
+/// How to reach Vault.
+pub static VAULT: Group = Group {
+    heading: "Vault",
+    options: &[
+        opt(
+            "addr",
+            Value("URL"),
+            Vault(&["AGENT_ADDR", "ADDR", "SERVER_URL"]),
+            "The address of Vault or OpenBao",
+        ),
+        opt("namespace", Value("NAME"), Vault(&["NAMESPACE"]), "The namespace of everything"),
+        opt("auth-namespace", Value("NAME"), Own, "The namespace of the login, where it is another"),
+        opt("ca-cert", Value("FILE"), Vault(&["CACERT"]), "Trust only the CA certificates in this PEM file"),
+        opt("ca-path", Value("DIR"), Vault(&["CAPATH"]), "Trust only the CA certificates in this folder"),
+        opt("client-cert", Value("FILE"), Vault(&["CLIENT_CERT"]), "The client certificate, PEM"),
+        opt("client-key", Value("FILE"), Vault(&["CLIENT_KEY"]), "The client certificate's key, PEM"),
+        opt(
+            "tls-server-name",
+            Value("NAME"),
+            Vault(&["TLS_SERVER_NAME"]),
+            "The name that the certificate must be for",
+        ),
+        opt(
+            "tls-skip-verify",
+            Switch,
+            Vault(&["SKIP_VERIFY"]),
+            "Do not check Vault's certificate: anyone can then be Vault",
+        ),
+        opt(
+            "proxy",
+            Value("URL"),
+            Vault(&["PROXY_ADDR", "HTTP_PROXY"]),
+            "The proxy for Vault, instead of HTTPS_PROXY's",
+        ),
+        opt(
+            "timeout",
+            Value("DURATION"),
+            Vault(&["CLIENT_TIMEOUT"]),
+            "How long one request may take [default: 60s]",
+        ),
+        opt(
+            "max-retries",
+            Value("N"),
+            Vault(&["MAX_RETRIES"]),
+            "How often a request is repeated [default: as often as fits 20 s]",
+        ),
+        opt("redirect-host", Values("HOST"), Own, "A further host that Vault may redirect to"),
+        opt("allow-http", Switch, Own, "Allow http:// to an address that is not this machine's"),
+    ],
+};
+
+/// How to log in.
+pub static LOGIN: Group = Group {
+    heading: "Login",
+    options: &[
+        opt(
+            "auth",
+            Value("METHOD"),
+            Vault(&["AUTH_METHOD"]),
+            "The login: approle, jwt or token [default: by what is there]",
+        ),
+        opt(
+            "auth-role",
+            Value("ROLE"),
+            Vault(&["AUTH_ROLE"]),
+            "The role to log in with; for AppRole, whose secret_id is issued",
+        ),
+        opt(
+            "auth-path",
+            Value("MOUNT"),
+            Vault(&["AUTH_PATH"]),
+            "Where the auth method is mounted [default: its name]",
+        ),
+        opt("role-id", Value("ID"), Vault(&["ROLE_ID"]), "AppRole: the role_id"),
+        opt(
+            "secret-id-file",
+            Value("FILE"),
+            Own,
+            "AppRole: the file with the secret_id, - for stdin, instead of VAULT_SECRET_ID",
+        ),
+        opt(
+            "id-token-env",
+            Value("NAME"),
+            Own,
+            "JWT: the variable with the ID token [default: VAULT_ID_TOKEN]",
+        ),
+        opt("id-token-file", Value("FILE"), Own, "JWT: the file with the ID token, - for stdin"),
+    ],
+};
+
+/// What to ask the engine for. These belong to the provider named first.
+pub static ENGINE: Group = Group {
+    heading: "Engine",
+    options: &[
+        opt("mount", Value("MOUNT"), Provider("MOUNT"), "Where the secrets engine is mounted"),
+        opt(
+            "path",
+            Value("PATH"),
+            Provider("PATH"),
+            "The path inside the mount, with {role} where the role goes",
+        ),
+        opt(
+            "field",
+            Values("OURS=THEIRS"),
+            Provider("FIELDS"),
+            "Another name of a field in the engine's answer",
+        ),
+        opt("ttl", Value("DURATION"), Provider("TTL"), "Ask for this life"),
+        opt("min-ttl", Value("DURATION"), Provider("MIN_TTL"), "Refuse credentials that end sooner"),
+    ],
+};
+
+/// How to hand the credentials over.
+pub static OUTPUT: Group = Group {
+    heading: "Output",
+    options: &[
+        opt("format", Value("FORMAT"), Own, "How to write the credentials [default: sh]"),
+        opt("profile", Value("NAME"), Own, "The profile's name in a profile file [default: default]"),
+        opt("output", Value("FILE"), Own, "Write to this file, readable by you alone, instead of stdout"),
+        opt("force", Switch, Own, "Replace an existing profile file"),
+        opt(
+            "dotenv-limit",
+            Value("N"),
+            Own,
+            "How many variables GitLab takes in a dotenv report [default: 20]",
+        ),
+        opt("show", Switch, Own, "Print secrets to a terminal, or under CI_DEBUG_TRACE"),
+        short('q', opt("quiet", Switch, Own, "Print nothing but warnings and errors on stderr")),
+        short('v', opt("verbose", Count, Variables::None, "Say what is done; -vv says more")),
+    ],
+};
+
+/// Only `read` has these.
+pub static READ: Group = Group {
+    heading: "Read",
+    options: &[
+        opt("data", Values("K=V"), Variables::None, "Send this to the engine: the request becomes a write"),
+        opt(
+            "allow-any-name",
+            Switch,
+            Variables::None,
+            "Allow names that change how a shell or the next program runs",
+        ),
+    ],
+};
+
+/// The groups that every command has.
+pub static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT];
+
+impl Opt {
+    /// The variables that are looked at, in order. `provider` names the one that the option belongs to.
+    pub fn variables(&self, provider: Option<&str>) -> Vec<String> {
+        match self.variables {
+            Vault(names) => names.iter().flat_map(|x| [format!("BAO_{x}"), format!("VAULT_{x}")]).collect(),
+            Own => vec![format!("CI_CREDS_{}", shout(self.name))],
+            Provider(suffix) => {
+                provider.map(|name| format!("CI_CREDS_{}_{suffix}", shout(name))).into_iter().collect()
+            }
+            Variables::None => Vec::new(),
+        }
+    }
+}
+
+/// `auth-namespace` as it stands in a variable's name: `AUTH_NAMESPACE`.
+pub fn shout(name: &str) -> String {
+    name.replace('-', "_").to_ascii_uppercase()
+}
+
+/// The row of this name.
+pub fn find(name: &str) -> Option<&'static Opt> {
+    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &READ]
+        .iter()
+        .flat_map(|group| group.options)
+        .find(|opt| opt.name == name)
+}

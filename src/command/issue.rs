@@ -1,0 +1,76 @@
+//! `ci-creds PROVIDER`, `read` and `login`: obtain everything, encode, revoke a token that nothing needs, write
+//! once. Whatever fails on the way, what was issued until then is taken back.
+
+use crate::config::{Config, HandOver};
+use crate::console;
+use crate::credentials::{Credentials, Variable};
+use crate::emit::sink;
+use crate::error::Error;
+use crate::http::Client;
+use crate::ledger::Ledger;
+use crate::secret::Secret;
+use crate::session::{self, Order, Token};
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+/// Hands the credentials over, or leaves nothing behind.
+pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
+    sink::check(&config.output, &config.job)?;
+    let server = config.server;
+    let client = Client::new(server.http, stop.clone())?;
+    let vault = Vault::new(client, server.address, server.namespace, server.auth_namespace);
+    let order = Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl };
+    let mut ledger = Ledger::default();
+    let mut session = session::obtain(&vault, &order, &mut ledger).await?;
+    if let Some(hand_over) = &config.hand_over_token {
+        session.credentials.push(token_credentials(&session.token, hand_over));
+    }
+    let outcome = async {
+        let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
+        stop.check()?;
+        if session.token_is_idle() {
+            ledger.take_back(&vault).await;
+        }
+        Ok::<_, Error>(sink::write(&config.output, &bytes)?)
+    };
+    match outcome.await {
+        Ok(()) => ledger.hand_over(),
+        Err(error) => {
+            ledger.take_back(&vault).await;
+            return Err(error);
+        }
+    }
+    console::summary(&session.credentials, &config.job);
+    Ok(())
+}
+
+/// The Vault token as the job gets it: later calls of `vault`, `bao`, Terraform and ci-creds use it.
+fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
+    let mut variables =
+        vec![Variable { name: "VAULT_TOKEN".to_owned(), value: token.secret.clone(), sensitive: true }];
+    let plain = [
+        ("VAULT_AUTH_METHOD", Some("token")),
+        ("VAULT_ADDR", hand_over.address.as_deref()),
+        ("VAULT_NAMESPACE", hand_over.namespace.as_deref()),
+    ];
+    let plain = plain.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    variables.extend(plain.map(|(name, value)| Variable {
+        name: name.to_owned(),
+        value: Secret::from(value),
+        sensitive: false,
+    }));
+    // `bao` takes each BAO_X before its VAULT_X.
+    let hiding = variables.iter().map(|variable| variable.name.replace("VAULT_", "BAO_"));
+    let unsets = hiding.chain(["VAULT_SECRET_ID".to_owned(), "BAO_SECRET_ID".to_owned()]).collect();
+    Credentials {
+        provider: "login".to_owned(),
+        role: None,
+        path: "auth/token".to_owned(),
+        label: None,
+        variables,
+        unsets,
+        lease: None,
+        life: token.life,
+        outlives_token: false,
+    }
+}

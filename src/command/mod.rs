@@ -1,0 +1,4 @@
+//! One file per command: its story from top to bottom.
+
+pub mod completions;
+pub mod issue;

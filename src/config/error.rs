@@ -1,0 +1,230 @@
+//! What can be wrong with flags and variables. A flag's fault is usage, a variable's is the environment's.
+
+use crate::auth::METHODS;
+use crate::emit::FORMATS;
+use crate::env::NotText;
+use crate::error::{Code, Explain};
+
+/// A configuration that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No address.
+    #[error("the address of Vault is not set")]
+    NoAddress,
+    /// No URL, or one that Vault can't be at.
+    #[error("{source_name} {what}")]
+    Address {
+        /// The flag or variable.
+        source_name: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// http to another machine.
+    #[error("{source_name} is plain http to {host}: anyone on the way can read the token")]
+    PlainHttp {
+        /// The flag or variable.
+        source_name: String,
+        /// Host and port.
+        host: String,
+    },
+    /// A namespace that no header can carry.
+    #[error("{source_name} is not a namespace")]
+    Namespace {
+        /// The flag or variable.
+        source_name: String,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error(
+        "{source_name} is set, but a client certificate needs both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
+    )]
+    HalfClient {
+        /// The flag or variable that is there.
+        source_name: String,
+    },
+    /// A value of another kind.
+    #[error("{source_name} must be {wanted}")]
+    Value {
+        /// The flag or variable.
+        source_name: String,
+        /// What it takes.
+        wanted: &'static str,
+        /// Whether it is a flag.
+        by_flag: bool,
+    },
+    /// An unknown login.
+    #[error("{source_name} names a login that does not exist")]
+    Method {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
+    },
+    /// An unknown format.
+    #[error("{source_name} names a format that does not exist")]
+    Format {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
+    },
+    /// Nothing to log in with.
+    #[error("there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN")]
+    NoLogin,
+    /// Two logins, and none is named.
+    #[error("{one} and {other} are both set: AppRole or JWT?")]
+    Ambiguous {
+        /// The role_id's flag or variable.
+        one: String,
+        /// The ID token's.
+        other: String,
+    },
+    /// The login that was named lacks something.
+    #[error("the {method} login lacks {}", lacks(.method))]
+    MissingIngredient {
+        /// The login.
+        method: &'static str,
+    },
+    /// --id-token-env names a variable that is not there.
+    #[error("{source_name} names {variable}, which is not set")]
+    NamedTokenUnset {
+        /// The flag or variable.
+        source_name: String,
+        /// The variable that should hold the token.
+        variable: String,
+    },
+    /// Split custody without the AppRole's name.
+    #[error("VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set")]
+    NoAppRole,
+    /// No role for a provider.
+    #[error("the {provider} role is not set")]
+    NoRole {
+        /// The provider.
+        provider: &'static str,
+    },
+    /// A TTL for an engine that takes none.
+    #[error("{source_name}: the {provider} engine takes no TTL from a request")]
+    Ttl {
+        /// The flag or variable.
+        source_name: String,
+        /// The provider.
+        provider: &'static str,
+    },
+    /// A path that Vault would read as another one.
+    #[error("{what} `{path}` is not a path of Vault's")]
+    Path {
+        /// `the path`, `the mount`, …
+        what: String,
+        /// As given.
+        path: String,
+    },
+    /// OURS=THEIRS with an unknown OURS, or without the sign.
+    #[error("--field {given}: the {provider} fields are {known}")]
+    FieldName {
+        /// As given.
+        given: String,
+        /// The provider.
+        provider: &'static str,
+        /// Its fields.
+        known: String,
+    },
+    /// NAME=FIELD or K=V without the sign.
+    #[error("`{given}` is not of the form {form}")]
+    Pair {
+        /// The part that can be shown.
+        given: String,
+        /// The form.
+        form: &'static str,
+    },
+    /// A name that no shell takes for a variable.
+    #[error("`{0}` is not the name of a variable")]
+    VariableName(String),
+    /// A name that changes how a shell or the next program runs.
+    #[error("{0} changes how a shell or the next program runs")]
+    DangerousName(String),
+    /// Two sources of one variable.
+    #[error("{name} would be set twice, by {one} and {other}")]
+    Twice {
+        /// The variable.
+        name: String,
+        /// A provider.
+        one: String,
+        /// Another.
+        other: String,
+    },
+    /// Bytes that are not text.
+    #[error(transparent)]
+    NotText(#[from] NotText),
+}
+
+fn lacks(method: &str) -> &'static str {
+    match method {
+        "approle" => "a role_id",
+        "jwt" => "an ID token",
+        _ => "a token",
+    }
+}
+
+fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    all.collect::<Vec<_>>().join(", ")
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Value { by_flag: true, .. }
+            | Self::Method { by_flag: true, .. }
+            | Self::Format { by_flag: true, .. }
+            | Self::FieldName { .. }
+            | Self::Pair { .. }
+            | Self::Path { .. }
+            | Self::VariableName(_)
+            | Self::DangerousName(_)
+            | Self::Twice { .. } => Code::Usage,
+            _ => Code::Environment,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::NoAddress => "set VAULT_ADDR or --addr, such as https://vault.example.com:8200".to_owned(),
+            Self::Address { source_name, .. } => {
+                format!("set {source_name} to an address such as https://vault.example.com:8200")
+            }
+            Self::PlainHttp { .. } => {
+                "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http".to_owned()
+            }
+            Self::Namespace { source_name } => format!("set {source_name} to a path such as team-a/project-b"),
+            Self::HalfClient { .. } => "set both, or none".to_owned(),
+            Self::Value { .. } => return Vec::new(),
+            Self::Method { .. } => format!("the logins are {}", names(METHODS.iter().map(|method| method.name))),
+            Self::Format { .. } => format!("the formats are {}", names(FORMATS.iter().map(|format| format.name))),
+            Self::NoLogin => {
+                "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; a protected \
+                 variable is missing on unprotected refs and in forks"
+                    .to_owned()
+            }
+            Self::Ambiguous { .. } => "set VAULT_AUTH_METHOD (or --auth) to approle or jwt".to_owned(),
+            Self::MissingIngredient { method } => match *method {
+                "approle" => "set VAULT_ROLE_ID or --role-id".to_owned(),
+                "jwt" => "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or name the token with --id-token-env"
+                    .to_owned(),
+                _ => "set VAULT_TOKEN".to_owned(),
+            },
+            Self::NamedTokenUnset { variable, .. } => format!("give the job `id_tokens: {{{variable}: {{aud: …}}}}`"),
+            Self::NoAppRole => "set VAULT_AUTH_ROLE or --auth-role to the AppRole's name".to_owned(),
+            Self::NoRole { provider } => format!(
+                "give ROLE, or set CI_CREDS_{}_ROLE, CI_CREDS_ROLE or VAULT_AUTH_ROLE",
+                crate::cli::options::shout(provider)
+            ),
+            Self::Ttl { .. } => "its role in Vault sets the TTL; leave this one out".to_owned(),
+            Self::Path { .. } => "write it without empty parts, `.` and `..`".to_owned(),
+            Self::FieldName { .. } => "write --field OURS=THEIRS, with one of these for OURS".to_owned(),
+            Self::Pair { .. } => return Vec::new(),
+            Self::VariableName(_) => "use letters, digits and _, and no digit first".to_owned(),
+            Self::DangerousName(_) => "choose another name; where this is meant, add --allow-any-name".to_owned(),
+            Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
+            Self::NotText(error) => return error.hints(),
+        };
+        vec![hint]
+    }
+}

@@ -1,0 +1,82 @@
+//! The names of variables that `read` may set.
+
+use super::Error;
+
+/// Names that change how a shell or the next program runs.
+const DANGEROUS: &[&str] = &[
+    "PATH",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "CDPATH",
+    "GLOBIGNORE",
+    "path",
+    "fpath",
+    "argv",
+    "status",
+    "UID",
+    "EUID",
+    "PPID",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+];
+/// Beginnings of such names.
+const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG_"];
+
+/// NAME and FIELD of `NAME=FIELD`, checked.
+pub(super) fn pair(text: &str, any_name: bool) -> Result<(String, String), Error> {
+    let pair = text.split_once('=').filter(|(name, field)| !name.is_empty() && !field.is_empty());
+    let (name, field) = pair.ok_or_else(|| Error::Pair { given: text.to_owned(), form: "NAME=FIELD" })?;
+    if !is_name(name) {
+        return Err(Error::VariableName(name.to_owned()));
+    }
+    if !any_name && is_dangerous(name) {
+        return Err(Error::DangerousName(name.to_owned()));
+    }
+    Ok((name.to_owned(), field.to_owned()))
+}
+
+/// NAME of `NAME=FIELD`, if a shell would take it.
+pub(super) fn name_of(text: &str) -> Option<String> {
+    let (name, _) = text.split_once('=')?;
+    (is_name(name) && !is_dangerous(name)).then(|| name.to_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next().is_some_and(|char| char.is_ascii_alphabetic() || char == '_');
+    first && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+}
+
+fn is_dangerous(name: &str) -> bool {
+    DANGEROUS.contains(&name) || DANGEROUS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        assert_eq!(pair("DB_USER=a.b=c", false).unwrap(), ("DB_USER".to_owned(), "a.b=c".to_owned()));
+        for bad in ["A", "=x", "A=", "1A=x", "A-B=x", "é=x", "A;B=x"] {
+            assert!(pair(bad, true).is_err(), "{bad}");
+        }
+        for bad in ["PATH=x", "LD_PRELOAD=x", "GIT_CONFIG_COUNT=x", "status=x"] {
+            assert!(matches!(pair(bad, false), Err(Error::DangerousName(_))), "{bad}");
+            assert!(pair(bad, true).is_ok(), "{bad}");
+            assert_eq!(name_of(bad), None);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What to issue: each provider of the command line with its settings, or the path of `read`.
+
+use std::time::Duration;
+
+use super::lookup::Lookup;
+use super::{Error, names};
+use crate::cli::{Ask, Parsed, Verb, options::shout};
+use crate::provider::{Request, Settings};
+
+/// The requests in order, and what the credentials must last.
+pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<(Vec<Request>, Option<Duration>), Error> {
+    let mut requests = Vec::new();
+    let mut min_ttl = None;
+    match &parsed.verb {
+        Verb::Provider(ask) => {
+            let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
+            min_ttl = lookup.duration("min-ttl")?;
+            requests.push(provider(ask, &lookup)?);
+        }
+        Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
+        Verb::Login | Verb::Completions(_) => {}
+    }
+    for ask in parsed.and.iter().flatten() {
+        let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
+        requests.push(provider(ask, &lookup)?);
+    }
+    no_name_twice(&requests)?;
+    Ok((requests, min_ttl))
+}
+
+fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
+    let provider = ask.provider;
+    let mut settings = Settings { role: role(ask, lookup)?, ..Settings::default() };
+    settings.mount = lookup.text("mount")?.map(|found| found.value);
+    settings.path = lookup.text("path")?.map(|found| found.value);
+    for given in lookup.list("field")? {
+        let known =
+            given.split_once('=').filter(|(ours, _)| provider.fields.iter().any(|field| field.name == *ours));
+        let Some((ours, theirs)) = known else {
+            let known: Vec<_> = provider.fields.iter().map(|field| field.name).collect();
+            return Err(Error::FieldName { given, provider: provider.name, known: known.join(", ") });
+        };
+        settings.fields.push((ours.to_owned(), theirs.to_owned()));
+    }
+    if let Some(found) = lookup.text("ttl")? {
+        if provider.ttl_parameter.is_none() {
+            return Err(Error::Ttl { source_name: found.source, provider: provider.name });
+        }
+        settings.ttl = lookup.duration("ttl")?.map(|ttl| ttl.as_secs());
+    }
+    for option in provider.options {
+        if let Some(found) = lookup.row(&option.opt)? {
+            settings.options.push((option.opt.name, found.value));
+        }
+    }
+    let request = provider.request(&settings);
+    path("the path", &request.read.path)?;
+    Ok(request)
+}
+
+/// ROLE, CI_CREDS_<PROVIDER>_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE.
+fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
+    if let Some(role) = &ask.role {
+        return Ok(role.clone());
+    }
+    let own = lookup.plain(&format!("CI_CREDS_{}_ROLE", shout(ask.provider.name)))?;
+    let found = match own {
+        Some(found) => Some(found),
+        None => match lookup.plain("CI_CREDS_ROLE")? {
+            Some(found) => Some(found),
+            None => lookup.text("auth-role")?,
+        },
+    };
+    found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
+}
+
+fn read(given: &str, pairs: &[String], lookup: &Lookup<'_>) -> Result<Request, Error> {
+    let any_name = lookup.switch("allow-any-name")?;
+    let pairs = pairs.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
+    let data = lookup.flags.all("data").iter().map(|text| {
+        let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        pair.ok_or_else(|| Error::Pair { given: "--data".to_owned(), form: "--data K=V" })
+    });
+    let trimmed = given.trim_matches('/');
+    let trimmed = trimmed.strip_prefix("v1/").unwrap_or(trimmed);
+    path("the path", trimmed)?;
+    Ok(Request::custom(trimmed.to_owned(), pairs, data.collect::<Result<_, _>>()?))
+}
+
+/// Vault answers a path that is not normal with a redirect, and a client library may rewrite it unasked.
+fn path(what: &str, path: &str) -> Result<(), Error> {
+    let odd = |part: &str| matches!(part, "" | "." | "..") || part.chars().any(char::is_control);
+    if path.split('/').any(odd) {
+        return Err(Error::Path {
+            what: what.to_owned(),
+            path: path.chars().filter(|char| !char.is_control()).collect(),
+        });
+    }
+    Ok(())
+}
+
+fn no_name_twice(requests: &[Request]) -> Result<(), Error> {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for request in requests {
+        let names = request.sets().chain(request.constants.iter().map(|(name, _)| name.as_str()));
+        let mut own: Vec<&str> = Vec::new();
+        for name in names {
+            if own.contains(&name) {
+                if request.provider == "read" {
+                    let (one, other) = ("read".to_owned(), "read".to_owned());
+                    return Err(Error::Twice { name: name.to_owned(), one, other });
+                }
+                continue;
+            }
+            own.push(name);
+            if let Some((_, one)) = seen.iter().find(|(other, _)| *other == name) {
+                let (one, other) = ((*one).to_owned(), request.provider.clone());
+                return Err(Error::Twice { name: name.to_owned(), one, other });
+            }
+        }
+        seen.extend(own.into_iter().map(|name| (name, request.provider.as_str())));
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! The one place that writes credentials, and the statement that takes their place when a command fails.
+
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use rustix::stdio::stdout;
+
+use super::Format;
+use crate::config::Output;
+use crate::error::{Code, Explain};
+use crate::job::Job;
+
+/// Why credentials can't go where they should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody would read over the shoulder.
+    #[error("secrets are not printed to a terminal")]
+    Terminal,
+    /// The shell would trace them into the job's log.
+    #[error("CI_DEBUG_TRACE is on: the shell would write the secrets into the job's log")]
+    DebugTrace,
+    /// Nobody listens.
+    #[error("standard output is closed")]
+    Closed,
+    /// It did not take all.
+    #[error("standard output did not take the credentials: {0}")]
+    Stdout(String),
+    /// The file can't be made.
+    #[error("{} can't be written: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        Code::Output
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Terminal => "use eval $(ci-creds …), or --show to see them",
+            Self::DebugTrace => {
+                "write them to a file with --output, or say with --show that the script did `set +x` before"
+            }
+            Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
+            Self::File { .. } => {
+                "--output takes a new or regular file of your own, in a folder that you can write"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// Finds out, before anything is issued, whether the credentials may go where they should.
+pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
+    if let Some(path) = &output.file {
+        return check_file(path);
+    }
+    if is_closed() {
+        return Err(Error::Closed);
+    }
+    if !output.show && is_terminal() {
+        return Err(Error::Terminal);
+    }
+    if !output.show && job.debug_trace && output.format.failure.is_some() {
+        return Err(Error::DebugTrace);
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes`, or fails; nothing is written twice.
+pub fn write(output: &Output, bytes: &[u8]) -> Result<(), Error> {
+    match &output.file {
+        Some(path) => write_file(path, bytes),
+        None => write_stdout(bytes),
+    }
+}
+
+/// One write: a reader gets everything or, if it fails, knows by our status that it did not.
+fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
+    if is_closed() {
+        return Err(Error::Closed);
+    }
+    let written = loop {
+        match rustix::io::write(stdout(), bytes) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other,
+        }
+    };
+    match written {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(count) => Err(Error::Stdout(format!("{count} of {} bytes went through", bytes.len()))),
+        Err(errno) => Err(Error::Stdout(io::Error::from(errno).to_string())),
+    }
+}
+
+/// std opens /dev/null for reading and writing when the process starts with a closed descriptor 1.
+fn is_closed() -> bool {
+    let Ok(stat) = fstat(stdout()) else { return true };
+    let null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && rustix::fs::stat("/dev/null").is_ok_and(|null| null.st_rdev == stat.st_rdev);
+    null && fcntl_getfl(stdout()).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+}
+
+/// Whether stdout is a terminal.
+pub fn is_terminal() -> bool {
+    rustix::termios::isatty(stdout().as_fd())
+}
+
+fn fault(path: &Path, reason: impl ToString) -> Error {
+    Error::File { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// A symlink, a device, or somebody else's file is not replaced.
+fn check_file(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let parent = folder(path);
+    if !parent.is_dir() {
+        return Err(fault(path, format!("{} is not a folder", parent.display())));
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => Err(fault(path, "it is a symbolic link")),
+        Ok(there) if !there.is_file() => Err(fault(path, "it is not a regular file")),
+        Ok(there) if there.uid() != rustix::process::geteuid().as_raw() => {
+            Err(fault(path, "it is somebody else's"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(fault(path, error)),
+    }
+}
+
+/// A new file, private from its first byte, that takes the place of an old one at once.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    check_file(path)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".ci-creds-")
+        .tempfile_in(folder(path))
+        .map_err(|error| fault(path, error))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| fault(path, error))?;
+    file.persist(path).map(drop).map_err(|error| fault(path, error.error))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// What a printing command leaves on stdout when it fails, so that `eval` fails with it.
+#[derive(Debug, Clone, Default)]
+pub struct Failure {
+    format: Option<&'static Format>,
+    unsets: Vec<String>,
+}
+
+impl Failure {
+    /// For a command that prints in this format; `None` where stdout is not what an `eval` reads.
+    pub fn new(format: Option<&'static Format>, unsets: Vec<String>) -> Self {
+        Self { format, unsets }
+    }
+
+    /// Writes the statement, unless stdout is a terminal.
+    pub fn print(&self, code: u8) {
+        let Some(statement) = self.format.and_then(|format| format.failure) else { return };
+        if !is_terminal() {
+            // If this fails too, there is nobody left to tell: the exit status says it.
+            let _ = write_stdout(statement(&self.unsets, code).as_bytes());
+        }
+    }
+}
+
+/// Writes text that is no secret: help, completions.
+pub fn text(text: &str) -> Result<(), Error> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Error::Stdout(error.to_string()))
+}

@@ -1,0 +1,180 @@
+//! What can go wrong between here and a server.
+
+use std::error::Error as StdError;
+
+use reqwest::Url;
+
+use super::{Settings, host};
+use crate::duration;
+use crate::error::{Code, Explain};
+use crate::stop::Stopped;
+
+/// A fault of the network, of TLS, or of what is set for them.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection came about: nothing was sent.
+    #[error("can't connect to {host}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// What the system says.
+        #[source]
+        cause: Cause,
+        /// The proxy that is set, by its variable.
+        proxy: Option<String>,
+    },
+    /// The certificate, or the TLS connection, is not acceptable.
+    #[error("can't trust {host}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What is wrong.
+        #[source]
+        cause: Cause,
+        /// What mends it.
+        hint: String,
+    },
+    /// The time-out.
+    #[error("{host} did not answer within {}", duration::show(*.after))]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The time-out that is set.
+        after: std::time::Duration,
+    },
+    /// The connection broke after something was sent.
+    #[error("{host} broke the connection off")]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// What the system says.
+        #[source]
+        cause: Cause,
+    },
+    /// A request that creates something may have run, and its answer did not come.
+    #[error("the answer of {host} was lost: {cause}")]
+    Lost {
+        /// Host and port.
+        host: String,
+        /// How.
+        cause: String,
+    },
+    /// An answer beyond any reason.
+    #[error("the answer of {host} is longer than 4 MiB")]
+    TooLong {
+        /// Host and port.
+        host: String,
+    },
+    /// A redirect that must not be followed.
+    #[error("{host} can't be used: {reason}")]
+    Redirect {
+        /// Host and port.
+        host: String,
+        /// Where it leads.
+        reason: String,
+        /// What to set.
+        hint: &'static str,
+    },
+    /// A certificate, key or proxy that can't be used.
+    #[error("{what}")]
+    Setting {
+        /// The variable or flag, and what is wrong with it.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The process was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// What the system or a library said.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(pub String);
+
+impl Error {
+    /// Whether the request surely was not sent.
+    pub(super) fn never_ran(&self) -> bool {
+        matches!(self, Self::Connect { .. })
+    }
+
+    /// Whether it may work a moment later.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Broken { .. })
+    }
+
+    /// For a request that creates something: a broken connection is a lost answer.
+    pub(super) fn or_lost(self) -> Self {
+        match self {
+            Self::Broken { host, cause } => Self::Lost { host, cause: cause.0 },
+            Self::Timeout { host, after } => {
+                Self::Lost { host, cause: format!("none came within {}", duration::show(after)) }
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn from_reqwest(error: reqwest::Error, url: &Url, settings: &Settings) -> Self {
+        let host = host(url);
+        if let Some(tls) = find::<rustls::Error>(&error) {
+            let (cause, hint) = super::tls::explain(tls, settings);
+            return Self::Tls { host, cause: Cause(cause), hint };
+        }
+        if error.is_timeout() && !error.is_connect() {
+            return Self::Timeout { host, after: settings.timeout };
+        }
+        let cause = Cause(root(&error));
+        if error.is_connect() {
+            let proxy = settings.proxy.as_ref().map(|proxy| proxy.source.clone());
+            return Self::Connect { host, cause, proxy };
+        }
+        Self::Broken { host, cause }
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Tls { .. } | Self::Redirect { .. } | Self::Setting { .. } => Code::Environment,
+            Self::Stopped(stopped) => stopped.0,
+            _ => Code::Unreachable,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Connect { proxy: Some(proxy), .. } => vec![format!("the proxy of {proxy} is used")],
+            Self::Connect { .. } => vec!["is the address right, and can this runner reach it?".to_owned()],
+            Self::Tls { hint, .. } | Self::Setting { hint, .. } => vec![hint.clone()],
+            Self::Timeout { .. } => vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()],
+            Self::TooLong { .. } => vec!["is this the address of Vault?".to_owned()],
+            Self::Redirect { hint, .. } => vec![(*hint).to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The first error of this type in the chain; an `io::Error` may carry it inside.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// The innermost message: the outer ones only say that sending failed.
+fn root(error: &(dyn StdError + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,262 @@
+//! All outgoing network: one client with one private way to send. It knows TLS, proxies, time-outs, redirects,
+//! retries and size caps; what an answer means is its caller's to judge.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::{Method, Url};
+use zeroize::Zeroizing;
+
+use crate::stop::{PATIENCE, Stop};
+
+mod error;
+mod redirect;
+mod roots;
+mod tls;
+
+pub use error::Error;
+pub use tls::{Ca, FileFrom, Tls};
+
+/// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
+const LONGEST_ANSWER: usize = 4 << 20;
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Nobody waits longer than this because a server said so.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Certificates and names.
+    pub tls: Tls,
+    /// Whether any request goes over TLS; if not, no root is read.
+    pub needs_tls: bool,
+    /// The proxy to use, if any.
+    pub proxy: Option<Proxy>,
+    /// The socket that requests go to, instead of the address's host.
+    pub unix_socket: Option<std::path::PathBuf>,
+    /// How long one request may take, body included.
+    pub timeout: Duration,
+    /// How often a request is repeated; `None`: as often as fits some 20 s.
+    pub max_retries: Option<usize>,
+    /// Hosts that a redirect may lead to, beside the one that was asked.
+    pub redirect_hosts: Vec<String>,
+    /// Whether redirects are followed at all.
+    pub follow_redirects: bool,
+    /// Whether plain http may leave this machine.
+    pub allow_http: bool,
+}
+
+/// A proxy, and the hosts that are reached without it.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Its address, which may hold a password.
+    pub url: crate::secret::Secret,
+    /// The variable or flag that named it.
+    pub source: String,
+    /// As in NO_PROXY.
+    pub except: String,
+}
+
+/// One request.
+pub struct Call {
+    /// GET, POST, …
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Tokens are marked as sensitive.
+    pub headers: HeaderMap,
+    /// JSON.
+    pub body: Option<Zeroizing<Vec<u8>>>,
+    /// Whether it makes something that has to be taken back: then it is repeated only if it surely did not run.
+    pub creates: bool,
+}
+
+/// One answer.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, whole.
+    pub body: Zeroizing<Vec<u8>>,
+    /// The server's clock.
+    pub date: Option<String>,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+}
+
+/// What to do with an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Hand it on.
+    Final,
+    /// The request did not run: ask again.
+    Again,
+    /// The request may have run, and this is not its answer.
+    Lost,
+}
+
+/// The one client.
+#[derive(Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    settings: std::rc::Rc<Settings>,
+    stop: Stop,
+}
+
+impl Client {
+    /// Reads certificates; connects when the first request is sent.
+    pub fn new(settings: Settings, stop: Stop) -> Result<Self, Error> {
+        let inner = tls::client(&settings, CONNECT)?;
+        Ok(Self { inner, settings: settings.into(), stop })
+    }
+
+    /// The same connection, for taking back: it does not heed a stop.
+    pub fn unstoppable(&self) -> Self {
+        Self { stop: Stop::never(), ..self.clone() }
+    }
+
+    /// Sends `call` as often as is safe and useful; `judge` tells what an answer means.
+    pub async fn send(&self, call: &Call, judge: fn(&Call, &Answer) -> Verdict) -> Result<Answer, Error> {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(Duration::from_secs(4))
+            .with_jitter()
+            .with_max_times(self.settings.max_retries.unwrap_or(8));
+        let stop = self.stop.clone();
+        let outcome = (|| self.attempt(call, judge))
+            .retry(backoff)
+            .sleep(move |pause| pause_unless(stop.clone(), pause))
+            .when(|failed| failed.again)
+            .adjust(|failed, pause| pause.map(|pause| pause.max(failed.pause.unwrap_or_default())))
+            .notify(|failed, pause| {
+                tracing::debug!("{}; again in {:.1} s", failed.reason(), pause.as_secs_f32());
+            })
+            .await;
+        match outcome {
+            Ok(answer) => Ok(answer),
+            Err(Failed { outcome: Ok(answer), .. }) => Ok(answer),
+            Err(Failed { outcome: Err(error), .. }) => Err(error),
+        }
+    }
+
+    async fn attempt(&self, call: &Call, judge: fn(&Call, &Answer) -> Verdict) -> Result<Answer, Failed> {
+        self.stop.check().map_err(|stopped| Failed::for_good(stopped.into()))?;
+        let answer = match self.follow(call).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let again = error.never_ran() || (!call.creates && error.is_passing());
+                let error = if call.creates && !again { error.or_lost() } else { error };
+                return Err(Failed { outcome: Err(error), again, pause: None });
+            }
+        };
+        match judge(call, &answer) {
+            Verdict::Final => Ok(answer),
+            Verdict::Again => {
+                let pause = answer.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+                Err(Failed { outcome: Ok(answer), again: true, pause })
+            }
+            Verdict::Lost => {
+                let cause = format!("status {} without an answer of Vault's", answer.status);
+                Err(Failed::for_good(Error::Lost { host: host(&call.url), cause }))
+            }
+        }
+    }
+
+    /// One round trip, or two where the first answer is a redirect that may be followed.
+    async fn follow(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = self.once(call, &call.url).await?;
+        if !matches!(answer.status, 301 | 302 | 307 | 308) {
+            return Ok(answer);
+        }
+        let target = redirect::target(&call.url, answer.location.as_deref(), &self.settings)?;
+        tracing::debug!("redirected to {}", host(&target));
+        let answer = self.once(call, &target).await?;
+        match answer.status {
+            301 | 302 | 307 | 308 => Err(Error::Redirect {
+                host: host(&target),
+                reason: "it redirects again".to_owned(),
+                hint: "give the address of the active node, or of the load balancer",
+            }),
+            _ => Ok(answer),
+        }
+    }
+
+    async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {
+        let mut request = self.inner.request(call.method.clone(), url.clone()).headers(call.headers.clone());
+        if let Some(body) = &call.body {
+            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.to_vec());
+        }
+        let patience = if call.creates { PATIENCE } else { Duration::ZERO };
+        self.stop.guard(patience, self.exchange(request, url)).await?
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, Error> {
+        let fault = |error| Error::from_reqwest(error, url, &self.settings);
+        let mut response = request.send().await.map_err(fault)?;
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            date: header(DATE),
+            retry_after: header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
+            location: header(LOCATION),
+            body: Zeroizing::default(),
+        };
+        let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        if length > LONGEST_ANSWER {
+            return Err(Error::TooLong { host: host(url) });
+        }
+        answer.body.reserve_exact(length);
+        while let Some(chunk) = response.chunk().await.map_err(fault)? {
+            if answer.body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(Error::TooLong { host: host(url) });
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        tracing::debug!("{} from {}", answer.status, host(url));
+        Ok(answer)
+    }
+}
+
+/// A stop ends the pause; the next attempt reports it.
+async fn pause_unless(stop: Stop, pause: Duration) {
+    let _ = stop.guard(Duration::ZERO, tokio::time::sleep(pause)).await;
+}
+
+/// An attempt without a final answer.
+struct Failed {
+    outcome: Result<Answer, Error>,
+    again: bool,
+    pause: Option<Duration>,
+}
+
+impl Failed {
+    fn for_good(error: Error) -> Self {
+        Self { outcome: Err(error), again: false, pause: None }
+    }
+
+    fn reason(&self) -> String {
+        match &self.outcome {
+            Ok(answer) => format!("status {}", answer.status),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+/// Host and port, for people.
+pub fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("the socket");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Whether requests to this host never leave the machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}

@@ -1,0 +1,86 @@
+//! The CA certificates to trust: those that were named, and no others; else the system's, read once from one
+//! file; else Mozilla's, so that an image without any file works.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::{Ca, Error, FileFrom};
+
+/// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
+const BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The roots that `ca` names.
+pub(super) fn load(ca: &Ca) -> Result<RootCertStore, Error> {
+    match ca {
+        Ca::File(file) => named(file, &read(file)?),
+        Ca::Bytes { pem, source } => {
+            let file = FileFrom { path: PathBuf::new(), source: source.clone() };
+            named(&file, pem.as_bytes())
+        }
+        Ca::Dir(dir) => named(dir, &read_dir(dir)?),
+        Ca::System { file: Some(file), dir: None } => named(file, &read(file)?),
+        Ca::System { file, dir: Some(dir) } => {
+            let mut pem = read_dir(dir)?;
+            if let Some(file) = file {
+                pem.extend(read(file)?);
+            }
+            named(dir, &pem)
+        }
+        Ca::System { file: None, dir: None } => {
+            let bundle = BUNDLES.iter().find_map(|path| fs::read(path).ok()).map(|pem| parse(&pem));
+            match bundle {
+                Some(store) if !store.is_empty() => Ok(store),
+                _ => Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
+            }
+        }
+    }
+}
+
+fn parse(pem: &[u8]) -> RootCertStore {
+    let mut store = RootCertStore::empty();
+    // A bundle may hold an odd certificate: the others still count.
+    store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+    store
+}
+
+fn named(file: &FileFrom, pem: &[u8]) -> Result<RootCertStore, Error> {
+    let store = parse(pem);
+    if store.is_empty() {
+        return Err(Error::Setting {
+            what: format!("{} holds no CA certificate that can be used", file.name()),
+            hint: format!("{} takes certificates in PEM form: -----BEGIN CERTIFICATE-----", file.source),
+        });
+    }
+    Ok(store)
+}
+
+/// The file's content, or an error that names the variable or flag.
+pub(super) fn read(file: &FileFrom) -> Result<Vec<u8>, Error> {
+    fs::read(&file.path).map_err(|cause| unreadable(file, &cause))
+}
+
+fn unreadable(file: &FileFrom, cause: &std::io::Error) -> Error {
+    Error::Setting {
+        what: format!("{} can't be read: {cause}", file.name()),
+        hint: format!("set {} to a file that this job can read", file.source),
+    }
+}
+
+fn read_dir(dir: &FileFrom) -> Result<Vec<u8>, Error> {
+    let entries = fs::read_dir(&dir.path).map_err(|cause| unreadable(dir, &cause))?;
+    let mut paths: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    paths.sort();
+    let pem = |path: &PathBuf| fs::read(Path::new(path)).unwrap_or_default();
+    Ok(paths.iter().flat_map(|path| [pem(path), b"\n".to_vec()]).flatten().collect())
+}

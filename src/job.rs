@@ -1,0 +1,58 @@
+//! What GitLab says of the job in its CI_* variables. Nothing here is needed: outside CI it is all absent.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::env::Env;
+
+/// The job that ci-creds runs in.
+#[derive(Debug, Clone, Default)]
+pub struct Job {
+    /// Whether there is one.
+    pub in_ci: bool,
+    /// When GitLab ends it: CI_JOB_STARTED_AT + CI_JOB_TIMEOUT.
+    pub deadline: Option<Timestamp>,
+    /// CI_DEBUG_TRACE: the log shows every command with its values.
+    pub debug_trace: bool,
+}
+
+impl Job {
+    /// Out of the environment.
+    pub fn of(env: &Env) -> Self {
+        let text = |name| env.get(name).ok().flatten();
+        let started = text("CI_JOB_STARTED_AT").and_then(|text| text.trim().parse::<Timestamp>().ok());
+        let timeout = text("CI_JOB_TIMEOUT").and_then(crate::duration::parse);
+        let deadline = started.zip(timeout).and_then(|(start, timeout)| start.checked_add(timeout).ok());
+        Self {
+            in_ci: text("CI").is_some_and(|text| text != "false"),
+            deadline,
+            debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
+        }
+    }
+
+    /// How long the job may run on after `time`.
+    pub fn time_after(&self, time: Timestamp) -> Option<Duration> {
+        let rest = self.deadline?.duration_since(time);
+        Duration::try_from(rest).ok().filter(|rest| rest.as_secs() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_start_and_timeout() {
+        let env: Env =
+            [("CI", "true"), ("CI_JOB_STARTED_AT", "2026-11-21T10:00:00Z"), ("CI_JOB_TIMEOUT", "3600")]
+                .into_iter()
+                .collect();
+        let job = Job::of(&env);
+        assert!(job.in_ci);
+        let end = "2026-11-21T10:15:00Z".parse().unwrap();
+        assert_eq!(job.time_after(end), Some(Duration::from_secs(45 * 60)));
+        assert_eq!(job.time_after("2026-11-21T11:00:00Z".parse().unwrap()), None);
+        assert_eq!(Job::of(&Env::default()).deadline, None);
+    }
+}

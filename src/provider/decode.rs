@@ -1,0 +1,182 @@
+//! From an engine's answer to credentials: pure.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Absent, Request};
+use crate::credentials::{Credentials, Lease, Life, Variable};
+use crate::error::{Code, Explain};
+use crate::secret::Secret;
+use crate::vault::{Data, Envelope};
+
+/// Why an answer is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No data at all.
+    #[error("the answer of {path} has no data")]
+    NoData {
+        /// What was read.
+        path: String,
+    },
+    /// A field is missing, null, or not a single value.
+    #[error("the answer of {path} has {what}")]
+    Field {
+        /// What was read.
+        path: String,
+        /// Which field, and what is wrong with it.
+        what: String,
+        /// The fields that are there: names only.
+        there: Vec<String>,
+        /// The option that would mend it.
+        option: &'static str,
+    },
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        Code::Refused
+    }
+
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Field { there, .. } if !there.is_empty() => {
+                vec![format!("its fields: {}", there.join(", "))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
+            Self::Field { option, .. } => vec![format!("name the field with {option}, or read another path")],
+        }
+    }
+}
+
+impl Request {
+    /// What the answer of `path` gives, issued at `now`.
+    pub fn decode(&self, path: &str, answer: &Envelope, now: Timestamp) -> Result<Credentials, Error> {
+        let data = answer.data.as_ref().ok_or_else(|| Error::NoData { path: path.to_owned() })?;
+        let data = data.unversioned();
+        let mut found = Found { unsets: self.unsets.clone(), ..Found::default() };
+        for field in &self.fields {
+            let value = field.from.iter().find_map(|name| data.field(name).filter(|value| !value.is_null()));
+            match (value.map(Data::text), field.absent) {
+                (Some(Some(text)), _) => found.set(&field.sets, text, field.sensitive),
+                (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
+                (None, Absent::Error) => return Err(self.fault(path, data, &field.from, "is missing")),
+                (None, Absent::Skip) => {}
+                (None, Absent::Unset) => found.unsets.extend(field.sets.iter().cloned()),
+            }
+        }
+        for (name, value) in &self.constants {
+            found.variables.retain(|variable| variable.name != *name);
+            found.set(std::slice::from_ref(name), Secret::from(value.as_str()), false);
+        }
+        let lease = answer.lease();
+        let outlives_token =
+            lease.is_none() || self.outlives_token.as_ref().is_some_and(|name| found.has(self, name));
+        let life = self.life(data, answer, now);
+        found.expires(self.expiry_variable.as_ref(), life);
+        Ok(Credentials {
+            provider: self.provider.clone(),
+            role: self.role.clone(),
+            path: path.to_owned(),
+            label: self
+                .label
+                .as_ref()
+                .and_then(|name| data.field(name)?.text())
+                .map(|text| text.reveal().to_owned()),
+            variables: found.variables,
+            unsets: found.unsets,
+            lease,
+            life,
+            outlives_token,
+        })
+    }
+
+    /// The end that the engine names, and that of the lease: whichever comes first.
+    fn life(&self, data: &Data, answer: &Envelope, now: Timestamp) -> Option<Life> {
+        let own = self.expiry.iter().filter_map(|name| ttl(&data.field(name)?.text()?, now)).min();
+        let lease = answer.lease().is_some().then_some(Duration::from_secs(answer.lease_duration));
+        // A lease of zero seconds says nothing: some engines answer so for keys that live on.
+        own.into_iter()
+            .chain(lease.filter(|lease| !lease.is_zero()))
+            .min()
+            .and_then(|ttl| Life::new(ttl, now))
+    }
+
+    fn fault(&self, path: &str, data: &Data, names: &[String], what: &str) -> Error {
+        let option = if self.provider == "read" { "NAME=FIELD" } else { "--field" };
+        let names = names.join(" nor ");
+        Error::Field {
+            path: path.to_owned(),
+            what: match what {
+                "is missing" => format!("no {names}"),
+                _ => format!("a field {names} that {what}"),
+            },
+            there: data.names(),
+            option,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    variables: Vec<Variable>,
+    unsets: Vec<String>,
+}
+
+impl Found {
+    fn set(&mut self, names: &[String], value: Secret, sensitive: bool) {
+        let variable = |name: &String| Variable { name: name.clone(), value: value.clone(), sensitive };
+        self.variables.extend(names.iter().map(variable));
+    }
+
+    fn has(&self, request: &Request, field: &str) -> bool {
+        let sets = request.fields.iter().filter(|spec| spec.name == field).flat_map(|spec| &spec.sets);
+        sets.into_iter().any(|name| self.variables.iter().any(|variable| variable.name == *name))
+    }
+
+    fn expires(&mut self, variable: Option<&String>, life: Option<Life>) {
+        match (variable, life) {
+            (Some(name), Some(life)) => {
+                self.set(std::slice::from_ref(name), Secret::new(life.until.to_string()), false);
+            }
+            (Some(name), None) => self.unsets.push(name.clone()),
+            (None, _) => {}
+        }
+    }
+}
+
+/// Seconds from now: out of a number of seconds, a duration such as 30m, or an RFC 3339 time.
+fn ttl(text: &Secret, now: Timestamp) -> Option<Duration> {
+    let text = text.reveal();
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Duration::try_from(time.duration_since(now)).ok();
+    }
+    crate::duration::parse(text)
+}
+
+impl Life {
+    /// So long, from `now`; to the second.
+    pub fn new(ttl: Duration, now: Timestamp) -> Option<Self> {
+        let ttl = Duration::from_secs(ttl.as_secs());
+        let until = now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()?;
+        let until = Timestamp::from_second(until.as_second()).ok()?;
+        Some(Self { ttl, until })
+    }
+}
+
+impl Envelope {
+    /// The lease, unless the engine made none.
+    pub fn lease(&self) -> Option<Lease> {
+        let id = self.lease_id.clone().filter(|id| !id.is_empty())?;
+        Some(Lease { id, renewable: self.renewable })
+    }
+}
+
+#[cfg(test)]
+mod tests;

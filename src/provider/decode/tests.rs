@@ -1,0 +1,117 @@
+//! The engines' answers as wire.md has them, and what becomes of them.
+
+use super::*;
+use crate::provider::{Settings, find};
+
+fn decode(provider: &str, options: &[(&'static str, &str)], json: &str) -> Result<Credentials, Error> {
+    let options = options.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let settings = Settings { role: "ci".to_owned(), options, ..Settings::default() };
+    let request = find(provider).unwrap().request(&settings);
+    let answer: Envelope = serde_json::from_str(json).unwrap();
+    request.decode(&request.read.path, &answer, "2026-11-21T10:00:00Z".parse().unwrap())
+}
+
+/// `NAME=value` in order, then `-NAME` for what is unset.
+fn shown(credentials: &Credentials) -> Vec<String> {
+    let sets = credentials.variables.iter().map(|one| format!("{}={}", one.name, one.value.reveal()));
+    sets.chain(credentials.unsets.iter().map(|name| format!("-{name}"))).collect()
+}
+
+#[test]
+fn exoscale() {
+    let answer = r#"{"lease_id":"exoscale/apikey/ci/x","renewable":true,"lease_duration":600,
+        "data":{"api_key":"EXO1","api_secret":"s","name":"vault-ci-1"}}"#;
+    let credentials = decode("exoscale", &[("zone", "ch-gva-2")], answer).unwrap();
+    assert_eq!(
+        shown(&credentials),
+        [
+            "EXOSCALE_API_KEY=EXO1",
+            "EXOSCALE_API_SECRET=s",
+            "EXOSCALE_ZONE=ch-gva-2",
+            "-EXOSCALE_KEY",
+            "-EXOSCALE_SECRET",
+            "-EXOSCALE_SECRET_KEY"
+        ]
+    );
+    assert_eq!(credentials.path, "exoscale/apikey/ci");
+    assert_eq!(credentials.label.as_deref(), Some("vault-ci-1"));
+    assert_eq!(credentials.life.unwrap().until.to_string(), "2026-11-21T10:10:00Z");
+    assert!(!credentials.outlives_token);
+}
+
+#[test]
+fn aws_assumed_role_old_and_new() {
+    for fields in [
+        r#""security_token":"t""#,
+        r#""session_token":"t""#,
+        r#""session_token":"t","security_token":"old""#,
+        r#""session_token":null,"security_token":"t""#,
+    ] {
+        let answer = format!(
+            r#"{{"lease_id":"aws/sts/ci/x","lease_duration":3600,"renewable":false,
+                "data":{{"access_key":"A","secret_key":"s",{fields},"arn":"arn:aws:sts::1:assumed-role/r/n","ttl":3599}}}}"#
+        );
+        let credentials = decode("aws", &[], &answer).unwrap();
+        assert_eq!(
+            shown(&credentials),
+            [
+                "AWS_ACCESS_KEY_ID=A",
+                "AWS_SECRET_ACCESS_KEY=s",
+                "AWS_SESSION_TOKEN=t",
+                "AWS_CREDENTIAL_EXPIRATION=2026-11-21T10:59:59Z",
+                "-AWS_SECURITY_TOKEN",
+                "-AWS_PROFILE",
+                "-AWS_DEFAULT_PROFILE"
+            ]
+        );
+        assert!(credentials.outlives_token, "{fields}");
+    }
+}
+
+#[test]
+fn an_aws_user_unsets_the_session_token() {
+    let answer = r#"{"lease_id":"aws/creds/ci/x","lease_duration":3600,"renewable":true,
+        "data":{"access_key":"A","secret_key":"s","security_token":null}}"#;
+    let credentials = decode("aws", &[("region", "eu-west-1")], answer).unwrap();
+    assert!(credentials.unsets.contains(&"AWS_SESSION_TOKEN".to_owned()));
+    assert!(shown(&credentials).contains(&"AWS_DEFAULT_REGION=eu-west-1".to_owned()));
+    assert!(!credentials.outlives_token);
+}
+
+#[test]
+fn a_static_key_has_no_end_but_its_own() {
+    let credentials =
+        decode("aws", &[], r#"{"lease_id":"","data":{"access_key":"A","secret_key":"s"}}"#).unwrap();
+    assert!(credentials.life.is_none() && credentials.outlives_token);
+    assert!(credentials.unsets.contains(&"AWS_CREDENTIAL_EXPIRATION".to_owned()));
+    let answer =
+        r#"{"lease_id":"","data":{"access_key":"A","secret_key":"s","expiration":"2026-11-21T12:00:00Z"}}"#;
+    assert_eq!(decode("aws", &[], answer).unwrap().life.unwrap().ttl.as_secs(), 7200);
+}
+
+#[test]
+fn scaleway_out_of_kv_version_2() {
+    let answer = r#"{"lease_id":"","lease_duration":0,"data":{"data":{"access_key":"SCW1","secret_key":"u",
+        "default_project_id":"p","region":"fr-par"},"metadata":{"version":2}}}"#;
+    let credentials = decode("scaleway", &[("region", "nl-ams")], answer).unwrap();
+    let shown = shown(&credentials);
+    assert_eq!(
+        &shown[..4],
+        ["SCW_ACCESS_KEY=SCW1", "SCW_SECRET_KEY=u", "SCW_DEFAULT_PROJECT_ID=p", "SCW_DEFAULT_REGION=nl-ams"]
+    );
+    assert!(!shown.iter().any(|one| one.contains("ZONE")), "absent means: as the job has it");
+}
+
+#[test]
+fn what_is_missing_is_named_and_values_are_not() {
+    let error = decode("exoscale", &[], r#"{"data":{"api_key":"CANARY","other":"CANARY"}}"#).unwrap_err();
+    assert_eq!(error.to_string(), "the answer of exoscale/apikey/ci has no api_secret");
+    assert_eq!(error.notes(), ["its fields: api_key, other"]);
+    let error = decode("exoscale", &[], r#"{"data":{"api_key":["CANARY"],"api_secret":"x"}}"#).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the answer of exoscale/apikey/ci has a field api_key that is not a single value"
+    );
+    let error = decode("exoscale", &[], r#"{"data":null}"#).unwrap_err();
+    assert_eq!(error.to_string(), "the answer of exoscale/apikey/ci has no data");
+}

@@ -1,0 +1,141 @@
+//! The clouds, as data: one const table per cloud says where to read, which fields come back, and which variables
+//! they become. A new cloud is one file and one line in [`PROVIDERS`].
+
+use crate::cli::options::{Opt, Takes, Variables};
+
+mod aws;
+mod decode;
+mod exoscale;
+mod request;
+mod scaleway;
+
+pub use decode::Error;
+pub use request::{FieldSpec, Request, Settings};
+
+/// Every provider.
+pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway::SCALEWAY];
+
+/// The provider of this name.
+pub fn find(name: &str) -> Option<&'static Provider> {
+    PROVIDERS.iter().copied().find(|provider| provider.name == name)
+}
+
+/// What there is to know about a cloud.
+#[derive(Debug)]
+pub struct Provider {
+    /// The command, and the X of CI_CREDS_X_ROLE.
+    pub name: &'static str,
+    /// As people write it.
+    pub title: &'static str,
+    /// For --help.
+    pub about: &'static str,
+    /// The engine's usual mount.
+    pub mount: &'static str,
+    /// What to read.
+    pub read: Read,
+    /// Other ways to the same, for policies that allow only them.
+    pub fallbacks: &'static [Read],
+    /// What the answer holds.
+    pub fields: &'static [Field],
+    /// What the cloud's tools would prefer over our variables.
+    pub unsets: &'static [&'static str],
+    /// Options of its own.
+    pub options: &'static [ProviderOption],
+    /// The field that tells people which key this is.
+    pub label: Option<&'static str>,
+    /// The field (by our name) whose presence means that the credentials stay good when Vault's token ends.
+    pub outlives_token: Option<&'static str>,
+    /// The request parameter that asks for a life, where the engine has one.
+    pub ttl_parameter: Option<&'static str>,
+    /// Fields that tell the end: seconds, a duration or a time.
+    pub expiry: &'static [&'static str],
+    /// The variable that gets the end.
+    pub expiry_variable: Option<&'static str>,
+}
+
+/// One request that gives the whole set.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// Whether it is a POST; else a GET.
+    pub post: bool,
+    /// Inside the mount; `{role}` is filled in.
+    pub path: std::borrow::Cow<'static, str>,
+}
+
+impl Read {
+    const fn get(path: &'static str) -> Self {
+        Self { post: false, path: std::borrow::Cow::Borrowed(path) }
+    }
+    const fn post(path: &'static str) -> Self {
+        Self { post: true, path: std::borrow::Cow::Borrowed(path) }
+    }
+    /// The capability that a policy must grant for it.
+    pub fn capability(&self) -> &'static str {
+        if self.post { "update" } else { "read" }
+    }
+}
+
+/// One field of the answer.
+#[derive(Debug)]
+pub struct Field {
+    /// Our name for it, as in --field.
+    pub name: &'static str,
+    /// The engine's names for it, the newest first.
+    pub from: &'static [&'static str],
+    /// The variables that it becomes.
+    pub sets: &'static [&'static str],
+    /// What it means when it is not there, or null.
+    pub absent: Absent,
+    /// Whether it gives access by itself.
+    pub sensitive: bool,
+}
+
+/// What the absence of a field means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// The answer is useless.
+    Error,
+    /// Its variables stay as the job has them.
+    Skip,
+    /// Its variables are unset.
+    Unset,
+}
+
+/// An option that only one cloud has.
+#[derive(Debug)]
+pub struct ProviderOption {
+    /// Its row.
+    pub opt: Opt,
+    /// What it does.
+    pub effect: Effect,
+}
+
+/// What a provider's option does.
+#[derive(Debug, Clone, Copy)]
+pub enum Effect {
+    /// It is sent along as this parameter.
+    Asks(&'static str),
+    /// It is exported under these names.
+    Sets(&'static [&'static str]),
+}
+
+const fn option(name: &'static str, value: &'static str, suffix: &'static str, help: &'static str) -> Opt {
+    Opt { name, short: None, takes: Takes::Value(value), variables: Variables::Provider(suffix), help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sound() {
+        for provider in PROVIDERS {
+            assert!(provider.fields.iter().any(|field| field.absent == Absent::Error), "{}", provider.name);
+            let ours: Vec<_> = provider.fields.iter().map(|field| field.name).collect();
+            assert!(provider.outlives_token.is_none_or(|name| ours.contains(&name)), "{}", provider.name);
+            for field in provider.fields {
+                assert!(field.sets.iter().all(|name| !provider.unsets.contains(name)), "{}", field.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what
+//! `read` spelled out on the command line.
+
+use super::{Absent, Effect, Provider, Read};
+
+/// What to ask for and what to make of the answer.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `exoscale`, …, or `read`.
+    pub provider: String,
+    /// The role, where there is one.
+    pub role: Option<String>,
+    /// What to read: a whole path below /v1/.
+    pub read: Read,
+    /// Other ways to the same.
+    pub fallbacks: Vec<Read>,
+    /// Sent along: in the query of a GET, in the body of a POST.
+    pub parameters: Vec<(String, String)>,
+    /// What the answer holds.
+    pub fields: Vec<FieldSpec>,
+    /// Exported as they are.
+    pub constants: Vec<(String, String)>,
+    /// See [`Provider::unsets`].
+    pub unsets: Vec<String>,
+    /// See [`Provider::label`].
+    pub label: Option<String>,
+    /// See [`Provider::outlives_token`].
+    pub outlives_token: Option<String>,
+    /// See [`Provider::expiry`].
+    pub expiry: Vec<String>,
+    /// See [`Provider::expiry_variable`].
+    pub expiry_variable: Option<String>,
+}
+
+/// See [`super::Field`].
+#[derive(Debug, Clone)]
+pub struct FieldSpec {
+    /// Our name for it.
+    pub name: String,
+    /// The engine's names for it.
+    pub from: Vec<String>,
+    /// The variables that it becomes.
+    pub sets: Vec<String>,
+    /// What its absence means.
+    pub absent: Absent,
+    /// Whether it gives access by itself.
+    pub sensitive: bool,
+}
+
+/// What the user can set for a provider.
+#[derive(Debug, Default, Clone)]
+pub struct Settings {
+    /// The role in the engine.
+    pub role: String,
+    /// Where the engine is mounted.
+    pub mount: Option<String>,
+    /// The path inside the mount, instead of the table's reads.
+    pub path: Option<String>,
+    /// Our field names, and the engine's.
+    pub fields: Vec<(String, String)>,
+    /// The life to ask for, in seconds.
+    pub ttl: Option<u64>,
+    /// The provider's own options, by name.
+    pub options: Vec<(&'static str, String)>,
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+impl Provider {
+    /// The request for these settings.
+    pub fn request(&self, settings: &Settings) -> Request {
+        let mount = settings.mount.as_deref().unwrap_or(self.mount).trim_matches('/');
+        let whole = |read: &Read, path: &str| Read {
+            post: read.post,
+            path: format!("{mount}/{}", path.trim_matches('/').replace("{role}", &settings.role)).into(),
+        };
+        let (read, fallbacks) = match &settings.path {
+            Some(path) => (whole(&Read::get(""), path), Vec::new()),
+            None => {
+                let others = self.fallbacks.iter().map(|read| whole(read, &read.path));
+                (whole(&self.read, &self.read.path), others.collect())
+            }
+        };
+        let mut parameters = Vec::new();
+        let mut constants = Vec::new();
+        for (name, value) in &settings.options {
+            match self.options.iter().find(|option| option.opt.name == *name).map(|option| option.effect) {
+                Some(Effect::Asks(parameter)) => parameters.push((parameter.to_owned(), value.clone())),
+                Some(Effect::Sets(names)) => {
+                    constants.extend(names.iter().map(|&name| (name.to_owned(), value.clone())));
+                }
+                None => {}
+            }
+        }
+        if let (Some(parameter), Some(ttl)) = (self.ttl_parameter, settings.ttl) {
+            parameters.push((parameter.to_owned(), format!("{ttl}s")));
+        }
+        Request {
+            provider: self.name.to_owned(),
+            role: Some(settings.role.clone()),
+            read,
+            fallbacks,
+            parameters,
+            fields: self.field_specs(&settings.fields),
+            constants,
+            unsets: owned(self.unsets),
+            label: self.label.map(str::to_owned),
+            outlives_token: self.outlives_token.map(str::to_owned),
+            expiry: owned(self.expiry),
+            expiry_variable: self.expiry_variable.map(str::to_owned),
+        }
+    }
+
+    /// What a failure unsets: whatever gives access, of our names and of those that tools prefer. Where a job
+    /// works (a region, a project) stays as it is.
+    pub fn variables(&self) -> Vec<String> {
+        let fields = self.fields.iter().filter(|field| field.absent != Absent::Skip);
+        let sets = fields.flat_map(|field| field.sets).chain(self.expiry_variable.as_ref());
+        owned(&sets.chain(self.unsets).copied().collect::<Vec<_>>())
+    }
+
+    fn field_specs(&self, renamed: &[(String, String)]) -> Vec<FieldSpec> {
+        let spec = |field: &super::Field| FieldSpec {
+            name: field.name.to_owned(),
+            from: match renamed.iter().find(|(ours, _)| ours == field.name) {
+                Some((_, theirs)) => vec![theirs.clone()],
+                None => owned(field.from),
+            },
+            sets: owned(field.sets),
+            absent: field.absent,
+            sensitive: field.sensitive,
+        };
+        self.fields.iter().map(spec).collect()
+    }
+}
+
+impl Request {
+    /// The request of `read PATH NAME=FIELD…`: no role, no table.
+    pub fn custom(path: String, names: Vec<(String, String)>, data: Vec<(String, String)>) -> Self {
+        let field = |(name, field): (String, String)| FieldSpec {
+            name: field.clone(),
+            from: vec![field],
+            sets: vec![name],
+            absent: Absent::Error,
+            sensitive: true,
+        };
+        Self {
+            provider: "read".to_owned(),
+            role: None,
+            read: Read { post: !data.is_empty(), path: path.into() },
+            fallbacks: Vec::new(),
+            parameters: data,
+            fields: names.into_iter().map(field).collect(),
+            constants: Vec::new(),
+            unsets: Vec::new(),
+            label: None,
+            outlives_token: None,
+            expiry: Vec::new(),
+            expiry_variable: None,
+        }
+    }
+
+    /// The variables that it will set if every field is there.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        let fields = self.fields.iter().flat_map(|field| &field.sets);
+        fields.chain(&self.expiry_variable).map(String::as_str)
+    }
+}

@@ -1,0 +1,67 @@
+//! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are
+//! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
+
+use super::{Absent, Effect, Field, Provider, ProviderOption, Read, option};
+
+const fn optional(name: &'static str, from: &'static [&'static str], sets: &'static [&'static str]) -> Field {
+    Field { name, from, sets, absent: Absent::Skip, sensitive: false }
+}
+
+/// `ci-creds scaleway`.
+pub(super) static SCALEWAY: Provider = Provider {
+    name: "scaleway",
+    title: "Scaleway",
+    about: "A Scaleway API key",
+    mount: "scaleway",
+    read: Read::get("creds/{role}"),
+    fallbacks: &[],
+    fields: &[
+        Field {
+            name: "access_key",
+            from: &["access_key"],
+            sets: &["SCW_ACCESS_KEY"],
+            absent: Absent::Error,
+            sensitive: false,
+        },
+        Field {
+            name: "secret_key",
+            from: &["secret_key"],
+            sets: &["SCW_SECRET_KEY"],
+            absent: Absent::Error,
+            sensitive: true,
+        },
+        optional("project_id", &["project_id", "default_project_id"], &["SCW_DEFAULT_PROJECT_ID"]),
+        optional(
+            "organization_id",
+            &["organization_id", "default_organization_id"],
+            &["SCW_DEFAULT_ORGANIZATION_ID"],
+        ),
+        optional("region", &["region", "default_region"], &["SCW_DEFAULT_REGION"]),
+        optional("zone", &["zone", "default_zone"], &["SCW_DEFAULT_ZONE"]),
+    ],
+    // Legacy names that the SDK still reads, and the profile that would supply what is not set.
+    unsets: &[
+        "SCW_TOKEN",
+        "SCW_ORGANIZATION",
+        "SCALEWAY_TOKEN",
+        "SCALEWAY_ACCESS_KEY",
+        "SCALEWAY_ORGANIZATION",
+        "SCALEWAY_REGION",
+        "SCW_PROFILE",
+    ],
+    options: &[
+        ProviderOption {
+            opt: option("region", "REGION", "REGION", "The region to export"),
+            effect: Effect::Sets(&["SCW_DEFAULT_REGION"]),
+        },
+        ProviderOption {
+            opt: option("zone", "ZONE", "ZONE", "The zone to export"),
+            effect: Effect::Sets(&["SCW_DEFAULT_ZONE"]),
+        },
+    ],
+    label: None,
+    outlives_token: None,
+    ttl_parameter: None,
+    expiry: &["expires_at"],
+    expiry_variable: None,
+};

@@ -1,0 +1,172 @@
+//! Log in, gather ingredients, issue: what every command that hands out credentials does, once.
+
+use std::time::Duration;
+
+use crate::auth::{self, Gathered, Login};
+use crate::credentials::{Credentials, Life};
+use crate::error::{Code, Explain};
+use crate::ledger::Ledger;
+use crate::provider::{self, Request};
+use crate::secret::Secret;
+use crate::stop::Stopped;
+use crate::vault::{self, Vault};
+
+mod gather;
+mod issue;
+mod transaction;
+
+pub use transaction::obtain;
+
+/// What a run got.
+#[derive(Debug)]
+pub struct Session {
+    /// The token that everything was read with.
+    pub token: Token,
+    /// One for each request, in order.
+    pub credentials: Vec<Credentials>,
+}
+
+/// A Vault token in use.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The token.
+    pub secret: Secret,
+    /// Whether the user brought it: it is then neither renewed nor revoked.
+    pub given: bool,
+    /// Its life; `None` if it is not known or never ends.
+    pub life: Option<Life>,
+    /// Whether it can be extended.
+    pub renewable: bool,
+    /// Whether it is good for only so many requests.
+    pub counted: bool,
+}
+
+/// Why a run got nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The login.
+    #[error(transparent)]
+    Login(#[from] auth::Error),
+    /// Any other request.
+    #[error(transparent)]
+    Vault(#[from] vault::Advised),
+    /// The engine's answer.
+    #[error(transparent)]
+    Answer(#[from] provider::Error),
+    /// The credentials end too soon.
+    #[error("the {provider} credentials are valid for {} only, which is less than --min-ttl {}",
+        crate::duration::show(*.life), crate::duration::show(*.wanted))]
+    TooShort {
+        /// Whose.
+        provider: String,
+        /// How long they are good for.
+        life: Duration,
+        /// How long they should be.
+        wanted: Duration,
+    },
+    /// The process was asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl Error {
+    /// Whether a request that creates something may have run although its answer never came.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Login(error) => error.is_lost(),
+            Self::Vault(advised) => advised.error.is_lost(),
+            _ => false,
+        }
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Login(error) => error.code(),
+            Self::Vault(advised) => advised.code(),
+            Self::Answer(error) => error.code(),
+            Self::TooShort { .. } => Code::Output,
+            Self::Stopped(stopped) => stopped.code(),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Login(error) => error.notes(),
+            Self::Vault(advised) => advised.notes(),
+            Self::Answer(error) => error.notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Login(error) => error.hints(),
+            Self::Vault(advised) => advised.hints(),
+            Self::Answer(error) => error.hints(),
+            Self::TooShort { .. } => {
+                vec![
+                    "raise the TTL of the role, or of the login's token, which ends what it issued"
+                        .to_owned(),
+                ]
+            }
+            Self::Stopped(_) => Vec::new(),
+        }
+    }
+}
+
+impl From<vault::Error> for Error {
+    fn from(error: vault::Error) -> Self {
+        vault::Advised::from(error).into()
+    }
+}
+
+/// Logs in, or takes the token that was given.
+async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Token, Error> {
+    let gathered = gather::all(vault, login).await?;
+    let Some(request) = login.method.request else {
+        let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
+        return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
+    };
+    let body = request(login, &gathered)?;
+    let auth = vault.login(login.name(), &login.path(), body).await;
+    let auth = auth.map_err(|error| refused(login, &gathered, error))?;
+    let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
+    let token = Token {
+        life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
+        secret: auth.client_token,
+        given: false,
+        renewable: auth.renewable,
+        counted: auth.num_uses > 0,
+    };
+    ledger.token(&token.secret, &auth.accessor, ttl, auth.token_type == "batch");
+    Ok(token)
+}
+
+fn refused(login: &Login, gathered: &Gathered, error: vault::Error) -> Error {
+    auth::Error::refused(login, gathered, error).into()
+}
+
+/// Whether what `request` issues ends with the token that it was read with.
+fn depends_on_token(credentials: &[Credentials]) -> bool {
+    credentials.iter().any(|one| !one.outlives_token)
+}
+
+impl Session {
+    /// Whether nothing that was issued needs the token any longer.
+    pub fn token_is_idle(&self) -> bool {
+        !self.token.given && !depends_on_token(&self.credentials)
+    }
+}
+
+/// The requests and limits of a run.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// How to log in.
+    pub login: Login,
+    /// What to issue.
+    pub requests: Vec<Request>,
+    /// What the credentials of each request must last.
+    pub min_ttl: Option<Duration>,
+}

@@ -1,0 +1,85 @@
+//! Being asked to stop: SIGINT, SIGTERM and SIGHUP become a request that work looks at where it safely can.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::error::{Code, Explain};
+
+/// How long an answer is waited for after the process was asked to stop, when a request that creates something is
+/// under way. GitLab kills 10 s after its SIGTERM; 2 s of 8 are kept for taking back.
+pub const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Tells whether the process was asked to stop.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<Option<Code>>);
+
+/// The process was asked to stop.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped by {}", match .0 { Code::Interrupted => "SIGINT", Code::HungUp => "SIGHUP", _ => "SIGTERM" })]
+pub struct Stopped(pub Code);
+
+impl Explain for Stopped {
+    fn code(&self) -> Code {
+        self.0
+    }
+}
+
+impl Stop {
+    /// Starts to listen; inside a runtime.
+    pub fn listen() -> std::io::Result<Self> {
+        let (sender, receiver) = watch::channel(None);
+        let kinds = [
+            (SignalKind::terminate(), Code::Terminated),
+            (SignalKind::interrupt(), Code::Interrupted),
+            (SignalKind::hangup(), Code::HungUp),
+        ];
+        for (kind, code) in kinds {
+            let mut signals = signal(kind)?;
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                if signals.recv().await.is_some() {
+                    sender.send_replace(Some(code));
+                }
+            });
+        }
+        Ok(Self(receiver))
+    }
+
+    /// One that never asks: for taking back, which goes on after a stop.
+    pub fn never() -> Self {
+        Self(watch::channel(None).1)
+    }
+
+    /// An error if the process was asked to stop.
+    pub fn check(&self) -> Result<(), Stopped> {
+        self.0.borrow().map_or(Ok(()), |code| Err(Stopped(code)))
+    }
+
+    /// The outcome of `work`, or [`Stopped`] when it has not ended `patience` after a stop.
+    pub async fn guard<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Result<T, Stopped> {
+        let stopped = async {
+            let code = self.requested().await;
+            tokio::time::sleep(patience).await;
+            code
+        };
+        // The work is looked at first: an answer that is there counts.
+        match select(pin!(work), pin!(stopped)).await {
+            Either::Left((outcome, _)) => Ok(outcome),
+            Either::Right((code, _)) => Err(Stopped(code)),
+        }
+    }
+
+    async fn requested(&self) -> Code {
+        let mut receiver = self.0.clone();
+        match receiver.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(Code::Terminated),
+            // Nobody listens for signals: nobody asks.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What Vault, or whoever answers in its place, can say no with.
+
+use crate::error::{Code, Explain};
+use crate::http;
+
+/// A request to Vault that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The network's fault.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    /// Vault said no.
+    #[error("Vault refused {action}")]
+    Refused {
+        /// What was asked for.
+        action: String,
+        /// The HTTP status.
+        status: u16,
+        /// Vault's words.
+        #[source]
+        said: Said,
+    },
+    /// Vault could not.
+    #[error("{}", match .status { 429 => format!("Vault put off {action}"), _ => format!("Vault could not carry out {action}") })]
+    Unable {
+        /// What was asked for.
+        action: String,
+        /// The HTTP status.
+        status: u16,
+        /// Vault's words.
+        #[source]
+        said: Said,
+    },
+    /// The answer is not Vault's.
+    #[error("{host} did not answer {action} as Vault does")]
+    NotVault {
+        /// What was asked for.
+        action: String,
+        /// Who answered.
+        host: String,
+        /// What came instead.
+        #[source]
+        said: Said,
+    },
+}
+
+/// Words of a server, made fit to print.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct Said(pub Vec<String>);
+
+impl Error {
+    /// Whether the request may have made something whose answer never came.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Http(http::Error::Lost { .. }))
+    }
+
+    /// The status and words of a refusal.
+    pub fn refusal(&self) -> Option<(u16, &[String])> {
+        match self {
+            Self::Refused { status, said, .. } => Some((*status, &said.0)),
+            _ => None,
+        }
+    }
+
+    /// Whether some text of the server's holds `part`.
+    pub fn says(&self, part: &str) -> bool {
+        match self {
+            Self::Refused { said, .. } | Self::Unable { said, .. } => {
+                said.0.iter().any(|text| text.contains(part))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// An error of Vault's, with what its caller knows about it.
+#[derive(Debug)]
+pub struct Advised {
+    /// The error.
+    pub error: Error,
+    /// Facts that help to understand it.
+    pub notes: Vec<String>,
+    /// What to do, before the error's own hints.
+    pub hints: Vec<String>,
+}
+
+impl From<Error> for Advised {
+    fn from(error: Error) -> Self {
+        Self { error, notes: Vec::new(), hints: Vec::new() }
+    }
+}
+
+impl std::fmt::Display for Advised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Advised {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl Explain for Advised {
+    fn code(&self) -> Code {
+        self.error.code()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.hints.iter().cloned().chain(self.error.hints()).collect()
+    }
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Http(error) => error.code(),
+            Self::Refused { .. } => Code::Refused,
+            Self::Unable { .. } | Self::NotVault { .. } => Code::Unreachable,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Http(error) => return error.hints(),
+            Self::Refused { .. } if self.says("namespace not found") => {
+                "check VAULT_NAMESPACE, --namespace and --auth-namespace"
+            }
+            Self::Refused { .. } => return Vec::new(),
+            Self::Unable { .. } if self.says("sealed") => "unseal it, then retry the job",
+            Self::Unable { .. } => "retry the job; if it goes on, look at Vault's server log",
+            Self::NotVault { .. } => {
+                "is VAULT_ADDR right? A proxy, load balancer or sign-in page may answer in its place"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
