@@ -1,7 +1,5 @@
 //! What the harness makes of a command and of what it prints.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustix::process::Signal;
@@ -116,7 +114,7 @@ fn signals_reach_the_process_and_show_in_the_code() {
     let running = sh("trap 'exit 7' TERM; echo ready >&2; while :; do sleep 0.05; done")
         .env("PATH", "/usr/bin:/bin")
         .spawn();
-    std::thread::sleep(Duration::from_millis(300));
+    running.wait_for_stderr("ready");
     running.signal(Signal::TERM);
     running.wait().expect(7);
     let killed = sh("kill -9 $$").run();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CANARY, Cmd, Options, Proxy, Server, Space, bao, eventually, jwt, proxy, require, secret,
+    CANARY, Cmd, Engine, Options, Proxy, Server, Space, bao, canary, eventually, jwt, proxy, require, secret,
 };
 
 #[test]
@@ -80,17 +80,28 @@ fn engines_answer_and_policies_hold() {
 }
 
 #[test]
-fn leases_are_listed_while_they_live() {
+fn leases_and_what_is_behind_them_can_be_counted() {
     let space = Space::new();
-    let pki = space.mount("pki", json!({"type": "pki"}));
-    space.write(&format!("{pki}/root/generate/internal"), json!({"common_name": "ca", "key_type": "ec"}));
-    let role = json!({"allow_any_name": true, "generate_lease": true, "key_type": "ec", "ttl": "5m"});
-    space.write(&format!("{pki}/roles/ci"), role);
-    assert!(space.leases(&pki).is_empty());
-    let issued = space.write(&format!("{pki}/issue/ci"), json!({"common_name": "a"}));
-    assert_eq!(space.leases(&pki), [issued["lease_id"].as_str().unwrap()]);
-    space.write("sys/leases/revoke", json!({"lease_id": issued["lease_id"]}));
-    eventually("the lease is gone", || space.leases(&pki).is_empty());
+    let engine = Engine::new(&space, "exoscale", json!({"ttl": "15m", "max_ttl": "1h"}));
+    engine.role("ci");
+    let path = format!("{}/creds/ci", engine.mount);
+    let read = || space.server.api("GET", &path, Value::Null);
+    assert!(engine.leases().is_empty() && engine.objects().is_empty());
+    let reply = read();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!((&reply.body["lease_duration"], &reply.body["renewable"]), (&json!(900), &json!(true)));
+    assert_eq!(engine.leases(), [reply.body["lease_id"].as_str().unwrap()]);
+    assert_eq!(engine.objects(), [reply.body["data"]["username"].as_str().unwrap()]);
+    for field in ["username", "password"] {
+        assert!(canary::find(reply.body["data"][field].as_str().unwrap()).is_some(), "{field}");
+    }
+    space.write("sys/leases/revoke", json!({"lease_id": reply.body["lease_id"]}));
+    eventually("the lease and the object are gone", || {
+        engine.leases().is_empty() && engine.objects().is_empty()
+    });
+    engine.fail(true);
+    assert_eq!(read().status, 500);
+    assert!(engine.objects().is_empty());
 }
 
 #[test]

@@ -57,11 +57,12 @@ static PERCENT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// What no test can put a canary into, because the server makes it.
-static LIVE: LazyLock<[(&str, Regex); 3]> = LazyLock::new(|| {
-    let shape = |text| Regex::new(text).unwrap();
+static LIVE: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {
+    let shape = |text: &str| Regex::new(text).unwrap();
     [
         ("a token of OpenBao", shape(r"\b[sbr]\.[A-Za-z0-9]{20,}")),
         ("a token of Vault", shape(r"\bhv[sbr]\.[A-Za-z0-9_-]{20,}")),
+        ("a generated password", shape(&format!("[{}]{{24}}", super::engine::PASSWORD_LETTERS))),
         ("a JWT", shape(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}")),
     ]
 });

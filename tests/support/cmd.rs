@@ -6,13 +6,16 @@ use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::Server;
+use super::jwt::Jwt;
 use super::run::Run;
-use super::{Server, space};
+use super::space::AppRole;
 
 /// The built ci-creds.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ci-creds");
@@ -85,17 +88,21 @@ impl Cmd {
         self.env("VAULT_ADDR", &server.addr).envs(tls)
     }
 
-    /// Logs in by AppRole: role_id, secret_id and the mount.
-    pub fn approle(self, login: &space::AppRole) -> Self {
-        let Some(secret_id) = &login.secret_id else { return self.approle_without_secret_id(login) };
-        self.approle_without_secret_id(login).env("VAULT_SECRET_ID", secret_id)
+    /// Logs in by AppRole: the mount, role_id, and secret_id if there is one.
+    pub fn approle(self, login: &AppRole) -> Self {
+        let secret_id = login.secret_id.as_ref().map(|value| ("VAULT_SECRET_ID", value));
+        self.env("VAULT_AUTH_PATH", &login.mount).env("VAULT_ROLE_ID", &login.role_id).envs(secret_id)
     }
 
-    /// The runner's half of split custody.
-    pub fn approle_without_secret_id(self, login: &space::AppRole) -> Self {
-        self.env("VAULT_ROLE_ID", &login.role_id)
-            .env("VAULT_AUTH_PATH", &login.mount)
-            .env("VAULT_AUTH_ROLE", &login.role)
+    /// Logs in by split custody: the runner has the role_id, a variable the token that issues the secret_id.
+    pub fn split_custody(self, login: &AppRole, issuing_token: &str) -> Self {
+        let login = AppRole { secret_id: None, ..login.clone() };
+        self.approle(&login).env("VAULT_AUTH_ROLE", &login.role).env("VAULT_TOKEN", issuing_token)
+    }
+
+    /// Logs in by an ID token.
+    pub fn jwt(self, jwt: &Jwt<'_>, role: &str, id_token: &str) -> Self {
+        self.env("VAULT_AUTH_PATH", &jwt.mount).env("VAULT_AUTH_ROLE", role).env("VAULT_ID_TOKEN", id_token)
     }
 
     /// The variables of a GitLab job whose project directory is `dir`, which becomes the working directory.
@@ -154,8 +161,8 @@ impl Cmd {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         let (mut stdin, text) = (child.stdin.take().unwrap(), self.stdin.clone());
         // A command that does not read its input is no fault.
-        std::thread::spawn(move || stdin.write_all(&text));
-        let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        thread::spawn(move || stdin.write_all(&text));
+        let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
         Running { child, started, stdout, stderr, may_show: self.may_show }
     }
 }
@@ -164,8 +171,8 @@ impl Cmd {
 pub struct Running {
     child: Child,
     started: Instant,
-    stdout: Receiver<String>,
-    stderr: Receiver<String>,
+    stdout: Output,
+    stderr: Output,
     may_show: bool,
 }
 
@@ -185,6 +192,12 @@ impl Running {
         kill_process_group(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Waits until stderr contains a text: the moment to send a signal.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, text: &str) {
+        super::eventually(&format!("{text:?} on stderr"), || self.stderr.so_far().contains(text));
+    }
+
     /// Waits for its end, and searches what it printed for secrets.
     #[track_caller]
     pub fn wait(mut self) -> Run {
@@ -196,17 +209,12 @@ impl Running {
             if Instant::now() > deadline {
                 let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
                 let _ = self.child.wait();
-                let said = self.stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-                panic!("it hangs: not finished after {LIMIT:?}; stderr:\n{said}");
+                panic!("it hangs: not finished after {LIMIT:?}; stderr:\n{}", self.stderr.so_far());
             }
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
         };
         let elapsed = self.started.elapsed();
-        let text = |from: &Receiver<String>| {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-            from.recv_timeout(left).expect("something that it started still holds its output open")
-        };
-        let run = Run::new(status, text(&self.stdout), text(&self.stderr), elapsed);
+        let run = Run::new(status, self.stdout.all(), self.stderr.all(), elapsed);
         if !self.may_show {
             run.assert_no_secret();
         }
@@ -214,16 +222,37 @@ impl Running {
     }
 }
 
-/// Reads a pipe to its end in the background, so that neither side waits for the other.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (send, receive) = channel();
-    let mut pipe = pipe.unwrap();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-    receive
+/// A pipe that is read in the background, so that neither side waits for the other.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (bytes, mut pipe) = (Arc::new(Mutex::new(Vec::new())), pipe.unwrap());
+        let sink = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 8 * 1024];
+            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+                sink.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// Up to the end of the pipe, which is also held by whatever the command left running.
+    #[track_caller]
+    fn all(&self) -> String {
+        super::eventually("nothing that it started still holds its output open", || {
+            self.reader.is_finished()
+        });
+        self.so_far()
+    }
 }
 
 /// What GitLab sets in every job, as far as anything reads it.

@@ -6,6 +6,7 @@
 
 pub mod canary;
 pub mod cmd;
+pub mod engine;
 pub mod jwt;
 pub mod openbao;
 pub mod proxy;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use canary::{CANARY, secret};
 pub use cmd::Cmd;
+pub use engine::Engine;
 pub use openbao::{Options, Server};
 pub use proxy::Proxy;
 pub use run::stable;

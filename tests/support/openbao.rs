@@ -119,12 +119,15 @@ impl Server {
         let dir = tempfile::Builder::new().prefix("bao-").tempdir_in(scratch()).unwrap().keep();
         let (port, admin_port) = (free_port(), if options.tls { free_port() } else { 0 });
         let root_token = if options.root_token.is_empty() { "root" } else { &options.root_token };
-        fs::write(dir.join("config.hcl"), config(binary, options, admin_port, &dir)).unwrap();
+        let config = config(binary, options, admin_port, &dir);
+        fs::write(dir.join("config.hcl"), &config).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", WATCHDOG]).arg(&dir).arg(binary).args(["server", "-dev", "-dev-no-store-token"]);
         command.arg(format!("-dev-root-token-id={root_token}"));
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
-        command.arg(format!("-config={}", dir.join("config.hcl").display()));
+        if !config.is_empty() {
+            command.arg(format!("-config={}", dir.join("config.hcl").display()));
+        }
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);
         }
@@ -151,7 +154,7 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let log = || fs::read_to_string(self.dir.join("log")).unwrap_or_default();
             if let Ok(health) = call(self.admin_port, "", "GET", "sys/health", &Value::Null)

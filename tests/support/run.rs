@@ -63,9 +63,11 @@ pub fn stable(text: &str) -> String {
 }
 
 static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    let canary = format!("{}[0-9a-f]*", canary::CANARY);
+    // With the random part of secret(), or the user name that Engine makes.
+    let canary = format!("{}[0-9A-Za-z-]*", canary::CANARY);
     let shapes = [
         (canary.as_str(), "CANARY"),
+        ("[Qq]{24}", "PASSWORD"),
         (r"(127\.0\.0\.1|\[::1\]|localhost):\d+", "$1:PORT"),
         // A directory of the tempfile crate, wherever temporary files are kept.
         (r#"(/[^\s'":;,]*)?/\.tmp[A-Za-z0-9]{6}\b"#, "TMP"),
