@@ -1,1 +1,6 @@
 //! The black-box tests: the built binary against real servers and real shells.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails is loud")]
+#![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
+
+mod harness;
+mod support;

@@ -1,0 +1,277 @@
+//! The command under test, in an environment that holds only what the test puts into it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::Server;
+use super::jwt::Jwt;
+use super::run::Run;
+use super::space::AppRole;
+
+/// The built ci-creds.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ci-creds");
+
+/// How long a run may take before it counts as hanging.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// A command to be built up and run, as often as the test likes.
+#[derive(Clone)]
+pub struct Cmd {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    stdin: Vec<u8>,
+    dir: Option<PathBuf>,
+    may_show: bool,
+}
+
+impl Cmd {
+    /// ci-creds with these arguments: no PATH, no HOME, nothing inherited.
+    pub fn new<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Self {
+        Self::program(PROGRAM).args(args)
+    }
+
+    /// Another program, run and checked in the same way.
+    pub fn program(program: impl Into<PathBuf>) -> Self {
+        let (args, env, stdin) = (Vec::new(), Vec::new(), Vec::new());
+        Self { program: program.into(), args, env, stdin, dir: None, may_show: false }
+    }
+
+    /// Adds arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable; the last value counts.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.retain(|(known, _)| known != name.as_ref());
+        self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Removes a variable again.
+    pub fn no_env(mut self, name: &str) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Sets several variables.
+    pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(self, all: impl IntoIterator<Item = (N, V)>) -> Self {
+        all.into_iter().fold(self, |cmd, (name, value)| cmd.env(name, value))
+    }
+
+    /// The working directory.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// What standard input holds; it is empty otherwise.
+    pub fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = text.into();
+        self
+    }
+
+    /// VAULT_ADDR, and VAULT_CACERT for a server with TLS.
+    pub fn vault(self, server: &Server) -> Self {
+        let tls = server.addr.starts_with("https:").then(|| ("VAULT_CACERT", server.ca_cert()));
+        self.env("VAULT_ADDR", &server.addr).envs(tls)
+    }
+
+    /// Logs in by AppRole: the mount, role_id, and secret_id if there is one.
+    pub fn approle(self, login: &AppRole) -> Self {
+        let secret_id = login.secret_id.as_ref().map(|value| ("VAULT_SECRET_ID", value));
+        self.env("VAULT_AUTH_PATH", &login.mount).env("VAULT_ROLE_ID", &login.role_id).envs(secret_id)
+    }
+
+    /// Logs in by split custody: the runner has the role_id, a variable the token that issues the secret_id.
+    pub fn split_custody(self, login: &AppRole, issuing_token: &str) -> Self {
+        let login = AppRole { secret_id: None, ..login.clone() };
+        self.approle(&login).env("VAULT_AUTH_ROLE", &login.role).env("VAULT_TOKEN", issuing_token)
+    }
+
+    /// Logs in by an ID token.
+    pub fn jwt(self, jwt: &Jwt<'_>, role: &str, id_token: &str) -> Self {
+        self.env("VAULT_AUTH_PATH", &jwt.mount).env("VAULT_AUTH_ROLE", role).env("VAULT_ID_TOKEN", id_token)
+    }
+
+    /// The variables of a GitLab job whose project directory is `dir`, which becomes the working directory.
+    /// They agree with the claims of [`super::jwt::claims`].
+    pub fn job(self, dir: &Path) -> Self {
+        let project = dir.join("project");
+        fs::create_dir_all(&project).unwrap();
+        let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.envs(JOB.iter().copied())
+            .env("CI_JOB_STARTED_AT", started)
+            .env("CI_PROJECT_DIR", &project)
+            .env("CI_BUILDS_DIR", dir)
+            .dir(project)
+    }
+
+    /// The run may print secrets: it was asked to, or the command after `--` does it itself.
+    pub fn may_show_secrets(mut self) -> Self {
+        self.may_show = true;
+        self
+    }
+
+    /// The same at `-vv`; what comes after `--` belongs to somebody else.
+    pub fn very_verbose(mut self) -> Self {
+        let end = self.args.iter().position(|arg| arg == "--").unwrap_or(self.args.len());
+        self.args.insert(end, "-vv".into());
+        self
+    }
+
+    /// Runs it to its end.
+    #[track_caller]
+    pub fn run(&self) -> Run {
+        self.spawn().wait()
+    }
+
+    /// Runs it twice, at `-vv` first, and returns the second run. Both must end in the same way; both are searched
+    /// for secrets. For whatever can be done twice: not for a single-use secret_id.
+    #[track_caller]
+    pub fn run_both(&self) -> Run {
+        let loud = self.clone().very_verbose().run();
+        let quiet = self.run();
+        assert_eq!(loud.code, quiet.code, "-vv changes the outcome:\n{loud}\n{quiet}");
+        quiet
+    }
+
+    /// Starts it, for tests that send signals.
+    #[track_caller]
+    pub fn spawn(&self) -> Running {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
+        // Its own process group: a hanging run can be ended with all that it started.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        let started = Instant::now();
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
+        let (mut stdin, text) = (child.stdin.take().unwrap(), self.stdin.clone());
+        // A command that does not read its input is no fault.
+        thread::spawn(move || stdin.write_all(&text));
+        let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
+        Running { child, started, stdout, stderr, may_show: self.may_show }
+    }
+}
+
+/// A started command.
+pub struct Running {
+    child: Child,
+    started: Instant,
+    stdout: Output,
+    stderr: Output,
+    may_show: bool,
+}
+
+impl Running {
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to the process alone, as GitLab Runner does.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Sends a signal to the whole process group, as a terminal does.
+    pub fn signal_group(&self, signal: Signal) {
+        kill_process_group(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until stderr contains a text: the moment to send a signal.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, text: &str) {
+        super::eventually(&format!("{text:?} on stderr"), || self.stderr.so_far().contains(text));
+    }
+
+    /// Waits for its end, and searches what it printed for secrets.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let deadline = self.started + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+                let _ = self.child.wait();
+                panic!("it hangs: not finished after {LIMIT:?}; stderr:\n{}", self.stderr.so_far());
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        let elapsed = self.started.elapsed();
+        let run = Run::new(status, self.stdout.all(), self.stderr.all(), elapsed);
+        if !self.may_show {
+            run.assert_no_secret();
+        }
+        run
+    }
+}
+
+/// A pipe that is read in the background, so that neither side waits for the other.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (bytes, mut pipe) = (Arc::new(Mutex::new(Vec::new())), pipe.unwrap());
+        let sink = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 8 * 1024];
+            while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+                sink.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// Up to the end of the pipe, which is also held by whatever the command left running.
+    #[track_caller]
+    fn all(&self) -> String {
+        super::eventually("nothing that it started still holds its output open", || {
+            self.reader.is_finished()
+        });
+        self.so_far()
+    }
+}
+
+/// What GitLab sets in every job, as far as anything reads it.
+const JOB: &[(&str, &str)] = &[
+    ("CI", "true"),
+    ("GITLAB_CI", "true"),
+    ("CI_SERVER_URL", "https://gitlab.example.com"),
+    ("CI_API_V4_URL", "https://gitlab.example.com/api/v4"),
+    ("CI_PROJECT_PATH", "group/project"),
+    ("CI_PROJECT_NAMESPACE", "group"),
+    ("CI_PROJECT_ID", "22"),
+    ("CI_PIPELINE_ID", "1212"),
+    ("CI_PIPELINE_SOURCE", "push"),
+    ("CI_JOB_ID", "4242"),
+    ("CI_JOB_NAME", "deploy"),
+    ("CI_JOB_STAGE", "deploy"),
+    ("CI_JOB_TIMEOUT", "3600"),
+    ("CI_COMMIT_REF_NAME", "main"),
+    ("CI_COMMIT_BRANCH", "main"),
+    ("CI_COMMIT_REF_PROTECTED", "true"),
+    ("CI_DEFAULT_BRANCH", "main"),
+];
