@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::credentials::{Credentials, Variable};
 use crate::error::{Code, Explain};
 
+pub mod fish;
 pub mod sh;
 
 /// Turns credentials into what is written.
@@ -26,7 +27,7 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[&sh::SH];
+pub static FORMATS: &[&Format] = &[&sh::SH, &fish::FISH];
 
 /// What the encoders can be told.
 #[derive(Debug, Clone)]
