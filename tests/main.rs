@@ -3,4 +3,5 @@
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
 mod harness;
+mod shells;
 mod support;

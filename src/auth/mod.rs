@@ -20,6 +20,9 @@ pub fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().copied().find(|method| method.name == name)
 }
 
+/// Turns gathered ingredients into the login request's body.
+pub type MakeRequest = fn(&Login, &Gathered) -> Result<Body, Error>;
+
 /// What there is to know about a login.
 #[derive(Debug)]
 pub struct Method {
@@ -28,7 +31,7 @@ pub struct Method {
     /// As people write it.
     pub title: &'static str,
     /// The request that logs in; `None` where the ingredient is the token itself.
-    pub request: Option<fn(&Login, &Gathered) -> Result<Body, Error>>,
+    pub request: Option<MakeRequest>,
     /// Whether the login works twice with the same ingredients.
     pub repeatable: bool,
     /// What a text of Vault's means here, and what to do about it.

@@ -80,7 +80,7 @@ fn id_token(lookup: &Lookup<'_>) -> Result<Option<Origin>, Error> {
 fn method(lookup: &Lookup<'_>, seen: &Seen) -> Result<&'static Method, Error> {
     if let Some(named) = lookup.text("auth")? {
         let known = auth::find(named.value.trim());
-        return known.ok_or_else(|| Error::Method { source_name: named.source, by_flag: named.by_flag });
+        return known.ok_or(Error::Method { source_name: named.source, by_flag: named.by_flag });
     }
     if let (Some(role_id), Some(id_token)) = (&seen.role_id, &seen.id_token) {
         return Err(Error::Ambiguous { one: role_id.source.clone(), other: id_token.source() });

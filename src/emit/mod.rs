@@ -1,13 +1,19 @@
 //! From credentials to bytes: one file per format, and [`FORMATS`], which lists them. `sink` alone writes them.
 
+use std::collections::HashSet;
+
 use zeroize::Zeroizing;
 
-use crate::credentials::Credentials;
-use crate::error::{Code, Explain};
+use crate::credentials::{Credentials, Variable};
 
+mod dotenv;
+mod error;
+mod fish;
 mod json;
 mod sh;
 pub mod sink;
+
+pub use error::Error;
 
 /// Turns credentials into what is written.
 pub type Encode = fn(&[Credentials], &Options) -> Result<Zeroizing<Vec<u8>>, Error>;
@@ -27,7 +33,7 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[&sh::SH, &json::JSON];
+pub static FORMATS: &[&Format] = &[&sh::SH, &fish::FISH, &dotenv::DOTENV, &json::JSON];
 
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {
@@ -43,27 +49,89 @@ pub struct Options {
     pub dotenv_limit: usize,
 }
 
-/// Why credentials can't be written in a format.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// One value has something that the format has no way to write.
-    #[error("{variable} can't be written as {format}: its value has {what}")]
-    Value {
-        /// The variable's name.
-        variable: String,
-        /// The format's name.
-        format: &'static str,
-        /// Which part can't be written, in words: never the value.
-        what: String,
-    },
+/// All variables, in the order in which they are written.
+fn variables(all: &[Credentials]) -> Vec<&Variable> {
+    all.iter().flat_map(|one| &one.variables).collect()
 }
 
-impl Explain for Error {
-    fn code(&self) -> Code {
-        Code::Output
+/// The names to unset: each once, and none that is also set.
+fn unsets(all: &[Credentials]) -> Vec<&str> {
+    let mut seen: HashSet<&str> = variables(all).iter().map(|variable| variable.name.as_str()).collect();
+    all.iter().flat_map(|one| &one.unsets).map(String::as_str).filter(|name| seen.insert(name)).collect()
+}
+
+/// No environment, and no shell but zsh, can hold a NUL.
+fn refuse_nul(all: &[Credentials], format: &'static str) -> Result<(), Error> {
+    match variables(all).iter().find(|variable| variable.value.reveal().contains('\0')) {
+        None => Ok(()),
+        Some(variable) => {
+            Err(Error::Value { variable: variable.name.clone(), format, what: "a NUL character".to_owned() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::ProptestConfig;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+
+    /// The same cases in each run; more of them under `--features soak`.
+    pub(super) fn seeded() -> ProptestConfig {
+        let cases = if cfg!(feature = "soak") { 20_000 } else { 1_000 };
+        ProptestConfig {
+            rng_seed: RngSeed::Fixed(20),
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(cases)
+        }
     }
 
-    fn hints(&self) -> Vec<String> {
-        vec!["use --format json, or run the command under `ci-creds … -- COMMAND`".to_owned()]
+    /// Credentials with these variables and these names to unset.
+    pub(super) fn credentials(set: &[(&str, &str)], unsets: &[&str]) -> Vec<Credentials> {
+        let variables = set
+            .iter()
+            .map(|(name, value)| Variable {
+                name: (*name).to_owned(),
+                value: (*value).into(),
+                sensitive: true,
+            })
+            .collect();
+        vec![Credentials {
+            provider: "read".to_owned(),
+            role: None,
+            path: "secret/data/x".to_owned(),
+            label: None,
+            variables,
+            unsets: unsets.iter().map(|&name| name.to_owned()).collect(),
+            lease: None,
+            life: None,
+            outlives_token: true,
+        }]
+    }
+
+    /// What `format` writes for these variables, as text.
+    pub(super) fn written(
+        format: &Format,
+        set: &[(&str, &str)],
+        unsets: &[&str],
+        limit: usize,
+    ) -> Result<String, Error> {
+        let options = Options { profile: None, dotenv_limit: limit };
+        let bytes = (format.encode)(&credentials(set, unsets), &options)?;
+        Ok(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_name_is_unset_once_and_never_when_it_is_set() {
+        let mut all = credentials(&[("A", "1")], &["B", "C"]);
+        all.extend(credentials(&[("C", "1")], &["A", "B", "D"]));
+        assert_eq!(unsets(&all), ["B", "D"]);
+    }
+
+    #[test]
+    fn names_of_formats_differ() {
+        let names: HashSet<&str> = FORMATS.iter().map(|format| format.name).collect();
+        assert_eq!(names.len(), FORMATS.len());
     }
 }

@@ -23,11 +23,12 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<(Stri
         outcome => return outcome.map_err(|error| explained(error, request, &request.read)),
     };
     // A token that is good for so many requests gets no optional one.
-    if !request.fallbacks.is_empty() && !token.counted {
-        if let Some(allowed) = allowed(vault, &token.secret, &request.fallbacks).await {
-            tracing::debug!("the policy allows {} on {} instead", allowed.capability(), allowed.path);
-            return ask(allowed).await.map_err(|error| explained(error, request, allowed));
-        }
+    if !request.fallbacks.is_empty()
+        && !token.counted
+        && let Some(allowed) = allowed(vault, &token.secret, &request.fallbacks).await
+    {
+        tracing::debug!("the policy allows {} on {} instead", allowed.capability(), allowed.path);
+        return ask(allowed).await.map_err(|error| explained(error, request, allowed));
     }
     Err(explained(error, request, &request.read))
 }

@@ -1,0 +1,76 @@
+//! Why credentials can't be written in a format.
+
+use crate::error::{Code, Explain};
+
+/// Why credentials can't be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// One value has something that the format has no way to write.
+    #[error("{variable} can't be written as {format}: its value has {what}")]
+    Value {
+        /// The variable's name.
+        variable: String,
+        /// The format's name.
+        format: &'static str,
+        /// Which part can't be written, in words: never the value.
+        what: String,
+    },
+    /// GitLab would refuse the variable's name.
+    #[error("{variable} can't be written as dotenv: GitLab takes names of at most 255 letters, digits and _")]
+    DotenvName {
+        /// The variable's name.
+        variable: String,
+    },
+    /// One name twice: GitLab would keep the last one without a word.
+    #[error("{variable} can't be written as dotenv: it is set twice")]
+    DotenvTwice {
+        /// The variable's name.
+        variable: String,
+    },
+    /// More variables than the GitLab instance takes.
+    #[error("{count} variables can't be written as dotenv: the limit is {limit}, and {variable} exceeds it")]
+    DotenvCount {
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+        /// The first one too many.
+        variable: String,
+    },
+    /// A report of a size that GitLab refuses.
+    #[error(
+        "the credentials can't be written as dotenv: {size} bytes, GitLab takes less than {limit}; \
+         the longest is {variable}"
+    )]
+    DotenvSize {
+        /// How many bytes the report would have.
+        size: usize,
+        /// The first size that is refused.
+        limit: usize,
+        /// The variable with the longest value.
+        variable: String,
+    },
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        Code::Output
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let per_job = "a later job can call ci-creds itself: credentials then never become an artifact";
+        let hints: &[&str] = match self {
+            Self::Value { format: "dotenv", .. } => {
+                &["a dotenv report knows no quoting, and GitLab expands what it reads", per_job]
+            }
+            Self::Value { .. } => &["use --format json, or run the command under `ci-creds … -- COMMAND`"],
+            Self::DotenvName { .. } => &["give the variable a shorter, plain name"],
+            Self::DotenvTwice { .. } => &["give each value a name of its own"],
+            Self::DotenvCount { .. } => &[
+                "where the GitLab instance takes more (its dotenv_variables limit), say so by --dotenv-limit",
+            ],
+            Self::DotenvSize { .. } => &["ask for fewer providers in one report", per_job],
+        };
+        hints.iter().map(|&hint| hint.to_owned()).collect()
+    }
+}
