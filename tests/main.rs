@@ -3,5 +3,6 @@
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
 mod harness;
+mod main_job;
 mod shells;
 mod support;

@@ -24,7 +24,7 @@ pub fn script(shell: &str, text: &str) -> Cmd {
         "zsh" => &["-f", "-euc"],
         _ => &["-euc"],
     };
-    let own = Path::new(PROGRAM).parent().unwrap().display();
+    let own = Path::new(&*PROGRAM).parent().unwrap().display();
     let path = format!("{own}:{}", inherited("PATH").unwrap_or_default());
     Cmd::program(program).args(options).args([text]).env("PATH", path)
 }
