@@ -131,7 +131,7 @@ fn round_trips(shell: &Shell, format_name: &str) {
             let part: Vec<Batch> = pairs.iter().skip(i % every).step_by(every).cloned().collect();
             go(&part, setting, way);
         }
-        let alone = corpus::alone(if SOAK { 65_536 } else { 8_192 });
+        let alone = corpus::alone(if SOAK { 16_384 } else { 8_192 });
         let random = corpus::random(if SOAK { 40_000 } else { 2_000 }, 20);
         let unicode = corpus::unicode(if SOAK { 64 } else { 1_024 });
         for batches in [alone, random, unicode] {

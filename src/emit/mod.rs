@@ -79,7 +79,7 @@ mod tests {
 
     /// The same cases in each run; more of them under `--features soak`.
     pub(super) fn seeded() -> ProptestConfig {
-        let cases = if cfg!(feature = "soak") { 20_000 } else { 1_000 };
+        let cases = if cfg!(feature = "soak") { 10_000 } else { 1_000 };
         ProptestConfig {
             rng_seed: RngSeed::Fixed(20),
             failure_persistence: None,

@@ -1,14 +1,17 @@
 //! `sh`: one line of statements for `eval`, in every POSIX-like shell, quoted or not.
 //!
 //! In `eval $(ci-creds …)` the shell splits the text into fields and expands file names in it, as if no quotes
-//! were there, before `eval` reads them. So nothing that these two could change may be in the text: only the
-//! characters of [`is_plain`] are written as they are, in single quotes, with single blanks between the words,
-//! which is how `eval` joins them again.
+//! were there, before `eval` reads them. So nothing that these two could change may be in the text: only
+//! `A-Za-z0-9_/+=.@%-` and non-ASCII are written as they are, in single quotes, and words are parted by single
+//! blanks, which is how `eval` joins them again.
 //!
 //! Every other character becomes a reference in double quotes to a helper variable that holds just this
 //! character, `__ci_creds_012` for the newline (named in octal). The helpers are built at the front of the line
-//! and unset at its end, and a line without such characters has none of this. The secret itself is so never an
-//! argument of anything but `export`.
+//! and unset at its end; a line without such characters has none of this. So a secret is never an argument of
+//! anything but `export`, which is built in everywhere.
+//!
+//! Not served: yash under the locale C, which takes non-ASCII for an error anywhere, and zsh with GLOB_SUBST but
+//! without SH_GLOB, which no emulation sets: it stops at the parentheses with an error.
 
 use std::collections::BTreeSet;
 
@@ -25,16 +28,18 @@ pub(super) static SH: Format = Format {
     failure: Some(failure),
 };
 
-/// Builds a helper for each octal code that is written between [`BUILD`] and [`BUILD_EACH`].
+/// Builds a helper for each octal code that is written between this and [`BUILD_EACH`].
 ///
-/// `'\/'`, cut to the backslash: bash 5.0 takes a backslash for a glob character unless `/` follows, so that
-/// nullglob would drop `\012`, failglob stop at it, and a file with a fitting name replace it.
+/// The backslash comes from `'\/'`: bash 5.0, by its source, takes a backslash for a glob character unless `/` or
+/// the end follows. There nullglob would drop the word `'\012'`, failglob stop at it, and a file of that name
+/// without the backslash replace it. The shells that the tests run leave a lone backslash alone.
 const BUILD: &str = r"__ci_creds_b='\/'; __ci_creds_b=${__ci_creds_b%/}; for __ci_creds_n in";
 
 /// `$''` is empty where `$'\012'` is known (bash, zsh, ksh93, mksh, busybox), and `$` where it is not (dash, yash
-/// 2.52): these have printf built in, which mksh has not. yash looks a built-in printf up in PATH when it runs as
-/// sh, hence the PATH, in the subshell only. The `x` keeps a newline from being cut off with the substitution's
-/// end. Braces are safe as long as no comma and no `..` stands in them (ksh93 and mksh expand those even here).
+/// 2.52): these have printf built in, which mksh has not. yash as sh takes a built-in printf only if PATH leads to
+/// the program too, hence the PATH, in the subshell alone; if there is none, `set -e` stops the script. The `x`
+/// keeps a newline from being cut off at the end of the substitution. Braces are safe as long as no comma and no
+/// `..` stands in them: ksh93 and mksh expand those even here.
 const BUILD_EACH: &str = concat!(
     r#"; do case $'' in '') eval "__ci_creds_$__ci_creds_n=$'$__ci_creds_b$__ci_creds_n'";; "#,
     r#"'$') __ci_creds_v=$(PATH=/usr/bin; printf "$__ci_creds_b${__ci_creds_n}x"); "#,

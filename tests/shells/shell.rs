@@ -134,7 +134,7 @@ impl Shell {
 
     /// Runs `script` in `directory`, in an environment of nothing but STALE, which every text unsets.
     pub(super) fn run(&self, binary: &Path, setting: &Setting, directory: &Path, script: &str) -> Output {
-        let file = directory.with_extension(format!("{}.script", std::process::id()));
+        let file = directory.with_file_name("script");
         fs::write(&file, script).unwrap();
         let mut command = Command::new(binary);
         if self.name == "busybox" {
