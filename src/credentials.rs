@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cloud::scaleway::Place;
 use crate::secret::Secret;
 
 /// One variable that the job gets.
@@ -56,4 +57,17 @@ pub struct Credentials {
     pub life: Option<Life>,
     /// Whether it stays good when the Vault token ends (STS, KV, static keys).
     pub outlives_token: bool,
+    /// What must be deleted at the cloud itself.
+    pub minted: Option<Minted>,
+}
+
+/// A key that was made at Scaleway with a parent out of Vault.
+#[derive(Debug, Clone)]
+pub struct Minted {
+    /// Its access key.
+    pub key: String,
+    /// The secret key that may delete it.
+    pub parent: Secret,
+    /// Where.
+    pub place: Place,
 }

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::credentials::Credentials;
+use crate::cloud::scaleway::Api;
+use crate::credentials::{Credentials, Minted};
 use crate::error::Explain as _;
 use crate::secret::Secret;
 use crate::vault::Vault;
@@ -18,6 +19,8 @@ pub struct Ledger {
     token: Option<Owned>,
     /// Leases on a token that was given.
     leases: Vec<(Secret, String)>,
+    /// Keys that were made at Scaleway.
+    minted: Vec<Minted>,
 }
 
 #[derive(Debug)]
@@ -36,6 +39,7 @@ impl Ledger {
 
     /// What was issued with `token`, which was given: its leases do not go with a token of ours.
     pub fn issued(&mut self, token: &Secret, credentials: &Credentials) {
+        self.minted.extend(credentials.minted.clone());
         if let Some(lease) = &credentials.lease
             && self.token.as_ref().is_none_or(|owned| owned.batch)
         {
@@ -55,6 +59,9 @@ impl Ledger {
     }
 
     async fn take_back_all(&mut self, vault: &Vault) {
+        for minted in std::mem::take(&mut self.minted) {
+            delete(vault, &minted).await;
+        }
         for (token, lease) in std::mem::take(&mut self.leases) {
             match vault.revoke_lease(&token, &lease).await {
                 Ok(()) => tracing::debug!("revoked {lease}"),
@@ -89,5 +96,18 @@ impl Ledger {
     pub fn hand_over(&mut self) {
         self.token = None;
         self.leases.clear();
+        self.minted.clear();
+    }
+}
+
+/// Deletes a key at Scaleway with its parent.
+async fn delete(vault: &Vault, minted: &Minted) {
+    let deleted = async { Api::new(vault.client(), &minted.place, minted.parent.clone())?.delete(&minted.key).await };
+    match deleted.await {
+        Ok(()) => tracing::debug!("deleted the API key {}", minted.key),
+        Err(error) => tracing::warn!(
+            "the API key {} could not be deleted and ends by itself: {error}",
+            minted.key
+        ),
     }
 }

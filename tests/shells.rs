@@ -227,6 +227,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         lease: None,
         life: None,
         outlives_token: true,
+        minted: None,
     };
     (format.encode)(&[credentials], &Options { profile: None, dotenv_limit: 20 }).unwrap().to_vec()
 }

@@ -72,5 +72,6 @@ fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
         lease: None,
         life: token.life,
         outlives_token: false,
+        minted: None,
     }
 }

@@ -109,6 +109,25 @@ pub enum Error {
         /// The provider.
         provider: &'static str,
     },
+    /// --mint without the application that the key is for.
+    #[error("--mint needs the IAM application that the job's key belongs to")]
+    NoApplication,
+    /// Something that is not an ID of Scaleway's.
+    #[error("{source_name} is not an ID, such as 8e9d0b7c-0000-4000-8000-000000000000")]
+    Id {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
+    },
+    /// A flag that only makes sense with another.
+    #[error("{flag} does nothing without {switch}")]
+    Without {
+        /// What is given.
+        flag: String,
+        /// What is not.
+        switch: &'static str,
+    },
     /// A path that Vault would read as another one.
     #[error("{what} `{path}` is not a path of Vault's")]
     Path {
@@ -174,6 +193,8 @@ impl Explain for Error {
             Self::Value { by_flag: true, .. }
             | Self::Method { by_flag: true, .. }
             | Self::Format { by_flag: true, .. }
+            | Self::Id { by_flag: true, .. }
+            | Self::Without { .. }
             | Self::FieldName { .. }
             | Self::Pair { .. }
             | Self::Path { .. }
@@ -217,6 +238,12 @@ impl Explain for Error {
                 crate::cli::options::shout(provider)
             ),
             Self::Ttl { .. } => "its role in Vault sets the TTL; leave this one out".to_owned(),
+            Self::NoApplication => {
+                "give --application-id or CI_CREDS_SCALEWAY_APPLICATION_ID; it is a UUID in Scaleway's console"
+                    .to_owned()
+            }
+            Self::Id { .. } => "copy it from Scaleway's console".to_owned(),
+            Self::Without { switch, .. } => format!("add {switch}, or leave it out"),
             Self::Path { .. } => "write it without empty parts, `.` and `..`".to_owned(),
             Self::FieldName { .. } => "write --field OURS=THEIRS, with one of these for OURS".to_owned(),
             Self::Pair { .. } => return Vec::new(),

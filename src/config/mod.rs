@@ -9,7 +9,7 @@ use crate::cli::{Ask, Parsed, Verb};
 use crate::emit::{self, Format};
 use crate::env::Env;
 use crate::job::Job;
-use crate::provider::Request;
+use crate::provider::{Request, Step};
 
 mod error;
 mod login;
@@ -17,6 +17,7 @@ mod lookup;
 mod names;
 mod requests;
 mod server;
+mod steps;
 
 pub use error::Error;
 pub use lookup::boolean;
@@ -73,7 +74,7 @@ impl Config {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
         let job = Job::of(env);
         let output = output(&lookup)?;
-        let (requests, min_ttl) = requests::all(parsed, &lookup)?;
+        let (requests, min_ttl) = requests::all(parsed, &lookup, &job)?;
         let server = server::server(&lookup)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, job.in_ci)?;
@@ -85,15 +86,21 @@ impl Config {
     }
 }
 
-/// The variables that a run may set or unset: known from the command line alone, for a failure before the rest is.
-pub fn variables(parsed: &Parsed) -> Vec<String> {
+/// The variables that a run may set or unset: known before the rest is, for a failure.
+pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let asks = std::iter::once(match &parsed.verb {
         Verb::Provider(ask) => Some(ask),
         _ => None,
     });
     let asks = asks.chain(parsed.and.iter().map(Option::as_ref)).flatten();
-    names.extend(asks.flat_map(|Ask { provider, .. }| provider.variables()));
+    for (number, Ask { provider, .. }) in asks.enumerate() {
+        names.extend(provider.variables());
+        let flags_count = number == 0 && matches!(parsed.verb, Verb::Provider(_));
+        let lookup = Lookup { flags: &parsed.flags, env, provider: Some(provider.name), flags_count };
+        let steps = steps::wanted(provider, &lookup).unwrap_or_default();
+        names.extend(steps.into_iter().flat_map(Step::touches).map(str::to_owned));
+    }
     if let Verb::Read { names: pairs, .. } = &parsed.verb {
         names.extend(pairs.iter().filter_map(|pair| names::name_of(pair)));
     }

@@ -3,33 +3,39 @@
 use std::time::Duration;
 
 use super::lookup::Lookup;
-use super::{Error, names};
+use super::{Error, names, steps};
 use crate::cli::{Ask, Parsed, Verb, options::shout};
-use crate::provider::{Request, Settings};
+use crate::job::Job;
+use crate::provider::{Request, Settings, Step};
 
 /// The requests in order, and what the credentials must last.
-pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<(Vec<Request>, Option<Duration>), Error> {
+pub(super) fn all(
+    parsed: &Parsed,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<(Vec<Request>, Option<Duration>), Error> {
     let mut requests = Vec::new();
     let mut min_ttl = None;
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
             min_ttl = lookup.duration("min-ttl")?;
-            requests.push(provider(ask, &lookup)?);
+            requests.push(provider(ask, &lookup, job)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
         Verb::Login | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
-        requests.push(provider(ask, &lookup)?);
+        requests.push(provider(ask, &lookup, job)?);
     }
     no_name_twice(&requests)?;
     Ok((requests, min_ttl))
 }
 
-fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
+fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error> {
     let provider = ask.provider;
+    let steps = steps::wanted(provider, lookup)?;
     let mut settings = Settings { role: role(ask, lookup)?, ..Settings::default() };
     settings.mount = lookup.text("mount")?.map(|found| found.value);
     settings.path = lookup.text("path")?.map(|found| found.value);
@@ -43,7 +49,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
         settings.fields.push((ours.to_owned(), theirs.to_owned()));
     }
     if let Some(found) = lookup.text("ttl")? {
-        if provider.ttl_parameter.is_none() {
+        if provider.ttl_parameter.is_none() && !steps.contains(&Step::Mint) {
             return Err(Error::Ttl { source_name: found.source, provider: provider.name });
         }
         settings.ttl = lookup.duration("ttl")?.map(|ttl| ttl.as_secs());
@@ -53,8 +59,9 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
             settings.options.push((option.opt.name, found.value));
         }
     }
-    let request = provider.request(&settings);
+    let mut request = provider.request(&settings);
     path("the path", &request.read.path)?;
+    steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)
 }
 

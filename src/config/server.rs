@@ -119,6 +119,11 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     if let Some(found) = lookup.text("ca-path")? {
         return Ok(Ca::Dir(file(found)));
     }
+    system(lookup)
+}
+
+fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
+    let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
         file: lookup.plain("SSL_CERT_FILE")?.map(file),
         dir: lookup.plain("SSL_CERT_DIR")?.map(file),
@@ -130,6 +135,18 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     if is_loopback(address) {
         return Ok(None);
     }
+    match lookup.text("proxy")? {
+        Some(found) => Ok(Some(Proxy {
+            url: Secret::new(found.value),
+            source: found.source,
+            except: String::new(),
+        })),
+        None => usual_proxy(lookup, address),
+    }
+}
+
+/// HTTPS_PROXY and its like.
+pub(super) fn usual_proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     let usual = if address.scheme() == "https" {
         ["HTTPS_PROXY", "https_proxy"]
     } else {
@@ -138,16 +155,22 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     let first = |names: &[&str]| -> Result<Option<Found>, Error> {
         names.iter().find_map(|name| lookup.plain(name).transpose()).transpose()
     };
-    let (found, except) = match lookup.text("proxy")? {
-        Some(found) => (Some(found), None),
-        None => (
-            first(&[usual[0], usual[1], "ALL_PROXY", "all_proxy"])?,
-            first(&["NO_PROXY", "no_proxy"])?.map(|found| found.value),
-        ),
-    };
-    Ok(found.map(|found| Proxy {
-        url: Secret::new(found.value),
-        source: found.source,
-        except: except.unwrap_or_default(),
-    }))
+    let found = first(&[usual[0], usual[1], "ALL_PROXY", "all_proxy"])?;
+    let except = first(&["NO_PROXY", "no_proxy"])?.map(|found| found.value).unwrap_or_default();
+    Ok(found.map(|found| Proxy { url: Secret::new(found.value), source: found.source, except }))
+}
+
+/// For addresses that are not Vault's: the system's roots, and nothing of what was set for Vault.
+pub(super) fn elsewhere(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
+    Ok(http::Settings {
+        tls: Tls { ca: system(lookup)?, client: None, server_name: None, skip_verify: false },
+        needs_tls: true,
+        proxy: None,
+        unix_socket: None,
+        timeout: TIMEOUT,
+        max_retries: None,
+        redirect_hosts: Vec::new(),
+        follow_redirects: false,
+        allow_http: false,
+    })
 }

@@ -107,6 +107,7 @@ mod tests {
             lease: None,
             life: None,
             outlives_token: true,
+            minted: None,
         }]
     }
 

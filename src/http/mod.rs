@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
@@ -13,9 +13,11 @@ use crate::stop::{PATIENCE, Stop};
 mod error;
 mod redirect;
 mod roots;
+mod text;
 mod tls;
 
 pub use error::Error;
+pub use text::tidy;
 pub use tls::{Ca, FileFrom, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
@@ -100,7 +102,7 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Client {
     inner: reqwest::Client,
-    settings: std::rc::Rc<Settings>,
+    settings: std::sync::Arc<Settings>,
     stop: Stop,
 }
 
@@ -109,6 +111,11 @@ impl Client {
     pub fn new(settings: Settings, stop: Stop) -> Result<Self, Error> {
         let inner = tls::client(&settings, CONNECT)?;
         Ok(Self { inner, settings: settings.into(), stop })
+    }
+
+    /// A client for other addresses, which heeds the same stop.
+    pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
+        Self::new(settings, self.stop.clone())
     }
 
     /// The same connection, for taking back: it does not heed a stop.
@@ -185,7 +192,10 @@ impl Client {
     async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {
         let mut request = self.inner.request(call.method.clone(), url.clone()).headers(call.headers.clone());
         if let Some(body) = &call.body {
-            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.to_vec());
+            if !call.headers.contains_key(CONTENT_TYPE) {
+                request = request.header(CONTENT_TYPE, "application/json");
+            }
+            request = request.body(body.to_vec());
         }
         let patience = if call.creates { PATIENCE } else { Duration::ZERO };
         self.stop.guard(patience, self.exchange(request, url)).await?

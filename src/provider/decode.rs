@@ -31,11 +31,20 @@ pub enum Error {
         /// The option that would mend it.
         option: &'static str,
     },
+    /// A step can't do without a region.
+    #[error("--s3 needs a region, and neither the job nor the answer names one")]
+    NoRegion,
+    /// A region that can't be part of an address.
+    #[error("`{0}` is not a region of Scaleway's")]
+    Region(String),
 }
 
 impl Explain for Error {
     fn code(&self) -> Code {
-        Code::Refused
+        match self {
+            Self::NoData { .. } | Self::Field { .. } => Code::Refused,
+            Self::NoRegion | Self::Region(_) => Code::Environment,
+        }
     }
 
     fn notes(&self) -> Vec<String> {
@@ -50,6 +59,9 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
+            Self::NoRegion | Self::Region(_) => {
+                vec!["give --region or CI_CREDS_SCALEWAY_REGION, such as fr-par".to_owned()]
+            }
             Self::Field { option, .. } => vec![format!("name the field with {option}, or read another path")],
         }
     }
@@ -94,6 +106,7 @@ impl Request {
             lease,
             life,
             outlives_token,
+            minted: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what
 //! `read` spelled out on the command line.
 
-use super::{Absent, Effect, Provider, Read};
+use super::{Absent, Effect, Mint, Provider, Read, S3};
 
 /// What to ask for and what to make of the answer.
 #[derive(Debug, Clone)]
@@ -30,6 +30,10 @@ pub struct Request {
     pub expiry: Vec<String>,
     /// See [`Provider::expiry_variable`].
     pub expiry_variable: Option<String>,
+    /// What is read is a parent: a key of the job's own is made with it.
+    pub mint: Option<Mint>,
+    /// The key is exported for S3 tools as well.
+    pub s3: Option<S3>,
 }
 
 /// See [`super::Field`].
@@ -91,7 +95,7 @@ impl Provider {
                 Some(Effect::Sets(names)) => {
                     constants.extend(names.iter().map(|&name| (name.to_owned(), value.clone())));
                 }
-                None => {}
+                Some(Effect::Switches(_) | Effect::Tells(_)) | None => {}
             }
         }
         if let (Some(parameter), Some(ttl)) = (self.ttl_parameter, settings.ttl) {
@@ -110,6 +114,8 @@ impl Provider {
             outlives_token: self.outlives_token.map(str::to_owned),
             expiry: owned(self.expiry),
             expiry_variable: self.expiry_variable.map(str::to_owned),
+            mint: None,
+            s3: None,
         }
     }
 
@@ -159,12 +165,15 @@ impl Request {
             outlives_token: None,
             expiry: Vec::new(),
             expiry_variable: None,
+            mint: None,
+            s3: None,
         }
     }
 
     /// The variables that it will set if every field is there.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().flat_map(|field| &field.sets);
-        fields.chain(&self.expiry_variable).map(String::as_str)
+        let s3 = self.s3.iter().flat_map(|_| S3::SETS.iter().copied());
+        fields.chain(&self.expiry_variable).map(String::as_str).chain(s3)
     }
 }

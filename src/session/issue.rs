@@ -10,7 +10,18 @@ use super::{Error, Token};
 /// Issues what `request` asks for.
 pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
     let (path, answer) = answer(vault, token, request).await?;
-    Ok(request.decode(&path, &answer, vault::now())?)
+    let mut credentials = request.decode(&path, &answer, vault::now())?;
+    if let Some(s3) = &request.s3 {
+        // Before there is anything to take back.
+        s3.region(&credentials)?;
+    }
+    if let Some(mint) = &request.mint {
+        credentials = super::mint::key(vault, request, mint, credentials).await?;
+    }
+    if let Some(s3) = &request.s3 {
+        s3.add(request, &mut credentials)?;
+    }
+    Ok(credentials)
 }
 
 async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<(String, Envelope), Error> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::{self, Gathered, Login};
+use crate::cloud::scaleway;
 use crate::credentials::{Credentials, Life};
 use crate::error::{Code, Explain};
 use crate::ledger::Ledger;
@@ -13,6 +14,7 @@ use crate::vault::{self, Vault};
 
 mod gather;
 mod issue;
+mod mint;
 mod transaction;
 
 pub use transaction::obtain;
@@ -53,6 +55,9 @@ pub enum Error {
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
+    /// A key that was to be made at Scaleway.
+    #[error(transparent)]
+    Scaleway(#[from] scaleway::Error),
     /// The credentials end too soon.
     #[error("the {provider} credentials are valid for {} only, which is less than --min-ttl {}",
         crate::duration::show(*.life), crate::duration::show(*.wanted))]
@@ -86,6 +91,7 @@ impl Explain for Error {
             Self::Login(error) => error.code(),
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
+            Self::Scaleway(error) => error.code(),
             Self::TooShort { .. } => Code::Output,
             Self::Stopped(stopped) => stopped.code(),
         }
@@ -96,6 +102,7 @@ impl Explain for Error {
             Self::Login(error) => error.notes(),
             Self::Vault(advised) => advised.notes(),
             Self::Answer(error) => error.notes(),
+            Self::Scaleway(error) => error.notes(),
             _ => Vec::new(),
         }
     }
@@ -105,6 +112,7 @@ impl Explain for Error {
             Self::Login(error) => error.hints(),
             Self::Vault(advised) => advised.hints(),
             Self::Answer(error) => error.hints(),
+            Self::Scaleway(error) => error.hints(),
             Self::TooShort { .. } => {
                 vec![
                     "raise the TTL of the role, or of the login's token, which ends what it issued"
@@ -150,7 +158,8 @@ fn refused(login: &Login, gathered: &Gathered, error: vault::Error) -> Error {
 
 /// Whether what `request` issues ends with the token that it was read with.
 fn depends_on_token(credentials: &[Credentials]) -> bool {
-    credentials.iter().any(|one| !one.outlives_token)
+    // A minted key is deleted with a parent that is read again.
+    credentials.iter().any(|one| !one.outlives_token || one.minted.is_some())
 }
 
 impl Session {

@@ -66,7 +66,7 @@ async fn settle_lives(
     if depends_on_token(credentials) {
         let longest = credentials
             .iter()
-            .filter(|one| !one.outlives_token)
+            .filter(|one| !one.outlives_token || one.minted.is_some())
             .filter_map(|one| one.life)
             .max_by_key(|life| life.ttl);
         extend(vault, token, longest, min_ttl.is_some()).await?;

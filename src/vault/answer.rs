@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{Answer, Call, Verdict};
+use crate::http::{Answer, Call, Verdict, tidy};
 use crate::secret::Secret;
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
@@ -82,9 +82,6 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
 }
 
-/// Server text is cut to this many characters.
-const LONGEST_TEXT: usize = 300;
-
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
 pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -99,17 +96,6 @@ pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
 
 fn is_counter(part: &str) -> bool {
     part.ends_with("errors occurred:") || part.ends_with("error occurred:")
-}
-
-fn tidy(text: &str, known: &[Secret]) -> String {
-    let mut text: String = text.chars().filter(|char| !char.is_control()).collect();
-    for secret in known.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4) {
-        text = text.replace(secret, "[secret]");
-    }
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 #[cfg(test)]

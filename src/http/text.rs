@@ -1,0 +1,18 @@
+//! Words of a server, made fit to print.
+
+use crate::secret::Secret;
+
+/// Server text is cut to this many characters.
+const LONGEST: usize = 300;
+
+/// `text` on one line, without control characters and without the secrets that were sent, and not too long.
+pub fn tidy(text: &str, known: &[Secret]) -> String {
+    let mut text: String = text.chars().filter(|char| !char.is_control()).collect();
+    for secret in known.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4) {
+        text = text.replace(secret, "[secret]");
+    }
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

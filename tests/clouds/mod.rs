@@ -1,0 +1,4 @@
+//! The three clouds, and whatever else Vault issues: real engines, real SDKs.
+
+mod aws;
+mod scaleway;
