@@ -1,5 +1,6 @@
 //! What GitLab says of the job in its CI_* variables. Nothing here is needed: outside CI it is all absent.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ pub struct Job {
     pub in_ci: bool,
     /// When GitLab ends it: CI_JOB_STARTED_AT + CI_JOB_TIMEOUT.
     pub deadline: Option<Timestamp>,
+    /// CI_PROJECT_DIR, where the job's own files are.
+    pub project_dir: Option<PathBuf>,
     /// CI_DEBUG_TRACE: the log shows every command with its values.
     pub debug_trace: bool,
 }
@@ -27,6 +30,7 @@ impl Job {
         Self {
             in_ci: text("CI").is_some_and(|text| text != "false"),
             deadline,
+            project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
         }
     }

@@ -15,7 +15,7 @@ mod redirect;
 mod roots;
 mod tls;
 
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use tls::{Ca, FileFrom, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
