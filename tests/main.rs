@@ -4,5 +4,6 @@
 
 mod harness;
 mod main_job;
+mod sdks;
 mod shells;
 mod support;

@@ -39,12 +39,17 @@ pub fn require(tool: &str) -> Option<PathBuf> {
     let found = candidates.find(|program| program.is_file());
     if found.is_none() {
         assert!(
-            inherited("CI").is_none_or(|ci| ci != "true"),
+            !in_ci(),
             "{tool} is not installed; .ci/run installs it"
         );
         say(&format!("SKIPPED: a test needs {tool}, which is not installed"));
     }
     found
+}
+
+/// Whether nothing may be skipped.
+pub fn in_ci() -> bool {
+    inherited("CI").is_some_and(|ci| ci == "true")
 }
 
 /// A variable of the test process itself.
