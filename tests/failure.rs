@@ -12,8 +12,7 @@ use ci_creds::emit::sink::Failure;
 use ci_creds::emit::{FORMATS, Format};
 use rustix::stdio::dup2_stdout;
 
-use crate::support::run::Run;
-use crate::support::{Cmd, require};
+use crate::support::{Cmd, Run, require};
 
 /// What stdout of a shell format holds when a command fails that would have set A and unset B.
 fn statement(format: &Format, code: i32) -> String {

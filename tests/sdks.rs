@@ -10,8 +10,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::cmd::PROGRAM;
-use crate::support::run::Run;
-use crate::support::{Cmd, Space, python, script, secret, unique};
+use crate::support::{Cmd, Run, Space, python, script, secret, unique};
 
 /// The environment's bin directory, and a file of this folder.
 fn sdks() -> Option<PathBuf> {
@@ -63,7 +62,13 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(space: &'a Space<'static>, bin: &'a Path, provider: &'static str, path: &str, data: Value) -> Self {
+    fn new(
+        space: &'a Space<'static>,
+        bin: &'a Path,
+        provider: &'static str,
+        path: &str,
+        data: Value,
+    ) -> Self {
         let mount = space.kv1(&unique());
         space.write(&format!("{mount}/{path}"), data);
         let token = space.token(&[&space.may_read(&[&format!("{mount}/{path}")])], json!({}));
@@ -115,10 +120,16 @@ fn aws_sdks_take_the_environment() {
         assert_eq!((&seen["key"], &seen["secret"]), (&keys["access_key"], &keys["secret_key"]));
         assert_eq!((&seen["token"], &seen["region"]), (&keys["session_token"], &json!("eu-west-1")));
         assert!(seen["arn"].as_str().unwrap().ends_with(arn), "{seen}");
-        let caller = format!("{STALE_AWS}{eval}\n$aws sts get-caller-identity --output json --endpoint-url {}", moto.url);
+        let caller = format!(
+            "{STALE_AWS}{eval}\n$aws sts get-caller-identity --output json --endpoint-url {}",
+            moto.url
+        );
         assert!(job.sees(&caller)["Arn"].as_str().unwrap().ends_with(arn));
         // What the stale variables would have done.
-        assert_ne!(job.run(&format!("{eval}\nexport AWS_SECURITY_TOKEN=STALE\n$probe aws {}", moto.url)).code, 0);
+        assert_ne!(
+            job.run(&format!("{eval}\nexport AWS_SECURITY_TOKEN=STALE\n$probe aws {}", moto.url)).code,
+            0
+        );
     }
 }
 
@@ -150,7 +161,8 @@ fn aws_sdks_take_credential_process_and_the_file() {
         assert!(seen["arn"].as_str().unwrap().ends_with(":assumed-role/deploy/job"), "{seen}");
         let region = if method == "custom-process" { Value::Null } else { json!("eu-west-1") };
         assert_eq!(seen["region"], region);
-        let caller = format!("{before}\n$aws sts get-caller-identity --output json --region eu-west-1 --endpoint-url");
+        let caller =
+            format!("{before}\n$aws sts get-caller-identity --output json --region eu-west-1 --endpoint-url");
         let caller = job.sees(&format!("{caller} {}", moto.url));
         assert!(caller["Arn"].as_str().unwrap().ends_with(":assumed-role/deploy/job"), "{caller}");
     }
@@ -176,7 +188,8 @@ fn a_failing_credential_process_says_why() {
 fn scaleways_sdk_takes_the_environment_and_the_file() {
     let Some(bin) = sdks() else { return };
     let space = Space::new();
-    let (project, organization) = ("11111111-2222-3333-4444-555555555555", "1e111111-2222-3333-4444-666666666666");
+    let (project, organization) =
+        ("11111111-2222-3333-4444-555555555555", "1e111111-2222-3333-4444-666666666666");
     let data = json!({
         "access_key": "SCW1234567890ABCDEFG", "secret_key": "77777777-8888-9999-aaaa-bbbbbbbbbbbb",
         "project_id": project, "organization_id": organization, "region": "nl-ams", "zone": "nl-ams-1",
@@ -199,7 +212,9 @@ fn scaleways_sdk_takes_the_environment_and_the_file() {
     let write = format!("ci-creds scaleway --format scw-config --output {path}");
     let by_file = format!("{write}\nexport SCW_CONFIG_PATH={path}\n$probe scaleway");
     assert_eq!(job.sees(&by_file), expected);
-    let by_profile = format!("{write} --force --profile web\nexport SCW_CONFIG_PATH={path} SCW_PROFILE=web\n$probe scaleway");
+    let by_profile = format!(
+        "{write} --force --profile web\nexport SCW_CONFIG_PATH={path} SCW_PROFILE=web\n$probe scaleway"
+    );
     assert_eq!(job.sees(&by_profile), expected);
 }
 

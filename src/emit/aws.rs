@@ -72,7 +72,12 @@ fn process(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error
         access_key_id: value("AccessKeyId"),
         secret_access_key: value("SecretAccessKey"),
         session_token: value("SessionToken"),
-        expiration: all.iter().filter_map(|one| one.life).map(|life| life.until).min().map(|end| end.to_string()),
+        expiration: all
+            .iter()
+            .filter_map(|one| one.life)
+            .map(|life| life.until)
+            .min()
+            .map(|end| end.to_string()),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(profile::room_for(&entries) + 256));
     // Strings and a number into memory: this can't fail.
@@ -135,7 +140,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
         for value in ["a b", "a\nb", "", "\"a\"", "#a", "ä", "a;b", "a%b", "[a]"] {
-            let error = written(&FILE, &[("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", value)], &[], 20);
+            let error =
+                written(&FILE, &[("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", value)], &[], 20);
             let error = error.unwrap_err().to_string();
             let expected = "AWS_SECRET_ACCESS_KEY can't be written as aws-credentials: its value ";
             assert!(error.starts_with(expected), "{value:?}: {error}");

@@ -42,8 +42,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(),
     check_target(path, existing)?;
     let failed = |error: io::Error| fault(path, error);
     // Opened with O_EXCL, under a random name.
-    let mut file =
-        tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
+    let mut file = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
     // Whatever the umask: the file is for this user to read and write, and for nobody else.
     fchmod(file.as_file(), Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;

@@ -48,7 +48,10 @@ mod tests {
         let mut all = credentials(&set, &[]);
         let advice = advice(&all);
         assert_eq!(advice.len(), 4, "{advice:?}");
-        assert_eq!(advice[0], "SHORT: GitLab's own masking could not hide it: the value has fewer than 8 characters");
+        assert_eq!(
+            advice[0],
+            "SHORT: GitLab's own masking could not hide it: the value has fewer than 8 characters"
+        );
         assert!(advice.iter().all(|line| !line.contains("CANARY")));
         all[0].variables.iter_mut().for_each(|variable| variable.sensitive = false);
         assert!(super::advice(&all).is_empty());

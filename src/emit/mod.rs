@@ -42,15 +42,8 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[
-    &sh::SH,
-    &fish::FISH,
-    &dotenv::DOTENV,
-    &json::JSON,
-    &aws::PROCESS,
-    &aws::FILE,
-    &scw::CONFIG,
-];
+pub static FORMATS: &[&Format] =
+    &[&sh::SH, &fish::FISH, &dotenv::DOTENV, &json::JSON, &aws::PROCESS, &aws::FILE, &scw::CONFIG];
 
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {
@@ -168,7 +161,11 @@ mod tests {
         assert_eq!(error, "aws-credentials is a format for aws, and has no place for exoscale");
         assert!(find("sh").unwrap().fits(["aws", "exoscale", "login"].into_iter()).is_ok());
         for format in FORMATS {
-            assert!(format.provider.is_none_or(|name| crate::provider::find(name).is_some()), "{}", format.name);
+            assert!(
+                format.provider.is_none_or(|name| crate::provider::find(name).is_some()),
+                "{}",
+                format.name
+            );
         }
     }
 

@@ -71,7 +71,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
         let error = written(&CONFIG, &[("SCW_SECRET_KEY", "a\"b")], &[], 20).unwrap_err().to_string();
-        assert!(error.starts_with("SCW_SECRET_KEY can't be written as scw-config: its value has "), "{error}");
+        assert!(
+            error.starts_with("SCW_SECRET_KEY can't be written as scw-config: its value has "),
+            "{error}"
+        );
         let error = written(&CONFIG, &[("AWS_SECRET_ACCESS_KEY", "a")], &[], 20).unwrap_err().to_string();
         assert_eq!(error, "AWS_SECRET_ACCESS_KEY has no place in scw-config");
     }

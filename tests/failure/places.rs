@@ -53,7 +53,8 @@ fn what_can_not_be_written_is_taken_back() {
         ] {
             let what = format!("{place}, {format}");
             let run = job.script(&text.replace('F', format)).run();
-            let code = if run.code == 0 { run.stderr.lines().last().unwrap().parse().unwrap() } else { run.code };
+            let code =
+                if run.code == 0 { run.stderr.lines().last().unwrap().parse().unwrap() } else { run.code };
             assert_eq!((code, run.stdout.as_str()), (6, ""), "{what}: {run}");
             requests += sent;
             job.has_nothing(requests, &what);
@@ -76,7 +77,9 @@ fn a_traced_shell_gets_no_secret_unless_it_says_so() {
     let space = Space::new();
     let engine = Engine::new(&space, "engine", json!({"ttl": "15m"}));
     let job = Job::new(&space, &engine);
-    for (format, failure) in [("sh", "unset A B; (exit 6)\n"), ("fish", "; return 6; end; __ci_creds_failed\n")] {
+    for (format, failure) in
+        [("sh", "unset A B; (exit 6)\n"), ("fish", "; return 6; end; __ci_creds_failed\n")]
+    {
         for on in ["true", "1", "t"] {
             let cmd = job.script(&format!("$READ --format {format}")).env("CI_DEBUG_TRACE", on);
             let run = cmd.run().expect(6);

@@ -25,7 +25,8 @@ fn a_signal_at_any_moment() {
         // An even spread over a run's time, the same in each test run, and all the way past its end.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let moment = Duration::from_micros((state >> 33) % 60_000);
-        let (signal, code) = [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)][(run % 3) as usize];
+        let (signal, code) =
+            [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)][(run % 3) as usize];
         let cmd = Cmd::new(["read", &path, "A=username", "B=password"]).vault(space.server).approle(&login);
         let running = cmd.spawn();
         sleep(moment);
@@ -60,6 +61,8 @@ fn a_signal_at_any_moment() {
         space.login_tokens().is_empty() && engine.leases().is_empty() && engine.objects().is_empty()
     });
     let [whole, stopped, early] = ends;
-    say(&format!("signals: {whole} runs ended before, {stopped} were stopped, {early} had not begun to listen"));
+    say(&format!(
+        "signals: {whole} runs ended before, {stopped} were stopped, {early} had not begun to listen"
+    ));
     assert!(whole > 0 && stopped > 0, "the moments are all before or all after the run: {ends:?}");
 }

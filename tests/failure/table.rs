@@ -55,7 +55,8 @@ type Fault = (&'static str, i32, Box<dyn Fn(Cmd, &Cloud) -> Cmd>);
 fn answers(status: &str, body: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let answer =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let mut stream = stream;
@@ -75,14 +76,17 @@ fn faults(space: &Space<'static>) -> Vec<Fault> {
         space.write(&format!("{}/{}", mounts[0], cloud.path), (cloud.lacking)());
         space.write(&format!("{}/{}", mounts[1], cloud.path), (cloud.odd)());
     }
-    let reader = space.token(&[&space.may_read(&[&format!("{}/*", mounts[0]), &format!("{}/*", mounts[1])])], json!({}));
+    let reader = space
+        .token(&[&space.may_read(&[&format!("{}/*", mounts[0]), &format!("{}/*", mounts[1])])], json!({}));
     let (lacking, odd) = ((mounts[0].clone(), reader.clone()), (mounts[1].clone(), reader));
     let html = answers("200 OK", "<html>sign in</html>");
     let broken = answers("500 Internal Server Error", r#"{"errors":["1 error occurred:\n\t* no"]}"#);
-    let at = |url: String| move |cmd: Cmd, _: &Cloud| cmd.env("VAULT_ADDR", &url).env("VAULT_MAX_RETRIES", "0");
+    let at =
+        |url: String| move |cmd: Cmd, _: &Cloud| cmd.env("VAULT_ADDR", &url).env("VAULT_MAX_RETRIES", "0");
     let from = |(mount, token): (String, String)| {
         move |cmd: Cmd, cloud: &Cloud| {
-            cmd.env(format!("CI_CREDS_{}_MOUNT", cloud.name.to_uppercase()), &mount).env("VAULT_TOKEN", &token)
+            cmd.env(format!("CI_CREDS_{}_MOUNT", cloud.name.to_uppercase()), &mount)
+                .env("VAULT_TOKEN", &token)
         }
     };
     vec![
@@ -93,10 +97,16 @@ fn faults(space: &Space<'static>) -> Vec<Fault> {
         ("no role", 3, Box::new(|cmd, _| cmd.no_env("CI_CREDS_ROLE"))),
         ("two logins", 3, Box::new(|cmd, _| cmd.env("VAULT_ROLE_ID", "r").env("VAULT_ID_TOKEN", "j"))),
         ("a boolean that is none", 3, Box::new(|cmd, _| cmd.env("CI_CREDS_ALLOW_HTTP", "yes"))),
-        ("a CA file that is missing", 3, Box::new(|cmd, _| cmd.env("VAULT_ADDR", "https://127.0.0.1:1").env("VAULT_CACERT", "/no"))),
-        ("a wrong secret_id", 4, Box::new(move |cmd, _| {
-            cmd.approle(&lone).env("VAULT_SECRET_ID", secret()).no_env("VAULT_TOKEN")
-        })),
+        (
+            "a CA file that is missing",
+            3,
+            Box::new(|cmd, _| cmd.env("VAULT_ADDR", "https://127.0.0.1:1").env("VAULT_CACERT", "/no")),
+        ),
+        (
+            "a wrong secret_id",
+            4,
+            Box::new(move |cmd, _| cmd.approle(&lone).env("VAULT_SECRET_ID", secret()).no_env("VAULT_TOKEN")),
+        ),
         ("a policy that says no", 4, Box::new(move |cmd, _| cmd.env("VAULT_TOKEN", &stranger))),
         ("a missing field", 4, Box::new(from(lacking))),
         ("nobody there", 5, Box::new(at("http://127.0.0.1:1".to_owned()))),
@@ -169,16 +179,23 @@ fn statement(format: &Format, unsets: &str, code: i32) -> String {
 #[test]
 fn a_format_of_another_provider_is_refused_before_the_login() {
     for (args, reason) in [
-        ("exoscale ci --format aws-credentials", "aws-credentials is a format for aws, and has no place for exoscale"),
+        (
+            "exoscale ci --format aws-credentials",
+            "aws-credentials is a format for aws, and has no place for exoscale",
+        ),
         ("aws ci --format scw-config", "scw-config is a format for scaleway, and has no place for aws"),
         (
             "aws ci --and login --format aws-credential-process",
             "aws-credential-process is a format for aws, and has no place for login",
         ),
-        ("read a/b A=b --format scw-config", "scw-config is a format for scaleway, and has no place for read"),
+        (
+            "read a/b A=b --format scw-config",
+            "scw-config is a format for scaleway, and has no place for read",
+        ),
     ] {
         // Nobody listens there: a login would fail with 5.
-        let cmd = Cmd::new(args.split(' ')).env("VAULT_ADDR", "http://127.0.0.1:1").env("VAULT_TOKEN", secret());
+        let cmd =
+            Cmd::new(args.split(' ')).env("VAULT_ADDR", "http://127.0.0.1:1").env("VAULT_TOKEN", secret());
         let run = cmd.run().expect(6);
         assert!(run.stderr.contains(reason), "{run}");
         assert_eq!(run.stdout, "");

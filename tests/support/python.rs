@@ -15,7 +15,11 @@ pub fn python(name: &str, requirements: &Path) -> Option<PathBuf> {
     let home = target_dir().join(name);
     let is_current = || fs::read_to_string(home.join("requirements.txt")).is_ok_and(|there| there == list);
     let outcome = install_once(&home, is_current, |fresh| {
-        say(&format!("installing the packages of {} with pip (once) into {}", requirements.display(), home.display()));
+        say(&format!(
+            "installing the packages of {} with pip (once) into {}",
+            requirements.display(),
+            home.display()
+        ));
         run(Command::new("python3").args(["-m", "venv"]).arg(fresh))?;
         let pip = fresh.join("bin/python");
         run(Command::new(pip).args(["-m", "pip", "install", "--no-deps", "-qr"]).arg(requirements))?;

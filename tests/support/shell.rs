@@ -38,10 +38,7 @@ pub fn require(tool: &str) -> Option<PathBuf> {
         names.iter().flat_map(|name| path.split(':').map(move |dir| Path::new(dir).join(name)));
     let found = candidates.find(|program| program.is_file());
     if found.is_none() {
-        assert!(
-            !in_ci(),
-            "{tool} is not installed; .ci/run installs it"
-        );
+        assert!(!in_ci(), "{tool} is not installed; .ci/run installs it");
         say(&format!("SKIPPED: a test needs {tool}, which is not installed"));
     }
     found
