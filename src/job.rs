@@ -1,5 +1,6 @@
 //! What GitLab says of the job in its CI_* variables. Nothing here is needed: outside CI it is all absent.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ pub struct Job {
     pub in_ci: bool,
     /// When GitLab ends it: CI_JOB_STARTED_AT + CI_JOB_TIMEOUT.
     pub deadline: Option<Timestamp>,
+    /// CI_PROJECT_DIR, where the job's own files are.
+    pub project_dir: Option<PathBuf>,
     /// CI_DEBUG_TRACE: the log shows every command with its values.
     pub debug_trace: bool,
     /// The ref, where GitLab keeps protected variables from the job: an unprotected one, or a fork's.
@@ -33,6 +36,7 @@ impl Job {
             deadline,
             unprotected_ref: unprotected_ref(&text),
             facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
+            project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
         }
     }

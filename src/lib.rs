@@ -47,17 +47,19 @@ pub mod vault;
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
     let shell = guess_format(arguments, env);
+    // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
     process::on_panic(&failure);
+    // Before anything else: what a signal finds before this ends without a word, and `eval` takes that for success.
+    let started = Started::new();
     let outcome = match cli::parse(arguments) {
         Ok(parsed) => {
-            if !is_printing(&parsed) {
-                failure = Failure::default();
-            } else {
-                failure = Failure::new(shell, config::variables(&parsed, env));
-            }
+            failure = match config::prints(&parsed, env) {
+                true => Failure::new(shell, config::variables(&parsed, env)),
+                false => Failure::default(),
+            };
             process::on_panic(&failure);
-            carry_out(&parsed, env)
+            started.map_err(Error::from).and_then(|started| carry_out(started, &parsed, env))
         }
         Err(error) if error.use_stderr() => {
             console::say(error.to_string().trim_end());
@@ -66,6 +68,11 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
         }
         Err(help) => emit::sink::text(&help.to_string()).map_err(Error::from),
     };
+    end(outcome, &failure)
+}
+
+/// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.
+pub fn end(outcome: Result<(), Error>, failure: &Failure) -> u8 {
     match outcome {
         Ok(()) => 0,
         Err(error) => {
@@ -76,23 +83,28 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     }
 }
 
-/// Whether `eval` may be what reads our stdout.
-fn is_printing(parsed: &cli::Parsed) -> bool {
-    !matches!(parsed.verb, cli::Verb::Completions(_)) && parsed.flags.one("output").is_none()
+/// What listens for signals, and the runtime that it needs.
+struct Started {
+    runtime: tokio::runtime::Runtime,
+    stop: stop::Stop,
 }
 
-fn carry_out(parsed: &cli::Parsed, env: &env::Env) -> Result<(), Error> {
+impl Started {
+    fn new() -> Result<Self, Broken> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Broken)?;
+        let stop = runtime.block_on(async { stop::Stop::listen() }).map_err(Broken)?;
+        Ok(Self { runtime, stop })
+    }
+}
+
+fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<(), Error> {
     if let cli::Verb::Completions(shell) = parsed.verb {
         return Ok(command::completions::run(shell)?);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Broken)?;
-    runtime.block_on(async {
-        let stop = stop::Stop::listen().map_err(Broken)?;
-        let (verbose, quiet) = config::verbosity(parsed, env)?;
-        console::start(verbose, quiet);
-        let config = config::Config::resolve(parsed, env)?;
-        command::issue::run(config, stop).await
-    })
+    let (verbose, quiet) = config::verbosity(parsed, env)?;
+    console::start(verbose, quiet);
+    let config = config::Config::resolve(parsed, env)?;
+    started.runtime.block_on(command::issue::run(config, started.stop))
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.

@@ -3,7 +3,10 @@
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
 mod clouds;
+mod failure;
+mod files;
 mod harness;
 mod main_job;
+mod sdks;
 mod shells;
 mod support;

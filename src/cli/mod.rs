@@ -146,7 +146,7 @@ fn provider_options(command: Command) -> Command {
             command = command.arg(arg(&option.opt, Some(&name)));
         }
     }
-    groups(with_and(command), Some(&name), &[&options::ENGINE])
+    groups(with_and(command), Some(&name), &[&options::ENGINE]).after_help(formats(Some(&name)))
 }
 
 fn read_options(command: Command) -> Command {
@@ -162,11 +162,20 @@ fn read_options(command: Command) -> Command {
                 .num_args(1..)
                 .help("The variable to set, and the field of the answer that it gets"),
         );
-    groups(with_and(command), None, &[&options::READ])
+    groups(with_and(command), None, &[&options::READ]).after_help(formats(None))
 }
 
 fn login_options(command: Command) -> Command {
-    groups(with_and(command), None, &[])
+    groups(with_and(command), None, &[]).after_help(formats(None))
+}
+
+/// The formats that `provider`, or any command, can use.
+fn formats(provider: Option<&str>) -> String {
+    let all = crate::emit::FORMATS.iter();
+    let fitting = all.filter(|format| format.provider.is_none() || format.provider == provider);
+    fitting.fold("Formats:".to_owned(), |text, format| {
+        format!("{text}\n  {}\n          {}", format.name, format.about)
+    })
 }
 
 fn with_and(command: Command) -> Command {

@@ -4,7 +4,7 @@
 use crate::config::{Config, HandOver};
 use crate::console;
 use crate::credentials::{Credentials, Variable};
-use crate::emit::sink;
+use crate::emit::{masking, sink};
 use crate::error::Error;
 use crate::http::Client;
 use crate::ledger::Ledger;
@@ -15,6 +15,8 @@ use crate::vault::Vault;
 
 /// Hands the credentials over, or leaves nothing behind.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
+    let token = config.hand_over_token.iter().map(|_| "login");
+    config.output.format.fits(config.requests.iter().map(|request| &*request.provider).chain(token))?;
     sink::check(&config.output, &config.job)?;
     let server = config.server;
     let client = Client::new(server.http, stop.clone())?;
@@ -27,10 +29,11 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     }
     let outcome = async {
         let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
-        stop.check()?;
         if session.token_is_idle() {
             ledger.take_back(&vault).await;
         }
+        // The last moment at which a stop can still mean that nothing was given.
+        stop.check()?;
         Ok::<_, Error>(sink::write(&config.output, &bytes)?)
     };
     match outcome.await {
@@ -41,6 +44,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         }
     }
     console::summary(&session.credentials, &config.job);
+    masking::advice(&session.credentials).iter().for_each(|line| tracing::debug!("{line}"));
     Ok(())
 }
 

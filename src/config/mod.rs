@@ -62,6 +62,8 @@ pub struct Output {
     pub options: emit::Options,
     /// The file, or stdout.
     pub file: Option<PathBuf>,
+    /// Whether an existing profile file may be replaced.
+    pub force: bool,
     /// Whether the user wants to see secrets.
     pub show: bool,
     /// Whether the summary is left out.
@@ -105,7 +107,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
         names.extend(pairs.iter().filter_map(|pair| names::name_of(pair)));
     }
     if hands_over(parsed) {
-        names.push("VAULT_TOKEN".to_owned());
+        names.extend(["VAULT_TOKEN", "BAO_TOKEN"].map(str::to_owned));
     }
     let mut seen = Vec::new();
     names.retain(|name| {
@@ -135,6 +137,18 @@ fn hand_over(lookup: &Lookup<'_>, server: &Server) -> Result<HandOver, Error> {
     })
 }
 
+/// --output; `-` is standard output, as elsewhere.
+fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
+    Ok(lookup.text("output")?.filter(|found| found.value != "-").map(|found| found.value.into()))
+}
+
+/// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
+pub fn prints(parsed: &Parsed, env: &Env) -> bool {
+    let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+    // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
+    !matches!(parsed.verb, Verb::Completions(_)) && file(&lookup).ok().flatten().is_none()
+}
+
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
     let format = match lookup.text("format")? {
         None => emit::FORMATS[0],
@@ -147,7 +161,8 @@ fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
             profile: lookup.text("profile")?.map(|found| found.value),
             dotenv_limit: lookup.number("dotenv-limit")?.unwrap_or(20),
         },
-        file: lookup.text("output")?.map(|found| found.value.into()),
+        file: file(lookup)?,
+        force: lookup.switch("force")?,
         show: lookup.switch("show")?,
         quiet: lookup.switch("quiet")?,
     })

@@ -13,8 +13,15 @@ use super::{Error, Format, Options, variables};
 use crate::credentials::{Credentials, Variable};
 
 /// `--format dotenv`.
-pub(super) static DOTENV: Format =
-    Format { name: "dotenv", about: "a report for GitLab's artifacts:reports:dotenv", encode, failure: None };
+pub(super) static DOTENV: Format = Format {
+    name: "dotenv",
+    about: "variables for later jobs, by artifacts:reports:dotenv. The report is an artifact that people can \
+            download: add `artifacts: {access: none}`, and prefer a call of ci-creds in the later job",
+    provider: None,
+    keeps_existing: false,
+    encode,
+    failure: None,
+};
 
 /// The first size that GitLab refuses.
 const SIZE_LIMIT: usize = 5 * 1024;

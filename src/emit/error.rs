@@ -15,6 +15,30 @@ pub enum Error {
         /// Which part can't be written, in words: never the value.
         what: String,
     },
+    /// A format of one provider's tools, and another provider.
+    #[error("{format} is a format for {own}, and has no place for {other}")]
+    Provider {
+        /// The format's name.
+        format: &'static str,
+        /// The provider that it is for.
+        own: &'static str,
+        /// The provider that was asked for.
+        other: String,
+    },
+    /// A variable that the format has no key for.
+    #[error("{variable} has no place in {format}")]
+    NoPlace {
+        /// The variable's name.
+        variable: String,
+        /// The format's name.
+        format: &'static str,
+    },
+    /// A profile name that would be read as another one, or as something else.
+    #[error("the profile's name can't be written as {format}")]
+    ProfileName {
+        /// The format's name.
+        format: &'static str,
+    },
     /// GitLab would refuse the variable's name.
     #[error("{variable} can't be written as dotenv: GitLab takes names of at most 255 letters, digits and _")]
     DotenvName {
@@ -60,6 +84,11 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let per_job = "a later job can call ci-creds itself: credentials then never become an artifact";
         let hints: &[&str] = match self {
+            Self::Provider { .. } => {
+                &["--format sh, fish, dotenv and json take any provider; or give each its own call"]
+            }
+            Self::NoPlace { .. } => &["use --format sh or json, which have a place for any variable"],
+            Self::ProfileName { .. } => &["give --profile a name of letters, digits and _ + / = . , : @ ~ -"],
             Self::Value { format: "dotenv", .. } => {
                 &["a dotenv report knows no quoting, and GitLab expands what it reads", per_job]
             }

@@ -10,8 +10,14 @@ use super::{Error, Format, Options, refuse_nul, unsets, variables};
 use crate::credentials::{Credentials, Variable};
 
 /// `--format fish`.
-pub(super) static FISH: Format =
-    Format { name: "fish", about: "statements for fish's eval or source", encode, failure: Some(failure) };
+pub(super) static FISH: Format = Format {
+    name: "fish",
+    about: "statements for fish's eval or source",
+    provider: None,
+    keeps_existing: false,
+    encode,
+    failure: Some(failure),
+};
 
 fn encode(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
     refuse_nul(all, FISH.name)?;

@@ -8,8 +8,14 @@ use super::{Error, Format, Options};
 use crate::credentials::{Credentials, Variable};
 
 /// `--format json`.
-pub(super) static JSON: Format =
-    Format { name: "json", about: "variables, leases and times, for scripts", encode, failure: None };
+pub(super) static JSON: Format = Format {
+    name: "json",
+    about: "variables, leases and times, for scripts",
+    provider: None,
+    keeps_existing: false,
+    encode,
+    failure: None,
+};
 
 #[derive(Serialize)]
 struct Document<'a> {

@@ -6,10 +6,15 @@ use zeroize::Zeroizing;
 
 use crate::credentials::{Credentials, Variable};
 
+mod aws;
 mod dotenv;
 mod error;
+mod file;
 mod fish;
 mod json;
+pub mod masking;
+mod profile;
+mod scw;
 mod sh;
 pub mod sink;
 
@@ -25,6 +30,10 @@ pub struct Format {
     pub name: &'static str,
     /// For --help.
     pub about: &'static str,
+    /// The one provider whose tools read it; `None`: any variables will do.
+    pub provider: Option<&'static str>,
+    /// Whether it is a file that people write themselves too: an existing one is replaced only by --force.
+    pub keeps_existing: bool,
     /// Everything that is written, or nothing.
     pub encode: Encode,
     /// For shells: the one line that unsets these variables and ends with this status. Other formats print
@@ -33,11 +42,23 @@ pub struct Format {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[&sh::SH, &fish::FISH, &dotenv::DOTENV, &json::JSON];
+pub static FORMATS: &[&Format] =
+    &[&sh::SH, &fish::FISH, &dotenv::DOTENV, &json::JSON, &aws::PROCESS, &aws::FILE, &scw::CONFIG];
 
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().copied().find(|format| format.name == name)
+}
+
+impl Format {
+    /// An error if the format has no place for what `providers` give.
+    pub fn fits<'a>(&self, mut providers: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let Some(own) = self.provider else { return Ok(()) };
+        match providers.find(|provider| *provider != own) {
+            None => Ok(()),
+            Some(other) => Err(Error::Provider { format: self.name, own, other: other.to_owned() }),
+        }
+    }
 }
 
 /// What the encoders can be told.
@@ -111,6 +132,10 @@ mod tests {
         }]
     }
 
+    pub(super) fn options(dotenv_limit: usize) -> Options {
+        Options { profile: None, dotenv_limit }
+    }
+
     /// What `format` writes for these variables, as text.
     pub(super) fn written(
         format: &Format,
@@ -118,8 +143,7 @@ mod tests {
         unsets: &[&str],
         limit: usize,
     ) -> Result<String, Error> {
-        let options = Options { profile: None, dotenv_limit: limit };
-        let bytes = (format.encode)(&credentials(set, unsets), &options)?;
+        let bytes = (format.encode)(&credentials(set, unsets), &options(limit))?;
         Ok(String::from_utf8(bytes.to_vec()).unwrap())
     }
 
@@ -128,6 +152,22 @@ mod tests {
         let mut all = credentials(&[("A", "1")], &["B", "C"]);
         all.extend(credentials(&[("C", "1")], &["A", "B", "D"]));
         assert_eq!(unsets(&all), ["B", "D"]);
+    }
+
+    #[test]
+    fn a_format_of_one_provider_says_so() {
+        let format = find("aws-credentials").unwrap();
+        assert!(format.fits(["aws"].into_iter()).is_ok());
+        let error = format.fits(["aws", "exoscale"].into_iter()).unwrap_err().to_string();
+        assert_eq!(error, "aws-credentials is a format for aws, and has no place for exoscale");
+        assert!(find("sh").unwrap().fits(["aws", "exoscale", "login"].into_iter()).is_ok());
+        for format in FORMATS {
+            assert!(
+                format.provider.is_none_or(|name| crate::provider::find(name).is_some()),
+                "{}",
+                format.name
+            );
+        }
     }
 
     #[test]

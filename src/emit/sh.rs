@@ -24,6 +24,8 @@ use crate::credentials::{Credentials, Variable};
 pub(super) static SH: Format = Format {
     name: "sh",
     about: "statements for eval, in any POSIX-like shell",
+    provider: None,
+    keeps_existing: false,
     encode,
     failure: Some(failure),
 };

@@ -2,12 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::stdio::stdout;
 
 use super::Format;
+use super::file::{self, Existing};
 use crate::config::Output;
 use crate::error::{Code, Explain};
 use crate::job::Job;
@@ -35,6 +36,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A file that people write themselves too is there.
+    #[error("{} exists, and is neither edited nor replaced", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Explain for Error {
@@ -46,12 +53,13 @@ impl Explain for Error {
         let hint = match self {
             Self::Terminal => "use eval $(ci-creds …), or --show to see them",
             Self::DebugTrace => {
-                "write them to a file with --output, or say with --show that the script did `set +x` before"
+                "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
             }
             Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
             Self::File { .. } => {
                 "--output takes a new or regular file of your own, in a folder that you can write"
             }
+            Self::Exists { .. } => "--force replaces it as a whole; --output names another file",
         };
         vec![hint.to_owned()]
     }
@@ -60,7 +68,7 @@ impl Explain for Error {
 /// Finds out, before anything is issued, whether the credentials may go where they should.
 pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(path) = &output.file {
-        return check_file(path);
+        return file::check(path, existing(output), job);
     }
     if is_closed() {
         return Err(Error::Closed);
@@ -77,7 +85,7 @@ pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
 /// Writes all of `bytes`, or fails; nothing is written twice.
 pub fn write(output: &Output, bytes: &[u8]) -> Result<(), Error> {
     match &output.file {
-        Some(path) => write_file(path, bytes),
+        Some(path) => file::write(path, bytes, existing(output)),
         None => write_stdout(bytes),
     }
 }
@@ -113,42 +121,8 @@ pub fn is_terminal() -> bool {
     rustix::termios::isatty(stdout().as_fd())
 }
 
-fn fault(path: &Path, reason: impl ToString) -> Error {
-    Error::File { path: path.to_owned(), reason: reason.to_string() }
-}
-
-/// A symlink, a device, or somebody else's file is not replaced.
-fn check_file(path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::MetadataExt as _;
-    let parent = folder(path);
-    if !parent.is_dir() {
-        return Err(fault(path, format!("{} is not a folder", parent.display())));
-    }
-    match std::fs::symlink_metadata(path) {
-        Ok(there) if there.is_symlink() => Err(fault(path, "it is a symbolic link")),
-        Ok(there) if !there.is_file() => Err(fault(path, "it is not a regular file")),
-        Ok(there) if there.uid() != rustix::process::geteuid().as_raw() => {
-            Err(fault(path, "it is somebody else's"))
-        }
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(fault(path, error)),
-    }
-}
-
-/// A new file, private from its first byte, that takes the place of an old one at once.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    check_file(path)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".ci-creds-")
-        .tempfile_in(folder(path))
-        .map_err(|error| fault(path, error))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| fault(path, error))?;
-    file.persist(path).map(drop).map_err(|error| fault(path, error.error))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+fn existing(output: &Output) -> Existing {
+    if output.format.keeps_existing && !output.force { Existing::Kept } else { Existing::Replaced }
 }
 
 /// What a printing command leaves on stdout when it fails, so that `eval` fails with it.

@@ -16,7 +16,7 @@ mod roots;
 mod text;
 mod tls;
 
-pub use error::Error;
+pub use error::{Cause, Error};
 pub use text::tidy;
 pub use tls::{Ca, FileFrom, Tls};
 

@@ -74,6 +74,13 @@ impl Cmd {
         all.into_iter().fold(self, |cmd, (name, value)| cmd.env(name, value))
     }
 
+    /// Takes over the environment of another command, and where it runs.
+    pub fn inherit(mut self, other: &Self) -> Self {
+        self.env.clone_from(&other.env);
+        self.dir.clone_from(&other.dir);
+        self
+    }
+
     /// The working directory.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());

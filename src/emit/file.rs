@@ -1,0 +1,163 @@
+//! A file of credentials: new, private from its first byte, and in its place all at once.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, Mode, access, fchmod};
+
+use super::sink::Error;
+use crate::job::Job;
+
+/// What may be at the file's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// A regular file of our own goes.
+    Replaced,
+    /// Nothing: what is there may hold more than we know.
+    Kept,
+}
+
+/// Finds out, before anything is issued, whether [`write`] would work.
+///
+/// A symlink, a device, or somebody else's file is not replaced. A folder in which others can replace files is
+/// used, as it is the user's choice, but named in a warning: they could give the job other credentials, though they
+/// can't read ours. The job's own folder is such a one under GitLab's docker executor, where nobody else is.
+pub(super) fn check(path: &Path, existing: Existing, job: &Job) -> Result<(), Error> {
+    check_target(path, existing)?;
+    let folder = folder(path);
+    if is_exposed(&folder.metadata().map_err(|error| fault(path, error))?) && !is_in_project(folder, job) {
+        tracing::warn!(
+            "others can replace files in {}: a folder of the job's own is safer for {}",
+            folder.display(),
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` to a new file, which then takes the place of an old one; on failure nothing has changed.
+pub(super) fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
+    check_target(path, existing)?;
+    let failed = |error: io::Error| fault(path, error);
+    // Opened with O_EXCL, under a random name.
+    let mut file = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
+    // Whatever the umask: the file is for this user to read and write, and for nobody else.
+    fchmod(file.as_file(), Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    // A rename replaces a symlink, and follows none.
+    let file = match existing {
+        Existing::Replaced => file.persist(path),
+        Existing::Kept => file.persist_noclobber(path),
+    };
+    let file = file.map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
+        _ => fault(path, error.error),
+    })?;
+    if !is_there(path, &file).map_err(failed)? {
+        return Err(fault(path, "somebody put another file in its place"));
+    }
+    Ok(())
+}
+
+fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
+    if path.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(fault(path, "it is the name of a folder"));
+    }
+    let folder = folder(path);
+    if !folder.is_dir() {
+        return Err(fault(path, format!("{} is not a folder", folder.display())));
+    }
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|errno| fault(path, format!("{}: {}", folder.display(), io::Error::from(errno))))?;
+    match path.symlink_metadata() {
+        Ok(there) if there.is_symlink() => Err(fault(path, "it is a symbolic link")),
+        Ok(there) if !there.is_file() => Err(fault(path, "it is not a regular file")),
+        Ok(there) if there.uid() != own_uid() => Err(fault(path, "it is somebody else's")),
+        Ok(_) if existing == Existing::Kept => Err(Error::Exists { path: path.to_owned() }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(fault(path, error)),
+    }
+}
+
+/// Whether another user than root can rename and remove what is in this folder.
+fn is_exposed(folder: &Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    let foreign = ![0, own_uid()].contains(&folder.uid());
+    foreign || (folder.mode() & OTHERS_WRITE != 0 && folder.mode() & STICKY == 0)
+}
+
+fn is_in_project(folder: &Path, job: &Job) -> bool {
+    let project = job.project_dir.as_ref().and_then(|project| project.canonicalize().ok());
+    project.zip(folder.canonicalize().ok()).is_some_and(|(project, folder)| folder.starts_with(project))
+}
+
+fn is_there(path: &Path, file: &File) -> io::Result<bool> {
+    let (there, ours) = (path.symlink_metadata()?, file.metadata()?);
+    Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+fn fault(path: &Path, reason: impl ToString) -> Error {
+    Error::File { path: path.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// A symlink that appears after the check is replaced, and what it leads to stays as it was.
+    #[test]
+    fn a_late_symlink_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, prey) = (dir.path().join("out"), dir.path().join("prey"));
+        fs::write(&prey, "prey").unwrap();
+        check(&path, Existing::Replaced, &Job::default()).unwrap();
+        symlink(&prey, &path).unwrap();
+        assert!(write(&path, b"secret", Existing::Replaced).is_err());
+        assert_eq!(fs::read_to_string(&prey).unwrap(), "prey");
+        // Later still, between the second check and the rename, there is only the rename.
+        let fresh = tempfile::NamedTempFile::new_in(dir.path()).unwrap();
+        fresh.persist(&path).unwrap();
+        assert!(path.symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_to_string(&prey).unwrap(), "prey");
+    }
+
+    #[test]
+    fn a_late_file_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials");
+        check(&path, Existing::Kept, &Job::default()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        assert!(matches!(write(&path, b"new", Existing::Kept), Err(Error::Exists { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn folders_in_which_others_rename_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, exposed) in
+            [(0o700, false), (0o755, false), (0o775, true), (0o757, true), (0o1777, false), (0o777, true)]
+        {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_exposed(&dir.path().metadata().unwrap()), exposed, "{mode:o}");
+        }
+        let project_dir = Some(dir.path().to_owned());
+        assert!(is_in_project(dir.path(), &Job { project_dir, ..Job::default() }));
+        assert!(!is_in_project(dir.path(), &Job::default()));
+    }
+}

@@ -1,0 +1,81 @@
+//! `scw-config`: the configuration file of scw and of Scaleway's SDKs (scaleway-sdk-go `scw/config.go`), with one
+//! profile: its own top level for `default`, else a profile that is the active one.
+
+use zeroize::Zeroizing;
+
+use super::profile::{self, DEFAULT_PROFILE, Place};
+use super::{Error, Format, Options};
+use crate::credentials::Credentials;
+
+/// `--format scw-config`.
+pub(super) static CONFIG: Format = Format {
+    name: "scw-config",
+    about: "a whole ~/.config/scw/config.yaml with one profile, for --output",
+    provider: Some("scaleway"),
+    keeps_existing: true,
+    encode,
+    failure: None,
+};
+
+const PLACES: &[(&str, Place)] = &[
+    ("SCW_ACCESS_KEY", Place::Key("access_key")),
+    ("SCW_SECRET_KEY", Place::Key("secret_key")),
+    ("SCW_DEFAULT_PROJECT_ID", Place::Key("default_project_id")),
+    ("SCW_DEFAULT_ORGANIZATION_ID", Place::Key("default_organization_id")),
+    ("SCW_DEFAULT_REGION", Place::Key("default_region")),
+    ("SCW_DEFAULT_ZONE", Place::Key("default_zone")),
+];
+
+fn encode(all: &[Credentials], options: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let entries = profile::entries(all, &CONFIG, PLACES)?;
+    let name = profile::name(options, &CONFIG)?;
+    let (head, indent) = match name {
+        DEFAULT_PROFILE => (String::new(), ""),
+        name => (format!("active_profile: \"{name}\"\nprofiles:\n  \"{name}\":\n"), "    "),
+    };
+    let room = profile::room_for(&entries) + entries.len() * indent.len() + head.len();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    bytes.extend_from_slice(head.as_bytes());
+    for entry in &entries {
+        // In quotes, or YAML would read some of them as numbers, dates or booleans. Nothing in them needs an
+        // escape: see `profile::is_plain`.
+        for part in [indent, entry.key, ": \"", entry.value, "\"\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{credentials, options, written};
+    use super::*;
+
+    const PAIR: [(&str, &str); 3] =
+        [("SCW_ACCESS_KEY", "SCWX"), ("SCW_SECRET_KEY", "1234e5"), ("SCW_DEFAULT_REGION", "fr-par")];
+
+    #[test]
+    fn the_default_profile_is_the_top_level() {
+        let text = written(&CONFIG, &PAIR, &["SCW_PROFILE"], 20).unwrap();
+        assert_eq!(text, "access_key: \"SCWX\"\nsecret_key: \"1234e5\"\ndefault_region: \"fr-par\"\n");
+    }
+
+    #[test]
+    fn another_profile_is_the_active_one() {
+        let options = Options { profile: Some("on".to_owned()), ..options(20) };
+        let text = (CONFIG.encode)(&credentials(&PAIR[..2], &[]), &options).unwrap();
+        let expected = "active_profile: \"on\"\nprofiles:\n  \"on\":\n    access_key: \"SCWX\"\n    secret_key: \"1234e5\"\n";
+        assert_eq!(std::str::from_utf8(&text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_by_name() {
+        let error = written(&CONFIG, &[("SCW_SECRET_KEY", "a\"b")], &[], 20).unwrap_err().to_string();
+        assert!(
+            error.starts_with("SCW_SECRET_KEY can't be written as scw-config: its value has "),
+            "{error}"
+        );
+        let error = written(&CONFIG, &[("AWS_SECRET_ACCESS_KEY", "a")], &[], 20).unwrap_err().to_string();
+        assert_eq!(error, "AWS_SECRET_ACCESS_KEY has no place in scw-config");
+    }
+}

@@ -1,0 +1,153 @@
+//! An example of each error variant. The pattern and the example of a variant stand in one row, and the patterns of
+//! an enum must cover it: a new variant does not compile without an example.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ci_creds::error::{Code, Error};
+use ci_creds::vault::{Advised, Said};
+use ci_creds::{auth, config, emit, env, http, provider, session, stop, vault};
+
+/// The examples of one enum, as errors on their way to `main`, by the text of their patterns.
+macro_rules! examples {
+    ($kind:ty { $($pattern:pat => $example:expr,)+ }) => {{
+        #[deny(unreachable_patterns)]
+        fn is_known(error: &$kind) {
+            match error { $($pattern => {})+ }
+        }
+        let mut all: Vec<(String, Error)> = Vec::new();
+        $(
+            let example: $kind = $example;
+            is_known(&example);
+            assert!(matches!(example, $pattern), "the example of {} is another variant", stringify!($pattern));
+            all.push((format!("{}: {}", stringify!($kind), stringify!($pattern)), example.into()));
+        )+
+        all
+    }};
+}
+
+/// All examples of all modules.
+pub(super) fn all() -> Vec<(String, Error)> {
+    [config_errors(), auth_errors(), vault_errors(), http_errors(), session_errors(), output_errors()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn text() -> String {
+    "x".to_owned()
+}
+
+fn said() -> Said {
+    Said(vec!["permission denied".to_owned()])
+}
+
+fn refused() -> vault::Error {
+    vault::Error::Refused { action: text(), status: 403, said: said() }
+}
+
+fn config_errors() -> Vec<(String, Error)> {
+    use config::Error as E;
+    let source_name = text;
+    examples!(config::Error {
+        E::NoAddress => E::NoAddress,
+        E::Address { .. } => E::Address { source_name: source_name(), what: text() },
+        E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
+        E::Namespace { .. } => E::Namespace { source_name: source_name() },
+        E::HalfClient { .. } => E::HalfClient { source_name: source_name() },
+        E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },
+        E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
+        E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
+        E::NoLogin => E::NoLogin,
+        E::Ambiguous { .. } => E::Ambiguous { one: text(), other: text() },
+        E::MissingIngredient { .. } => E::MissingIngredient { method: "jwt" },
+        E::NamedTokenUnset { .. } => E::NamedTokenUnset { source_name: source_name(), variable: text() },
+        E::NoAppRole => E::NoAppRole,
+        E::NoRole { .. } => E::NoRole { provider: "aws" },
+        E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },
+        E::Path { .. } => E::Path { what: text(), path: text() },
+        E::FieldName { .. } => E::FieldName { given: text(), provider: "aws", known: text() },
+        E::Pair { .. } => E::Pair { given: text(), form: "K=V" },
+        E::VariableName(_) => E::VariableName(text()),
+        E::DangerousName(_) => E::DangerousName(text()),
+        E::Twice { .. } => E::Twice { name: text(), one: text(), other: text() },
+        E::NotText(_) => E::NotText(env::NotText(text())),
+    })
+}
+
+fn auth_errors() -> Vec<(String, Error)> {
+    use auth::Error as E;
+    examples!(auth::Error {
+        E::Ingredient { .. } =>
+            E::Ingredient { what: "the ID token", source_name: text(), reason: text(), hint: text() },
+        E::Vault(_) => E::Vault(refused().into()),
+    })
+}
+
+fn vault_errors() -> Vec<(String, Error)> {
+    use vault::Error as E;
+    examples!(vault::Error {
+        E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
+        E::Refused { .. } => refused(),
+        E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
+        E::NotVault { .. } => E::NotVault { action: text(), host: text(), said: said() },
+    })
+}
+
+fn http_errors() -> Vec<(String, Error)> {
+    use http::Error as E;
+    let cause = || http::Cause(text());
+    examples!(http::Error {
+        E::Connect { .. } => E::Connect { host: text(), cause: cause(), proxy: None },
+        E::Tls { .. } => E::Tls { host: text(), cause: cause(), hint: text() },
+        E::Timeout { .. } => E::Timeout { host: text(), after: Duration::from_secs(1) },
+        E::Broken { .. } => E::Broken { host: text(), cause: cause() },
+        E::Lost { .. } => E::Lost { host: text(), cause: text() },
+        E::TooLong { .. } => E::TooLong { host: text() },
+        E::Redirect { .. } => E::Redirect { host: text(), reason: text(), hint: "x" },
+        E::Setting { .. } => E::Setting { what: text(), hint: text() },
+        E::Stopped(_) => E::Stopped(stop::Stopped(Code::Interrupted)),
+    })
+}
+
+fn session_errors() -> Vec<(String, Error)> {
+    use provider::Error as P;
+    use session::Error as E;
+    let mut all = examples!(session::Error {
+        E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
+        E::Vault(_) => E::Vault(Advised::from(refused())),
+        E::Answer(_) => E::Answer(P::NoData { path: text() }),
+        E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
+        E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
+    });
+    all.extend(examples!(provider::Error {
+        P::NoData { .. } => P::NoData { path: text() },
+        P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },
+    }));
+    all
+}
+
+fn output_errors() -> Vec<(String, Error)> {
+    use emit::Error as E;
+    use emit::sink::Error as S;
+    let path = || PathBuf::from("/x");
+    let mut all = examples!(emit::sink::Error {
+        S::Terminal => S::Terminal,
+        S::DebugTrace => S::DebugTrace,
+        S::Closed => S::Closed,
+        S::Stdout(_) => S::Stdout(text()),
+        S::File { .. } => S::File { path: path(), reason: text() },
+        S::Exists { .. } => S::Exists { path: path() },
+    });
+    all.extend(examples!(emit::Error {
+        E::Value { .. } => E::Value { variable: text(), format: "sh", what: text() },
+        E::Provider { .. } => E::Provider { format: "scw-config", own: "scaleway", other: text() },
+        E::NoPlace { .. } => E::NoPlace { variable: text(), format: "scw-config" },
+        E::ProfileName { .. } => E::ProfileName { format: "scw-config" },
+        E::DotenvName { .. } => E::DotenvName { variable: text() },
+        E::DotenvTwice { .. } => E::DotenvTwice { variable: text() },
+        E::DotenvCount { .. } => E::DotenvCount { count: 2, limit: 1, variable: text() },
+        E::DotenvSize { .. } => E::DotenvSize { size: 2, limit: 1, variable: text() },
+    }));
+    all
+}

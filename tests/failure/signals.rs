@@ -1,0 +1,68 @@
+//! A signal at any moment: the whole of the credentials, or the failure statement, and nothing issued that stays.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Cmd, Engine, Space, eventually, require, say, script};
+
+const RUNS: u64 = if cfg!(feature = "soak") { 2_000 } else { 100 };
+
+#[test]
+fn a_signal_at_any_moment() {
+    let space = Space::new();
+    let engine = Engine::new(&space, "engine", json!({"ttl": "15m", "max_ttl": "1h"}));
+    engine.role("ci");
+    engine.answer_after(Duration::from_millis(10));
+    let path = format!("{}/creds/ci", engine.mount);
+    let policy = space.may_read(&[&path]);
+    let login = space.approle("ci", json!({"token_policies": [policy], "token_ttl": "10m"}));
+    let mut ends = [0; 3];
+    let mut state = 20_u64;
+    for run in 0..RUNS {
+        // An even spread over a run's time, the same in each test run, and all the way past its end.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let moment = Duration::from_micros((state >> 33) % 60_000);
+        let (signal, code) =
+            [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)][(run % 3) as usize];
+        let cmd = Cmd::new(["read", &path, "A=username", "B=password"]).vault(space.server).approle(&login);
+        let running = cmd.spawn();
+        sleep(moment);
+        running.signal(signal);
+        let run = running.wait();
+        let what = format!("signal after {moment:?}: {run}");
+        match (run.code, run.signal) {
+            (0, None) => {
+                ends[0] += 1;
+                if require("dash").is_some() {
+                    let check = "eval $TEXT; case $A$B in *Q*|*q*) ;; *) exit 9 ;; esac";
+                    script("dash", check).env("TEXT", &run.stdout).run().expect(0);
+                }
+                let accessors = space.login_tokens();
+                accessors.iter().for_each(|accessor| {
+                    space.write("auth/token/revoke-accessor", json!({"accessor": accessor}));
+                });
+            }
+            (_, None) => {
+                ends[1] += 1;
+                assert_eq!(run.code, code, "{what}");
+                assert_eq!(run.stdout, format!("unset A B; (exit {code})\n"), "{what}");
+            }
+            // Before a program can listen, the system ends it; what then helps is in the README.
+            (_, Some(_)) => {
+                ends[2] += 1;
+                assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{what}");
+            }
+        }
+    }
+    eventually("nothing is left", || {
+        space.login_tokens().is_empty() && engine.leases().is_empty() && engine.objects().is_empty()
+    });
+    let [whole, stopped, early] = ends;
+    say(&format!(
+        "signals: {whole} runs ended before, {stopped} were stopped, {early} had not begun to listen"
+    ));
+    assert!(whole > 0 && stopped > 0, "the moments are all before or all after the run: {ends:?}");
+}
