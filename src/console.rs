@@ -50,6 +50,9 @@ fn line(one: &Credentials, job: &Job) -> String {
     if let Some(role) = &one.role {
         line = format!("{line} (role {role})");
     }
+    if let Some(detour) = &one.detour {
+        line = format!("{line}, by {detour}, as the policy allows");
+    }
     match one.life {
         Some(life) => {
             line = format!("{line}, valid {}, until {}", show(life.ttl), life.until);

@@ -45,6 +45,8 @@ pub struct Credentials {
     pub role: Option<String>,
     /// The path that was read, mount included.
     pub path: String,
+    /// The verb and path that were used where the policy does not allow the usual ones: for the summary.
+    pub detour: Option<String>,
     /// What the cloud calls this key, where the engine says it: for people, in the summary.
     pub label: Option<String>,
     /// In the order in which they are written.

@@ -102,12 +102,12 @@ impl Ledger {
 
 /// Deletes a key at Scaleway with its parent.
 async fn delete(vault: &Vault, minted: &Minted) {
-    let deleted = async { Api::new(vault.client(), &minted.place, minted.parent.clone())?.delete(&minted.key).await };
+    let deleted =
+        async { Api::new(vault.client(), &minted.place, minted.parent.clone())?.delete(&minted.key).await };
     match deleted.await {
         Ok(()) => tracing::debug!("deleted the API key {}", minted.key),
-        Err(error) => tracing::warn!(
-            "the API key {} could not be deleted and ends by itself: {error}",
-            minted.key
-        ),
+        Err(error) => {
+            tracing::warn!("the API key {} could not be deleted and ends by itself: {error}", minted.key)
+        }
     }
 }

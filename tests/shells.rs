@@ -221,6 +221,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         provider: "read".to_owned(),
         role: None,
         path: "secret/data/x".to_owned(),
+        detour: None,
         label: None,
         variables: batch.iter().enumerate().map(variable).collect(),
         unsets: vec!["STALE".to_owned(), "ABSENT".to_owned()],

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 mod error;
 
-pub use error::Error;
+pub use error::{Error, Said};
 
 /// Where the API is, and how to get there.
 #[derive(Debug, Clone)]
@@ -91,8 +91,7 @@ impl Api {
 
     /// Deletes a key; one that is gone is fine.
     pub async fn delete(&self, access_key: &str) -> Result<(), Error> {
-        let answer =
-            self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent), judge).await?;
+        let answer = self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent), judge).await?;
         match answer.status {
             404 => Ok(()),
             _ => self.accepted(&format!("to delete the API key {access_key}"), answer).map(drop),
@@ -159,9 +158,7 @@ impl Api {
         match answer.status {
             200..=299 => Ok(answer),
             status => {
-                let said = error::Said::of(&answer.body, |text| {
-                    tidy(text, std::slice::from_ref(&self.parent))
-                });
+                let said = Said::of(&answer.body, |text| tidy(text, std::slice::from_ref(&self.parent)));
                 let action = action.to_owned();
                 Err(match status {
                     429 | 500.. => Error::Unable { action, status, said },

@@ -70,6 +70,7 @@ fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
         provider: "login".to_owned(),
         role: None,
         path: "auth/token".to_owned(),
+        detour: None,
         label: None,
         variables,
         unsets,

@@ -136,11 +136,9 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
         return Ok(None);
     }
     match lookup.text("proxy")? {
-        Some(found) => Ok(Some(Proxy {
-            url: Secret::new(found.value),
-            source: found.source,
-            except: String::new(),
-        })),
+        Some(found) => {
+            Ok(Some(Proxy { url: Secret::new(found.value), source: found.source, except: String::new() }))
+        }
         None => usual_proxy(lookup, address),
     }
 }

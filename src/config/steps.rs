@@ -20,9 +20,12 @@ const TTL: Duration = Duration::from_secs(15 * 60);
 pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     for option in provider.options {
-        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.row(&option.opt)?) else { continue };
+        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.row(&option.opt)?) else {
+            continue;
+        };
         let (source_name, by_flag) = (found.source, found.by_flag);
-        let on = boolean(&found.value).ok_or(Error::Value { source_name, wanted: "true or false", by_flag })?;
+        let on =
+            boolean(&found.value).ok_or(Error::Value { source_name, wanted: "true or false", by_flag })?;
         steps.extend(on.then_some(step));
     }
     for option in provider.options {

@@ -122,6 +122,7 @@ mod tests {
             provider: "read".to_owned(),
             role: None,
             path: "secret/data/x".to_owned(),
+            detour: None,
             label: None,
             variables,
             unsets: unsets.iter().map(|&name| name.to_owned()).collect(),

@@ -17,7 +17,7 @@ mod text;
 mod tls;
 
 pub use error::{Cause, Error};
-pub use text::tidy;
+pub use text::{LONGEST_TEXT, tidy};
 pub use tls::{Ca, FileFrom, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.

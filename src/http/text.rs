@@ -3,7 +3,7 @@
 use crate::secret::Secret;
 
 /// Server text is cut to this many characters.
-const LONGEST: usize = 300;
+pub const LONGEST_TEXT: usize = 300;
 
 /// `text` on one line, without control characters and without the secrets that were sent, and not too long.
 pub fn tidy(text: &str, known: &[Secret]) -> String {
@@ -11,7 +11,7 @@ pub fn tidy(text: &str, known: &[Secret]) -> String {
     for secret in known.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "[secret]");
     }
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

@@ -96,6 +96,7 @@ impl Request {
             provider: self.provider.clone(),
             role: self.role.clone(),
             path: path.to_owned(),
+            detour: None,
             label: self
                 .label
                 .as_ref()

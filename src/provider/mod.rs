@@ -76,6 +76,10 @@ impl Read {
     const fn post(path: &'static str) -> Self {
         Self { post: true, path: std::borrow::Cow::Borrowed(path) }
     }
+    /// As in `GET aws/sts/web`.
+    pub fn show(&self) -> String {
+        format!("{} {}", if self.post { "POST" } else { "GET" }, self.path)
+    }
     /// The capability that a policy must grant for it.
     pub fn capability(&self) -> &'static str {
         if self.post { "update" } else { "read" }

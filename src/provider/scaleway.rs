@@ -80,7 +80,12 @@ pub(super) static SCALEWAY: Provider = Provider {
             effect: Effect::Tells(Step::Mint),
         },
         ProviderOption {
-            opt: option("project-id", "ID", "PROJECT_ID", "--mint: the key's default project, exported as well"),
+            opt: option(
+                "project-id",
+                "ID",
+                "PROJECT_ID",
+                "--mint: the key's default project, exported as well",
+            ),
             effect: Effect::Tells(Step::Mint),
         },
     ],

@@ -9,8 +9,9 @@ use super::{Error, Token};
 
 /// Issues what `request` asks for.
 pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
-    let (path, answer) = answer(vault, token, request).await?;
-    let mut credentials = request.decode(&path, &answer, vault::now())?;
+    let (read, answer) = answer(vault, token, request).await?;
+    let mut credentials = request.decode(&read.path, &answer, vault::now())?;
+    credentials.detour = (!std::ptr::eq(read, &request.read)).then(|| read.show());
     if let Some(s3) = &request.s3 {
         // Before there is anything to take back.
         s3.region(&credentials)?;
@@ -24,10 +25,15 @@ pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Resu
     Ok(credentials)
 }
 
-async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<(String, Envelope), Error> {
-    let ask = async |read: &Read| {
+/// The answer, and the read that got it.
+async fn answer<'a>(
+    vault: &Vault,
+    token: &Token,
+    request: &'a Request,
+) -> Result<(&'a Read, Envelope), Error> {
+    let ask = async |read: &'a Read| {
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
-        answer.map(|answer| (read.path.clone().into_owned(), answer))
+        answer.map(|answer| (read, answer))
     };
     let error = match ask(&request.read).await {
         Err(error) if error.refusal().is_some_and(|(status, _)| status == 403) => error,
@@ -62,6 +68,7 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("not in allowed role arns", "--role-arn must be one of the role_arns of the Vault role"),
     ("unable to determine one", "the Vault role allows several AWS roles: choose one with --role-arn"),
+    ("Throttling", "AWS limits how often it may be asked: retry the job, or issue fewer credentials at once"),
     ("minimum field value of 900", "AWS gives no assumed role for less than 15m: raise --ttl"),
     ("token had one use left", "the login's token_num_uses must be 3 or more: read, and revocation"),
     ("no handler for route", "no secrets engine is mounted there: --mount names another mount"),

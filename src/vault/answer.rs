@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{Answer, Call, Verdict, tidy};
+use crate::http::{self, Answer, Call, Verdict, tidy};
 use crate::secret::Secret;
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
@@ -82,16 +82,24 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
 }
 
-/// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
+/// Error texts for people: without control characters, known secrets and go-multierror's bullets. All of them
+/// together are hardly longer than the longest single one may be.
 pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for text in texts {
-        let parts = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
-        let parts = parts.filter(|part| !part.is_empty() && !is_counter(part));
-        lines.extend(parts.map(|part| tidy(part, known)));
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let lines = lines.map(|line| line.trim().trim_start_matches("* ").trim());
+    let mut room = http::LONGEST_TEXT;
+    let mut readable: Vec<String> = Vec::new();
+    for line in lines.filter(|line| !line.is_empty() && !is_counter(line)) {
+        let line = tidy(line, known);
+        if room == 0 {
+            readable.push("…".to_owned());
+            break;
+        }
+        room = room.saturating_sub(line.chars().count());
+        readable.push(line);
     }
-    lines.dedup();
-    lines
+    readable.dedup();
+    readable
 }
 
 fn is_counter(part: &str) -> bool {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::vault::{Advised, Said};
 use ci_creds::{auth, config, emit, env, http, provider, session, stop, vault};
@@ -51,6 +52,9 @@ fn config_errors() -> Vec<(String, Error)> {
     let source_name = text;
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
+        E::NoApplication => E::NoApplication,
+        E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
+        E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: text() },
         E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
@@ -117,14 +121,32 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
         E::Vault(_) => E::Vault(Advised::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
+        E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
     });
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
+        P::NoRegion => P::NoRegion,
+        P::Region(_) => P::Region(text()),
         P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },
     }));
+    all.extend(scaleway_errors());
     all
+}
+
+fn scaleway_errors() -> Vec<(String, Error)> {
+    use scaleway::Error as E;
+    let said = || scaleway::Said::of(b"{}", str::to_owned);
+    examples!(scaleway::Error {
+        E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
+        E::Refused { .. } => E::Refused { action: text(), status: 403, said: said() },
+        E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
+        E::Lost { .. } => E::Lost { host: text(), cause: text() },
+        E::NotScaleway { .. } => E::NotScaleway { host: text() },
+        E::Endless { .. } => E::Endless { key: text() },
+        E::Unknown { .. } => E::Unknown { key: text(), after: Duration::ZERO },
+    })
 }
 
 fn output_errors() -> Vec<(String, Error)> {

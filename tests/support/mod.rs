@@ -6,7 +6,6 @@
 
 pub mod canary;
 pub mod cmd;
-pub mod daemon;
 pub mod engine;
 pub mod jwt;
 pub mod openbao;

@@ -74,7 +74,7 @@ pub struct Said {
 
 impl Said {
     /// Out of an answer's body; `tidy` makes text fit to print.
-    pub(super) fn of(body: &[u8], tidy: impl Fn(&str) -> String) -> Self {
+    pub fn of(body: &[u8], tidy: impl Fn(&str) -> String) -> Self {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Detail {
