@@ -99,7 +99,8 @@ fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
     }
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
-    Ok(Place { http: http::Settings { proxy, needs_tls, ..server::elsewhere(lookup)? }, url })
+    let (max_retries, elsewhere) = (lookup.number("max-retries")?, server::elsewhere(lookup)?);
+    Ok(Place { http: http::Settings { proxy, needs_tls, max_retries, ..elsewhere }, url })
 }
 
 /// A UUID (scaleway-sdk-go: `validation/is.go`).
