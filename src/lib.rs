@@ -22,6 +22,7 @@ use emit::sink::Failure;
 use error::{Code, Error};
 
 pub mod auth;
+pub mod child;
 pub mod claims;
 pub mod cli;
 pub mod command;
@@ -45,7 +46,7 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
-    let shell = guess_format(arguments, env);
+    let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     let mut failure = Failure::new(shell, Vec::new());
     process::on_panic(&failure);
     let outcome = match cli::parse(arguments) {
@@ -63,10 +64,10 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             failure.print(Code::Usage as u8);
             return Code::Usage as u8;
         }
-        Err(help) => emit::sink::text(&help.to_string()).map_err(Error::from),
+        Err(help) => emit::sink::text(&help.to_string()).map(|()| 0).map_err(Error::from),
     };
     match outcome {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(error) => {
             console::say(&error.to_string());
             failure.print(error.code() as u8);
@@ -77,20 +78,29 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
 
 /// Whether `eval` may be what reads our stdout.
 fn is_printing(parsed: &cli::Parsed) -> bool {
-    !matches!(parsed.verb, cli::Verb::Completions(_)) && parsed.flags.one("output").is_none()
+    !matches!(parsed.verb, cli::Verb::Completions(_) | cli::Verb::Revoke)
+        && parsed.command.is_empty()
+        && parsed.flags.one("output").is_none()
 }
 
-fn carry_out(parsed: &cli::Parsed, env: &env::Env) -> Result<(), Error> {
+fn carry_out(parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
     if let cli::Verb::Completions(shell) = parsed.verb {
-        return Ok(command::completions::run(shell)?);
+        command::completions::run(shell)?;
+        return Ok(0);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Broken)?;
     runtime.block_on(async {
         let stop = stop::Stop::listen().map_err(Broken)?;
         let (verbose, quiet) = config::verbosity(parsed, env)?;
         console::start(verbose, quiet);
+        if matches!(parsed.verb, cli::Verb::Revoke) {
+            return command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop).await;
+        }
         let config = config::Config::resolve(parsed, env)?;
-        command::issue::run(config, stop).await
+        match config.command.clone() {
+            Some(command) => command::run::run(config, &command, env, stop).await,
+            None => command::issue::run(config, stop).await.map(|()| 0),
+        }
     })
 }
 

@@ -8,8 +8,10 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
+use crate::config::Server;
 use crate::http::{self, Call, Client};
 use crate::secret::Secret;
+use crate::stop::Stop;
 
 mod answer;
 mod data;
@@ -79,6 +81,13 @@ impl Vault {
     /// Nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
         Self { client, base, namespace, auth_namespace, known: RefCell::default() }
+    }
+
+    /// The server of a configuration.
+    pub fn at(server: &Server, stop: Stop) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), stop)?;
+        let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
+        Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
     /// The same server, for taking back: a stop does not end it.
