@@ -51,7 +51,7 @@ fn line(one: &Credentials, job: &Job) -> String {
         line = format!("{line} (role {role})");
     }
     if let Some(detour) = &one.detour {
-        line = format!("{line}, by {detour}, as the policy allows");
+        line = format!("{line}, {detour}");
     }
     match one.life {
         Some(life) => {

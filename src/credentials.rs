@@ -45,7 +45,7 @@ pub struct Credentials {
     pub role: Option<String>,
     /// The path that was read, mount included.
     pub path: String,
-    /// The verb and path that were used where the policy does not allow the usual ones: for the summary.
+    /// The verb and path that were used where the usual ones did not do, and why: for the summary.
     pub detour: Option<String>,
     /// What the cloud calls this key, where the engine says it: for people, in the summary.
     pub label: Option<String>,
@@ -61,6 +61,8 @@ pub struct Credentials {
     pub outlives_token: bool,
     /// What must be deleted at the cloud itself.
     pub minted: Option<Minted>,
+    /// Values that the job gets in files.
+    pub files: Vec<InFile>,
 }
 
 /// A key that was made at Scaleway with a parent out of Vault.
@@ -68,8 +70,25 @@ pub struct Credentials {
 pub struct Minted {
     /// Its access key.
     pub key: String,
-    /// The secret key that may delete it.
-    pub parent: Secret,
+    /// The secret key that may delete it; `None` where it has to be read again.
+    pub parent: Option<Secret>,
+    /// What was read for the parent.
+    pub path: String,
+    /// The names that the parent's secret key goes by in the answer.
+    pub fields: Vec<String>,
     /// Where.
     pub place: Place,
+    /// When Scaleway ends it.
+    pub ends: Timestamp,
+}
+
+/// A value that goes into a file; the variable gets the path.
+#[derive(Debug, Clone)]
+pub struct InFile {
+    /// The variable.
+    pub name: String,
+    /// What the file holds.
+    pub content: Secret,
+    /// The file, from the moment at which its name is chosen.
+    pub path: std::path::PathBuf,
 }

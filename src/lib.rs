@@ -22,6 +22,7 @@ use emit::sink::Failure;
 use error::{Code, Error};
 
 pub mod auth;
+pub mod child;
 pub mod claims;
 pub mod cli;
 pub mod cloud;
@@ -46,7 +47,7 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
-    let shell = guess_format(arguments, env);
+    let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
     process::on_panic(&failure);
@@ -66,15 +67,15 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             failure.print(Code::Usage as u8);
             return Code::Usage as u8;
         }
-        Err(help) => emit::sink::text(&help.to_string()).map_err(Error::from),
+        Err(help) => emit::sink::text(&help.to_string()).map(|()| 0).map_err(Error::from),
     };
     end(outcome, &failure)
 }
 
 /// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.
-pub fn end(outcome: Result<(), Error>, failure: &Failure) -> u8 {
+pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
     match outcome {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(error) => {
             console::say(&error.to_string());
             failure.print(error.code() as u8);
@@ -97,14 +98,25 @@ impl Started {
     }
 }
 
-fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<(), Error> {
+fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
     if let cli::Verb::Completions(shell) = parsed.verb {
-        return Ok(command::completions::run(shell)?);
+        command::completions::run(shell)?;
+        return Ok(0);
     }
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
+    let Started { runtime, stop } = started;
+    if matches!(parsed.verb, cli::Verb::Revoke) {
+        let config = config::Revoke::resolve(parsed, env)?;
+        return runtime.block_on(command::revoke::run(config, &stop));
+    }
     let config = config::Config::resolve(parsed, env)?;
-    started.runtime.block_on(command::issue::run(config, started.stop))
+    runtime.block_on(async {
+        match config.command.clone() {
+            Some(command) => command::run::run(config, &command, env, stop).await,
+            None => command::issue::run(config, stop).await.map(|()| 0),
+        }
+    })
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.

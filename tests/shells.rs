@@ -229,6 +229,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         life: None,
         outlives_token: true,
         minted: None,
+        files: Vec::new(),
     };
     (format.encode)(&[credentials], &Options { profile: None, dotenv_limit: 20 }).unwrap().to_vec()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Absent, Request};
-use crate::credentials::{Credentials, Lease, Life, Variable};
+use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 use crate::vault::{Data, Envelope};
@@ -76,6 +76,7 @@ impl Request {
         for field in &self.fields {
             let value = field.from.iter().find_map(|name| data.field(name).filter(|value| !value.is_null()));
             match (value.map(Data::text), field.absent) {
+                (Some(Some(text)), _) if field.file => found.put(&field.sets, &text),
                 (Some(Some(text)), _) => found.set(&field.sets, text, field.sensitive),
                 (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
                 (None, Absent::Error) => return Err(self.fault(path, data, &field.from, "is missing")),
@@ -108,6 +109,7 @@ impl Request {
             life,
             outlives_token,
             minted: None,
+            files: found.files,
         })
     }
 
@@ -141,9 +143,19 @@ impl Request {
 struct Found {
     variables: Vec<Variable>,
     unsets: Vec<String>,
+    files: Vec<InFile>,
 }
 
 impl Found {
+    fn put(&mut self, names: &[String], content: &Secret) {
+        let file = |name: &String| InFile {
+            name: name.clone(),
+            content: content.clone(),
+            path: std::path::PathBuf::new(),
+        };
+        self.files.extend(names.iter().map(file));
+    }
+
     fn set(&mut self, names: &[String], value: Secret, sensitive: bool) {
         let variable = |name: &String| Variable { name: name.clone(), value: value.clone(), sensitive };
         self.variables.extend(names.iter().map(variable));

@@ -137,6 +137,15 @@ impl Request {
         credentials.variables.iter().find(|one| one.name == *variable).map(|one| &one.value)
     }
 
+    /// The engine's names for our field `name`.
+    pub fn names_of(&self, name: &str) -> Vec<String> {
+        self.fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.from.clone())
+            .unwrap_or_default()
+    }
+
     /// Sets the variables of our field `name`.
     fn replace(&self, credentials: &mut Credentials, name: &str, value: Secret) {
         let Some(field) = self.fields.iter().find(|field| field.name == name) else { return };

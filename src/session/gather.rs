@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use super::Error;
 use crate::auth::{self, Gathered, Ingredient, Login, Origin};
+use crate::provider::{Request, Source};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -36,6 +37,27 @@ pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
         gathered.0.push((ingredient.name, value));
     }
     Ok(gathered)
+}
+
+/// The values of `--data` that stand in files, or come in by standard input.
+pub(super) fn data(requests: &[Request]) -> Result<Vec<Request>, Error> {
+    let mut requests = requests.to_vec();
+    for request in &mut requests {
+        for (name, source) in std::mem::take(&mut request.from_files) {
+            let mut text = zeroize::Zeroizing::new(String::new());
+            let (read, shown) = match &source {
+                Source::Stdin => (std::io::stdin().read_to_string(&mut text).map(drop), "-".to_owned()),
+                Source::File(path) => {
+                    let read = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+                    (read.map(drop), path.display().to_string())
+                }
+            };
+            let value = read.map(|()| Secret::from(text.strip_suffix('\n').unwrap_or(&text)));
+            let value = value.map_err(|cause| Error::Data { name: name.clone(), shown, cause })?;
+            request.parameters.push((name, value));
+        }
+    }
+    Ok(requests)
 }
 
 async fn issued(vault: &Vault, login: &Login, by: &Secret, role: &str) -> Result<Secret, Error> {

@@ -42,7 +42,14 @@ pub(super) async fn key(
             return Err(Error::Scaleway(error));
         }
     };
-    let minted = Minted { key: key.access_key.clone(), parent: secret, place: mint.place.clone() };
+    let minted = Minted {
+        key: key.access_key.clone(),
+        parent: Some(secret),
+        path: parent.path.clone(),
+        fields: request.names_of("secret_key"),
+        place: mint.place.clone(),
+        ends: end,
+    };
     let child = mint.adopt(request, parent, &key, end, vault::now());
     Ok(Credentials { minted: Some(minted), ..child })
 }

@@ -58,6 +58,17 @@ pub enum Error {
     /// A key that was to be made at Scaleway.
     #[error(transparent)]
     Scaleway(#[from] scaleway::Error),
+    /// A value of --data that can't be read.
+    #[error("--data {name}: {shown} can't be read")]
+    Data {
+        /// K of K=@FILE.
+        name: String,
+        /// The file, or -.
+        shown: String,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The credentials end too soon.
     #[error("the {provider} credentials are valid for {} only, which is less than --min-ttl {}",
         crate::duration::show(*.life), crate::duration::show(*.wanted))]
@@ -92,6 +103,7 @@ impl Explain for Error {
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
             Self::Scaleway(error) => error.code(),
+            Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
             Self::Stopped(stopped) => stopped.code(),
         }
@@ -119,6 +131,7 @@ impl Explain for Error {
                         .to_owned(),
                 ]
             }
+            Self::Data { .. } => vec!["name a file with text that this job can read".to_owned()],
             Self::Stopped(_) => Vec::new(),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Order, Session, Token, depends_on_token, issue, log_in};
+use super::{Error, Order, Session, Token, depends_on_token, gather, issue, log_in};
 use crate::credentials::{Credentials, Life};
 use crate::ledger::Ledger;
 use crate::vault::{self, Vault};
@@ -15,6 +15,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
+    let order = &Order { requests: gather::data(&order.requests)?, ..order.clone() };
     let first = attempt(vault, order, ledger).await;
     let error = match first {
         Ok(session) => return Ok(session),

@@ -8,8 +8,10 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
+use crate::config::Server;
 use crate::http::{self, Call, Client};
 use crate::secret::Secret;
+use crate::stop::Stop;
 
 mod answer;
 mod data;
@@ -32,6 +34,15 @@ pub struct Vault {
 /// The JSON object of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Vec<(String, Value)>);
+
+/// Where an engine is mounted.
+#[derive(Debug)]
+pub struct Mount {
+    /// With a / at its end.
+    pub path: String,
+    /// For the KV engine.
+    pub kv_version: Option<u32>,
+}
 
 /// One value of a [`Body`].
 #[derive(Debug, Clone)]
@@ -68,7 +79,7 @@ struct Ask<'a> {
     method: Method,
     /// Below /v1/.
     path: &'a str,
-    query: &'a [(String, String)],
+    query: &'a [(String, Secret)],
     token: Option<&'a Secret>,
     body: Option<Body>,
     creates: bool,
@@ -79,6 +90,13 @@ impl Vault {
     /// Nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
         Self { client, base, namespace, auth_namespace, known: RefCell::default() }
+    }
+
+    /// The server of a configuration.
+    pub fn at(server: &Server, stop: Stop) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), stop)?;
+        let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
+        Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
     /// The same server, for taking back: a stop does not end it.
@@ -120,7 +138,7 @@ impl Vault {
         &self,
         token: &Secret,
         path: &str,
-        parameters: &[(String, String)],
+        parameters: &[(String, Secret)],
         post: bool,
     ) -> Result<Envelope, Error> {
         let ask = Ask {
@@ -130,7 +148,8 @@ impl Vault {
         };
         let ask = match post {
             true => {
-                let fields = parameters.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+                let fields =
+                    parameters.iter().map(|(name, value)| (name.clone(), Value::Secret(value.clone())));
                 Ask { action: format!("the write to {path}"), body: Some(Body(fields.collect())), ..ask }
             }
             false => {
@@ -138,6 +157,23 @@ impl Vault {
             }
         };
         self.ask(ask).await
+    }
+
+    /// `sys/internal/ui/mounts/PATH`: the mount that serves `path`, if the token may use anything in it.
+    pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Option<Mount>, Error> {
+        let path = format!("sys/internal/ui/mounts/{path}");
+        let ask = Ask {
+            method: Method::GET,
+            token: Some(token),
+            creates: false,
+            namespace: self.namespace.as_deref(),
+            ..self.post("to look at a mount".to_owned(), &path)
+        };
+        let Some(data) = self.ask(ask).await?.data else { return Ok(None) };
+        let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
+        let is_kv = text("type").is_some_and(|kind| kind == "kv" || kind == "generic");
+        let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
+        Ok(text("path").map(|path| Mount { path, kv_version: is_kv.then(version) }))
     }
 
     /// `auth/token/renew-self`, so that the token lives `seconds` from now if it may.
@@ -291,7 +327,8 @@ impl Vault {
             segments.pop_if_empty().push("v1").extend(ask.path.split('/'));
         }
         if !ask.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(ask.query);
+            let pairs = ask.query.iter().map(|(name, value)| (name, value.reveal()));
+            url.query_pairs_mut().extend_pairs(pairs);
         }
         url
     }

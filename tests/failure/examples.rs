@@ -53,6 +53,11 @@ fn config_errors() -> Vec<(String, Error)> {
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
         E::NoApplication => E::NoApplication,
+        E::WithoutCommand(_) => E::WithoutCommand("refresh"),
+        E::WithCommand(_) => E::WithCommand("format"),
+        E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
+        E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
+        E::NoStateFile => E::NoStateFile,
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: text() },
@@ -122,6 +127,7 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Vault(_) => E::Vault(Advised::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
         E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
+        E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
     });
