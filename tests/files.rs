@@ -34,7 +34,7 @@ impl Job {
 
     /// `ci-creds aws ci …`, started by a shell that first does `before`.
     fn aws(&self, before: &str, args: &[&str]) -> Cmd {
-        let program = crate::support::cmd::PROGRAM;
+        let program = crate::support::cmd::PROGRAM.as_str();
         let cmd =
             Cmd::program("/bin/sh").args(["-c", &format!("{before}\nexec {program} aws ci \"$@\""), "sh"]);
         let mount = self.path.split('/').next().unwrap();
@@ -250,7 +250,8 @@ fn file_systems_that_take_nothing() {
         say("SKIPPED: full and read-only file systems need `unshare -rm` and mount");
         return;
     }
-    let program = format!("{} aws ci --output '{}'", crate::support::cmd::PROGRAM, dir.join("out").display());
+    let program =
+        format!("{} aws ci --output '{}'", crate::support::cmd::PROGRAM.as_str(), dir.join("out").display());
     let run = mount("ro", &program).run().expect(6);
     assert!(run.stderr.contains("Read-only file system") && run.stdout.is_empty(), "{run}");
     let fill = format!(

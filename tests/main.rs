@@ -4,6 +4,7 @@
 
 mod failure;
 mod files;
+mod formats;
 mod harness;
 mod main_job;
 mod sdks;

@@ -140,7 +140,8 @@ fn aws_sdks_take_credential_process_and_the_file() {
     let mut data = moto.role.clone();
     data["ttl"] = json!("30m");
     let job = Job::new(&space, &bin, "aws", "sts/deploy", data);
-    let process = format!("[default]\ncredential_process = {PROGRAM} aws --format aws-credential-process\n");
+    let process =
+        format!("[default]\ncredential_process = {} aws --format aws-credential-process\n", PROGRAM.as_str());
     fs::write(job.home("config"), process).unwrap();
     // A token alone belongs to no key.
     let stale = "export AWS_SESSION_TOKEN=STALE AWS_SECURITY_TOKEN=STALE\n";
@@ -177,7 +178,8 @@ fn a_failing_credential_process_says_why() {
     let Some(bin) = sdks() else { return };
     let space = Space::new();
     let job = Job::new(&space, &bin, "aws", "sts/other", json!({"access_key": "A"}));
-    let process = format!("[default]\ncredential_process = {PROGRAM} aws --format aws-credential-process\n");
+    let process =
+        format!("[default]\ncredential_process = {} aws --format aws-credential-process\n", PROGRAM.as_str());
     fs::write(job.home("config"), process).unwrap();
     let run = job.run(&format!("export AWS_CONFIG_FILE={}\n$probe expiry", job.home("config").display()));
     assert_ne!(run.code, 0);

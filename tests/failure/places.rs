@@ -23,7 +23,7 @@ impl<'a> Job<'a> {
 
     /// `$READ` prints the pair; `text` says where to.
     fn script(&self, text: &str) -> Cmd {
-        let program = crate::support::cmd::PROGRAM;
+        let program = crate::support::cmd::PROGRAM.as_str();
         let read = format!("{program} read \"$CREDS\" A=username B=password");
         self.cmd.clone().args(["-c", &text.replace("$READ", &read)])
     }
@@ -104,7 +104,8 @@ fn a_terminal_shows_no_secret_unless_asked() {
     space.write(&path, json!({"a": value}));
     let token = space.token(&[&space.may_read(&[&path])], json!({}));
     let on_terminal = |line: &str| {
-        let command = line.replace("$READ", &format!("{} read {path} A=a", crate::support::cmd::PROGRAM));
+        let command =
+            line.replace("$READ", &format!("{} read {path} A=a", crate::support::cmd::PROGRAM.as_str()));
         let cmd = Cmd::program(&script).args(["-qec", &command, "/dev/null"]).vault(space.server);
         cmd.env("VAULT_TOKEN", &token).env("SHELL", "/bin/sh")
     };
