@@ -21,7 +21,9 @@ pub fn start(verbose: usize, quiet: bool) {
         (1, _) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).event_format(Plain).with_writer(Stderr);
+    // Internal errors, such as a stderr that takes nothing, would be told by eprintln!, which panics there.
+    let log = tracing_subscriber::fmt().log_internal_errors(false).with_max_level(level);
+    let log = log.event_format(Plain).with_writer(Stderr);
     // A second call in one process keeps the first log.
     let _ = tracing::subscriber::set_global_default(log.finish());
 }

@@ -65,15 +65,15 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             failure.print(Code::Usage as u8);
             return Code::Usage as u8;
         }
-        Err(help) => emit::sink::text(&help.to_string()).map_err(Error::from),
+        Err(help) => emit::sink::text(&help.to_string()).map(|()| 0).map_err(Error::from),
     };
     end(outcome, &failure)
 }
 
 /// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.
-pub fn end(outcome: Result<(), Error>, failure: &Failure) -> u8 {
+pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
     match outcome {
-        Ok(()) => 0,
+        Ok(code) => code,
         Err(error) => {
             console::say(&error.to_string());
             failure.print(error.code() as u8);
@@ -96,14 +96,14 @@ impl Started {
     }
 }
 
-fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<(), Error> {
+fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
     if let cli::Verb::Completions(shell) = parsed.verb {
-        return Ok(command::completions::run(shell)?);
+        return Ok(command::completions::run(shell).map(|()| 0)?);
     }
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
     let config = config::Config::resolve(parsed, env)?;
-    started.runtime.block_on(command::issue::run(config, started.stop))
+    started.runtime.block_on(command::issue::run(config, started.stop)).map(|()| 0)
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.
