@@ -4,5 +4,6 @@
 
 mod harness;
 mod main_job;
+mod network;
 mod shells;
 mod support;
