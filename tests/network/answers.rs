@@ -46,7 +46,9 @@ fn what_is_not_vaults_is_named() {
 
 #[test]
 fn fields_that_are_missing_or_null_are_named() {
-    for data in [json!(null), json!({}), json!({"api_key": null, "api_secret": null}), json!({"api_key": [1]})] {
+    for data in
+        [json!(null), json!({}), json!({"api_key": null, "api_secret": null}), json!({"api_key": [1]})]
+    {
         let stderr = error(4, body(200, json!({"data": data}).to_string()));
         assert!(stderr.contains("api_key") || stderr.contains("no data"), "{data}: {stderr}");
     }
@@ -56,7 +58,8 @@ fn fields_that_are_missing_or_null_are_named() {
 
 #[test]
 fn a_200_with_errors_is_a_no() {
-    let stderr = error(4, body(200, r#"{"errors":["it went wrong"],"data":{"api_key":"EXO","api_secret":"x"}}"#));
+    let stderr =
+        error(4, body(200, r#"{"errors":["it went wrong"],"data":{"api_key":"EXO","api_secret":"x"}}"#));
     assert!(stderr.contains("Vault refused the read of exoscale/apikey/ci"), "{stderr}");
     assert!(stderr.contains("caused by: it went wrong"), "{stderr}");
 }
@@ -93,7 +96,10 @@ fn huge_deep_and_garbled_answers_end() {
     let deep = format!("{{\"data\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(error(5, body(200, deep)).contains("JSON of another kind"));
     assert!(error(5, || Reply::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())).contains("was lost"));
-    assert!(error(5, || Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".to_vec())).contains("was lost"));
+    assert!(
+        error(5, || Reply::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n".to_vec()))
+            .contains("was lost")
+    );
 }
 
 #[test]
@@ -109,7 +115,9 @@ fn a_cut_a_silence_and_a_drip_end_in_time() {
     assert!(stderr.contains("was lost: it was cut off"), "{stderr}");
     let stderr = error(5, || Reply::Late(Duration::from_secs(5)));
     assert!(stderr.contains("none came within 2s") && stderr.contains("VAULT_CLIENT_TIMEOUT"), "{stderr}");
-    let drip = || Reply::Drip(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(100)).into(), Duration::from_millis(100));
+    let drip = || {
+        Reply::Drip(format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(100)).into(), Duration::from_millis(100))
+    };
     assert!(error(5, drip).contains("none came within 2s"));
 }
 
@@ -123,8 +131,11 @@ fn a_login_without_a_token_is_no_login() {
     }
     // What is null beside it does not matter.
     let fake = Fake::new(|seen| match seen.is_login() {
-        true => Reply::Json(200, json!({"auth": {"client_token": secret(), "accessor": null, "token_type": null,
-            "lease_duration": null, "renewable": null, "num_uses": null}})),
+        true => Reply::Json(
+            200,
+            json!({"auth": {"client_token": secret(), "accessor": null, "token_type": null,
+            "lease_duration": null, "renewable": null, "num_uses": null}}),
+        ),
         false => Reply::Vault,
     });
     with_jwt(&fake.addr).run().expect(0);
@@ -139,7 +150,12 @@ fn namespaces_are_explained() {
     let run = one_read(&fake.addr).env("VAULT_NAMESPACE", "team-a").run().expect(0);
     assert!(run.stderr.contains("community edition: it ignores the namespace team-a"), "{run}");
     // Health is asked without the namespace, and only where one is set.
-    assert!(fake.seen().iter().filter(|seen| seen.line.contains("health")).all(|seen| seen.header("x-vault-namespace").is_none()));
+    assert!(
+        fake.seen()
+            .iter()
+            .filter(|seen| seen.line.contains("health"))
+            .all(|seen| seen.header("x-vault-namespace").is_none())
+    );
     one_read(&fake.addr).run().expect(0);
     assert_eq!(fake.lines().iter().filter(|line| line.contains("health")).count(), 1);
     let space = crate::support::Space::new();

@@ -61,10 +61,11 @@ fn every_row_works_as_a_flag_and_as_each_of_its_variables() {
             scope.spawn(move || {
                 test(&|cmd, value| cmd.args([format!("--{name}={value}")]));
                 let own = (name.to_owned(), vec![format!("CI_CREDS_{}", options::shout(name))]);
-                let (_, variables) = VAULT_VARIABLES.iter().find(|(row, _)| *row == name).map_or(own, |(_, all)| {
-                    let both = all.iter().flat_map(|x| [format!("BAO_{x}"), format!("VAULT_{x}")]);
-                    (name.to_owned(), both.collect())
-                });
+                let (_, variables) =
+                    VAULT_VARIABLES.iter().find(|(row, _)| *row == name).map_or(own, |(_, all)| {
+                        let both = all.iter().flat_map(|x| [format!("BAO_{x}"), format!("VAULT_{x}")]);
+                        (name.to_owned(), both.collect())
+                    });
                 for variable in variables {
                     test(&|cmd, value| cmd.env(&variable, value));
                 }
@@ -110,7 +111,8 @@ fn addr(give: Give<'_>) {
 fn namespace(give: Give<'_>) {
     let fake = Fake::vault();
     give(with_jwt(&fake.addr), "/team-a/b/").run().expect(0);
-    let credentials: Vec<_> = fake.seen().into_iter().filter(|seen| !seen.line.contains("sys/health")).collect();
+    let credentials: Vec<_> =
+        fake.seen().into_iter().filter(|seen| !seen.line.contains("sys/health")).collect();
     assert!(credentials.len() >= 2);
     for seen in credentials {
         assert_eq!(seen.header("x-vault-namespace"), Some("team-a/b"), "{}", seen.line);
@@ -164,7 +166,9 @@ fn mutual() -> (Pki, Fake, String, String) {
 
 fn client_cert(give: Give<'_>) {
     let (pki, fake, certificate, key) = mutual();
-    let base = one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file()).env("VAULT_CLIENT_KEY", pki.file("key", &key));
+    let base = one_read(&fake.addr)
+        .env("VAULT_CACERT", pki.ca_file())
+        .env("VAULT_CLIENT_KEY", pki.file("key", &key));
     give(base.clone(), pki.file("cert", &certificate).to_str().unwrap()).run().expect(0);
     assert!(fake.seen().iter().all(|seen| seen.client_certificate));
     assert!(base.run().expect(3).stderr.contains("needs both"));
@@ -395,9 +399,11 @@ fn the_usual_proxy_variables_count() {
         assert_eq!(refusing.lines()[before..], ["CONNECT vault.example.invalid:443"]);
     }
     assert!(far().env("HTTP_PROXY", &refusing.addr).run().expect(3).stderr.contains("asks for a user"));
-    for (name, value) in
-        [("NO_PROXY", "example.invalid"), ("no_proxy", ".example.invalid"), ("NO_PROXY", "a, vault.example.invalid")]
-    {
+    for (name, value) in [
+        ("NO_PROXY", "example.invalid"),
+        ("no_proxy", ".example.invalid"),
+        ("NO_PROXY", "a, vault.example.invalid"),
+    ] {
         let before = fake.lines().len();
         far().env("HTTP_PROXY", &fake.addr).env(name, value).run().expect(5);
         assert_eq!(fake.lines().len(), before, "{name}={value}");
@@ -427,7 +433,10 @@ fn the_system_store_can_be_named() {
 fn what_has_no_effect_is_named() {
     let fake = Fake::vault();
     let names: Vec<_> = UNSUPPORTED.iter().map(|(x, _)| *x).collect();
-    assert_eq!(names, ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "WRAP_TTL", "CONFIG_PATH", "TOKEN_PATH"]);
+    assert_eq!(
+        names,
+        ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "WRAP_TTL", "CONFIG_PATH", "TOKEN_PATH"]
+    );
     for x in names {
         both(x, |give| {
             let run = give(one_read(&fake.addr), "1").run().expect(0);

@@ -95,7 +95,9 @@ fn split_custody_gets_a_new_secret_id() {
         let fault = losing_once(lose);
         Fake::new(move |seen| match fault(seen) {
             true => Reply::Drop,
-            false if seen.line.ends_with("secret-id") => Reply::Json(200, json!({"data": {"secret_id": secret()}})),
+            false if seen.line.ends_with("secret-id") => {
+                Reply::Json(200, json!({"data": {"secret_id": secret()}}))
+            }
             false => Reply::Vault,
         })
     };

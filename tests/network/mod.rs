@@ -3,6 +3,7 @@
 mod answers;
 mod environment;
 mod lost;
+mod raft;
 mod redirects;
 mod retries;
 mod tls;

@@ -31,7 +31,11 @@ fn what_surely_did_not_run_is_repeated() {
         });
         let run = with_jwt(&fake.addr).args(["-v"]).run().expect(0);
         assert_eq!(fake.seen().iter().filter(|seen| seen.is_login()).count(), 3, "{status} {body}");
-        assert_eq!(run.stderr.matches(&format!("debug: status {status}; POST auth/jwt/login again in")).count(), 2, "{run}");
+        assert_eq!(
+            run.stderr.matches(&format!("debug: status {status}; POST auth/jwt/login again in")).count(),
+            2,
+            "{run}"
+        );
     }
 }
 

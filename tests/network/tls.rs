@@ -27,7 +27,10 @@ fn a_wrong_name_shows_the_right_ones() {
     let pki = Pki::new("A test's CA");
     let fake = Fake::tls(pki.server(&["vault.example.com", "10.1.2.3"]), |_| Reply::Vault);
     let stderr = stderr_of(&fake, &pki);
-    assert!(stderr.contains("its certificate is not for 127.0.0.1, but for vault.example.com, 10.1.2.3"), "{stderr}");
+    assert!(
+        stderr.contains("its certificate is not for 127.0.0.1, but for vault.example.com, 10.1.2.3"),
+        "{stderr}"
+    );
     assert!(stderr.contains("VAULT_TLS_SERVER_NAME"), "{stderr}");
     let fake = Fake::tls(pki.server(&[]), |_| Reply::Vault);
     let stderr = stderr_of(&fake, &pki);
@@ -41,7 +44,8 @@ fn an_end_and_a_beginning_have_a_date() {
     let stderr = stderr_of(&Fake::tls(ended, |_| Reply::Vault), &pki);
     assert!(stderr.contains("its certificate expired at 2020-02-03T00:00:00Z"), "{stderr}");
     assert!(stderr.contains("clock"), "{stderr}");
-    let future = pki.server_with(&["127.0.0.1"], |params| params.not_before = date_time_ymd(3000, 1, 1), false);
+    let future =
+        pki.server_with(&["127.0.0.1"], |params| params.not_before = date_time_ymd(3000, 1, 1), false);
     let stderr = stderr_of(&Fake::tls(future, |_| Reply::Vault), &pki);
     assert!(stderr.contains("its certificate is not valid before 3000-01-01"), "{stderr}");
 }
@@ -59,8 +63,15 @@ fn a_ca_certificate_as_the_servers_own_is_understood() {
 
 #[test]
 fn http_and_https_mixed_up_are_told_apart() {
-    let plain = Fake::new(|_| Reply::Vault);
-    let run = one_read(&format!("https://127.0.0.1:{}", plain.port)).run().expect(3);
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        let mut hello = [0; 512];
+        let _ = std::io::Read::read(&mut stream, &mut hello);
+        let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let run = one_read(&format!("https://127.0.0.1:{port}")).run().expect(3);
     assert!(run.stderr.contains("it does not answer with TLS"), "{run}");
     let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let go = Fake::new(move |_| Reply::Bytes(text.into()));

@@ -98,11 +98,7 @@ impl Fake {
         let listener = TcpListener::bind(bind).unwrap();
         let address = listener.local_addr().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let fake = Self {
-            addr: format!("{scheme}://{address}"),
-            port: address.port(),
-            seen: Arc::default(),
-        };
+        let fake = Self { addr: format!("{scheme}://{address}"), port: address.port(), seen: Arc::default() };
         let (seen, script): (_, Script) = (Arc::clone(&fake.seen), Arc::new(script));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -202,7 +198,8 @@ fn answer(out: &mut impl Write, reply: Reply) -> std::io::Result<()> {
         Reply::Full(status, headers, body) => (status, headers, body),
         _ => unreachable!("only whole answers come here"),
     };
-    let mut bytes = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend(body);
     out.write_all(&bytes).and_then(|()| out.flush())
 }
