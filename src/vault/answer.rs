@@ -76,12 +76,14 @@ const INTERRUPTED: &[&str] = &[
 /// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
 pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
+    // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
+    let internal = own.iter().flatten().any(|error| is_internal(error));
     let says =
         |texts: &[&str]| own.iter().flatten().any(|error| texts.iter().any(|text| error.contains(text)));
     match (answer.status, &own) {
         (412 | 429, _) => Verdict::Again,
         (500..=599, _) if says(NOT_RUN) => Verdict::Again,
-        (500..=599, _) if says(INTERRUPTED) => {
+        (500..=599, _) if internal || says(INTERRUPTED) => {
             if call.creates {
                 Verdict::Lost
             } else {
@@ -95,6 +97,11 @@ pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
         (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost,
         _ => Verdict::Final,
     }
+}
+
+fn is_internal(error: &str) -> bool {
+    let text = error.trim().trim_start_matches("1 error occurred:").trim().trim_start_matches("* ");
+    text == "internal error"
 }
 
 /// Whether a body began as Vault's do, and ended too early: without a length the network does not notice.

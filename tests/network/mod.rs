@@ -2,6 +2,7 @@
 
 mod answers;
 mod environment;
+mod faulty;
 mod lost;
 mod raft;
 mod redirects;
