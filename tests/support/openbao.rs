@@ -30,6 +30,7 @@ const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" >"$0/log" 2>&1 </dev/null 3<&- &
 server=$!
+echo "$server" >"$0/pid"
 { while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; } 2>/dev/null &
 exec 3<&-
 wait "$server"

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -167,10 +167,12 @@ impl Node {
     fn end(&self, signal: Signal) {
         self.ready.store(false, Ordering::SeqCst);
         let Some((mut child, log)) = self.process.lock().unwrap().take() else { return };
-        let _ = kill_process_group(Pid::from_child(&child), signal);
+        // The node alone: its shell waits for it, and so do we; the files' lock is free again only then.
+        let pid = fs::read_to_string(log.join("pid")).ok().and_then(|pid| pid.trim().parse().ok());
+        kill_process(pid.and_then(Pid::from_raw).unwrap(), signal).unwrap();
+        let stdin = child.stdin.take();
         let _ = child.wait();
-        eventually("the node is gone", || TcpStream::connect(("127.0.0.1", self.port)).is_err());
-        let _ = fs::remove_dir_all(log);
+        drop(stdin);
     }
 }
 
