@@ -99,8 +99,8 @@ pub enum Verdict {
     Final,
     /// The request did not run: ask again.
     Again,
-    /// The request may have run, and this is not its answer.
-    Lost,
+    /// The request may have run, and this is not its answer: what it is instead.
+    Lost(&'static str),
 }
 
 /// The one client.
@@ -176,11 +176,8 @@ impl Client {
                 let pause = answer.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
                 Err(Failed { outcome: Ok(answer), again: true, pause })
             }
-            Verdict::Lost => {
-                let cause = match answer.status {
-                    200..=299 => "it was cut off".to_owned(),
-                    status => format!("status {status} without an answer of Vault's"),
-                };
+            Verdict::Lost(what) => {
+                let cause = format!("{what} (status {})", answer.status);
                 Err(Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false }))
             }
         }

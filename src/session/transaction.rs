@@ -16,9 +16,16 @@ use crate::vault::{self, Vault};
 /// After a lost answer: time for the engine to end what it is at, so that its lease is registered.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// How often a run logs in when the answers are lost: a token without credentials is harmless, and a cluster that
+/// changes its leader loses one answer more easily than the next.
+const LOGINS: usize = 3;
+/// How often it asks the engines.
+const READS: usize = 2;
+
 /// Why an attempt failed, and what it may have made that is in no ledger.
 struct Failure {
     error: Error,
+    logged_in: bool,
     left: Vec<String>,
 }
 
@@ -30,25 +37,28 @@ pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result
 }
 
 async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
-    let Failure { error, mut left } = match run(vault, order, ledger).await {
-        Ok(session) => return Ok(session),
-        Err(failure) => failure,
-    };
-    if left.is_empty() {
-        return Err(error);
+    let repeatable = order.login.method.request.is_some() && order.login.repeatable();
+    let (mut left, mut logins, mut reads) = (Vec::new(), LOGINS, READS);
+    loop {
+        let failure = match run(vault, order, ledger).await {
+            Ok(session) => return Ok(session),
+            Err(failure) => failure,
+        };
+        let tries = if failure.logged_in { &mut reads } else { &mut logins };
+        *tries -= 1;
+        let again = repeatable && *tries > 0 && failure.error.is_lost() && !failure.error.is_stopped();
+        let Failure { error, left: more, .. } = failure;
+        if again {
+            tracing::warn!("{}; what it made is revoked, and the run starts once more", chain(&error));
+            more.iter().for_each(|one| tracing::warn!("{one}"));
+        }
+        left.extend(more);
+        match (again, left.is_empty()) {
+            (true, _) => {}
+            (false, true) => return Err(error),
+            (false, false) => return Err(Error::LeftBehind { error: error.into(), left }),
+        }
     }
-    let is_login = order.login.method.request.is_some();
-    if error.is_stopped() || !error.is_lost() || !is_login || !order.login.repeatable() {
-        return Err(Error::LeftBehind { error: error.into(), left });
-    }
-    tracing::warn!("{}; it is revoked as far as it is known, and the run starts once more", chain(&error));
-    for one in &left {
-        tracing::warn!("{one}");
-    }
-    run(vault, order, ledger).await.map_err(|second| {
-        left.extend(second.left);
-        Error::LeftBehind { error: second.error.into(), left }
-    })
 }
 
 /// One attempt. When it fails, what is known to have been issued is taken back.
@@ -67,7 +77,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     let started = vault::now();
     let mut token = log_in(vault, &order.login, ledger).await.map_err(|error| {
         let left = error.is_lost().then(|| left_by_login(order, &error, started));
-        Failure { error, left: left.into_iter().collect() }
+        Failure { error, logged_in: false, left: left.into_iter().collect() }
     })?;
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
@@ -89,10 +99,10 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     // A refusal is the same the next time: it is worth more than a lost answer.
     errors.sort_by_key(Error::is_lost);
     if let Some(error) = errors.into_iter().next() {
-        return Err(Failure { error, left });
+        return Err(Failure { error, logged_in: true, left });
     }
     let settled = settle_lives(vault, &mut token, &mut credentials, order.min_ttl).await;
-    settled.map_err(|error| Failure { error, left: Vec::new() })?;
+    settled.map_err(|error| Failure { error, logged_in: true, left: Vec::new() })?;
     Ok(Session { token, credentials })
 }
 

@@ -85,16 +85,16 @@ pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
         (500..=599, _) if says(NOT_RUN) => Verdict::Again,
         (500..=599, _) if internal || says(INTERRUPTED) => {
             if call.creates {
-                Verdict::Lost
+                Verdict::Lost("the node stopped working on it")
             } else {
                 Verdict::Again
             }
         }
         (502 | 503, Some(_)) => Verdict::Again,
         (500..=599, Some(_)) => Verdict::Final,
-        (500..=599, None) if call.creates => Verdict::Lost,
+        (500..=599, None) if call.creates => Verdict::Lost("another answered in its place"),
         (502..=504, None) => Verdict::Again,
-        (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost,
+        (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost("it was cut off"),
         _ => Verdict::Final,
     }
 }

@@ -37,10 +37,10 @@ fn works_with_nothing_around(root: &Path) {
 #[test]
 fn a_root_directory_with_only_the_binary_is_enough() {
     let root = tempfile::tempdir().unwrap();
-    std::fs::copy(PROGRAM, root.path().join("ci-creds")).unwrap();
+    std::fs::copy(&*PROGRAM, root.path().join("ci-creds")).unwrap();
     // The program under test is linked dynamically: what it is linked to comes along, and nothing else.
     let Some(ldd) = require("ldd") else { return };
-    let listing = Command::new(ldd).arg(PROGRAM).output().unwrap().stdout;
+    let listing = Command::new(ldd).arg(&*PROGRAM).output().unwrap().stdout;
     for library in String::from_utf8(listing).unwrap().split_whitespace().filter(|word| word.starts_with('/'))
     {
         let copy = root.path().join(library.trim_start_matches('/'));
@@ -55,7 +55,7 @@ fn a_root_directory_with_only_the_binary_is_enough() {
 #[cfg_attr(not(feature = "soak"), ignore = "runs with --features soak")]
 fn the_static_binary_needs_nothing_else() {
     let root = tempfile::tempdir().unwrap();
-    let target = Path::new(PROGRAM).ancestors().nth(2).unwrap();
+    let target = Path::new(&*PROGRAM).ancestors().nth(2).unwrap();
     // --target keeps the flags away from build scripts and macros, which can't be static.
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let build = Command::new(env!("CARGO"))

@@ -91,6 +91,30 @@ fn no_row_is_without_a_test() {
     assert_eq!(usual, ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"]);
 }
 
+#[test]
+fn the_readme_has_every_row() {
+    let readme = include_str!("../../README.md");
+    let has = |name: &str| assert!(readme.contains(&format!("`{name}`")), "README.md does not name {name}");
+    for option in options::VAULT.options {
+        has(&format!("--{}", option.name));
+        option.variables(None).iter().filter(|name| !name.starts_with("BAO_")).for_each(|name| has(name));
+    }
+    VARIABLES_ONLY.iter().chain(UNSUPPORTED).for_each(|(x, _)| has(&format!("VAULT_{x}")));
+    USUAL_VARIABLES.iter().for_each(|(name, _)| has(name));
+    // And nothing that the code does not know.
+    let known: BTreeSet<String> = [&options::VAULT, &options::LOGIN]
+        .iter()
+        .flat_map(|group| group.options)
+        .flat_map(|option| option.variables(None))
+        .chain(VARIABLES_ONLY.iter().chain(UNSUPPORTED).map(|(x, _)| format!("VAULT_{x}")))
+        .collect();
+    let table = readme.split("## Variables").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names = table.split('`').filter(|word| word.starts_with("VAULT_") || word.starts_with("CI_CREDS_"));
+    for name in names.filter(|name| !name.ends_with("_X")) {
+        assert!(known.contains(name), "README.md names {name}, which has no effect");
+    }
+}
+
 fn no_addr() -> Cmd {
     one_read("").no_env("VAULT_ADDR")
 }

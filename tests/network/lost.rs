@@ -75,6 +75,33 @@ fn a_lost_login_is_done_once_more_where_that_works() {
 }
 
 #[test]
+fn a_login_whose_answers_are_always_lost_ends() {
+    let fake = losing(9, Seen::is_login, || Reply::Drop);
+    let run = with_jwt(&fake.addr).run().expect(5);
+    assert_eq!(kinds(&fake), "login login login");
+    assert_eq!(
+        run.stderr.split("error: ").nth(1).unwrap().matches("may have made a token").count(),
+        3,
+        "{run}"
+    );
+}
+
+#[test]
+fn a_node_that_loses_the_lead_has_not_answered() {
+    for text in ["internal error", "1 error occurred:\n\t* internal error\n\n", "node is not the leader"] {
+        let reply = json!({"errors": [text]});
+        let fault = losing_once(is_read);
+        let fake = Fake::new(move |seen| match fault(seen) {
+            true => Reply::Json(500, reply.clone()),
+            false => Reply::Vault,
+        });
+        let run = with_jwt(&fake.addr).run().expect(0);
+        assert_eq!(kinds(&fake), "login read revoke login read");
+        assert!(run.stderr.contains("the node stopped working on it (status 500)"), "{run}");
+    }
+}
+
+#[test]
 fn a_given_secret_id_is_not_tried_twice() {
     let fake = losing(1, Seen::is_login, || Reply::Drop);
     let run = with_secret_id(&fake.addr).run().expect(5);

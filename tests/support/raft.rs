@@ -105,7 +105,8 @@ impl Cluster {
             eventually("the restarted node follows a leader", || {
                 self.leader().is_some() && self.voters() == 3
             });
-            thread::sleep(Duration::from_secs(1));
+            // An upgrade takes its time for each node.
+            thread::sleep(Duration::from_secs(3));
         }
     }
 
