@@ -8,9 +8,6 @@ use crate::error::Explain as _;
 use crate::secret::Secret;
 use crate::vault::Vault;
 
-/// How long taking back may take, retries included.
-const LIMIT: Duration = Duration::from_secs(10);
-
 /// What this run has issued.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -45,11 +42,12 @@ impl Ledger {
 
     /// Takes back what is listed. What can't be is named in a warning: it ends with its TTL.
     pub async fn take_back(&mut self, vault: &Vault) {
+        let limit = vault.patience();
         let vault = vault.unstoppable();
-        if tokio::time::timeout(LIMIT, self.take_back_all(&vault)).await.is_err() {
+        if tokio::time::timeout(limit, self.take_back_all(&vault)).await.is_err() {
             tracing::warn!(
                 "taking back took longer than {} s; what is left ends with its TTL",
-                LIMIT.as_secs()
+                limit.as_secs()
             );
         }
     }

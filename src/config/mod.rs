@@ -20,7 +20,7 @@ mod server;
 
 pub use error::Error;
 pub use lookup::boolean;
-pub use server::Server;
+pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 
 use lookup::Lookup;
 
@@ -76,7 +76,7 @@ impl Config {
         let job = Job::of(env);
         let output = output(&lookup)?;
         let (requests, min_ttl) = requests::all(parsed, &lookup)?;
-        let server = server::server(&lookup)?;
+        let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, job.in_ci)?;
         let hand_over_token = match hands_over(parsed) {

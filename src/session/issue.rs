@@ -10,7 +10,16 @@ use super::{Error, Token};
 /// Issues what `request` asks for.
 pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
     let (path, answer) = answer(vault, token, request).await?;
-    Ok(request.decode(&path, &answer, vault::now())?)
+    let decoded = request.decode(&path, &answer, vault::now());
+    if let (Err(_), true, Some(lease)) = (&decoded, token.given, &answer.lease_id) {
+        // It is in no ledger yet, and does not end with a token of ours.
+        if !lease.is_empty()
+            && let Err(error) = vault.unstoppable().revoke_lease(&token.secret, lease).await
+        {
+            tracing::warn!("{lease} could not be revoked and ends with its TTL: {error}");
+        }
+    }
+    Ok(decoded?)
 }
 
 async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<(String, Envelope), Error> {

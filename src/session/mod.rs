@@ -64,17 +64,31 @@ pub enum Error {
         /// How long they should be.
         wanted: Duration,
     },
+    /// Something may have been made that this run can't take back.
+    #[error("{error}")]
+    LeftBehind {
+        /// Why the run failed.
+        error: Box<Error>,
+        /// What may be left, where, since when, and until when.
+        left: Vec<String>,
+    },
     /// The process was asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
 impl Error {
+    /// Whether the process was asked to stop.
+    fn is_stopped(&self) -> bool {
+        matches!(self.code(), Code::Terminated | Code::Interrupted | Code::HungUp)
+    }
+
     /// Whether a request that creates something may have run although its answer never came.
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Login(error) => error.is_lost(),
             Self::Vault(advised) => advised.error.is_lost(),
+            Self::LeftBehind { error, .. } => error.is_lost(),
             _ => false,
         }
     }
@@ -87,6 +101,7 @@ impl Explain for Error {
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
             Self::TooShort { .. } => Code::Output,
+            Self::LeftBehind { error, .. } => error.code(),
             Self::Stopped(stopped) => stopped.code(),
         }
     }
@@ -96,6 +111,9 @@ impl Explain for Error {
             Self::Login(error) => error.notes(),
             Self::Vault(advised) => advised.notes(),
             Self::Answer(error) => error.notes(),
+            Self::LeftBehind { error, left } => {
+                error.notes().into_iter().chain(left.iter().cloned()).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -110,6 +128,13 @@ impl Explain for Error {
                     "raise the TTL of the role, or of the login's token, which ends what it issued"
                         .to_owned(),
                 ]
+            }
+            Self::LeftBehind { error, .. } => {
+                let mut hints = error.hints();
+                if error.code() == Code::Unreachable {
+                    hints.push("retry the job; `retry: exit_codes: [5]` lets GitLab do it".to_owned());
+                }
+                hints
             }
             Self::Stopped(_) => Vec::new(),
         }

@@ -34,16 +34,16 @@ pub struct Auth {
     /// The token.
     pub client_token: Secret,
     /// Its public handle.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub accessor: String,
     /// `service` or `batch`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub token_type: String,
     /// In seconds; 0 for a token that never ends.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub lease_duration: u64,
     /// Whether it can be extended.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub renewable: bool,
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
@@ -56,21 +56,58 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
     Option::<T>::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// OpenBao, while a cluster has no leader: the request was not carried out.
-const NO_LEADER: &str = "local node not active but active cluster node not found";
+/// Texts of a cluster that changes its leader, by which a server says that it did not carry the request out
+/// (wire.md: a raft cluster while its leader dies).
+const NOT_RUN: &[&str] = &["local node not active but active cluster node not found"];
+
+/// Texts of a node that lost the lead while it was at it, or that passed the request on to one that did: it may have
+/// run (openbao `http/handler.go`, `vault/request_handling.go`).
+const INTERRUPTED: &[&str] = &[
+    "no active Vault instance found",
+    "no active OpenBao instance found",
+    "node is not the leader",
+    "leadership lost",
+    "leadership transfer",
+    "raft is already shutdown",
+    "context canceled",
+    "Vault is shutting down",
+];
 
 /// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
 pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
-    match (answer.status, own) {
+    // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
+    let internal = own.iter().flatten().any(|error| is_internal(error));
+    let says =
+        |texts: &[&str]| own.iter().flatten().any(|error| texts.iter().any(|text| error.contains(text)));
+    match (answer.status, &own) {
         (412 | 429, _) => Verdict::Again,
+        (500..=599, _) if says(NOT_RUN) => Verdict::Again,
+        (500..=599, _) if internal || says(INTERRUPTED) => {
+            if call.creates {
+                Verdict::Lost("the node stopped working on it")
+            } else {
+                Verdict::Again
+            }
+        }
         (502 | 503, Some(_)) => Verdict::Again,
-        (500, Some(errors)) if errors.iter().any(|error| error.contains(NO_LEADER)) => Verdict::Again,
         (500..=599, Some(_)) => Verdict::Final,
-        (500..=599, None) if call.creates => Verdict::Lost,
+        (500..=599, None) if call.creates => Verdict::Lost("another answered in its place"),
         (502..=504, None) => Verdict::Again,
+        (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost("it was cut off"),
         _ => Verdict::Final,
     }
+}
+
+fn is_internal(error: &str) -> bool {
+    let text = error.trim().trim_start_matches("1 error occurred:").trim().trim_start_matches("* ");
+    text == "internal error"
+}
+
+/// Whether a body began as Vault's do, and ended too early: without a length the network does not notice.
+fn is_cut(body: &[u8]) -> bool {
+    body.first() == Some(&b'{')
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
 /// Vault's list of errors; `None` if somebody else answered.
@@ -102,7 +139,7 @@ fn is_counter(part: &str) -> bool {
 }
 
 fn tidy(text: &str, known: &[Secret]) -> String {
-    let mut text: String = text.chars().filter(|char| !char.is_control()).collect();
+    let mut text: String = text.chars().filter(|char| !char.is_control() && !is_invisible(*char)).collect();
     for secret in known.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "[secret]");
     }
@@ -110,6 +147,11 @@ fn tidy(text: &str, known: &[Secret]) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// Characters that turn a text round, or that can't be seen.
+fn is_invisible(char: char) -> bool {
+    matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -125,6 +167,14 @@ mod tests {
         assert_eq!(readable(&texts, &known), ["[31mtoken [secret] is bad"]);
         let long = readable(&["é".repeat(1000)], &known);
         assert_eq!(long[0].chars().count(), 301);
+    }
+
+    #[test]
+    fn only_a_cut_body_is_cut() {
+        assert!(is_cut(br#"{"data":{"api_key":"EXO"#) && is_cut(b"{"));
+        for whole in [&b"{}"[..], b"", b"<html>", br#"{"a":1} x"#, b"null", b"{\xff}"] {
+            assert!(!is_cut(whole));
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" >"$0/log" 2>&1 </dev/null 3<&- &
 server=$!
+echo "$server" >"$0/pid"
 { while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; } 2>/dev/null &
 exec 3<&-
 wait "$server"
@@ -62,7 +63,7 @@ pub struct Server {
     /// Logs, audit log and certificates; removed with the server.
     pub dir: PathBuf,
     admin_port: u16,
-    watchdog: Child,
+    watchdog: Option<Child>,
 }
 
 /// An answer of the server: its status and its JSON body (null when it is empty).
@@ -120,14 +121,20 @@ impl Server {
         reply.body
     }
 
+    /// Somebody else's server, such as a cluster behind its load balancer.
+    pub fn elsewhere(port: u16, admin_port: u16, root_token: &str, dir: PathBuf) -> Self {
+        let (addr, root_token) = (format!("http://127.0.0.1:{port}"), root_token.to_owned());
+        Self { addr, root_token, dir, admin_port, watchdog: None }
+    }
+
     fn try_start(binary: &Path, options: &Options) -> Result<Self, String> {
         let dir = tempfile::Builder::new().prefix("bao-").tempdir_in(scratch()).unwrap().keep();
         let (port, admin_port) = (free_port(), if options.tls { free_port() } else { 0 });
         let root_token = if options.root_token.is_empty() { "root" } else { &options.root_token };
         let config = config(binary, options, admin_port, &dir);
         fs::write(dir.join("config.hcl"), &config).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCHDOG]).arg(&dir).arg(binary).args(["server", "-dev", "-dev-no-store-token"]);
+        let mut command = guarded(&dir, binary);
+        command.args(["server", "-dev", "-dev-no-store-token"]);
         command.arg(format!("-dev-root-token-id={root_token}"));
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         if !config.is_empty() {
@@ -136,16 +143,13 @@ impl Server {
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);
         }
-        // A clean environment: a developer's own VAULT_* must not reach the server. Its own process group:
-        // Ctrl-C is for us, the server follows when the pipe closes.
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &dir);
-        command.envs(options.env.iter().map(|(name, value)| (name, value))).process_group(0);
-        let watchdog = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        command.envs(options.env.iter().map(|(name, value)| (name, value)));
+        let watchdog = command.spawn();
         let mut server = Self {
             addr: format!("{}://127.0.0.1:{port}", if options.tls { "https" } else { "http" }),
             root_token: root_token.to_owned(),
             admin_port: if options.tls { admin_port } else { port },
-            watchdog: watchdog.expect("there is a POSIX shell"),
+            watchdog: Some(watchdog.expect("there is a POSIX shell")),
             dir,
         };
         server.wait_until_ready()?;
@@ -170,7 +174,9 @@ impl Server {
                     call(self.admin_port, &self.root_token, "GET", "auth/token/lookup-self", &Value::Null);
                 return if own.is_ok_and(|reply| reply.status == 200) { Ok(()) } else { Err(log()) };
             }
-            if self.watchdog.try_wait().unwrap().is_some() || Instant::now() > deadline {
+            if self.watchdog.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+                || Instant::now() > deadline
+            {
                 return Err(log());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -180,9 +186,22 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
+        if let Some(mut watchdog) = self.watchdog.take() {
+            drop(watchdog.stdin.take());
+            let _ = watchdog.wait();
+        }
     }
+}
+
+/// A program with its output in `DIR/log`; when the child's standard input is closed, it is killed and `DIR` removed.
+pub fn guarded(dir: &Path, program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", WATCHDOG]).arg(dir).arg(program);
+    // A clean environment: a developer's own VAULT_* must not reach the server. Its own process group:
+    // Ctrl-C is for us, the server follows when the pipe closes.
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", dir);
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// OpenBao declares audit devices in its configuration (its API for it is off), Vault through the API.
@@ -208,7 +227,7 @@ fn is_openbao(binary: &Path) -> bool {
 }
 
 /// HTTP/1.0 by hand: no keep-alive, no chunks, and no client library whose faults could hide ours.
-fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<Reply> {
+pub fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -227,7 +246,7 @@ fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::
     })
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -267,7 +286,7 @@ fn program_in(home: &Path) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-fn scratch() -> PathBuf {
+pub fn scratch() -> PathBuf {
     let dir = target_dir().join("tmp");
     fs::create_dir_all(&dir).expect("the target directory is writable");
     dir
