@@ -21,7 +21,9 @@ pub fn start(verbose: usize, quiet: bool) {
         (1, _) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).event_format(Plain).with_writer(Stderr);
+    // Internal errors, such as a stderr that takes nothing, would be told by eprintln!, which panics there.
+    let log = tracing_subscriber::fmt().log_internal_errors(false).with_max_level(level);
+    let log = log.event_format(Plain).with_writer(Stderr);
     // A second call in one process keeps the first log.
     let _ = tracing::subscriber::set_global_default(log.finish());
 }
@@ -34,11 +36,12 @@ pub fn say(text: &str) {
 /// One line per provider.
 pub fn summary(all: &[Credentials], job: &Job) {
     for one in all {
-        tracing::info!("{}", line(one, job));
+        tracing::info!("{}{}", line(one), rest(one, job));
     }
 }
 
-fn line(one: &Credentials, job: &Job) -> String {
+/// What it is, and its end.
+pub fn line(one: &Credentials) -> String {
     let mut line = one.provider.clone();
     if one.provider == "read" {
         line = format!("{line} {}", one.path);
@@ -54,15 +57,15 @@ fn line(one: &Credentials, job: &Job) -> String {
         line = format!("{line}, {detour}");
     }
     match one.life {
-        Some(life) => {
-            line = format!("{line}, valid {}, until {}", show(life.ttl), life.until);
-            match job.time_after(life.until) {
-                Some(rest) => format!("{line} (the job may run {} longer)", show(rest)),
-                None => line,
-            }
-        }
+        Some(life) => format!("{line}, valid {}, until {}", show(life.ttl), life.until),
         None => format!("{line}, without an end that is known"),
     }
+}
+
+/// How much longer the job may run.
+fn rest(one: &Credentials, job: &Job) -> String {
+    let rest = one.life.and_then(|life| job.time_after(life.until));
+    rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default()
 }
 
 struct Stderr;

@@ -4,15 +4,15 @@
 //! Data flows one way:
 //!
 //! ```text
-//! cli, env → config → session (auth → vault, cloud → provider) → emit
-//!                              http lies under vault and cloud
+//! cli, env → config → session (auth → vault → provider) → emit
+//!                              http lies under vault
 //! ```
 //!
 //! * [`cli`] is what may be typed, [`env`](mod@env) what is set; [`config`] alone knows which wins.
 //! * [`auth`] and [`provider`] are tables: a login says what it needs and what it sends, a cloud says what it reads
 //!   and which variables that becomes. Neither touches the network.
 //! * [`session`] carries them out as a transaction; [`ledger`] knows what must be taken back when it fails.
-//! * [`vault`] speaks Vault's API, [`cloud`] the few others, [`http`] is the one way out.
+//! * [`vault`] speaks Vault's API, [`http`] is the one way out.
 //! * [`emit`] turns credentials into bytes, and writes them once.
 //! * [`error`] is how a fault gets its exit code and its remedy.
 
@@ -100,23 +100,19 @@ impl Started {
 
 fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
     if let cli::Verb::Completions(shell) = parsed.verb {
-        command::completions::run(shell)?;
-        return Ok(0);
+        return Ok(command::completions::run(shell).map(|()| 0)?);
     }
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
     let Started { runtime, stop } = started;
     if matches!(parsed.verb, cli::Verb::Revoke) {
-        let config = config::Revoke::resolve(parsed, env)?;
-        return runtime.block_on(command::revoke::run(config, &stop));
+        return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
     }
     let config = config::Config::resolve(parsed, env)?;
-    runtime.block_on(async {
-        match config.command.clone() {
-            Some(command) => command::run::run(config, &command, env, stop).await,
-            None => command::issue::run(config, stop).await.map(|()| 0),
-        }
-    })
+    match config.command.clone() {
+        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop)),
+        None => runtime.block_on(command::issue::run(config, stop)).map(|()| 0),
+    }
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.

@@ -67,6 +67,13 @@ pub fn on_panic(failure: &Failure) {
     }));
 }
 
+/// A random byte; 0 where there is none.
+pub fn jitter() -> u8 {
+    let mut byte = [0];
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::NONBLOCK);
+    byte[0]
+}
+
 /// 32 random bytes from the kernel, in hexadecimal.
 pub fn random() -> std::io::Result<String> {
     let mut bytes = [0; 32];

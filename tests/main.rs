@@ -5,8 +5,11 @@
 mod clouds;
 mod failure;
 mod files;
+mod formats;
 mod harness;
+mod life;
 mod main_job;
+mod network;
 mod sdks;
 mod shells;
 mod support;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod corpus;
+mod cut;
 mod shell;
 
 use std::collections::HashMap;

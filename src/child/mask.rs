@@ -73,15 +73,24 @@ impl Patterns {
 pub struct Filter {
     patterns: Arc<Patterns>,
     state: StateID,
-    /// What may be the beginning of an occurrence, without what is already replaced: it is no longer than the
-    /// state is deep.
+    /// What may be the beginning of an occurrence: as long as the state is deep.
     held: Vec<u8>,
+    /// Which parts of it are to be replaced in any case, in order and apart.
+    found: Vec<Found>,
+}
+
+/// A part of what is held that belongs to occurrences.
+struct Found {
+    start: usize,
+    end: usize,
+    /// Its mark is out already; this is the rest.
+    marked: bool,
 }
 
 impl Filter {
     /// At the beginning of a stream.
     pub fn new(patterns: Arc<Patterns>) -> Self {
-        Self { state: patterns.start, patterns, held: Vec::new() }
+        Self { state: patterns.start, patterns, held: Vec::new(), found: Vec::new() }
     }
 
     /// Takes the next bytes of the stream, and appends to `out` what is clear of secrets.
@@ -90,7 +99,6 @@ impl Filter {
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {
             if self.held.is_empty()
-                && patterns.depth(self.state) == 0
                 && let Some(clear) = clear(&patterns, rest)
             {
                 out.extend_from_slice(&rest[..clear]);
@@ -106,31 +114,52 @@ impl Filter {
     fn step(&mut self, patterns: &Patterns, byte: u8, out: &mut Vec<u8>) {
         self.held.push(byte);
         self.state = patterns.walk.next_state(Anchored::No, self.state, byte);
-        match (patterns.ends(self.state), self.held.len()) {
-            (0, _) => {}
-            // It began in what is already replaced.
-            (length, held) if length > held => self.held.clear(),
-            (length, held) => {
-                out.extend_from_slice(&self.held[..held - length]);
-                out.extend_from_slice(MARK);
-                self.held.clear();
+        let end = self.held.len();
+        let length = patterns.ends(self.state);
+        if length > 0 {
+            let mut new = Found { start: end.saturating_sub(length), end, marked: false };
+            while let Some(last) = self.found.pop_if(|last| last.end > new.start) {
+                new.start = new.start.min(last.start);
+                new.marked |= last.marked;
             }
+            self.found.push(new);
         }
-        let free = self.held.len().saturating_sub(patterns.depth(self.state));
-        if free > 0 {
-            out.extend(self.held.drain(..free));
+        self.release(end.saturating_sub(patterns.depth(self.state)), out);
+    }
+
+    /// Lets go of the first `count` bytes that are held.
+    fn release(&mut self, count: usize, out: &mut Vec<u8>) {
+        if count == 0 {
+            return;
         }
+        let mut at = 0;
+        for found in &mut self.found {
+            if found.start < count {
+                out.extend_from_slice(&self.held[at..found.start]);
+                if !found.marked {
+                    out.extend_from_slice(MARK);
+                }
+                found.marked = true;
+                at = found.end.min(count);
+            }
+            found.start = found.start.saturating_sub(count);
+            found.end = found.end.saturating_sub(count);
+        }
+        out.extend_from_slice(&self.held[at..count]);
+        self.found.retain(|found| found.end > 0);
+        self.held.drain(..count);
     }
 
     /// The end of the stream: what was held is no secret.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.held);
+        self.release(self.held.len(), out);
         self.state = self.patterns.start;
     }
 
     /// Other secrets from here on.
     pub fn switch(&mut self, patterns: &Arc<Patterns>, out: &mut Vec<u8>) {
         if !Arc::ptr_eq(&self.patterns, patterns) {
+            self.release(self.found.last().map_or(0, |last| last.end), out);
             let held = std::mem::take(&mut self.held);
             *self = Self::new(Arc::clone(patterns));
             self.push(&held, out);

@@ -20,6 +20,7 @@ use crate::process;
 
 mod forms;
 pub mod mask;
+pub mod refresh;
 mod stream;
 
 pub use stream::{Mask, Rest};

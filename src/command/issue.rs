@@ -21,7 +21,8 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let keeps_files = config.makes_files() && config.state_file.is_none();
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
-    let order = Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl };
+    let order =
+        Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl, look_up: false };
     let entry = config.state_file.map(|place| Entry::new(place, &server)).transpose()?;
     let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
@@ -46,6 +47,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     match outcome.await {
         Ok(()) => ledger.hand_over(),
         Err(error) => {
+            config.output.file.iter().for_each(|path| ledger.not_written(path));
             ledger.take_back(&vault).await;
             return Err(error);
         }

@@ -24,7 +24,7 @@ mod steps;
 
 pub use error::Error;
 pub use lookup::boolean;
-pub use server::Server;
+pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 
 use lookup::Lookup;
 
@@ -130,10 +130,10 @@ impl Config {
         let job = Job::of(env);
         let output = output(&lookup)?;
         let (requests, min_ttl) = requests::all(parsed, &lookup, &job)?;
-        let server = server::server(&lookup)?;
+        let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, job.in_ci)?;
-        let command = command(parsed, &lookup, &login)?;
+        let command = command(parsed, &lookup)?;
         let takes_stdin =
             |request: &Request| request.from_files.iter().any(|(_, from)| *from == Source::Stdin);
         if command.is_some() && requests.iter().any(takes_stdin) {
@@ -223,7 +223,7 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
         && file(&lookup).ok().flatten().is_none()
 }
 
-fn command(parsed: &Parsed, lookup: &Lookup<'_>, login: &Login) -> Result<Option<Command>, Error> {
+fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {
     let refresh = lookup.switch("refresh")?;
     if parsed.command.is_empty() {
         let flag = ["refresh", "no-mask"].into_iter().find(|flag| parsed.flags.one(flag).is_some());
@@ -234,9 +234,10 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>, login: &Login) -> Result<Option
     {
         return Err(Error::WithCommand(flag));
     }
-    let stdin = login.ingredients.iter().find(|one| matches!(one.origin, Origin::Stdin { .. }));
-    if let Some(ingredient) = stdin {
-        return Err(Error::StdinTaken { source_name: ingredient.origin.source() });
+    for name in ["secret-id-file", "wrapped-secret-id-file", "id-token-file"] {
+        if let Some(found) = lookup.text(name)?.filter(|found| found.value == "-") {
+            return Err(Error::StdinTaken { source_name: found.source });
+        }
     }
     Ok(Some(Command {
         argv: parsed.command.clone(),

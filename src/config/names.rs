@@ -33,8 +33,8 @@ const DANGEROUS: &[&str] = &[
     "GIT_SSH_COMMAND",
     "GIT_ASKPASS",
 ];
-/// Beginnings of such names.
-const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG_"];
+/// Beginnings of such names; the last is that of the names that an sh statement uses for itself.
+const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG_", "__ci_creds_"];
 
 /// NAME and FIELD of `NAME=FIELD` or `NAME=@FIELD`, checked.
 pub(super) fn pair(text: &str, any_name: bool) -> Result<Wanted, Error> {

@@ -59,6 +59,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         if let Some(found) = lookup.row(&option.opt)? {
             settings.options.push((option.opt.name, found.value));
         } else if option.opt.name == "role-session-name"
+            && settings.path.is_none()
             && let Some(name) = job.session_name()
         {
             settings.options.push((option.opt.name, name));

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::Error;
 use super::lookup::{Found, Lookup};
-use crate::http::{self, Ca, FileFrom, Proxy, Tls, is_loopback};
+use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::secret::Secret;
 
 /// Vault's own default (openbao `api/client.go`); the Exoscale engine may need 15 s.
@@ -25,17 +25,67 @@ pub struct Server {
     pub http: http::Settings,
 }
 
-pub(super) fn server(lookup: &Lookup<'_>) -> Result<Server, Error> {
+/// Variables without a flag: `BAO_X`, then `VAULT_X`, and what they do. For the README, and for its test.
+pub const VARIABLES_ONLY: &[(&str, &str)] = &[
+    (
+        "CACERT_BYTES",
+        "Trust only the CA certificates in this PEM text (after `VAULT_CACERT`, before `VAULT_CAPATH`)",
+    ),
+    ("CLIENT_CERT_BYTES", "The client certificate as PEM text (after `VAULT_CLIENT_CERT`)"),
+    ("CLIENT_KEY_BYTES", "The client certificate's key as PEM text (after `VAULT_CLIENT_KEY`)"),
+    ("DISABLE_REDIRECTS", "Follow no redirect at all"),
+    ("TOKEN", "The token to use, or the one that issues the secret_id"),
+    ("SECRET_ID", "AppRole: the secret_id"),
+    ("ID_TOKEN", "JWT: the ID token"),
+];
+
+/// What everybody understands, beside Vault's own.
+pub const USUAL_VARIABLES: &[(&str, &str)] = &[
+    ("HTTPS_PROXY", "The proxy for https:// (also in lower case; then `ALL_PROXY`)"),
+    ("HTTP_PROXY", "The proxy for http:// (also in lower case; then `ALL_PROXY`)"),
+    ("NO_PROXY", "Hosts that are reached without the proxy (also in lower case)"),
+    ("SSL_CERT_FILE", "The system's CA certificates: one PEM file"),
+    ("SSL_CERT_DIR", "The system's CA certificates: a folder"),
+];
+
+/// Variables of `vault` and `bao` that have no effect here, each with what to do instead: named in a warning.
+pub const UNSUPPORTED: &[(&str, &str)] = &[
+    ("MFA", "use a login without a second factor"),
+    ("RATE_LIMIT", "a run sends a handful of requests"),
+    ("SRV_LOOKUP", "give the address of a node or of the load balancer"),
+    ("HEADERS", "no header is added to the requests"),
+    ("WRAP_TTL", "answers are not wrapped"),
+    ("CONFIG_PATH", "no configuration file and no token helper is read; set VAULT_TOKEN"),
+    ("TOKEN_PATH", "set VAULT_TOKEN, or use ~/.vault-token"),
+];
+
+fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
+    for (x, instead) in UNSUPPORTED {
+        if let Some(found) = lookup.vault_variable(x)?
+            && super::boolean(&found.value) != Some(false)
+        {
+            tracing::warn!("{} has no effect: {instead}", found.source);
+        }
+    }
+    let home = lookup.plain("HOME")?.filter(|_| !in_ci);
+    let own =
+        home.and_then(|home| std::fs::read_to_string(std::path::Path::new(&home.value).join(".vault")).ok());
+    if own.is_some_and(|text| text.contains("token_helper")) {
+        tracing::warn!("the token_helper in ~/.vault has no effect: set VAULT_TOKEN");
+    }
+    Ok(())
+}
+
+pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> {
+    warn_of_unsupported(lookup, in_ci)?;
     let (address, unix_socket) = address(lookup)?;
-    let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     let skip_verify = lookup.switch("tls-skip-verify")?;
-    let client = match (lookup.text("client-cert")?, lookup.text("client-key")?) {
-        (Some(certificate), Some(key)) => Some((file(certificate), file(key))),
-        (None, None) => None,
-        (Some(one), None) | (None, Some(one)) => return Err(Error::HalfClient { source_name: one.source }),
-    };
-    let follow = lookup.vault_variable("DISABLE_REDIRECTS")?;
-    let disable = match follow {
+    if skip_verify && address.scheme() == "https" {
+        tracing::warn!(
+            "Vault's certificate is not checked: anyone on the way can read the token and the credentials"
+        );
+    }
+    let disable = match lookup.vault_variable("DISABLE_REDIRECTS")? {
         Some(found) => super::boolean(&found.value).ok_or(Error::Value {
             source_name: found.source,
             wanted: "true or false",
@@ -49,11 +99,10 @@ pub(super) fn server(lookup: &Lookup<'_>) -> Result<Server, Error> {
         http: http::Settings {
             tls: Tls {
                 ca: ca(lookup)?,
-                client,
+                client: client(lookup)?,
                 server_name: lookup.text("tls-server-name")?.map(|found| found.value),
                 skip_verify,
             },
-            // A redirect may lead from http on this machine to https.
             needs_tls: address.scheme() == "https",
             proxy: proxy(lookup, &address)?,
             unix_socket,
@@ -72,6 +121,9 @@ fn address(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Err
     let fault = |what: &str| Error::Address { source_name: found.source.clone(), what: what.to_owned() };
     let text = found.value.trim();
     if let Some(path) = text.strip_prefix("unix://") {
+        if !path.starts_with('/') {
+            return Err(fault("names no socket: write unix:///run/vault.sock"));
+        }
         let url = Url::parse("http://localhost").map_err(|_| fault("is not an address"))?;
         return Ok((url, Some(path.into())));
     }
@@ -107,16 +159,46 @@ fn namespace(lookup: &Lookup<'_>, name: &str) -> Result<Option<String>, Error> {
     }
 }
 
-/// File before text before folder, as in `vault` (api/client.go).
+fn file(found: Found) -> FileFrom {
+    FileFrom { path: found.value.into(), source: found.source }
+}
+
+/// The client certificate and its key: files before text, as in `bao` (api/client.go).
+fn client(lookup: &Lookup<'_>) -> Result<Option<(Pem, Pem)>, Error> {
+    let pem = |flag, variable| -> Result<Option<(Pem, String)>, Error> {
+        if let Some(found) = lookup.text(flag)? {
+            let source = found.source.clone();
+            return Ok(Some((Pem::File(file(found)), source)));
+        }
+        Ok(lookup.vault_variable(variable)?.map(|found| {
+            let source = found.source.clone();
+            (Pem::Text { text: Secret::new(found.value), source: found.source }, source)
+        }))
+    };
+    match (pem("client-cert", "CLIENT_CERT_BYTES")?, pem("client-key", "CLIENT_KEY_BYTES")?) {
+        (Some((certificate, _)), Some((key, _))) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some((_, source_name)), None) | (None, Some((_, source_name))) => {
+            Err(Error::HalfClient { source_name })
+        }
+    }
+}
+
+/// File before text before folder, as in `vault` (api/client.go); but a flag comes before any variable.
 fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
-    let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
-    if let Some(found) = lookup.text("ca-cert")? {
+    let folder = lookup.text("ca-path")?;
+    let by_flag = folder.as_ref().is_some_and(|found| found.by_flag);
+    let bundle = lookup.text("ca-cert")?.filter(|found| found.by_flag || !by_flag);
+    if let Some(found) = bundle {
         return Ok(Ca::File(file(found)));
+    }
+    if by_flag && let Some(found) = folder {
+        return Ok(Ca::Dir(file(found)));
     }
     if let Some(found) = lookup.vault_variable("CACERT_BYTES")? {
         return Ok(Ca::Bytes { pem: found.value, source: found.source });
     }
-    if let Some(found) = lookup.text("ca-path")? {
+    if let Some(found) = folder {
         return Ok(Ca::Dir(file(found)));
     }
     system(lookup)

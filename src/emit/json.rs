@@ -61,7 +61,11 @@ fn revealed<S: Serializer>(variables: &[Variable], serializer: S) -> Result<S::O
 
 fn encode(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
     let document = Document { version: 1, credentials: all.iter().map(One::from).collect() };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    // Large enough from the start: growing would leave copies of secrets in freed memory. The longest form of a byte
+    // is \u0000.
+    let room = |variable: &Variable| variable.name.len() + 6 * variable.value.reveal().len() + 8;
+    let size: usize = all.iter().map(|one| 1024 + one.variables.iter().map(room).sum::<usize>()).sum();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
     // Strings and numbers into memory: this can't fail.
     let _ = serde_json::to_writer(&mut *bytes, &document);
     bytes.push(b'\n');

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::stdio::stdout;
@@ -104,7 +105,10 @@ fn write_stdout(bytes: &[u8]) -> Result<(), Error> {
     };
     match written {
         Ok(count) if count == bytes.len() => Ok(()),
-        Ok(count) => Err(Error::Stdout(format!("{count} of {} bytes went through", bytes.len()))),
+        Ok(count) => {
+            CUT.store(true, Ordering::Relaxed);
+            Err(Error::Stdout(format!("{count} of {} bytes went through", bytes.len())))
+        }
         Err(errno) => Err(Error::Stdout(io::Error::from(errno).to_string())),
     }
 }
@@ -126,6 +130,14 @@ fn existing(output: &Output) -> Existing {
     if output.format.keeps_existing && !output.force { Existing::Kept } else { Existing::Replaced }
 }
 
+/// Whether stdout has taken the beginning of something: a shell will read the failure statement as its end.
+static CUT: AtomicBool = AtomicBool::new(false);
+
+/// Parts a failure statement from a text that was cut off anywhere, in every shell: as the last argument of an export
+/// or unset, and as a command of its own, the word does nothing. A syntax error would stop the script as well, but
+/// bash then prints the line, secrets included.
+pub const AFTER_A_CUT: &str = " true; ";
+
 /// What a printing command leaves on stdout when it fails, so that `eval` fails with it.
 #[derive(Debug, Clone, Default)]
 pub struct Failure {
@@ -143,8 +155,9 @@ impl Failure {
     pub fn print(&self, code: u8) {
         let Some(statement) = self.format.and_then(|format| format.failure) else { return };
         if !is_terminal() {
+            let cut = if CUT.load(Ordering::Relaxed) { AFTER_A_CUT } else { "" };
             // If this fails too, there is nobody left to tell: the exit status says it.
-            let _ = write_stdout(statement(&self.unsets, code).as_bytes());
+            let _ = write_stdout(format!("{cut}{}", statement(&self.unsets, code)).as_bytes());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use reqwest::Url;
 
-use super::{Settings, host};
+use super::Settings;
 use crate::duration;
 use crate::error::{Code, Explain};
 use crate::stop::Stopped;
@@ -58,6 +58,16 @@ pub enum Error {
         host: String,
         /// How.
         cause: String,
+        /// Whether more time may help.
+        timed_out: bool,
+    },
+    /// The process was asked to stop, and the answer to a request that creates something did not come in time.
+    #[error("{stopped} before {host} answered")]
+    Abandoned {
+        /// Host and port.
+        host: String,
+        /// By whom.
+        stopped: Stopped,
     },
     /// An answer beyond any reason.
     #[error("the answer of {host} is longer than 4 MiB")]
@@ -104,32 +114,54 @@ impl Error {
         matches!(self, Self::Connect { .. } | Self::Broken { .. })
     }
 
+    /// Whether a request that creates something may have run although its answer never came.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Abandoned { .. })
+    }
+
     /// For a request that creates something: a broken connection is a lost answer.
-    pub(super) fn or_lost(self) -> Self {
+    pub(super) fn or_lost(self, timeout: std::time::Duration) -> Self {
         match self {
-            Self::Broken { host, cause } => Self::Lost { host, cause: cause.0 },
-            Self::Timeout { host, after } => {
-                Self::Lost { host, cause: format!("none came within {}", duration::show(after)) }
+            Self::Broken { host, cause } => Self::Lost { host, cause: cause.0, timed_out: false },
+            Self::Timeout { host, .. } => {
+                let cause = format!("none came within {}", duration::show(timeout));
+                Self::Lost { host, cause, timed_out: true }
             }
             other => other,
         }
     }
 
+    /// 407.
+    pub(super) fn proxy_refuses(settings: &Settings) -> Self {
+        let source = settings.proxy.as_ref().map_or("HTTPS_PROXY", |proxy| &proxy.source);
+        Self::Setting {
+            what: format!("the proxy of {source} asks for a user and a password"),
+            hint: format!("set {source} to http://USER:PASSWORD@HOST:PORT, or list Vault's host in NO_PROXY"),
+        }
+    }
+
     pub(super) fn from_reqwest(error: reqwest::Error, url: &Url, settings: &Settings) -> Self {
-        let host = host(url);
+        let host = settings.peer(url);
         if let Some(tls) = find::<rustls::Error>(&error) {
-            let (cause, hint) = super::tls::explain(tls, settings);
+            let (cause, hint) = super::certificate::explain(tls, settings);
             return Self::Tls { host, cause: Cause(cause), hint };
         }
         if error.is_timeout() && !error.is_connect() {
             return Self::Timeout { host, after: settings.timeout };
         }
-        let cause = Cause(root(&error));
+        let mut cause = root(&error);
         if error.is_connect() {
+            if cause.contains("proxy auth") {
+                return Self::proxy_refuses(settings);
+            }
+            if error.is_timeout() {
+                cause =
+                    format!("no connection within {}", duration::show(super::CONNECT.min(settings.timeout)));
+            }
             let proxy = settings.proxy.as_ref().map(|proxy| proxy.source.clone());
-            return Self::Connect { host, cause, proxy };
+            return Self::Connect { host, cause: Cause(cause), proxy };
         }
-        Self::Broken { host, cause }
+        Self::Broken { host, cause: Cause(cause) }
     }
 }
 
@@ -137,7 +169,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Tls { .. } | Self::Redirect { .. } | Self::Setting { .. } => Code::Environment,
-            Self::Stopped(stopped) => stopped.0,
+            Self::Stopped(stopped) | Self::Abandoned { stopped, .. } => stopped.0,
             _ => Code::Unreachable,
         }
     }
@@ -147,7 +179,9 @@ impl Explain for Error {
             Self::Connect { proxy: Some(proxy), .. } => vec![format!("the proxy of {proxy} is used")],
             Self::Connect { .. } => vec!["is the address right, and can this runner reach it?".to_owned()],
             Self::Tls { hint, .. } | Self::Setting { hint, .. } => vec![hint.clone()],
-            Self::Timeout { .. } => vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()],
+            Self::Timeout { .. } | Self::Lost { timed_out: true, .. } => {
+                vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()]
+            }
             Self::TooLong { .. } => vec!["is this the address of Vault?".to_owned()],
             Self::Redirect { hint, .. } => vec![(*hint).to_owned()],
             _ => Vec::new(),

@@ -1,24 +1,27 @@
 //! All outgoing network: one client with one private way to send. It knows TLS, proxies, time-outs, redirects,
 //! retries and size caps; what an answer means is its caller's to judge.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
 use crate::stop::{PATIENCE, Stop};
 
+mod certificate;
 mod error;
+mod names;
 mod redirect;
 mod roots;
 mod text;
 mod tls;
+mod verify;
 
 pub use error::{Cause, Error};
 pub use text::{LONGEST_TEXT, tidy};
-pub use tls::{Ca, FileFrom, Tls};
+pub use tls::{Ca, FileFrom, Pem, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
 const LONGEST_ANSWER: usize = 4 << 20;
@@ -26,6 +29,8 @@ const LONGEST_ANSWER: usize = 4 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Nobody waits longer than this because a server said so.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// How long a request is repeated, unless a number is set: a cluster has elected its leader by then.
+const WINDOW: Duration = Duration::from_secs(20);
 
 /// How to reach a server.
 #[derive(Debug, Clone)]
@@ -73,6 +78,8 @@ pub struct Call {
     pub body: Option<Zeroizing<Vec<u8>>>,
     /// Whether it makes something that has to be taken back: then it is repeated only if it surely did not run.
     pub creates: bool,
+    /// Whether that is something with a lease: then a redirect to a dead node is no proof that it did not run.
+    pub leases: bool,
 }
 
 /// One answer.
@@ -94,23 +101,35 @@ pub enum Verdict {
     Final,
     /// The request did not run: ask again.
     Again,
-    /// The request may have run, and this is not its answer.
-    Lost,
+    /// The request may have run, and this is not its answer: what it is instead.
+    Lost(&'static str),
 }
 
 /// The one client.
 #[derive(Clone)]
 pub struct Client {
     inner: reqwest::Client,
-    settings: std::sync::Arc<Settings>,
+    settings: std::rc::Rc<Settings>,
+    names: names::Names,
     stop: Stop,
 }
 
 impl Client {
     /// Reads certificates; connects when the first request is sent.
     pub fn new(settings: Settings, stop: Stop) -> Result<Self, Error> {
-        let inner = tls::client(&settings, CONNECT)?;
-        Ok(Self { inner, settings: settings.into(), stop })
+        let names = names::Names::new(&settings);
+        let inner = tls::client(&settings, &names, CONNECT)?;
+        Ok(Self { inner, settings: settings.into(), names, stop })
+    }
+
+    /// Whom a request to `url` goes to, for people.
+    pub fn peer(&self, url: &Url) -> String {
+        self.settings.peer(url)
+    }
+
+    /// Whether the process was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.check().is_err()
     }
 
     /// A client for other addresses, which heeds the same stop.
@@ -129,15 +148,16 @@ impl Client {
             .with_min_delay(Duration::from_millis(250))
             .with_max_delay(Duration::from_secs(4))
             .with_jitter()
-            .with_max_times(self.settings.max_retries.unwrap_or(8));
+            .with_max_times(self.settings.max_retries.unwrap_or(usize::MAX));
+        let (started, counted) = (Instant::now(), self.settings.max_retries.is_some());
         let stop = self.stop.clone();
         let outcome = (|| self.attempt(call, judge))
             .retry(backoff)
             .sleep(move |pause| pause_unless(stop.clone(), pause))
-            .when(|failed| failed.again)
+            .when(|failed| failed.again && (counted || started.elapsed() < WINDOW))
             .adjust(|failed, pause| pause.map(|pause| pause.max(failed.pause.unwrap_or_default())))
             .notify(|failed, pause| {
-                tracing::debug!("{}; again in {:.1} s", failed.reason(), pause.as_secs_f32());
+                tracing::debug!("{}; {} again in {:.1} s", failed.reason(), call.name(), pause.as_secs_f32());
             })
             .await;
         match outcome {
@@ -153,7 +173,7 @@ impl Client {
             Ok(answer) => answer,
             Err(error) => {
                 let again = error.never_ran() || (!call.creates && error.is_passing());
-                let error = if call.creates && !again { error.or_lost() } else { error };
+                let error = if call.creates && !again { error.or_lost(self.settings.timeout) } else { error };
                 return Err(Failed { outcome: Err(error), again, pause: None });
             }
         };
@@ -163,9 +183,9 @@ impl Client {
                 let pause = answer.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
                 Err(Failed { outcome: Ok(answer), again: true, pause })
             }
-            Verdict::Lost => {
-                let cause = format!("status {} without an answer of Vault's", answer.status);
-                Err(Failed::for_good(Error::Lost { host: host(&call.url), cause }))
+            Verdict::Lost(what) => {
+                let cause = format!("{what} (status {})", answer.status);
+                Err(Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false }))
             }
         }
     }
@@ -173,32 +193,51 @@ impl Client {
     /// One round trip, or two where the first answer is a redirect that may be followed.
     async fn follow(&self, call: &Call) -> Result<Answer, Error> {
         let answer = self.once(call, &call.url).await?;
-        if !matches!(answer.status, 301 | 302 | 307 | 308) {
+        if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
             return Ok(answer);
         }
-        let target = redirect::target(&call.url, answer.location.as_deref(), &self.settings)?;
+        let target = redirect::target(&call.url, answer.status, answer.location.as_deref(), &self.settings)?;
         tracing::debug!("redirected to {}", host(&target));
-        let answer = self.once(call, &target).await?;
-        match answer.status {
-            301 | 302 | 307 | 308 => Err(Error::Redirect {
+        let answer = match target.scheme() == "https" && !self.settings.needs_tls {
+            true => self.with_tls()?.once(call, &target).await,
+            false => self.once(call, &target).await,
+        };
+        match answer {
+            Ok(answer) if matches!(answer.status, 301 | 302 | 303 | 307 | 308) => Err(Error::Redirect {
                 host: host(&target),
                 reason: "it redirects again".to_owned(),
                 hint: "give the address of the active node, or of the load balancer",
             }),
-            _ => Ok(answer),
+            // The standby may have passed the request on before the leader died (wire.md: a raft cluster while its
+            // leader dies): only for what has no lease is one more of it harmless.
+            Err(Error::Connect { host, cause, .. }) if call.leases => {
+                let cause = format!("a standby pointed to {host}, which is gone: {cause}");
+                Err(Error::Lost { host: self.peer(&call.url), cause, timed_out: false })
+            }
+            answer => answer,
         }
     }
 
+    /// For a redirect from plain http on this machine to https: only then are roots needed.
+    fn with_tls(&self) -> Result<Self, Error> {
+        let settings = Settings { needs_tls: true, ..Settings::clone(&self.settings) };
+        Self::new(settings, self.stop.clone())
+    }
+
     async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {
-        let mut request = self.inner.request(call.method.clone(), url.clone()).headers(call.headers.clone());
-        if let Some(body) = &call.body {
-            if !call.headers.contains_key(CONTENT_TYPE) {
-                request = request.header(CONTENT_TYPE, "application/json");
-            }
-            request = request.body(body.to_vec());
+        let (dialled, authority) = self.names.dial(url);
+        let mut request = self.inner.request(call.method.clone(), dialled).headers(call.headers.clone());
+        if let Some(authority) = authority {
+            request = request.header(reqwest::header::HOST, authority);
         }
-        let patience = if call.creates { PATIENCE } else { Duration::ZERO };
-        self.stop.guard(patience, self.exchange(request, url)).await?
+        if let Some(body) = &call.body {
+            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.to_vec());
+        }
+        if !call.creates {
+            return self.stop.guard(Duration::ZERO, self.exchange(request, url)).await?;
+        }
+        let answer = self.stop.guard(PATIENCE, self.exchange(request, url)).await;
+        answer.map_err(|stopped| Error::Abandoned { host: self.peer(url), stopped })?
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, Error> {
@@ -214,17 +253,34 @@ impl Client {
         };
         let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         if length > LONGEST_ANSWER {
-            return Err(Error::TooLong { host: host(url) });
+            return Err(Error::TooLong { host: self.peer(url) });
         }
         answer.body.reserve_exact(length);
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if answer.body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(Error::TooLong { host: host(url) });
+                return Err(Error::TooLong { host: self.peer(url) });
             }
             answer.body.extend_from_slice(&chunk);
         }
-        tracing::debug!("{} from {}", answer.status, host(url));
+        tracing::debug!("{} from {}", answer.status, self.peer(url));
+        if answer.status == 407 {
+            return Err(Error::proxy_refuses(&self.settings));
+        }
         Ok(answer)
+    }
+}
+
+impl Settings {
+    fn peer(&self, url: &Url) -> String {
+        self.unix_socket.as_ref().map_or_else(|| host(url), |path| path.display().to_string())
+    }
+}
+
+impl Call {
+    /// `GET aws/sts/web`, for -v.
+    fn name(&self) -> String {
+        let path = self.url.path();
+        format!("{} {}", self.method, path.split_once("/v1/").map_or(path, |(_, path)| path))
     }
 }
 

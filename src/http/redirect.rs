@@ -5,35 +5,46 @@ use reqwest::Url;
 
 use super::{Error, Settings, host, is_loopback};
 
+const ADDRESS: &str = "give an address that needs no redirect, as the active node's or the load balancer's";
+
 /// The target, if the rules allow it.
-pub(super) fn target(from: &Url, location: Option<&str>, settings: &Settings) -> Result<Url, Error> {
-    let refuse =
-        |host: String, reason: &str, hint| Err(Error::Redirect { host, reason: reason.to_owned(), hint });
-    let Some(to) = location.and_then(|location| from.join(location).ok()) else {
-        return refuse(host(from), "it redirects to nowhere", "is this the address of Vault?");
+pub(super) fn target(
+    from: &Url,
+    status: u16,
+    location: Option<&str>,
+    settings: &Settings,
+) -> Result<Url, Error> {
+    let refuse = |reason: String, hint| Err(Error::Redirect { host: settings.peer(from), reason, hint });
+    let Some(mut to) = location.and_then(|location| from.join(location).ok()) else {
+        return refuse("it redirects to nowhere".to_owned(), "is this the address of Vault?");
     };
-    let address = "give an address that needs no redirect, as the active node's or the load balancer's";
+    // A redirect can't make us send a password.
+    let _ = (to.set_username(""), to.set_password(None));
     if !settings.follow_redirects {
-        return refuse(host(from), &format!("it redirects to {}", host(&to)), address);
+        let reason = format!("it redirects to {}, and VAULT_DISABLE_REDIRECTS is set", host(&to));
+        return refuse(reason, ADDRESS);
+    }
+    if !matches!(status, 307 | 308) {
+        let reason = format!("it answers with a redirect ({status}) to {}://{}", to.scheme(), host(&to));
+        return refuse(reason, "if that is Vault, set VAULT_ADDR to it; if not, what answers is not Vault");
     }
     let downgrade = from.scheme() == "https" && to.scheme() != "https";
     let plain = to.scheme() == "http" && !is_loopback(&to) && !settings.allow_http;
     if downgrade || plain || !matches!(to.scheme(), "http" | "https") {
-        return refuse(
-            host(from),
-            &format!("it redirects to plain {}://{}", to.scheme(), host(&to)),
-            address,
-        );
+        return refuse(format!("it redirects to plain {}://{}", to.scheme(), host(&to)), ADDRESS);
+    }
+    if settings.unix_socket.is_some() {
+        return refuse(format!("it redirects to {}", host(&to)), "set VAULT_ADDR to that address");
     }
     let name = to.host_str().unwrap_or_default();
     let listed = settings
         .redirect_hosts
         .iter()
-        .any(|listed| listed.eq_ignore_ascii_case(name) || *listed == host(&to));
+        .any(|listed| listed.eq_ignore_ascii_case(name) || listed.eq_ignore_ascii_case(&host(&to)));
     if to.host_str() != from.host_str() && !listed {
         let hint =
             "if that host is a node of this Vault, name it with --redirect-host or CI_CREDS_REDIRECT_HOST";
-        return refuse(host(from), &format!("it redirects to another host, {}", host(&to)), hint);
+        return refuse(format!("it redirects to another host, {}", host(&to)), hint);
     }
     Ok(to)
 }

@@ -1,7 +1,7 @@
 //! Things that must be taken back, and the one way of taking them back: for a run that fails, for a process that is
 //! stopped, for a token that nothing depends on, for a command that has ended, and for `revoke`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,9 +14,6 @@ mod minted;
 pub mod state;
 
 use state::Entry;
-
-/// How long taking back may take, retries included. GitLab kills a cancelled job 10 s after it asked it to stop.
-const LIMIT: Duration = Duration::from_secs(8);
 
 /// What this run has issued, or one that ended before.
 #[derive(Debug, Default)]
@@ -103,6 +100,11 @@ impl Ledger {
         self.files.push(path);
     }
 
+    /// The file of [`Ledger::file`] was not written after all: what is there now is not ours.
+    pub fn not_written(&mut self, path: &Path) {
+        self.files.retain(|listed| listed != path);
+    }
+
     /// Whether there is nothing to take back.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
@@ -116,12 +118,13 @@ impl Ledger {
 
     /// Takes back what is listed. What can't be is named in a warning, and stays listed.
     pub async fn take_back(&mut self, vault: &Vault) -> Left {
+        let limit = vault.patience();
         let vault = vault.unstoppable();
-        let left = tokio::time::timeout(LIMIT, self.take_back_all(&vault)).await;
+        let left = tokio::time::timeout(limit, self.take_back_all(&vault)).await;
         let left = left.unwrap_or_else(|_| {
             tracing::warn!(
                 "taking back took longer than {} s; what is left ends with its TTL",
-                LIMIT.as_secs()
+                limit.as_secs()
             );
             Left::Unreachable
         });
@@ -136,7 +139,9 @@ impl Ledger {
         let Some(index) = self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal()) else {
             return;
         };
-        if let Ok(Left::Nothing) = tokio::time::timeout(LIMIT, end(vault, &self.tokens[index])).await {
+        if let Ok(Left::Nothing) =
+            tokio::time::timeout(vault.patience(), end(vault, &self.tokens[index])).await
+        {
             self.tokens.remove(index);
         }
         if let Err(error) = self.write_down() {
@@ -175,12 +180,13 @@ impl Ledger {
     }
 
     async fn delete_minted(&mut self, vault: &Vault, left: &mut Left) {
-        for (minted, token) in std::mem::take(&mut self.minted) {
-            match minted::delete(vault, &minted, token.as_ref()).await {
-                Left::Nothing => {}
+        let mut index = 0;
+        while let Some((minted, token)) = self.minted.get(index) {
+            match minted::delete(vault, minted, token.as_ref()).await {
+                Left::Nothing => drop(self.minted.remove(index)),
                 other => {
                     *left = (*left).max(other);
-                    self.minted.push((minted, token));
+                    index += 1;
                 }
             }
         }

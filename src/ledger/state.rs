@@ -199,6 +199,9 @@ impl Place {
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                     return Err(self.not_safe("it is a symbolic link"));
                 }
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    return Err(self.not_safe("it is not a regular file"));
+                }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(self.not_safe("you may not open it"));
                 }

@@ -58,6 +58,7 @@ pub(super) static AWS: Provider = Provider {
         },
     ],
     label: Some("arn"),
+    key_names: "vault-",
     // AWS keeps an STS session alive whatever becomes of Vault's token or lease.
     outlives_token: Some("session_token"),
     ttl_parameter: Some("ttl"),

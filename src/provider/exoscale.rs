@@ -34,6 +34,7 @@ pub(super) static EXOSCALE: Provider = Provider {
         effect: Effect::Sets(&["EXOSCALE_ZONE"]),
     }],
     label: Some("name"),
+    key_names: "vault-",
     outlives_token: None,
     ttl_parameter: None,
     expiry: &[],

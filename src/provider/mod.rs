@@ -50,6 +50,8 @@ pub struct Provider {
     pub options: &'static [ProviderOption],
     /// The field that tells people which key this is.
     pub label: Option<&'static str>,
+    /// How the names of the keys begin that the engine makes: to find one that was left behind.
+    pub key_names: &'static str,
     /// The field (by our name) whose presence means that the credentials stay good when Vault's token ends.
     pub outlives_token: Option<&'static str>,
     /// The request parameter that asks for a life, where the engine has one.

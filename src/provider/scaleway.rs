@@ -90,6 +90,7 @@ pub(super) static SCALEWAY: Provider = Provider {
         },
     ],
     label: None,
+    key_names: "",
     outlives_token: None,
     ttl_parameter: None,
     expiry: &["expires_at"],

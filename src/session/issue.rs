@@ -10,7 +10,16 @@ use super::{Error, Token};
 /// Issues what `request` asks for.
 pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
     let found = answer(vault, token, request).await?;
-    let mut credentials = request.decode(&found.path, &found.answer, vault::now())?;
+    let decoded = request.decode(&found.path, &found.answer, vault::now());
+    if let (Err(_), true, Some(lease)) = (&decoded, token.given, &found.answer.lease_id) {
+        // It is in no ledger yet, and does not end with a token of ours.
+        if !lease.is_empty()
+            && let Err(error) = vault.unstoppable().revoke_lease(&token.secret, lease).await
+        {
+            tracing::warn!("{lease} could not be revoked and ends with its TTL: {error}");
+        }
+    }
+    let mut credentials = decoded?;
     credentials.detour = found.detour;
     if let Some(s3) = &request.s3 {
         // Before there is anything to take back.

@@ -15,6 +15,8 @@ use crate::vault::{self, Vault};
 mod gather;
 mod issue;
 mod mint;
+pub mod refresh;
+pub mod renew;
 mod transaction;
 
 pub use transaction::obtain;
@@ -80,17 +82,31 @@ pub enum Error {
         /// How long they should be.
         wanted: Duration,
     },
+    /// Something may have been made that this run can't take back.
+    #[error("{error}")]
+    LeftBehind {
+        /// Why the run failed.
+        error: Box<Error>,
+        /// What may be left, where, since when, and until when.
+        left: Vec<String>,
+    },
     /// The process was asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
 impl Error {
+    /// Whether the process was asked to stop.
+    fn is_stopped(&self) -> bool {
+        matches!(self.code(), Code::Terminated | Code::Interrupted | Code::HungUp)
+    }
+
     /// Whether a request that creates something may have run although its answer never came.
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Login(error) => error.is_lost(),
             Self::Vault(advised) => advised.error.is_lost(),
+            Self::LeftBehind { error, .. } => error.is_lost(),
             _ => false,
         }
     }
@@ -105,6 +121,7 @@ impl Explain for Error {
             Self::Scaleway(error) => error.code(),
             Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
+            Self::LeftBehind { error, .. } => error.code(),
             Self::Stopped(stopped) => stopped.code(),
         }
     }
@@ -115,6 +132,9 @@ impl Explain for Error {
             Self::Vault(advised) => advised.notes(),
             Self::Answer(error) => error.notes(),
             Self::Scaleway(error) => error.notes(),
+            Self::LeftBehind { error, left } => {
+                error.notes().into_iter().chain(left.iter().cloned()).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -132,6 +152,13 @@ impl Explain for Error {
                 ]
             }
             Self::Data { .. } => vec!["name a file with text that this job can read".to_owned()],
+            Self::LeftBehind { error, .. } => {
+                let mut hints = error.hints();
+                if error.code() == Code::Unreachable {
+                    hints.push("retry the job; `retry: exit_codes: [5]` lets GitLab do it".to_owned());
+                }
+                hints
+            }
             Self::Stopped(_) => Vec::new(),
         }
     }
@@ -191,4 +218,6 @@ pub struct Order {
     pub requests: Vec<Request>,
     /// What the credentials of each request must last.
     pub min_ttl: Option<Duration>,
+    /// Whether the end of a token that was given matters: it costs a request.
+    pub look_up: bool,
 }

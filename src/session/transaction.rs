@@ -5,56 +5,148 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Error, Order, Session, Token, depends_on_token, gather, issue, log_in};
 use crate::credentials::{Credentials, Life};
 use crate::ledger::Ledger;
+use crate::provider::Request;
 use crate::vault::{self, Vault};
 
 /// After a lost answer: time for the engine to end what it is at, so that its lease is registered.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
+
+/// How often a run logs in when the answers are lost: a token without credentials is harmless, and a cluster that
+/// changes its leader loses one answer more easily than the next.
+const LOGINS: usize = 3;
+/// How often it asks the engines.
+const READS: usize = 2;
+
+/// Why an attempt failed, and what it may have made that is in no ledger.
+struct Failure {
+    error: Error,
+    logged_in: bool,
+    left: Vec<String>,
+}
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
     let order = &Order { requests: gather::data(&order.requests)?, ..order.clone() };
-    let first = attempt(vault, order, ledger).await;
-    let error = match first {
-        Ok(session) => return Ok(session),
-        Err(error) => error,
-    };
-    if error.is_lost() {
-        tokio::time::sleep(SETTLE).await;
-    }
-    ledger.take_back(vault).await;
-    if !error.is_lost() {
-        return Err(error);
-    }
-    if order.login.repeatable() && order.login.method.request.is_some() {
-        tracing::warn!("{error}; what it may have made is revoked, and the run starts once more");
-        let second = attempt(vault, order, ledger).await;
-        if let Err(error) = &second {
-            if error.is_lost() {
-                tokio::time::sleep(SETTLE).await;
-                name_leftovers(order);
-            }
-            ledger.take_back(vault).await;
-        }
-        return second;
-    }
-    name_leftovers(order);
-    Err(error)
+    let outcome = transaction(vault, order, ledger).await;
+    vault.check_namespaces().await;
+    outcome
 }
 
-async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
-    let mut token = log_in(vault, &order.login, ledger).await?;
+async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
+    let repeatable = order.login.method.request.is_some() && order.login.repeatable();
+    let (mut left, mut logins, mut reads) = (Vec::new(), LOGINS, READS);
+    loop {
+        let failure = match run(vault, order, ledger).await {
+            Ok(session) => return Ok(session),
+            Err(failure) => failure,
+        };
+        let tries = if failure.logged_in { &mut reads } else { &mut logins };
+        *tries -= 1;
+        let again = repeatable && *tries > 0 && failure.error.is_lost() && !failure.error.is_stopped();
+        let Failure { error, left: more, .. } = failure;
+        if again {
+            tracing::warn!("{}; what it made is revoked, and the run starts once more", chain(&error));
+            more.iter().for_each(|one| tracing::warn!("{one}"));
+        }
+        left.extend(more);
+        match (again, left.is_empty()) {
+            (true, _) => {}
+            (false, true) => return Err(error),
+            (false, false) => return Err(Error::LeftBehind { error: error.into(), left }),
+        }
+    }
+}
+
+/// One attempt. When it fails, what is known to have been issued is taken back.
+async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Failure> {
+    let outcome = attempt(vault, order, ledger).await;
+    if let Err(failure) = &outcome {
+        if !failure.left.is_empty() && !failure.error.is_stopped() {
+            tokio::time::sleep(SETTLE).await;
+        }
+        ledger.take_back(vault).await;
+    }
+    outcome
+}
+
+async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Failure> {
+    let started = vault::now();
+    let mut token = log_in(vault, &order.login, ledger).await.map_err(|error| {
+        let left = error.is_lost().then(|| left_by_login(order, &error, started));
+        Failure { error, logged_in: false, left: left.into_iter().collect() }
+    })?;
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
     let answers = futures_util::future::join_all(answers).await;
     for credentials in answers.iter().flatten() {
         ledger.issued(&token.secret, credentials);
     }
-    let mut credentials = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
-    settle_lives(vault, &mut token, &mut credentials, order.min_ttl).await?;
+    let lost =
+        order.requests.iter().zip(&answers).filter(|(_, answer)| answer.as_ref().is_err_and(Error::is_lost));
+    let left: Vec<String> = lost.map(|(request, _)| left_by_engine(request, token.given, started)).collect();
+    let mut credentials = Vec::new();
+    let mut errors = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(one) => credentials.push(one),
+            Err(error) => errors.push(error),
+        }
+    }
+    // A refusal is the same the next time: it is worth more than a lost answer.
+    errors.sort_by_key(Error::is_lost);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(Failure { error, logged_in: true, left });
+    }
+    let settled = settle_lives(vault, &mut token, &mut credentials, order).await;
+    settled.map_err(|error| Failure { error, logged_in: true, left: Vec::new() })?;
     Ok(Session { token, credentials })
+}
+
+/// The error with its causes, on one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What a login without an answer may have made.
+fn left_by_login(order: &Order, error: &Error, since: Timestamp) -> String {
+    let login = &order.login;
+    match error {
+        Error::Login(_) => format!(
+            "{} may have made a token at about {since}, without any credentials: it ends with the role's token TTL",
+            login.name()
+        ),
+        _ => format!(
+            "a secret_id may have been made at auth/{} at about {since}: it ends with the role's secret_id TTL",
+            login.mount
+        ),
+    }
+}
+
+/// What an engine without an answer may have made.
+fn left_by_engine(request: &Request, given: bool, since: Timestamp) -> String {
+    let role = request.role.as_ref().map(|role| format!(", role {role},")).unwrap_or_default();
+    let what = match crate::provider::find(&request.provider).map(|provider| provider.key_names) {
+        Some(names) if !names.is_empty() => format!("a key whose name starts with {names}"),
+        _ => "credentials".to_owned(),
+    };
+    let lease = match given {
+        true => {
+            "with a lease they end with it, or when VAULT_TOKEN is revoked; without one nothing ends them"
+        }
+        false => "with a lease they ended with the login's token; without one nothing ends them",
+    };
+    format!("{}{role} may have made {what} at about {since}: {lease}", request.read.path)
 }
 
 /// The effective lives (DESIGN, rule 6): what dies with the token lives no longer than it.
@@ -62,7 +154,7 @@ async fn settle_lives(
     vault: &Vault,
     token: &mut Token,
     credentials: &mut [Credentials],
-    min_ttl: Option<Duration>,
+    order: &Order,
 ) -> Result<(), Error> {
     if depends_on_token(credentials) {
         let longest = credentials
@@ -70,13 +162,16 @@ async fn settle_lives(
             .filter(|one| !one.outlives_token || one.minted.is_some())
             .filter_map(|one| one.life)
             .max_by_key(|life| life.ttl);
-        extend(vault, token, longest, min_ttl.is_some()).await?;
-        for one in credentials.iter_mut().filter(|one| !one.outlives_token) {
-            one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);
+        extend(vault, token, longest, order).await?;
+        for (one, request) in credentials.iter_mut().zip(&order.requests) {
+            if !one.outlives_token {
+                one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);
+                one.tell_end(request.expiry_variable.as_deref());
+            }
         }
     }
     for one in credentials.iter() {
-        if let (Some(wanted), Some(life)) = (min_ttl, one.life)
+        if let (Some(wanted), Some(life)) = (order.min_ttl, one.life)
             && life.ttl < wanted
         {
             return Err(Error::TooShort { provider: one.provider.clone(), life: life.ttl, wanted });
@@ -86,11 +181,18 @@ async fn settle_lives(
 }
 
 /// Renews a token of ours that ends before the lease; looks a given one up where its end matters.
-async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, matters: bool) -> Result<(), Error> {
+async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
     let (Some(lease), false) = (lease, token.counted) else { return Ok(()) };
     if token.given {
-        if matters {
-            let ttl = vault.token_ttl(&token.secret).await?;
+        if order.look_up || order.min_ttl.is_some() {
+            let ttl = match vault.token_ttl(&token.secret).await {
+                // A policy may lack the look-up; only --min-ttl can't do without it.
+                Err(error) if order.min_ttl.is_none() => {
+                    tracing::debug!("the end of VAULT_TOKEN is not known: {error}");
+                    None
+                }
+                ttl => ttl?,
+            };
             token.life = ttl.and_then(|ttl| Life::new(Duration::from_secs(ttl), vault::now()));
         }
         return Ok(());
@@ -108,14 +210,4 @@ async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, matters: 
         );
     }
     Ok(())
-}
-
-fn name_leftovers(order: &Order) {
-    for request in &order.requests {
-        tracing::warn!(
-            "a key without a lease may be left behind {}: look for one made around {}",
-            request.read.path,
-            vault::now()
-        );
-    }
 }

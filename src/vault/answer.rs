@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{self, Answer, Call, Verdict, tidy};
+use crate::http::{Answer, Call, Verdict, tidy};
 use crate::secret::Secret;
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
@@ -34,16 +34,16 @@ pub struct Auth {
     /// The token.
     pub client_token: Secret,
     /// Its public handle.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub accessor: String,
     /// `service` or `batch`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub token_type: String,
     /// In seconds; 0 for a token that never ends.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub lease_duration: u64,
     /// Whether it can be extended.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub renewable: bool,
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
@@ -56,21 +56,58 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
     Option::<T>::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// OpenBao, while a cluster has no leader: the request was not carried out.
-const NO_LEADER: &str = "local node not active but active cluster node not found";
+/// Texts of a cluster that changes its leader, by which a server says that it did not carry the request out
+/// (wire.md: a raft cluster while its leader dies).
+const NOT_RUN: &[&str] = &["local node not active but active cluster node not found"];
+
+/// Texts of a node that lost the lead while it was at it, or that passed the request on to one that did: it may have
+/// run (openbao `http/handler.go`, `vault/request_handling.go`).
+const INTERRUPTED: &[&str] = &[
+    "no active Vault instance found",
+    "no active OpenBao instance found",
+    "node is not the leader",
+    "leadership lost",
+    "leadership transfer",
+    "raft is already shutdown",
+    "context canceled",
+    "Vault is shutting down",
+];
 
 /// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
 pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
-    match (answer.status, own) {
+    // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
+    let internal = own.iter().flatten().any(|error| is_internal(error));
+    let says =
+        |texts: &[&str]| own.iter().flatten().any(|error| texts.iter().any(|text| error.contains(text)));
+    match (answer.status, &own) {
         (412 | 429, _) => Verdict::Again,
+        (500..=599, _) if says(NOT_RUN) => Verdict::Again,
+        (500..=599, _) if internal || says(INTERRUPTED) => {
+            if call.creates {
+                Verdict::Lost("the node stopped working on it")
+            } else {
+                Verdict::Again
+            }
+        }
         (502 | 503, Some(_)) => Verdict::Again,
-        (500, Some(errors)) if errors.iter().any(|error| error.contains(NO_LEADER)) => Verdict::Again,
         (500..=599, Some(_)) => Verdict::Final,
-        (500..=599, None) if call.creates => Verdict::Lost,
+        (500..=599, None) if call.creates => Verdict::Lost("another answered in its place"),
         (502..=504, None) => Verdict::Again,
+        (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost("it was cut off"),
         _ => Verdict::Final,
     }
+}
+
+fn is_internal(error: &str) -> bool {
+    let text = error.trim().trim_start_matches("1 error occurred:").trim().trim_start_matches("* ");
+    text == "internal error"
+}
+
+/// Whether a body began as Vault's do, and ended too early: without a length the network does not notice.
+fn is_cut(body: &[u8]) -> bool {
+    body.first() == Some(&b'{')
+        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
 /// Vault's list of errors; `None` if somebody else answered.
@@ -82,24 +119,16 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
 }
 
-/// Error texts for people: without control characters, known secrets and go-multierror's bullets. All of them
-/// together are hardly longer than the longest single one may be.
+/// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
 pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
-    let lines = texts.iter().flat_map(|text| text.lines());
-    let lines = lines.map(|line| line.trim().trim_start_matches("* ").trim());
-    let mut room = http::LONGEST_TEXT;
-    let mut readable: Vec<String> = Vec::new();
-    for line in lines.filter(|line| !line.is_empty() && !is_counter(line)) {
-        let line = tidy(line, known);
-        if room == 0 {
-            readable.push("…".to_owned());
-            break;
-        }
-        room = room.saturating_sub(line.chars().count());
-        readable.push(line);
+    let mut lines = Vec::new();
+    for text in texts {
+        let parts = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
+        let parts = parts.filter(|part| !part.is_empty() && !is_counter(part));
+        lines.extend(parts.map(|part| tidy(part, known)));
     }
-    readable.dedup();
-    readable
+    lines.dedup();
+    lines
 }
 
 fn is_counter(part: &str) -> bool {
@@ -119,6 +148,14 @@ mod tests {
         assert_eq!(readable(&texts, &known), ["[31mtoken [secret] is bad"]);
         let long = readable(&["é".repeat(1000)], &known);
         assert_eq!(long[0].chars().count(), 301);
+    }
+
+    #[test]
+    fn only_a_cut_body_is_cut() {
+        assert!(is_cut(br#"{"data":{"api_key":"EXO"#) && is_cut(b"{"));
+        for whole in [&b"{}"[..], b"", b"<html>", br#"{"a":1} x"#, b"null", b"{\xff}"] {
+            assert!(!is_cut(whole));
+        }
     }
 
     #[test]

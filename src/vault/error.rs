@@ -31,6 +31,9 @@ pub enum Error {
         #[source]
         said: Said,
     },
+    /// A token or namespace that no header can carry: nothing was sent.
+    #[error("{0} has characters that can't be sent")]
+    Unsendable(&'static str),
     /// The answer is not Vault's.
     #[error("{host} did not answer {action} as Vault does")]
     NotVault {
@@ -52,7 +55,7 @@ pub struct Said(pub Vec<String>);
 impl Error {
     /// Whether the request may have made something whose answer never came.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Http(http::Error::Lost { .. }))
+        matches!(self, Self::Http(error) if error.is_lost())
     }
 
     /// The status and words of a refusal.
@@ -122,6 +125,7 @@ impl Explain for Error {
         match self {
             Self::Http(error) => error.code(),
             Self::Refused { .. } => Code::Refused,
+            Self::Unsendable(_) => Code::Environment,
             Self::Unable { .. } | Self::NotVault { .. } => Code::Unreachable,
         }
     }
@@ -133,6 +137,7 @@ impl Explain for Error {
                 "check VAULT_NAMESPACE, --namespace and --auth-namespace"
             }
             Self::Refused { .. } => return Vec::new(),
+            Self::Unsendable(_) => "give it as it was issued, on one line",
             Self::Unable { .. } if self.says("sealed") => "unseal it, then retry the job",
             Self::Unable { .. } => "retry the job; if it goes on, look at Vault's server log",
             Self::NotVault { .. } => {

@@ -1,6 +1,7 @@
 //! Vault's HTTP API in Vault's words. What is sent, and what is known to be secret in it, is said here once.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +21,9 @@ mod error;
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
+
+/// How long the server's health is waited for.
+const HEALTH: Duration = Duration::from_secs(2);
 
 /// A Vault server, and the namespaces to use there.
 pub struct Vault {
@@ -83,6 +87,7 @@ struct Ask<'a> {
     token: Option<&'a Secret>,
     body: Option<Body>,
     creates: bool,
+    leases: bool,
     namespace: Option<&'a str>,
 }
 
@@ -119,7 +124,10 @@ impl Vault {
     pub async fn login(&self, action: String, path: &str, body: Body) -> Result<Auth, Error> {
         let ask = Ask { body: Some(body), namespace: self.login_namespace(), ..self.post(action, path) };
         let action = ask.action.clone();
-        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
+        let auth = self.ask(ask).await?.auth;
+        // With a second factor outstanding, Vault answers with an empty one.
+        let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
+        auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
     }
 
     /// `POST auth/MOUNT/role/ROLE/secret-id` with the issuing token (vault: `auth/approle`).
@@ -143,6 +151,7 @@ impl Vault {
     ) -> Result<Envelope, Error> {
         let ask = Ask {
             token: Some(token),
+            leases: true,
             namespace: self.namespace.as_deref(),
             ..self.post(String::new(), path)
         };
@@ -201,6 +210,22 @@ impl Vault {
         self.ask(ask).await.map(drop)
     }
 
+    /// `sys/leases/renew`: the seconds from now that were granted, of `seconds` that were asked for.
+    pub async fn renew_lease(&self, token: &Secret, lease: &str, seconds: u64) -> Result<u64, Error> {
+        let fields = vec![
+            ("lease_id".to_owned(), lease.into()),
+            ("increment".to_owned(), Value::Plain(seconds.into())),
+        ];
+        let ask = Ask {
+            token: Some(token),
+            body: Some(Body(fields)),
+            creates: false,
+            namespace: self.namespace.as_deref(),
+            ..self.post(format!("to renew the lease {lease}"), "sys/leases/renew")
+        };
+        self.ask(ask).await.map(|answer| answer.lease_duration)
+    }
+
     /// `sys/leases/revoke`, done when it answers.
     pub async fn revoke_lease(&self, token: &Secret, lease: &str) -> Result<(), Error> {
         let body =
@@ -248,6 +273,32 @@ impl Vault {
         Ok(paths.iter().map(of).collect())
     }
 
+    /// Warns of a server that ignores namespaces, where one is set: Vault's community edition serves the root
+    /// namespace's data instead. Its health says `enterprise: false`, which OpenBao does not have (wire.md).
+    pub async fn check_namespaces(&self) {
+        let named = self.namespace.as_ref().or(self.auth_namespace.as_ref());
+        let Some(namespace) = named.filter(|_| !self.client.is_stopped()) else { return };
+        let ask = Ask { method: Method::GET, creates: false, ..self.post(String::new(), "sys/health") };
+        let Ok(headers) = headers(&ask) else { return };
+        let (url, method) = (self.url(&ask), ask.method);
+        let call = Call { url, headers, method, body: None, creates: false, leases: false };
+        let health = self.client.send(&call, |_, _| http::Verdict::Final);
+        // It is a courtesy: nobody waits for it.
+        let Ok(Ok(answer)) = tokio::time::timeout(HEALTH, health).await else { return };
+        let health: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
+        if health.is_some_and(|health| health["enterprise"] == false) {
+            tracing::warn!(
+                "this server is Vault's community edition: it ignores the namespace {namespace} and uses its root; unset \
+                 VAULT_NAMESPACE, or use the address of Vault Enterprise or OpenBao"
+            );
+        }
+    }
+
+    /// How long taking back may take. GitLab kills a job's processes 10 s after it stopped them.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(if self.client.is_stopped() { 8 } else { 30 })
+    }
+
     fn login_namespace(&self) -> Option<&str> {
         self.auth_namespace.as_deref().or(self.namespace.as_deref())
     }
@@ -261,12 +312,13 @@ impl Vault {
             token: None,
             body: None,
             creates: true,
+            leases: false,
             namespace: None,
         }
     }
 
     fn not_vault(&self, action: String, what: &str) -> Error {
-        Error::NotVault { action, host: http::host(&self.base), said: Said(vec![what.to_owned()]) }
+        Error::NotVault { action, host: self.client.peer(&self.base), said: Said(vec![what.to_owned()]) }
     }
 
     /// The one way to ask.
@@ -275,11 +327,13 @@ impl Vault {
         tracing::debug!("{} {}", ask.method, ask.path);
         let call = Call {
             url: self.url(&ask),
-            headers: headers(&ask),
+            headers: headers(&ask)?,
             body: ask.body.as_ref().map(json),
             method: ask.method,
             creates: ask.creates,
+            leases: ask.leases,
         };
+        let creates = ask.creates;
         let answer = self.client.send(&call, answer::judge).await?;
         if answer.status == 204 {
             return Ok(Envelope::default());
@@ -316,7 +370,11 @@ impl Vault {
         }
         let envelope = parsed.unwrap_or_default();
         for warning in answer::readable(envelope.warnings.as_deref().unwrap_or_default(), &known) {
-            tracing::warn!("Vault says of {}: {warning}", ask.path);
+            // A renewal's caller judges what was granted.
+            match creates {
+                true => tracing::warn!("Vault says of {}: {warning}", ask.path),
+                false => tracing::debug!("Vault says of {}: {warning}", ask.path),
+            }
         }
         Ok(envelope)
     }
@@ -355,19 +413,20 @@ fn json(body: &Body) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-fn headers(ask: &Ask<'_>) -> HeaderMap {
+fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     // Agents and proxies with require_request_header ask for it.
     headers.insert(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"));
-    let token = ask.token.and_then(|token| HeaderValue::from_str(token.reveal()).ok());
-    if let Some(mut token) = token {
+    let header = |text: &str, what| HeaderValue::from_str(text).map_err(|_| Error::Unsendable(what));
+    if let Some(token) = ask.token {
+        let mut token = header(token.reveal(), "the token")?;
         token.set_sensitive(true);
         headers.insert(HeaderName::from_static("x-vault-token"), token);
     }
-    if let Some(namespace) = ask.namespace.and_then(|namespace| HeaderValue::from_str(namespace).ok()) {
-        headers.insert(HeaderName::from_static("x-vault-namespace"), namespace);
+    if let Some(namespace) = ask.namespace {
+        headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
     }
-    headers
+    Ok(headers)
 }
 
 /// What came instead of an answer of Vault's; never the body itself.
@@ -376,6 +435,10 @@ fn instead(status: u16, body: &[u8]) -> String {
     let kind = match start.first() {
         None => "nothing",
         Some(b'<') => "an HTML page",
+        // Go's HTTP server, on a TLS port.
+        Some(_) if body.starts_with(b"Client sent an HTTP request to an HTTPS server") => {
+            "a remark that this port wants https://"
+        }
         Some(b'{' | b'[') => "JSON of another kind",
         Some(_) => "something that is not JSON",
     };

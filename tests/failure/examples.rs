@@ -99,6 +99,7 @@ fn vault_errors() -> Vec<(String, Error)> {
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
         E::Refused { .. } => refused(),
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
+        E::Unsendable(_) => E::Unsendable("x"),
         E::NotVault { .. } => E::NotVault { action: text(), host: text(), said: said() },
     })
 }
@@ -111,7 +112,8 @@ fn http_errors() -> Vec<(String, Error)> {
         E::Tls { .. } => E::Tls { host: text(), cause: cause(), hint: text() },
         E::Timeout { .. } => E::Timeout { host: text(), after: Duration::from_secs(1) },
         E::Broken { .. } => E::Broken { host: text(), cause: cause() },
-        E::Lost { .. } => E::Lost { host: text(), cause: text() },
+        E::Lost { .. } => E::Lost { host: text(), cause: text(), timed_out: true },
+        E::Abandoned { .. } => E::Abandoned { host: text(), stopped: stop::Stopped(Code::Terminated) },
         E::TooLong { .. } => E::TooLong { host: text() },
         E::Redirect { .. } => E::Redirect { host: text(), reason: text(), hint: "x" },
         E::Setting { .. } => E::Setting { what: text(), hint: text() },
@@ -129,6 +131,8 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
         E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
+        E::LeftBehind { .. } =>
+            E::LeftBehind { error: Box::new(Advised::from(refused()).into()), left: vec![text()] },
         E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
     });
     all.extend(examples!(provider::Error {

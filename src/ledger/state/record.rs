@@ -12,7 +12,7 @@ use super::super::{By, Lease, Ledger, Owned};
 use crate::cloud::scaleway::Place;
 use crate::config::Server;
 use crate::credentials::Minted;
-use crate::http::{self, Ca, FileFrom, Proxy, Tls};
+use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls};
 use crate::secret::Secret;
 
 /// The form of the lines that this version writes, and reads.
@@ -73,7 +73,7 @@ struct Reach {
     namespace: Option<String>,
     auth_namespace: Option<String>,
     ca: CaLine,
-    client: Option<(PathBuf, PathBuf)>,
+    client: Option<(PemLine, PemLine)>,
     server_name: Option<String>,
     skip_verify: bool,
     proxy: Option<ProxyLine>,
@@ -91,6 +91,13 @@ enum CaLine {
     Pem(String),
     Dir(PathBuf),
     System { file: Option<PathBuf>, dir: Option<PathBuf> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PemLine {
+    File(PathBuf),
+    Text(#[serde(serialize_with = "revealed")] Secret),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -276,12 +283,16 @@ impl Reach {
     fn of(server: &Server) -> Self {
         let http = &server.http;
         let path = |file: &FileFrom| whole(&file.path);
+        let pem = |pem: &Pem| match pem {
+            Pem::File(file) => PemLine::File(path(file)),
+            Pem::Text { text, .. } => PemLine::Text(text.clone()),
+        };
         Self {
             address: server.address.clone(),
             namespace: server.namespace.clone(),
             auth_namespace: server.auth_namespace.clone(),
             ca: CaLine::of(&http.tls.ca),
-            client: http.tls.client.as_ref().map(|(certificate, key)| (path(certificate), path(key))),
+            client: http.tls.client.as_ref().map(|(certificate, key)| (pem(certificate), pem(key))),
             server_name: http.tls.server_name.clone(),
             skip_verify: http.tls.skip_verify,
             proxy: http.proxy.as_ref().map(ProxyLine::of),
@@ -295,6 +306,10 @@ impl Reach {
 
     fn server(&self) -> Server {
         let from = |path: &PathBuf| from_line(path.clone());
+        let pem = |pem: &PemLine| match pem {
+            PemLine::File(path) => Pem::File(from(path)),
+            PemLine::Text(text) => Pem::Text { text: text.clone(), source: "the state file".to_owned() },
+        };
         Server {
             address: self.address.clone(),
             namespace: self.namespace.clone(),
@@ -302,7 +317,7 @@ impl Reach {
             http: http::Settings {
                 tls: Tls {
                     ca: self.ca.ca(),
-                    client: self.client.as_ref().map(|(certificate, key)| (from(certificate), from(key))),
+                    client: self.client.as_ref().map(|(certificate, key)| (pem(certificate), pem(key))),
                     server_name: self.server_name.clone(),
                     skip_verify: self.skip_verify,
                 },

@@ -1,0 +1,174 @@
+//! What is wrong with a certificate, in words: who issued it, whom it is for, when it ended, and which variable mends
+//! it.
+
+use jiff::Timestamp;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+use super::{Ca, Settings};
+
+/// The certificate's issuer is not among the roots.
+#[derive(Debug, thiserror::Error)]
+#[error("its certificate is from an unknown issuer, {0}")]
+pub(super) struct UnknownIssuer(pub(super) String);
+
+/// What a TLS error means for people, and what mends it.
+pub(super) fn explain(error: &rustls::Error, settings: &Settings) -> (String, String) {
+    use CertificateError as Bad;
+    let address = "is this the right address and port, and does it speak TLS, version 1.2 or newer?";
+    let certificate = match error {
+        rustls::Error::InvalidCertificate(certificate) => certificate,
+        rustls::Error::AlertReceived(alert) => return alerted(*alert, settings),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            return ("it does not answer with TLS".to_owned(), address.to_owned());
+        }
+        _ => return (error.to_string(), address.to_owned()),
+    };
+    let clock = "renew the server's certificate, or set this machine's clock";
+    let name =
+        "use a name of the certificate in VAULT_ADDR, or say which to expect with VAULT_TLS_SERVER_NAME";
+    let (cause, hint) = match certificate {
+        Bad::NotValidForNameContext { expected, presented } => {
+            return (not_for(expected, presented), name.to_owned());
+        }
+        Bad::NotValidForName => ("its certificate is for another name".to_owned(), name.to_owned()),
+        Bad::ExpiredContext { not_after, .. } => {
+            (format!("its certificate expired at {}", date(*not_after)), clock.to_owned())
+        }
+        Bad::NotValidYetContext { not_before, .. } => {
+            (format!("its certificate is not valid before {}", date(*not_before)), clock.to_owned())
+        }
+        Bad::Other(other) if other.0.is::<UnknownIssuer>() => (other.0.to_string(), other_ca(settings)),
+        Bad::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => (
+            "it shows a CA's certificate as its own".to_owned(),
+            "give the server a certificate that its CA issued (basicConstraints CA:FALSE)".to_owned(),
+        ),
+        other => (other.to_string(), other_ca(settings)),
+    };
+    (cause, hint)
+}
+
+fn other_ca(settings: &Settings) -> String {
+    let named = match &settings.tls.ca {
+        Ca::File(file) | Ca::Dir(file) => file.name(),
+        Ca::Bytes { source, .. } => source.clone(),
+        Ca::System { .. } => {
+            return "set VAULT_CACERT or --ca-cert to the CA certificate of this Vault".to_owned();
+        }
+    };
+    format!("{named} has other CA certificates than the server's: put the CA certificate of this Vault there")
+}
+
+/// The server refused us.
+fn alerted(alert: AlertDescription, settings: &Settings) -> (String, String) {
+    use AlertDescription as Alert;
+    let pair = "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY";
+    let given = settings.tls.client.is_some();
+    match alert {
+        Alert::CertificateRequired | Alert::HandshakeFailure | Alert::BadCertificate if !given => {
+            ("it asks for a client certificate".to_owned(), format!("set {pair}"))
+        }
+        Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::CertificateExpired
+            if given =>
+        {
+            (format!("it does not accept our client certificate ({alert:?})"), format!("check {pair}"))
+        }
+        Alert::UnrecognisedName => (
+            "it has no certificate for this name".to_owned(),
+            "check the host in VAULT_ADDR, or set VAULT_TLS_SERVER_NAME".to_owned(),
+        ),
+        _ => (
+            format!("it ended the TLS handshake ({alert:?})"),
+            "does it speak TLS, version 1.2 or newer?".to_owned(),
+        ),
+    }
+}
+
+fn not_for(expected: &ServerName<'_>, presented: &[String]) -> String {
+    let expected = expected.to_str();
+    if presented.is_empty() {
+        return format!("its certificate is not for {expected}: it names no host (no subjectAltName)");
+    }
+    // `DnsName("a")` and `IpAddress(1.2.3.4)`, as the library writes them.
+    let plain = |name: &String| {
+        let inner = name.split_once('(').map_or(name.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+        printable(inner.trim_matches('"').as_bytes())
+    };
+    let names: Vec<String> = presented.iter().take(10).map(plain).collect();
+    format!("its certificate is not for {expected}, but for {}", names.join(", "))
+}
+
+fn date(time: UnixTime) -> String {
+    let time = i64::try_from(time.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+}
+
+/// The issuer's name in a certificate: `CN=…, O=…` (RFC 5280, section 4.1).
+pub(super) fn issuer(der: &[u8]) -> String {
+    fields_of_issuer(der).filter(|text| !text.is_empty()).unwrap_or_else(|| "which has no name".to_owned())
+}
+
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+
+fn fields_of_issuer(der: &[u8]) -> Option<String> {
+    let (SEQUENCE, certificate, _) = element(der)? else { return None };
+    let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
+    if let (VERSION, _, after) = element(rest)? {
+        rest = after;
+    }
+    let (_, _serial, rest) = element(rest)?;
+    let (_, _algorithm, rest) = element(rest)?;
+    let (SEQUENCE, mut name, _) = element(rest)? else { return None };
+    let mut parts = Vec::new();
+    while !name.is_empty() {
+        let (_, set, after) = element(name)?;
+        let (_, pair, _) = element(set)?;
+        let (_, kind, value) = element(pair)?;
+        let (_, value, _) = element(value)?;
+        // id-at-commonName and id-at-organizationName.
+        match kind {
+            [0x55, 0x04, 0x03] => parts.insert(0, format!("CN={}", printable(value))),
+            [0x55, 0x04, 0x0a] => parts.push(format!("O={}", printable(value))),
+            _ => {}
+        }
+        name = after;
+    }
+    Some(parts.join(", "))
+}
+
+/// Tag, content, and what follows.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[tag, first], rest) = der.split_first_chunk::<2>()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81 => (usize::from(*rest.first()?), &rest[1..]),
+        0x82 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), &rest[2..]),
+        _ => return None,
+    };
+    Some((tag, rest.get(..length)?, rest.get(length..)?))
+}
+
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|char| !char.is_control()).take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_read_and_junk_is_survived() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "Team\u{1b}[31m");
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Root é");
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        assert_eq!(issuer(&der), "CN=Root é, O=Team[31m");
+        for end in 0..der.len() {
+            issuer(&der[..end]);
+        }
+        assert_eq!(issuer(b"junk"), "which has no name");
+    }
+}

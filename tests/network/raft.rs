@@ -1,0 +1,101 @@
+//! A cluster that loses its leader while jobs start: every run succeeds, and no lease is nobody's.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Cluster, Cmd, Engine, Space, eventually, jwt};
+
+struct Outcome {
+    runs: usize,
+    warned: usize,
+    slowest: Duration,
+}
+
+/// Runs in eight threads until `more` says that it is enough; `start` numbers them.
+fn run_jobs(cmd: &Cmd, more: &(dyn Fn(usize) -> bool + Sync)) -> Outcome {
+    let started = AtomicUsize::new(0);
+    let results: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut runs = Vec::new();
+                    while more(started.fetch_add(1, Ordering::SeqCst)) {
+                        runs.push(cmd.run());
+                    }
+                    runs
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    for run in &results {
+        assert_eq!(run.code, 0, "{run}");
+    }
+    Outcome {
+        runs: results.len(),
+        warned: results.iter().filter(|run| run.stderr.contains("may have made")).count(),
+        slowest: results.iter().map(|run| run.elapsed).max().unwrap_or_default(),
+    }
+}
+
+/// What both tests do: jobs with credentials that have a lease, while `disturb` works on the cluster.
+fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>) {
+    let cluster = Cluster::start();
+    let space = Space::on(&cluster.server);
+    let engine = Engine::new(&space, "db", json!({"ttl": "15m", "max_ttl": "1h"}));
+    engine.role("ci");
+    engine.answer_after(Duration::from_millis(150));
+    let path = format!("{}/creds/ci", engine.mount);
+    let jwt = space.jwt();
+    jwt.role("web", json!({"token_policies": [space.may_read(&[&path])], "token_ttl": "1h"}));
+    let cmd = Cmd::new(["read", &path, "DB_USER=username", "DB_PASSWORD=password", "-v"])
+        .vault(&cluster.server)
+        .jwt(&jwt, "web", &jwt::mint(json!({})));
+    cmd.run().expect(0);
+    let (begun, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let began = Instant::now();
+    let outcome = thread::scope(|scope| {
+        scope.spawn(|| {
+            disturb(&cluster, &begun);
+            over.store(true, Ordering::SeqCst);
+        });
+        run_jobs(&cmd, &|number| {
+            begun.fetch_max(number + 1, Ordering::SeqCst);
+            count.map_or_else(|| !over.load(Ordering::SeqCst), |count| number < count)
+        })
+    });
+    let expected = outcome.runs + 1;
+    cluster.settle();
+    eventually("there are as many leases as runs", || engine.leases().len() == expected);
+    let orphans = engine.objects().len() - expected;
+    assert!(orphans <= outcome.warned, "{orphans} keys without a lease, but {} warnings", outcome.warned);
+    println!(
+        "{} runs in {:.1?}, the slowest took {:.1?}; {} started once more, {orphans} keys without a lease",
+        outcome.runs,
+        began.elapsed(),
+        outcome.slowest,
+        outcome.warned
+    );
+}
+
+#[test]
+fn forty_runs_survive_the_death_of_the_leader() {
+    let kill = |cluster: &Cluster, begun: &AtomicUsize| {
+        eventually("runs are under way", || begun.load(Ordering::SeqCst) >= 16);
+        cluster.kill_leader();
+    };
+    through(kill, Some(40));
+}
+
+#[test]
+#[cfg_attr(not(feature = "soak"), ignore = "runs with --features soak")]
+fn runs_survive_a_rolling_restart_of_all_nodes() {
+    let restart = |cluster: &Cluster, begun: &AtomicUsize| {
+        eventually("runs are under way", || begun.load(Ordering::SeqCst) >= 8);
+        cluster.restart_all();
+    };
+    through(restart, None);
+}

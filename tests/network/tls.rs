@@ -1,0 +1,93 @@
+//! What is wrong with a certificate is said, and which variable mends it.
+
+use rcgen::date_time_ymd;
+
+use super::one_read;
+use crate::support::{Fake, Pki, Reply};
+
+fn stderr_of(fake: &Fake, pki: &Pki) -> String {
+    one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file()).run_both().expect(3).stderr
+}
+
+#[test]
+fn an_unknown_issuer_is_named() {
+    let (ours, theirs) = (Pki::new("Ours"), Pki::new("The Other CA"));
+    let fake = Fake::tls(theirs.server(&["127.0.0.1"]), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &ours);
+    assert!(stderr.contains("its certificate is from an unknown issuer, CN=The Other CA"), "{stderr}");
+    assert!(stderr.contains("ca.pem (VAULT_CACERT) has other CA certificates"), "{stderr}");
+    let run = one_read(&fake.addr).run().expect(3);
+    assert!(run.stderr.contains("hint: set VAULT_CACERT or --ca-cert"), "{run}");
+    // A TLS fault is not repeated.
+    assert!(run.elapsed.as_secs() < 5, "{:?}", run.elapsed);
+}
+
+#[test]
+fn a_wrong_name_shows_the_right_ones() {
+    let pki = Pki::new("A test's CA");
+    let fake = Fake::tls(pki.server(&["vault.example.com", "10.1.2.3"]), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &pki);
+    assert!(
+        stderr.contains("its certificate is not for 127.0.0.1, but for vault.example.com, 10.1.2.3"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("VAULT_TLS_SERVER_NAME"), "{stderr}");
+    let fake = Fake::tls(pki.server(&[]), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &pki);
+    assert!(stderr.contains("it names no host (no subjectAltName)"), "{stderr}");
+}
+
+#[test]
+fn an_end_and_a_beginning_have_a_date() {
+    let pki = Pki::new("A test's CA");
+    let ended = pki.server_with(&["127.0.0.1"], |params| params.not_after = date_time_ymd(2020, 2, 3), false);
+    let stderr = stderr_of(&Fake::tls(ended, |_| Reply::Vault), &pki);
+    assert!(stderr.contains("its certificate expired at 2020-02-03T00:00:00Z"), "{stderr}");
+    assert!(stderr.contains("clock"), "{stderr}");
+    let future =
+        pki.server_with(&["127.0.0.1"], |params| params.not_before = date_time_ymd(3000, 1, 1), false);
+    let stderr = stderr_of(&Fake::tls(future, |_| Reply::Vault), &pki);
+    assert!(stderr.contains("its certificate is not valid before 3000-01-01"), "{stderr}");
+}
+
+#[test]
+fn a_ca_certificate_as_the_servers_own_is_understood() {
+    let pki = Pki::new("A test's CA");
+    let own = |params: &mut rcgen::CertificateParams| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    };
+    let fake = Fake::tls(pki.server_with(&["127.0.0.1"], own, false), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &pki);
+    assert!(stderr.contains("it shows a CA's certificate as its own"), "{stderr}");
+}
+
+#[test]
+fn http_and_https_mixed_up_are_told_apart() {
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = plain.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        let mut hello = [0; 512];
+        let _ = std::io::Read::read(&mut stream, &mut hello);
+        let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    let run = one_read(&format!("https://127.0.0.1:{port}")).run().expect(3);
+    assert!(run.stderr.contains("it does not answer with TLS"), "{run}");
+    let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+    let go = Fake::new(move |_| Reply::Bytes(text.into()));
+    let run = one_read(&go.addr).run().expect(5);
+    assert!(run.stderr.contains("this port wants https://"), "{run}");
+}
+
+#[test]
+fn the_clients_certificate_is_refused_by_name() {
+    let (pki, other) = (Pki::new("A test's CA"), Pki::new("Another CA"));
+    let fake = Fake::tls(pki.server_with(&["127.0.0.1"], |_| {}, true), |_| Reply::Vault);
+    let (certificate, key) = other.issue(&["runner"], |_| {});
+    let cmd = one_read(&fake.addr)
+        .env("VAULT_CACERT", pki.ca_file())
+        .env("VAULT_CLIENT_CERT", other.file("cert", &certificate))
+        .env("VAULT_CLIENT_KEY", other.file("key", &key));
+    let run = cmd.run().expect(3);
+    assert!(run.stderr.contains("it does not accept our client certificate"), "{run}");
+}
