@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::auth::{Login, Origin};
+use crate::auth::Login;
 use crate::cli::{Ask, Parsed, Verb};
 use crate::emit::{self, Format};
 use crate::env::Env;
