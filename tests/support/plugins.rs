@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::install::{run, say, target_dir};
+use super::openbao::install::{run, say, target_dir};
 
 /// The names by which OpenBao knows them; the program looks at the name that it is called by.
 const NAMES: [&str; 2] = ["aws-auth", "aws-engine"];
