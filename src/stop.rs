@@ -1,12 +1,13 @@
 //! Being asked to stop: SIGINT, SIGTERM and SIGHUP become a request that work looks at where it safely can.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::error::{Code, Explain};
 
@@ -72,6 +73,24 @@ impl Stop {
             Either::Left((outcome, _)) => Ok(outcome),
             Either::Right((code, _)) => Err(Stopped(code)),
         }
+    }
+
+    /// The outcome of `work`, which may wait for ever (standard input, a FIFO), or [`Stopped`]: the thread that it has
+    /// for itself is then left to the end of the process.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let started = std::thread::Builder::new().spawn(move || {
+            // Nobody waits any longer after a stop.
+            let _ = sender.send(work());
+        });
+        if let Err(error) = started {
+            return Ok(Err(error));
+        }
+        let outcome = self.guard(Duration::ZERO, receiver).await?;
+        Ok(outcome.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())))
     }
 
     async fn requested(&self) -> Code {

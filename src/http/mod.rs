@@ -130,6 +130,11 @@ impl Client {
         self.stop.check().is_err()
     }
 
+    /// What tells whether the process was asked to stop.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// The same connection, for taking back: it does not heed a stop.
     pub fn unstoppable(&self) -> Self {
         Self { stop: Stop::never(), ..self.clone() }

@@ -2,6 +2,8 @@
 
 use std::io::Read as _;
 
+use zeroize::Zeroizing;
+
 use super::Error;
 use crate::auth::{self, Gathered, Ingredient, Login, Origin};
 use crate::secret::Secret;
@@ -14,7 +16,9 @@ pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
         let value = match &ingredient.origin {
             Origin::Value { value, .. } => clean(ingredient, value.reveal())?,
             Origin::File { path, .. } => {
-                let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+                let file = path.clone();
+                let text =
+                    vault.stop().blocking(|| std::fs::read_to_string(file).map(Zeroizing::new)).await?;
                 let text = text.map_err(|cause| {
                     unusable(
                         ingredient,
@@ -25,10 +29,9 @@ pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
                 clean(ingredient, &text)?
             }
             Origin::Stdin { .. } => {
-                let mut text = zeroize::Zeroizing::new(String::new());
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
+                let text = vault.stop().blocking(stdin).await?;
+                let text =
+                    text.map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
                 clean(ingredient, &text)?
             }
             Origin::Issued { by, role } => issued(vault, login, by, role).await?,
@@ -36,6 +39,12 @@ pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
         gathered.0.push((ingredient.name, value));
     }
     Ok(gathered)
+}
+
+fn stdin() -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
 }
 
 async fn issued(vault: &Vault, login: &Login, by: &Secret, role: &str) -> Result<Secret, Error> {

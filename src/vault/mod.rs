@@ -86,6 +86,11 @@ impl Vault {
         Self { client, base, namespace, auth_namespace, known: RefCell::default() }
     }
 
+    /// What tells whether the process was asked to stop.
+    pub fn stop(&self) -> &crate::stop::Stop {
+        self.client.stop()
+    }
+
     /// The same server, for taking back: a stop does not end it.
     pub fn unstoppable(&self) -> Self {
         Self {
