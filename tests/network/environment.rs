@@ -13,8 +13,11 @@ use crate::support::{Cmd, Fake, Pki, Reply, jwt, secret};
 /// Gives a command one row's value, as the flag or as one of its variables.
 type Give<'a> = &'a dyn Fn(Cmd, &str) -> Cmd;
 
+/// One row: the flag, and the test that goes through all its ways.
+type Row = (&'static str, fn(Give<'_>));
+
 /// The flags that have a row in the tests below.
-const TESTED: &[(&str, fn(Give<'_>))] = &[
+const TESTED: &[Row] = &[
     ("addr", addr),
     ("namespace", namespace),
     ("auth-namespace", auth_namespace),

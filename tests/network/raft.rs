@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::run::Run;
-use crate::support::{Cluster, Cmd, Engine, Space, eventually, jwt};
+use crate::support::{Cluster, Cmd, Engine, Space, eventually, jwt, say};
 
 struct Outcome {
     /// What the runs were handed.
@@ -102,13 +102,13 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let warned = outcome.warned.len();
     let orphans = engine.objects().len() - expected;
     assert!(orphans <= warned, "{orphans} keys without a lease, but {warned} warnings");
-    println!(
-        "{} runs in {:.1?}, the slowest took {:.1?}; {} started once more, {orphans} keys without a lease",
+    say(&format!(
+        "{} runs in {} s, the slowest took {} s; {} started once more, {orphans} keys without a lease",
         expected,
-        began.elapsed(),
-        outcome.slowest,
+        began.elapsed().as_secs(),
+        outcome.slowest.as_secs(),
         warned
-    );
+    ));
 }
 
 #[test]
