@@ -48,6 +48,15 @@ fn run_jobs(cmd: &Cmd, more: &(dyn Fn(usize) -> bool + Sync)) -> Outcome {
     }
 }
 
+/// Ends the runs also when the disturber itself fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 fn lease_of(run: &Run) -> String {
     let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     answer["credentials"][0]["lease_id"].as_str().unwrap().to_owned()
@@ -70,8 +79,8 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let began = Instant::now();
     let outcome = thread::scope(|scope| {
         scope.spawn(|| {
+            let _over = Over(&over);
             disturb(&cluster, &begun);
-            over.store(true, Ordering::SeqCst);
         });
         run_jobs(&cmd, &|number| {
             begun.fetch_max(number + 1, Ordering::SeqCst);
