@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{Error, Order, Session, Token, depends_on_token, issue, log_in};
 use crate::credentials::{Credentials, Life};
+use crate::error::{Code, Explain as _};
 use crate::ledger::Ledger;
 use crate::provider::Request;
 use crate::vault::{self, Vault};
@@ -32,7 +33,10 @@ struct Failure {
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
     let outcome = transaction(vault, order, ledger).await;
-    vault.check_namespaces().await;
+    // Where nobody answers, there is nothing to ask.
+    if outcome.as_ref().err().is_none_or(|error| error.code() != Code::Unreachable) {
+        vault.check_namespaces().await;
+    }
     outcome
 }
 
