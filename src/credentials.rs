@@ -24,6 +24,8 @@ pub struct Lease {
     pub id: String,
     /// Whether `sys/leases/renew` can extend it.
     pub renewable: bool,
+    /// How long it was granted for, from the moment of issue; zero where the engine does not say.
+    pub ttl: Duration,
 }
 
 /// How long something is good for.
@@ -33,6 +35,21 @@ pub struct Life {
     pub ttl: Duration,
     /// The end, in UTC.
     pub until: Timestamp,
+}
+
+impl Credentials {
+    /// Brings the variable that tells the end, if there is one, up to date with the effective life.
+    pub fn tell_end(&mut self, variable: Option<&str>) {
+        let Some(life) = self.life else { return };
+        if let Some(told) = self.variables.iter_mut().find(|one| Some(one.name.as_str()) == variable) {
+            told.value = Secret::new(life.until.to_string());
+        }
+    }
+
+    /// Whether it is a set that AWS's SDKs can ask for anew (`--refresh`): temporary keys with an end.
+    pub fn refreshable(&self) -> bool {
+        self.life.is_some() && self.variables.iter().any(|variable| variable.name == "AWS_SESSION_TOKEN")
+    }
 }
 
 /// What one provider gave.

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::env::Env;
 
+const LONGEST_SESSION_NAME: usize = 64;
+
 /// The job that ci-creds runs in.
 #[derive(Debug, Clone, Default)]
 pub struct Job {
@@ -14,8 +16,10 @@ pub struct Job {
     pub in_ci: bool,
     /// When GitLab ends it: CI_JOB_STARTED_AT + CI_JOB_TIMEOUT.
     pub deadline: Option<Timestamp>,
-    /// CI_PROJECT_DIR, where the job's own files are.
+    /// CI_PROJECT_DIR: the checkout, out of which artifacts are taken.
     pub project_dir: Option<PathBuf>,
+    /// CI_PROJECT_PATH and CI_JOB_ID.
+    pub name: Option<(String, String)>,
     /// CI_DEBUG_TRACE: the log shows every command with its values.
     pub debug_trace: bool,
 }
@@ -31,8 +35,28 @@ impl Job {
             in_ci: text("CI").is_some_and(|text| text != "false"),
             deadline,
             project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
+            name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
         }
+    }
+
+    /// The name of an AWS session for this job: `gitlab-GROUP-PROJECT-JOBID`, in the characters and the length that
+    /// AWS takes (sts:AssumeRole, RoleSessionName: `[\w+=,.@-]{2,64}`). The project is cut, never the job's id.
+    pub fn session_name(&self) -> Option<String> {
+        let (project, id) = self.name.as_ref()?;
+        let clean = |text: &str| -> String {
+            text.chars()
+                .map(|char| match char {
+                    '_' | '+' | '=' | ',' | '.' | '@' | '-' => char,
+                    _ if char.is_ascii_alphanumeric() => char,
+                    _ => '-',
+                })
+                .collect()
+        };
+        let (project, id) = (clean(project), clean(id));
+        let room = LONGEST_SESSION_NAME.checked_sub("gitlab--".len() + id.len())?;
+        let project = &project[..project.len().min(room)];
+        Some(format!("gitlab-{project}-{id}"))
     }
 
     /// How long the job may run on after `time`.
@@ -45,6 +69,18 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_named_after_the_job() {
+        let name = |project: &str, id: &str| {
+            let env: Env = [("CI_PROJECT_PATH", project), ("CI_JOB_ID", id)].into_iter().collect();
+            Job::of(&env).session_name()
+        };
+        assert_eq!(name("group/sub/web app", "4711").as_deref(), Some("gitlab-group-sub-web-app-4711"));
+        let long = name(&"größe/".repeat(30), "12345678901").unwrap();
+        assert!(long.len() == 64 && long.ends_with("-12345678901") && long.is_ascii(), "{long}");
+        assert_eq!(Job::default().session_name(), None);
+    }
 
     #[test]
     fn the_deadline_is_start_and_timeout() {

@@ -22,6 +22,7 @@ use emit::sink::Failure;
 use error::{Code, Error};
 
 pub mod auth;
+pub mod child;
 pub mod claims;
 pub mod cli;
 pub mod command;
@@ -45,7 +46,7 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
-    let shell = guess_format(arguments, env);
+    let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
     process::on_panic(&failure);
@@ -102,8 +103,15 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     }
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
+    let Started { runtime, stop } = started;
+    if matches!(parsed.verb, cli::Verb::Revoke) {
+        return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
+    }
     let config = config::Config::resolve(parsed, env)?;
-    started.runtime.block_on(command::issue::run(config, started.stop)).map(|()| 0)
+    match config.command.clone() {
+        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop)),
+        None => runtime.block_on(command::issue::run(config, stop)).map(|()| 0),
+    }
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.

@@ -40,6 +40,9 @@ impl Stop {
             (SignalKind::hangup(), Code::HungUp),
         ];
         for (kind, code) in kinds {
+            if crate::process::ignores(kind.as_raw_value()) {
+                continue;
+            }
             let mut signals = signal(kind)?;
             let sender = sender.clone();
             tokio::spawn(async move {

@@ -6,8 +6,8 @@ use crate::console;
 use crate::credentials::{Credentials, Variable};
 use crate::emit::{masking, sink};
 use crate::error::Error;
-use crate::http::Client;
 use crate::ledger::Ledger;
+use crate::ledger::state::Entry;
 use crate::secret::Secret;
 use crate::session::{self, Order, Token};
 use crate::stop::Stop;
@@ -19,16 +19,21 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     config.output.format.fits(config.requests.iter().map(|request| &*request.provider).chain(token))?;
     sink::check(&config.output, &config.job)?;
     let server = config.server;
-    let client = Client::new(server.http, stop.clone())?;
-    let vault = Vault::new(client, server.address, server.namespace, server.auth_namespace);
-    let order = Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl };
-    let mut ledger = Ledger::default();
+    let vault = Vault::at(&server, stop.clone())?;
+    let order =
+        Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl, look_up: false };
+    let entry = config.state_file.map(|place| Entry::new(place, &server)).transpose()?;
+    let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));
     }
     let outcome = async {
         let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
+        if let Some(path) = &config.output.file {
+            ledger.file(path.clone());
+        }
+        ledger.write_down()?;
         if session.token_is_idle() {
             ledger.take_back(&vault).await;
         }
@@ -39,6 +44,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     match outcome.await {
         Ok(()) => ledger.hand_over(),
         Err(error) => {
+            config.output.file.iter().for_each(|path| ledger.not_written(path));
             ledger.take_back(&vault).await;
             return Err(error);
         }
@@ -49,7 +55,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
 }
 
 /// The Vault token as the job gets it: later calls of `vault`, `bao`, Terraform and ci-creds use it.
-fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
+pub(super) fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
     let mut variables =
         vec![Variable { name: "VAULT_TOKEN".to_owned(), value: token.secret.clone(), sensitive: true }];
     let plain = [

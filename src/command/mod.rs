@@ -2,3 +2,5 @@
 
 pub mod completions;
 pub mod issue;
+pub mod revoke;
+pub mod run;

@@ -151,6 +151,27 @@ pub enum Error {
         /// Another.
         other: String,
     },
+    /// What only a command needs.
+    #[error("--{0} goes with `-- COMMAND`")]
+    WithoutCommand(&'static str),
+    /// What only printing needs.
+    #[error("--{0} does not go with `-- COMMAND`, which gets the credentials instead of stdout")]
+    WithCommand(&'static str),
+    /// Standard input can't be read twice.
+    #[error("{source_name} is -, but standard input is the command's")]
+    StdinTaken {
+        /// The flag or variable.
+        source_name: String,
+    },
+    /// `auto` outside a job.
+    #[error("{source_name} is auto, but CI_PROJECT_DIR is not set")]
+    NoProjectDir {
+        /// The flag or variable.
+        source_name: String,
+    },
+    /// `revoke` outside a job, without the option.
+    #[error("no state file is named, and CI_PROJECT_DIR is not set")]
+    NoStateFile,
     /// Bytes that are not text.
     #[error(transparent)]
     NotText(#[from] NotText),
@@ -179,6 +200,9 @@ impl Explain for Error {
             | Self::Path { .. }
             | Self::VariableName(_)
             | Self::DangerousName(_)
+            | Self::WithoutCommand(_)
+            | Self::WithCommand(_)
+            | Self::StdinTaken { .. }
             | Self::Twice { .. } => Code::Usage,
             _ => Code::Environment,
         }
@@ -223,6 +247,11 @@ impl Explain for Error {
             Self::VariableName(_) => "use letters, digits and _, and no digit first".to_owned(),
             Self::DangerousName(_) => "choose another name; where this is meant, add --allow-any-name".to_owned(),
             Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
+            Self::WithoutCommand(_) | Self::WithCommand(_) => "leave it out".to_owned(),
+            Self::StdinTaken { .. } => "name a file, or use the variable".to_owned(),
+            Self::NoProjectDir { .. } | Self::NoStateFile => {
+                "name the file with --state-file or CI_CREDS_STATE_FILE".to_owned()
+            }
             Self::NotText(error) => return error.hints(),
         };
         vec![hint]

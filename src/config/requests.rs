@@ -5,30 +5,35 @@ use std::time::Duration;
 use super::lookup::Lookup;
 use super::{Error, names};
 use crate::cli::{Ask, Parsed, Verb, options::shout};
+use crate::job::Job;
 use crate::provider::{Request, Settings};
 
 /// The requests in order, and what the credentials must last.
-pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<(Vec<Request>, Option<Duration>), Error> {
+pub(super) fn all(
+    parsed: &Parsed,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<(Vec<Request>, Option<Duration>), Error> {
     let mut requests = Vec::new();
     let mut min_ttl = None;
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
             min_ttl = lookup.duration("min-ttl")?;
-            requests.push(provider(ask, &lookup)?);
+            requests.push(provider(ask, &lookup, job)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
-        Verb::Login | Verb::Completions(_) => {}
+        Verb::Login | Verb::Revoke | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
-        requests.push(provider(ask, &lookup)?);
+        requests.push(provider(ask, &lookup, job)?);
     }
     no_name_twice(&requests)?;
     Ok((requests, min_ttl))
 }
 
-fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
+fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error> {
     let provider = ask.provider;
     let mut settings = Settings { role: role(ask, lookup)?, ..Settings::default() };
     settings.mount = lookup.text("mount")?.map(|found| found.value);
@@ -51,6 +56,11 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
     for option in provider.options {
         if let Some(found) = lookup.row(&option.opt)? {
             settings.options.push((option.opt.name, found.value));
+        } else if option.opt.name == "role-session-name"
+            && settings.path.is_none()
+            && let Some(name) = job.session_name()
+        {
+            settings.options.push((option.opt.name, name));
         }
     }
     let request = provider.request(&settings);

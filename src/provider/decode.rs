@@ -174,7 +174,7 @@ impl Envelope {
     /// The lease, unless the engine made none.
     pub fn lease(&self) -> Option<Lease> {
         let id = self.lease_id.clone().filter(|id| !id.is_empty())?;
-        Some(Lease { id, renewable: self.renewable })
+        Some(Lease { id, renewable: self.renewable, ttl: Duration::from_secs(self.lease_duration) })
     }
 }
 

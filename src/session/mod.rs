@@ -13,6 +13,8 @@ use crate::vault::{self, Vault};
 
 mod gather;
 mod issue;
+pub mod refresh;
+pub mod renew;
 mod transaction;
 
 pub use transaction::obtain;
@@ -194,4 +196,6 @@ pub struct Order {
     pub requests: Vec<Request>,
     /// What the credentials of each request must last.
     pub min_ttl: Option<Duration>,
+    /// Whether the end of a token that was given matters: it costs a request.
+    pub look_up: bool,
 }

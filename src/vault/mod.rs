@@ -9,8 +9,10 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
+use crate::config::Server;
 use crate::http::{self, Call, Client};
 use crate::secret::Secret;
+use crate::stop::Stop;
 
 mod answer;
 mod data;
@@ -89,6 +91,13 @@ impl Vault {
     /// What tells whether the process was asked to stop.
     pub fn stop(&self) -> &crate::stop::Stop {
         self.client.stop()
+    }
+
+    /// The server of a configuration.
+    pub fn at(server: &Server, stop: Stop) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), stop)?;
+        let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
+        Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
     /// The same server, for taking back: a stop does not end it.
@@ -172,6 +181,22 @@ impl Vault {
             ..self.post("to revoke the token".to_owned(), "auth/token/revoke-self")
         };
         self.ask(ask).await.map(drop)
+    }
+
+    /// `sys/leases/renew`: the seconds from now that were granted, of `seconds` that were asked for.
+    pub async fn renew_lease(&self, token: &Secret, lease: &str, seconds: u64) -> Result<u64, Error> {
+        let fields = vec![
+            ("lease_id".to_owned(), lease.into()),
+            ("increment".to_owned(), Value::Plain(seconds.into())),
+        ];
+        let ask = Ask {
+            token: Some(token),
+            body: Some(Body(fields)),
+            creates: false,
+            namespace: self.namespace.as_deref(),
+            ..self.post(format!("to renew the lease {lease}"), "sys/leases/renew")
+        };
+        self.ask(ask).await.map(|answer| answer.lease_duration)
     }
 
     /// `sys/leases/revoke`, done when it answers.
@@ -281,6 +306,7 @@ impl Vault {
             creates: ask.creates,
             leases: ask.leases,
         };
+        let creates = ask.creates;
         let answer = self.client.send(&call, answer::judge).await?;
         if answer.status == 204 {
             return Ok(Envelope::default());
@@ -317,7 +343,11 @@ impl Vault {
         }
         let envelope = parsed.unwrap_or_default();
         for warning in answer::readable(envelope.warnings.as_deref().unwrap_or_default(), &known) {
-            tracing::warn!("Vault says of {}: {warning}", ask.path);
+            // A renewal's caller judges what was granted.
+            match creates {
+                true => tracing::warn!("Vault says of {}: {warning}", ask.path),
+                false => tracing::debug!("Vault says of {}: {warning}", ask.path),
+            }
         }
         Ok(envelope)
     }
