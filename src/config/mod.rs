@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::job::Job;
 use crate::provider::Request;
 
+mod aws;
 mod error;
 mod login;
 mod lookup;
@@ -78,7 +79,7 @@ impl Config {
         let (requests, min_ttl) = requests::all(parsed, &lookup)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
-        let login = login::login(&lookup, engine_role, job.in_ci)?;
+        let login = login::login(&lookup, engine_role, &job)?;
         let hand_over_token = match hands_over(parsed) {
             true => Some(hand_over(&lookup, &server)?),
             false => None,
