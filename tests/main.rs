@@ -6,6 +6,7 @@ mod failure;
 mod files;
 mod formats;
 mod harness;
+mod logins;
 mod main_job;
 mod network;
 mod sdks;
