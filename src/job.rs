@@ -22,6 +22,10 @@ pub struct Job {
     pub name: Option<(String, String)>,
     /// CI_DEBUG_TRACE: the log shows every command with its values.
     pub debug_trace: bool,
+    /// The ref, where GitLab keeps protected variables from the job: an unprotected one, or a fork's.
+    pub unprotected_ref: Option<String>,
+    /// What identifies the job: project path, job and pipeline id, ref, user.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 impl Job {
@@ -36,6 +40,8 @@ impl Job {
             deadline,
             project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
             name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
+            unprotected_ref: unprotected_ref(&text),
+            facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
         }
     }
@@ -64,6 +70,25 @@ impl Job {
         let rest = self.deadline?.duration_since(time);
         Duration::try_from(rest).ok().filter(|rest| rest.as_secs() > 0)
     }
+}
+
+/// What identifies a job, and the variables that say so.
+const FACTS: &[(&str, &str)] = &[
+    ("project_path", "CI_PROJECT_PATH"),
+    ("job_id", "CI_JOB_ID"),
+    ("pipeline_id", "CI_PIPELINE_ID"),
+    ("ref", "CI_COMMIT_REF_NAME"),
+    ("user", "GITLAB_USER_LOGIN"),
+];
+
+fn unprotected_ref<'a>(text: &impl Fn(&'static str) -> Option<&'a str>) -> Option<String> {
+    text("CI_COMMIT_REF_PROTECTED").filter(|text| *text == "false")?;
+    let name = text("CI_COMMIT_REF_NAME").unwrap_or("a ref");
+    let (from, to) = (text("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"), text("CI_MERGE_REQUEST_PROJECT_PATH"));
+    Some(match (from, to) {
+        (Some(from), Some(to)) if from != to => format!("{name} of the fork {from}"),
+        _ => name.to_owned(),
+    })
 }
 
 #[cfg(test)]

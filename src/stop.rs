@@ -98,8 +98,9 @@ impl Stop {
 
     async fn requested(&self) -> Code {
         let mut receiver = self.0.clone();
-        match receiver.wait_for(Option::is_some).await {
-            Ok(code) => code.unwrap_or(Code::Terminated),
+        let code = receiver.wait_for(Option::is_some).await.map(|code| code.unwrap_or(Code::Terminated));
+        match code {
+            Ok(code) => code,
             // Nobody listens for signals: nobody asks.
             Err(_) => std::future::pending().await,
         }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
@@ -75,7 +75,7 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Client {
     inner: reqwest::Client,
-    settings: std::rc::Rc<Settings>,
+    settings: std::sync::Arc<Settings>,
     names: names::Names,
     stop: Stop,
 }
@@ -101,6 +101,11 @@ impl Client {
     /// What tells whether the process was asked to stop.
     pub fn stop(&self) -> &Stop {
         &self.stop
+    }
+
+    /// A client for other addresses, which heeds the same stop.
+    pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
+        Self::new(settings, self.stop.clone())
     }
 
     /// The same connection, for taking back: it does not heed a stop.
@@ -197,7 +202,10 @@ impl Client {
             request = request.header(reqwest::header::HOST, authority);
         }
         if let Some(body) = &call.body {
-            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.to_vec());
+            if !call.headers.contains_key(CONTENT_TYPE) {
+                request = request.header(CONTENT_TYPE, "application/json");
+            }
+            request = request.body(body.to_vec());
         }
         if !call.creates {
             return self.stop.guard(Duration::ZERO, self.exchange(request, url)).await?;

@@ -152,7 +152,7 @@ fn what_has_no_effect_is_named() {
     let names: Vec<_> = UNSUPPORTED.iter().map(|(x, _)| *x).collect();
     assert_eq!(
         names,
-        ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "WRAP_TTL", "CONFIG_PATH", "TOKEN_PATH"]
+        ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "CONFIG_PATH"]
     );
     for x in names {
         both(x, |give| {

@@ -52,6 +52,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// The root token; `root` when empty.
     pub root_token: String,
+    /// Registers every program in this directory as a plugin of its name.
+    pub plugin_dir: Option<PathBuf>,
 }
 
 /// A running dev server; dropping it stops it.
@@ -139,6 +141,9 @@ impl Server {
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         if !config.is_empty() {
             command.arg(format!("-config={}", dir.join("config.hcl").display()));
+        }
+        if let Some(plugins) = &options.plugin_dir {
+            command.arg(format!("-dev-plugin-dir={}", plugins.display()));
         }
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);

@@ -1,0 +1,3 @@
+//! The HTTP APIs that are not Vault's.
+
+pub mod aws;
