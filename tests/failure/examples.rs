@@ -61,6 +61,11 @@ fn config_errors() -> Vec<(String, Error)> {
     let source_name = text;
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
+        E::WithoutCommand(_) => E::WithoutCommand("refresh"),
+        E::WithCommand(_) => E::WithCommand("output"),
+        E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
+        E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
+        E::NoStateFile => E::NoStateFile,
         E::Address { .. } => E::Address { source_name: source_name(), what: text() },
         E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
