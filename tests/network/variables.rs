@@ -150,10 +150,7 @@ fn the_system_store_can_be_named() {
 fn what_has_no_effect_is_named() {
     let fake = Fake::vault();
     let names: Vec<_> = UNSUPPORTED.iter().map(|(x, _)| *x).collect();
-    assert_eq!(
-        names,
-        ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "CONFIG_PATH"]
-    );
+    assert_eq!(names, ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "CONFIG_PATH"]);
     for x in names {
         both(x, |give| {
             let run = give(one_read(&fake.addr), "1").run().expect(0);
