@@ -38,10 +38,10 @@ impl Job {
         Self {
             in_ci: text("CI").is_some_and(|text| text != "false"),
             deadline,
-            unprotected_ref: unprotected_ref(&text),
-            facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
             project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
             name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
+            unprotected_ref: unprotected_ref(&text),
+            facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
         }
     }

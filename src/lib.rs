@@ -4,15 +4,15 @@
 //! Data flows one way:
 //!
 //! ```text
-//! cli, env → config → session (auth → vault → provider) → emit
-//!                              http lies under vault
+//! cli, env → config → session (auth → vault, cloud → provider) → emit
+//!                              http lies under vault and cloud
 //! ```
 //!
 //! * [`cli`] is what may be typed, [`env`](mod@env) what is set; [`config`] alone knows which wins.
 //! * [`auth`] and [`provider`] are tables: a login says what it needs and what it sends, a cloud says what it reads
 //!   and which variables that becomes. Neither touches the network.
 //! * [`session`] carries them out as a transaction; [`ledger`] knows what must be taken back when it fails.
-//! * [`vault`] speaks Vault's API, [`http`] is the one way out.
+//! * [`vault`] speaks Vault's API, [`cloud`] the APIs that are not Vault's, [`http`] is the one way out.
 //! * [`emit`] turns credentials into bytes, and writes them once.
 //! * [`error`] is how a fault gets its exit code and its remedy.
 

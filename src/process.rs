@@ -17,7 +17,7 @@ static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 /// No core file, no ptrace by others of the same user. Hygiene: where it is not allowed, nothing is lost.
 pub fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let limit = CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core)).clone();
+    let limit = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit });
 }
 
@@ -25,7 +25,7 @@ pub fn harden() {
 /// the command dumpable by itself, and this process stays as it is: it leaves no core file in between.
 pub fn as_started<T>(start: impl FnOnce() -> T) -> T {
     if let Some(limit) = CORE_LIMIT.get() {
-        let _ = setrlimit(Resource::Core, limit.clone());
+        let _ = setrlimit(Resource::Core, *limit);
     }
     let outcome = start();
     harden();

@@ -8,6 +8,7 @@ mod files;
 mod formats;
 mod harness;
 mod life;
+mod logins;
 mod main_job;
 mod network;
 mod sdks;

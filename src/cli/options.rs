@@ -121,7 +121,7 @@ pub static LOGIN: Group = Group {
             "auth",
             Value("METHOD"),
             Vault(&["AUTH_METHOD"]),
-            "The login: approle, jwt or token [default: by what is there]",
+            "The login: approle, jwt, kubernetes, aws, cert or token [default: by what is there]",
         ),
         opt(
             "auth-role",
@@ -143,12 +143,32 @@ pub static LOGIN: Group = Group {
             "AppRole: the file with the secret_id, - for stdin, instead of VAULT_SECRET_ID",
         ),
         opt(
+            "wrapped-secret-id-file",
+            Value("FILE"),
+            Own,
+            "AppRole: the file with a wrapping token, - for stdin, instead of VAULT_WRAPPED_SECRET_ID",
+        ),
+        opt(
             "id-token-env",
             Value("NAME"),
             Own,
             "JWT: the variable with the ID token [default: VAULT_ID_TOKEN]",
         ),
-        opt("id-token-file", Value("FILE"), Own, "JWT: the file with the ID token, - for stdin"),
+        opt("id-token-file", Value("FILE"), Own, "JWT and Kubernetes: the file with the token, - for stdin"),
+        opt(
+            "aws-source",
+            Value("SOURCE"),
+            Own,
+            "AWS: env, web-identity, profile, container or imds [default: the first that is there]",
+        ),
+        opt("aws-server-id", Value("ID"), Own, "AWS: the mount's iam_server_id_header_value"),
+        opt("aws-sts-region", Value("REGION"), Own, "AWS: the region whose STS Vault asks"),
+        opt(
+            "no-metadata",
+            Switch,
+            Own,
+            "AppRole: issue the secret_id without the job's name in its metadata",
+        ),
     ],
 };
 

@@ -14,6 +14,7 @@ use crate::ledger::state;
 use crate::provider::{Request, Source, Step};
 use crate::secret::Secret;
 
+mod aws;
 mod error;
 mod login;
 mod lookup;
@@ -132,7 +133,7 @@ impl Config {
         let (requests, min_ttl) = requests::all(parsed, &lookup, &job)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
-        let login = login::login(&lookup, engine_role, job.in_ci)?;
+        let login = login::login(&lookup, engine_role, &job)?;
         let command = command(parsed, &lookup)?;
         let takes_stdin =
             |request: &Request| request.from_files.iter().any(|(_, from)| *from == Source::Stdin);

@@ -54,9 +54,7 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
     ("RATE_LIMIT", "a run sends a handful of requests"),
     ("SRV_LOOKUP", "give the address of a node or of the load balancer"),
     ("HEADERS", "no header is added to the requests"),
-    ("WRAP_TTL", "answers are not wrapped"),
     ("CONFIG_PATH", "no configuration file and no token helper is read; set VAULT_TOKEN"),
-    ("TOKEN_PATH", "set VAULT_TOKEN, or use ~/.vault-token"),
 ];
 
 fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {

@@ -12,12 +12,14 @@ use crate::secret::Secret;
 use crate::stop::Stopped;
 use crate::vault::{self, Vault};
 
+mod data;
 mod gather;
 mod issue;
 mod mint;
 pub mod refresh;
 pub mod renew;
 mod transaction;
+mod wrapping;
 
 pub use transaction::obtain;
 
@@ -177,9 +179,9 @@ async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Tok
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
         return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
     };
-    let body = request(login, &gathered)?;
-    let auth = vault.login(login.name(), &login.path(), body).await;
-    let auth = auth.map_err(|error| refused(login, &gathered, error))?;
+    check(vault, login, &gathered).await?;
+    let auth = vault.login(login.name(), &login.path(), request(login, &gathered)).await;
+    let auth = auth.map_err(|error| auth::Error::refused(login, &gathered, error, vault.ahead()))?;
     let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
@@ -192,8 +194,20 @@ async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Tok
     Ok(token)
 }
 
-fn refused(login: &Login, gathered: &Gathered, error: vault::Error) -> Error {
-    auth::Error::refused(login, gathered, error).into()
+/// Finds out what is certain to fail. Where it is a matter of time, Vault's clock counts, not this machine's.
+async fn check(vault: &Vault, login: &Login, gathered: &Gathered) -> Result<(), Error> {
+    let checked = (login.method.check)(login, gathered, vault::now());
+    let Err(auth::Error::Time { .. }) = checked else { return Ok(checked?) };
+    let Some(ahead) = vault.ask_time().await else { return Ok(checked?) };
+    match (login.method.check)(login, gathered, vault::now() - ahead) {
+        Err(auth::Error::Time { source_name, fault, .. }) => {
+            Err(auth::Error::Time { source_name, fault, ahead: Some(ahead) }.into())
+        }
+        checked => {
+            tracing::warn!("this machine's clock is wrong: by Vault's, the ID token is good");
+            Ok(checked?)
+        }
+    }
 }
 
 /// Whether what `request` issues ends with the token that it was read with.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, depends_on_token, gather, issue, log_in};
+use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in};
 use crate::credentials::{Credentials, Life};
+use crate::error::{Code, Explain as _};
 use crate::ledger::Ledger;
 use crate::provider::Request;
 use crate::vault::{self, Vault};
@@ -31,9 +32,12 @@ struct Failure {
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
-    let order = &Order { requests: gather::data(&order.requests)?, ..order.clone() };
+    let order = &Order { requests: data::gather(vault, &order.requests).await?, ..order.clone() };
     let outcome = transaction(vault, order, ledger).await;
-    vault.check_namespaces().await;
+    // Where nobody answers, there is nothing to ask.
+    if outcome.as_ref().err().is_none_or(|error| error.code() != Code::Unreachable) {
+        vault.check_namespaces().await;
+    }
     outcome
 }
 

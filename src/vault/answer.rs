@@ -22,10 +22,19 @@ pub struct Envelope {
     pub data: Option<Data>,
     /// The answer of a login.
     pub auth: Option<Auth>,
+    /// In place of all else, where wrapping was asked for.
+    pub wrap_info: Option<Wrapped>,
     /// Remarks, such as a TTL that was capped.
     pub warnings: Option<Vec<String>>,
     /// What went wrong; also empty.
     pub errors: Option<Vec<String>>,
+}
+
+/// An answer that is kept inside a token.
+#[derive(Debug, Deserialize)]
+pub struct Wrapped {
+    /// The wrapping token.
+    pub token: Secret,
 }
 
 /// A token, just issued or renewed.

@@ -1,9 +1,9 @@
 //! Vault's HTTP API in Vault's words. What is sent, and what is known to be secret in it, is said here once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -15,12 +15,15 @@ use crate::secret::Secret;
 use crate::stop::Stop;
 
 mod answer;
+mod clock;
 mod data;
 mod error;
+mod secret_id;
 
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
+pub use secret_id::SecretId;
 
 /// How long the server's health is waited for.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -33,6 +36,8 @@ pub struct Vault {
     auth_namespace: Option<String>,
     /// Secrets that were sent: a server may say them back in an error.
     known: RefCell<Vec<Secret>>,
+    /// How far this machine's clock is ahead of the server's, by the last answer.
+    ahead: Cell<Option<SignedDuration>>,
 }
 
 /// The JSON object of a request.
@@ -89,12 +94,19 @@ struct Ask<'a> {
     creates: bool,
     leases: bool,
     namespace: Option<&'a str>,
+    /// The answer shall come wrapped, for this long.
+    wrap_ttl: Option<Duration>,
 }
 
 impl Vault {
     /// Nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
-        Self { client, base, namespace, auth_namespace, known: RefCell::default() }
+        Self { client, base, namespace, auth_namespace, known: RefCell::default(), ahead: Cell::new(None) }
+    }
+
+    /// What tells whether the process was asked to stop.
+    pub fn stop(&self) -> &crate::stop::Stop {
+        self.client.stop()
     }
 
     /// The server of a configuration.
@@ -112,12 +124,21 @@ impl Vault {
             namespace: self.namespace.clone(),
             auth_namespace: self.auth_namespace.clone(),
             known: RefCell::default(),
+            ahead: Cell::new(None),
         }
     }
 
-    /// The client, for a sibling that goes elsewhere.
+    /// The client, for other servers.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Masks `secret` wherever the server says it back.
+    pub fn hide(&self, secret: &Secret) {
+        let mut known = self.known.borrow_mut();
+        if !known.iter().any(|one| one.reveal() == secret.reveal()) {
+            known.push(secret.clone());
+        }
     }
 
     /// `POST auth/MOUNT/login`.
@@ -128,17 +149,6 @@ impl Vault {
         // With a second factor outstanding, Vault answers with an empty one.
         let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
         auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
-    }
-
-    /// `POST auth/MOUNT/role/ROLE/secret-id` with the issuing token (vault: `auth/approle`).
-    pub async fn issue_secret_id(&self, issuer: &Secret, mount: &str, role: &str) -> Result<Secret, Error> {
-        let path = format!("auth/{mount}/role/{role}/secret-id");
-        let action = format!("to issue a secret_id at {path}");
-        let ask = Ask { token: Some(issuer), namespace: self.login_namespace(), ..self.post(action, &path) };
-        let action = ask.action.clone();
-        let data = self.ask(ask).await?.data;
-        let secret_id = data.as_ref().and_then(|data| data.field("secret_id")?.text());
-        secret_id.ok_or_else(|| self.not_vault(action, "an answer without a secret_id"))
     }
 
     /// Reads, or writes where `post`, a path that makes credentials.
@@ -314,6 +324,7 @@ impl Vault {
             creates: true,
             leases: false,
             namespace: None,
+            wrap_ttl: None,
         }
     }
 
@@ -335,6 +346,7 @@ impl Vault {
         };
         let creates = ask.creates;
         let answer = self.client.send(&call, answer::judge).await?;
+        self.ahead.set(answer.date.as_deref().and_then(clock::ahead_of).or(self.ahead.get()));
         if answer.status == 204 {
             return Ok(Envelope::default());
         }
@@ -392,17 +404,12 @@ impl Vault {
     }
 
     fn remember(&self, ask: &Ask<'_>) {
-        let mut known = self.known.borrow_mut();
         let fields = ask.body.iter().flat_map(|body| &body.0);
         let sent = fields.filter_map(|(_, value)| match value {
             Value::Secret(secret) => Some(secret),
             Value::Plain(_) => None,
         });
-        for secret in sent.chain(ask.token) {
-            if !known.iter().any(|one| one.reveal() == secret.reveal()) {
-                known.push(secret.clone());
-            }
-        }
+        sent.chain(ask.token).for_each(|secret| self.hide(secret));
     }
 }
 
@@ -425,6 +432,9 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     }
     if let Some(namespace) = ask.namespace {
         headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
+    }
+    if let Some(ttl) = ask.wrap_ttl {
+        headers.insert(HeaderName::from_static("x-vault-wrap-ttl"), ttl.as_secs().into());
     }
     Ok(headers)
 }

@@ -6,10 +6,11 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/hashicorp/vault/api"
 	awsauth "github.com/hashicorp/vault/builtin/credential/aws"
 	awsengine "github.com/hashicorp/vault/builtin/logical/aws"
-	"github.com/hashicorp/vault/api"
 	"github.com/hashicorp/vault/sdk/logical"
 	"github.com/hashicorp/vault/sdk/plugin"
 )
@@ -19,7 +20,15 @@ var plugins = map[string]logical.Factory{
 	"aws-engine": awsengine.Factory,
 }
 
+// A server that is killed can't stop its plugins.
+func leaveWithParent() {
+	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
+	}
+	os.Exit(0)
+}
+
 func main() {
+	go leaveWithParent()
 	meta := &api.PluginAPIClientMeta{}
 	if err := meta.FlagSet().Parse(os.Args[1:]); err != nil {
 		log.Fatal(err)

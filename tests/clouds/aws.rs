@@ -47,7 +47,7 @@ struct World {
 fn world() -> Option<&'static World> {
     static WORLD: OnceLock<Option<World>> = OnceLock::new();
     let make = || {
-        let plugin_dir = Some(plugins::aws()?);
+        let plugin_dir = Some(plugins::aws_plugins()?);
         let bin = python("test-sdks", &file("sdks/requirements.txt"))?;
         let (strict, open) = (Moto::start(&bin, "strict"), Moto::start(&bin, "open"));
         let server = Server::start(&Options { plugin_dir, root_token: secret(), ..Options::default() });

@@ -135,10 +135,10 @@ fn a_database_user_for_psql_who_is_gone_afterwards() {
     let Some(postgres) = Postgres::start() else { return };
     let Some(psql) = require("psql") else { return };
     let space = Space::new();
-    let mount = postgres.mount(&space, 0.0);
-    let policy = space.may_read(&[&format!("{mount}/creds/ci")]);
+    let mount = postgres.mount(&space, 1, 0.0);
+    let policy = space.may_read(&[&format!("{mount}/creds/ci0")]);
     let login = space.approle("web", json!({"token_policies": policy, "token_ttl": "10m"}));
-    let read = ["read", &format!("{mount}/creds/ci"), "PGUSER=username", "PGPASSWORD=password"];
+    let read = ["read", &format!("{mount}/creds/ci0"), "PGUSER=username", "PGPASSWORD=password"];
     let query = "SELECT count(*) FROM pg_roles WHERE rolname = current_user AND rolvaliduntil IS NOT NULL";
     let command = Cmd::new(read).args(["--"]).args([psql.as_os_str()]);
     let port = postgres.port.to_string();

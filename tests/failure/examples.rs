@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ci_creds::claims::Unusable;
+use ci_creds::cloud::aws;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::vault::{Advised, Said};
@@ -29,10 +31,18 @@ macro_rules! examples {
 
 /// All examples of all modules.
 pub(super) fn all() -> Vec<(String, Error)> {
-    [config_errors(), auth_errors(), vault_errors(), http_errors(), session_errors(), output_errors()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        config_errors(),
+        auth_errors(),
+        aws_errors(),
+        vault_errors(),
+        http_errors(),
+        session_errors(),
+        output_errors(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn text() -> String {
@@ -54,7 +64,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::NoAddress => E::NoAddress,
         E::NoApplication => E::NoApplication,
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
-        E::WithCommand(_) => E::WithCommand("format"),
+        E::WithCommand(_) => E::WithCommand("output"),
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
         E::NoStateFile => E::NoStateFile,
@@ -67,10 +77,16 @@ fn config_errors() -> Vec<(String, Error)> {
         E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },
         E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
         E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
-        E::NoLogin => E::NoLogin,
+        E::NoLogin { .. } => E::NoLogin { unprotected: Some(text()) },
+        E::NoLoginRole { .. } => E::NoLoginRole { method: "Kubernetes" },
+        E::AwsSource { .. } => E::AwsSource { source_name: source_name(), by_flag: true },
         E::Ambiguous { .. } => E::Ambiguous { one: text(), other: text() },
-        E::MissingIngredient { .. } => E::MissingIngredient { method: "jwt" },
-        E::NamedTokenUnset { .. } => E::NamedTokenUnset { source_name: source_name(), variable: text() },
+        E::MissingIngredient { .. } => E::MissingIngredient {
+            method: "JWT", what: "an ID token", remedy: "x", unprotected: None
+        },
+        E::NamedTokenUnset { .. } => E::NamedTokenUnset {
+            source_name: source_name(), variable: text(), unprotected: None
+        },
         E::NoAppRole => E::NoAppRole,
         E::NoRole { .. } => E::NoRole { provider: "aws" },
         E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },
@@ -89,7 +105,25 @@ fn auth_errors() -> Vec<(String, Error)> {
     examples!(auth::Error {
         E::Ingredient { .. } =>
             E::Ingredient { what: "the ID token", source_name: text(), reason: text(), hint: text() },
+        E::Time { .. } => E::Time { source_name: text(), fault: Unusable::Expired(600), ahead: None },
+        E::Intercepted { .. } =>
+            E::Intercepted { source_name: text(), reason: text(), foreign: true, path: text() },
+        E::Aws(_) => E::Aws(aws::Error::Nothing),
         E::Vault(_) => E::Vault(refused().into()),
+    })
+}
+
+fn aws_errors() -> Vec<(String, Error)> {
+    use aws::Error as E;
+    examples!(aws::Error {
+        E::Nothing => E::Nothing,
+        E::Absent { .. } => E::Absent { source_name: "env", needs: "x" },
+        E::Failed { .. } => E::Failed {
+            source_name: "imds", about: "x", named: false, reason: text(), silent: true, code: Code::Environment
+        },
+        E::Unsigned { .. } => E::Unsigned { reason: text() },
+        E::ServerId => E::ServerId,
+        E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
     })
 }
 

@@ -100,7 +100,7 @@ fn two_hundred_megabytes_are_the_same_behind_it() {
         "import os, random\nrandom.seed(3)\nblock = random.randbytes(1 << 20)\nout = os.fdopen(1, 'wb')\n\
          for _ in range({megabytes}): out.write(block)"
     );
-    let script = format!("sleep 1; exec cksum");
+    let script = "sleep 1; exec cksum";
     let alone = crate::support::Cmd::program("/bin/sh")
         .args(["-c", "\"$@\" | cksum", "sh", python.to_str().unwrap(), "-c", &program])
         .env("PATH", "/usr/bin:/bin");

@@ -12,9 +12,10 @@ use crate::support::{Cmd, Postgres, Space, eventually};
 fn a_short_lease_lasts_as_long_as_the_command() {
     let Some(postgres) = Postgres::start() else { return };
     let space = Space::new();
-    let mount = postgres.mount(&space, 0.0);
+    let mount = postgres.mount(&space, 1, 0.0);
     let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
-    let role = json!({"db_name": "pg", "default_ttl": "6s", "max_ttl": "60s", "creation_statements": create});
+    let role =
+        json!({"db_name": "pg0", "default_ttl": "6s", "max_ttl": "60s", "creation_statements": create});
     space.write(&format!("{mount}/roles/short"), role);
     let policy = space.may_read(&[&format!("{mount}/creds/short")]);
     // The token alone would end before the command, too.

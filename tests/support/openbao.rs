@@ -53,7 +53,7 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// The root token; `root` when empty.
     pub root_token: String,
-    /// Every program in here is registered as a plugin, under its file name.
+    /// Registers every program in this directory as a plugin of its name.
     pub plugin_dir: Option<PathBuf>,
 }
 
