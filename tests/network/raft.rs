@@ -72,6 +72,11 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let path = format!("{}/creds/ci", engine.mount);
     let jwt = space.jwt();
     jwt.role("web", json!({"token_policies": [space.may_read(&[&path])], "token_ttl": "1h"}));
+    // A standby that answers by itself may learn of the role a moment later.
+    let role = format!("auth/{}/role/web", jwt.mount);
+    eventually("every node knows the role", || {
+        (0..9).all(|_| cluster.server.api("GET", &role, json!({})).status == 200)
+    });
     let cmd = Cmd::new(["read", &path, "DB_USER=username", "DB_PASSWORD=password", "--format", "json", "-v"])
         .vault(&cluster.server)
         .jwt(&jwt, "web", &jwt::mint(json!({})));

@@ -1,6 +1,7 @@
 //! A standby points to the active node: under rules, for the token travels along.
 
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{one_read, with_jwt};
 use crate::support::fake::redirect;
@@ -91,11 +92,14 @@ fn a_dead_target_means_to_ask_the_first_address_again() {
     with_jwt(&fake.addr).run().expect(0);
     assert_eq!(fake.seen().iter().filter(|seen| seen.is_login()).count(), 4);
     // A read that makes nothing, such as a revocation.
-    let fake = Fake::new(|seen| match seen.number {
-        0 => Reply::Vault,
-        1 => Reply::Json(403, json!({"errors": ["permission denied"]})),
-        2 => redirect("http://127.0.0.1:1/v1/auth/token/revoke-self"),
-        _ => Reply::Vault,
+    let revocations = AtomicUsize::new(0);
+    let fake = Fake::new(move |seen| match (seen.is_login(), seen.is_revocation()) {
+        (true, _) => Reply::Vault,
+        (_, true) if revocations.fetch_add(1, Ordering::SeqCst) == 0 => {
+            redirect("http://127.0.0.1:1/v1/auth/token/revoke-self")
+        }
+        (_, true) => Reply::Vault,
+        _ => Reply::Json(403, json!({"errors": ["permission denied"]})),
     });
     with_jwt(&fake.addr).run().expect(4);
     let revocations = fake.seen().iter().filter(|seen| seen.is_revocation()).count();

@@ -1,6 +1,7 @@
 //! What is repeated, what never is, and for how long.
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -95,10 +96,12 @@ fn an_unknown_name_is_no_connection() {
 
 #[test]
 fn a_revocation_is_repeated_when_its_connection_breaks() {
-    let fake = Fake::new(|seen| match seen.number {
-        1 => Reply::Json(403, json!({"errors": ["permission denied"]})),
-        2 | 3 => Reply::Drop,
-        _ => Reply::Vault,
+    let revocations = AtomicUsize::new(0);
+    let fake = Fake::new(move |seen| match (seen.is_login(), seen.is_revocation()) {
+        (true, _) => Reply::Vault,
+        (_, true) if revocations.fetch_add(1, Ordering::SeqCst) < 2 => Reply::Drop,
+        (_, true) => Reply::Vault,
+        _ => Reply::Json(403, json!({"errors": ["permission denied"]})),
     });
     with_jwt(&fake.addr).run().expect(4);
     assert_eq!(fake.seen().iter().filter(|seen| seen.is_revocation()).count(), 3);
