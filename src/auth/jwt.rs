@@ -63,16 +63,29 @@ fn insight(gathered: &Gathered, error: &vault::Error) -> Insight {
     let token = gathered.get("jwt").filter(|_| error.refusal().is_some());
     let Some(claims) = token.and_then(|token| Claims::of(token).ok()) else { return Insight::default() };
     let named = claim_of(error);
-    let notes = vec![format!("this token says: {}", claims.line(named))];
+    let notes = vec![format!("{} {}", crate::claims::MARK, claims.line(named))];
     let bound = named.filter(|_| error.says("validating claims"));
-    let hints = bound.map(|name| match claims.shown(name) {
+    let bound = bound.map(|name| match claims.shown(name) {
         Some(value) => {
             format!("the role's bound_claims must contain {name}={value}, or run this job where the role allows it")
         }
         None => format!("the role's bound_claims ask for {name}, which this token does not have, or may not show"),
     });
-    Insight { notes, hints: hints.into_iter().collect() }
+    let others = DEMANDS
+        .iter()
+        .filter(|(text, ..)| error.says(text))
+        .filter_map(|(_, claim, hint)| Some(format!("{hint} {}", claims.shown(claim)?)));
+    let hints = bound.into_iter().chain(others).take(1).collect();
+    Insight { notes, hints }
 }
+
+/// What a text of Vault's asks of the role or the mount, with the token's own claim.
+const DEMANDS: &[(&str, &str, &str)] = &[
+    ("no audiences bound", "aud", "the role's bound_audiences must contain"),
+    ("invalid audience", "aud", "the role's bound_audiences must contain the token's aud:"),
+    ("invalid issuer", "iss", "the mount's bound_issuer must be the token's iss:"),
+    ("invalid subject", "sub", "the role's bound_subject must be empty, or the token's sub:"),
+];
 
 /// The claim that `claim "ref" does not match …` names.
 fn claim_of(error: &vault::Error) -> Option<&str> {

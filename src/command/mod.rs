@@ -1,4 +1,5 @@
 //! One file per command: its story from top to bottom.
 
 pub mod completions;
+pub mod doctor;
 pub mod issue;

@@ -27,6 +27,27 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, in_ci: bool)
     Ok(Login { method, mount, role, ingredients })
 }
 
+/// The operator's token, and an ID token if there is one.
+pub(super) fn desk(lookup: &Lookup<'_>, in_ci: bool) -> Result<(Login, Option<Ingredient>), Error> {
+    let seen = Seen::look(lookup, in_ci)?;
+    let token = seen.token.map(value).or(seen.token_file).ok_or(missing("token"))?;
+    let method = auth::find("token").ok_or(missing("token"))?;
+    let ingredients = vec![Ingredient { name: "token", origin: token }];
+    let id_token = seen.id_token.map(|origin| Ingredient { name: "jwt", origin });
+    Ok((Login { method, mount: "token".to_owned(), role: None, ingredients }, id_token))
+}
+
+/// The variables with secrets that are set, by name.
+pub(super) fn secrets(lookup: &Lookup<'_>) -> Result<Vec<super::Source>, Error> {
+    let mut found = Vec::new();
+    for (option, x) in [("secret_id", "SECRET_ID"), ("id_token", "ID_TOKEN"), ("token", "TOKEN")] {
+        if let Some(set) = lookup.vault_variable(x)? {
+            found.push(super::Source { option, value: None, source: set.source });
+        }
+    }
+    Ok(found)
+}
+
 /// What there is to log in with.
 struct Seen {
     role_id: Option<Found>,

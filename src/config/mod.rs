@@ -17,10 +17,12 @@ mod lookup;
 mod names;
 mod requests;
 mod server;
+mod sources;
 
 pub use error::Error;
 pub use lookup::boolean;
 pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+pub use sources::{Source, sources};
 
 use lookup::Lookup;
 
@@ -84,6 +86,27 @@ impl Config {
             false => None,
         };
         Ok(Self { server, login, requests, hand_over_token, min_ttl, output, job })
+    }
+}
+
+/// What doctor needs at the desk: a server, the operator's token, and the ID token to hold against a role.
+#[derive(Debug)]
+pub struct Desk {
+    /// How to reach Vault.
+    pub server: Server,
+    /// The token that looks.
+    pub operator: Login,
+    /// The ID token of a job, where one is given.
+    pub id_token: Option<crate::auth::Ingredient>,
+}
+
+impl Desk {
+    /// Puts flags and environment together.
+    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let server = server::server(&lookup)?;
+        let (operator, id_token) = login::desk(&lookup, Job::of(env).in_ci)?;
+        Ok(Self { server, operator, id_token })
     }
 }
 

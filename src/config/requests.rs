@@ -18,7 +18,7 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<(Vec<Request>,
             requests.push(provider(ask, &lookup)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
-        Verb::Login | Verb::Completions(_) => {}
+        Verb::Login | Verb::Doctor(_) | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };

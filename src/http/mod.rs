@@ -88,6 +88,8 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
     /// The server's clock.
     pub date: Option<String>,
+    /// The server's certificate, DER.
+    pub certificate: Option<Vec<u8>>,
     retry_after: Option<Duration>,
     location: Option<String>,
 }
@@ -240,6 +242,10 @@ impl Client {
         let mut answer = Answer {
             status: response.status().as_u16(),
             date: header(DATE),
+            certificate: response
+                .extensions()
+                .get::<reqwest::tls::TlsInfo>()
+                .and_then(|info| info.peer_certificate().map(<[u8]>::to_vec)),
             retry_after: header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
             location: header(LOCATION),
             body: Zeroizing::default(),
@@ -306,6 +312,18 @@ impl Failed {
 pub fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or("the socket");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+impl Settings {
+    /// The proxy that requests to `url` go through.
+    pub fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = self.proxy.as_ref().filter(|_| !is_loopback(url) && self.unix_socket.is_none())?;
+        let matcher = hyper_util::client::proxy::matcher::Matcher::builder()
+            .all("http://proxy")
+            .no(&*proxy.except)
+            .build();
+        matcher.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
+    }
 }
 
 /// Whether requests to this host never leave the machine.

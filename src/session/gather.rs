@@ -8,34 +8,36 @@ use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
 /// Everything that `login` needs.
-pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
+pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
     for ingredient in &login.ingredients {
-        let value = match &ingredient.origin {
-            Origin::Value { value, .. } => clean(ingredient, value.reveal())?,
-            Origin::File { path, .. } => {
-                let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
-                let text = text.map_err(|cause| {
-                    unusable(
-                        ingredient,
-                        format!("{}: {cause}", path.display()),
-                        "name a file that this job can read",
-                    )
-                })?;
-                clean(ingredient, &text)?
-            }
-            Origin::Stdin { .. } => {
-                let mut text = zeroize::Zeroizing::new(String::new());
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
-                clean(ingredient, &text)?
-            }
-            Origin::Issued { by, role } => issued(vault, login, by, role).await?,
+        let value = match (&ingredient.origin, here(ingredient)?) {
+            (Origin::Issued { by, role }, _) => issued(vault, login, by, role).await?,
+            (_, Some(value)) => value,
+            (_, None) => return Err(unusable(ingredient, "it is not there".to_owned(), "give it a value")),
         };
         gathered.0.push((ingredient.name, value));
     }
     Ok(gathered)
+}
+
+/// The value of an ingredient that needs no request; `None` for one that has to be issued.
+pub fn here(ingredient: &Ingredient) -> Result<Option<Secret>, Error> {
+    let text = match &ingredient.origin {
+        Origin::Value { value, .. } => return clean(ingredient, value.reveal()).map(Some),
+        Origin::File { path, .. } => std::fs::read_to_string(path).map_err(|cause| {
+            let reason = format!("{}: {cause}", path.display());
+            unusable(ingredient, reason, "name a file that this job can read")
+        }),
+        Origin::Stdin { .. } => {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map(|_| text)
+                .map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))
+        }
+        Origin::Issued { .. } => return Ok(None),
+    };
+    clean(ingredient, &zeroize::Zeroizing::new(text?)).map(Some)
 }
 
 async fn issued(vault: &Vault, login: &Login, by: &Secret, role: &str) -> Result<Secret, Error> {

@@ -15,6 +15,8 @@ mod gather;
 mod issue;
 mod transaction;
 
+pub use gather::{all as gather, here as gather_here};
+pub use issue::{allows, one as issue_one};
 pub use transaction::obtain;
 
 /// What a run got.
@@ -150,13 +152,23 @@ impl From<vault::Error> for Error {
 /// Logs in, or takes the token that was given.
 async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Token, Error> {
     let gathered = gather::all(vault, login).await?;
+    enter(vault, login, &gathered, ledger).await
+}
+
+/// Logs in with ingredients that are there: one step, for doctor.
+pub async fn enter(
+    vault: &Vault,
+    login: &Login,
+    gathered: &Gathered,
+    ledger: &mut Ledger,
+) -> Result<Token, Error> {
     let Some(request) = login.method.request else {
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
         return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
     };
-    let body = request(login, &gathered)?;
+    let body = request(login, gathered)?;
     let auth = vault.login(login.name(), &login.path(), body).await;
-    let auth = auth.map_err(|error| refused(login, &gathered, error))?;
+    let auth = auth.map_err(|error| refused(login, gathered, error))?;
     let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),

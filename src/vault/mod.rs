@@ -15,10 +15,12 @@ use crate::secret::Secret;
 mod answer;
 mod data;
 mod error;
+mod look;
 
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
+pub use look::{Health, TokenInfo};
 
 /// How long the server's health is waited for.
 const HEALTH: Duration = Duration::from_secs(2);

@@ -1,0 +1,45 @@
+//! Where everything that is set comes from: doctor's first lines.
+
+use super::lookup::Lookup;
+use super::{Error, login};
+use crate::cli::options::{self, Takes};
+use crate::cli::{Parsed, Verb};
+use crate::env::Env;
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The option, without its dashes.
+    pub option: &'static str,
+    /// What it is set to, if that may be shown.
+    pub value: Option<String>,
+    /// The flag or variable.
+    pub source: String,
+}
+
+/// Options whose values are, or may hold, secrets.
+const HIDDEN: &[&str] = &["role-id", "proxy"];
+
+/// Every option that is given, by a flag or a variable; defaults are not listed.
+pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Source>, Error> {
+    let provider = match &parsed.verb {
+        Verb::Provider(ask) => Some(ask.provider),
+        _ => None,
+    };
+    let lookup =
+        Lookup { flags: &parsed.flags, env, provider: provider.map(|one| one.name), flags_count: true };
+    let groups = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT];
+    let rows = groups.iter().flat_map(|group| group.options);
+    let own = provider.into_iter().flat_map(|one| one.options.iter().map(|option| &option.opt));
+    let mut found = Vec::new();
+    for opt in rows.chain(own).filter(|opt| opt.takes != Takes::Count) {
+        if let Some(set) = lookup.row(opt)? {
+            let shown = !HIDDEN.contains(&opt.name) && !set.value.contains('@');
+            let value =
+                shown.then(|| set.value.chars().filter(|char| !char.is_control()).take(120).collect());
+            found.push(Source { option: opt.name, value, source: set.source });
+        }
+    }
+    found.extend(login::secrets(&lookup)?);
+    Ok(found)
+}
