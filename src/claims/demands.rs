@@ -404,11 +404,14 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
                 change.role.insert("bound_subject".to_owned(), json!(sub));
             }
             ("bound_subject", None) => drop(change.role.insert("bound_subject".to_owned(), json!(""))),
-            ("bound_audiences", Some(aud)) => {
-                let one = aud.as_array().and_then(|list| list.first()).unwrap_or(aud);
-                let mut all = role.list("bound_audiences");
-                all.push(text(one));
-                change.role.insert("bound_audiences".to_owned(), json!(all));
+            ("bound_audiences", aud) => {
+                let one = match aud {
+                    Some(Value::Array(list)) => list.first(),
+                    other => other,
+                };
+                // A token without an aud gets in only where none is bound.
+                let all = one.map(|one| [role.list("bound_audiences"), vec![text(one)]].concat());
+                change.role.insert("bound_audiences".to_owned(), json!(all.unwrap_or_default()));
             }
             ("user_claim", _) => {
                 let known = ["project_path", "project_id", "sub"];

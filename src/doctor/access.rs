@@ -99,11 +99,16 @@ fn allowed<'a>(
     let Some(read) = ways.iter().find(|read| session::allows(of(&read.path), read)) else {
         let read = &request.read;
         let seen = format!("the token may not {} {}", read.capability(), read.path);
-        return Step::fail("policy", Code::Refused, seen).hint(format!(
+        let policy = format!(
             "the policy must have: path \"{}\" {{ capabilities = [\"{}\"] }}",
             read.path,
             read.capability()
-        ));
+        );
+        let shout = crate::cli::options::shout(&request.provider);
+        let mount = format!(
+            "or the engine or its role is another one: CI_CREDS_{shout}_MOUNT, CI_CREDS_{shout}_ROLE"
+        );
+        return Step::fail("policy", Code::Refused, seen).hint(policy).hint(mount);
     };
     let granted = of(&read.path);
     let seen = format!("{} on {}", granted.join(", "), read.path);

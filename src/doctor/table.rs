@@ -108,10 +108,11 @@ fn quoted(value: &Value) -> String {
     value.to_string().replace('\'', "'\\''")
 }
 
-/// A command may be broken only where a blank is as good as a line's end: after a comma between JSON's parts.
+/// A command may be broken only where a blank is as good as a line's end: after a comma between JSON's
+/// parts, and after a pipe.
 fn tied(command: &str) -> String {
     let mut tied = String::new();
-    let (mut in_json, mut in_string, mut escaped) = (false, false, false);
+    let (mut in_json, mut in_string, mut escaped, mut piped) = (false, false, false, false);
     for char in command.chars() {
         match char {
             '"' if !escaped => in_string = !in_string,
@@ -119,7 +120,8 @@ fn tied(command: &str) -> String {
             _ => {}
         }
         escaped = char == '\\' && !escaped;
-        tied.push(if char == ' ' { '\u{a0}' } else { char });
+        tied.push(if char == ' ' && !piped { '\u{a0}' } else { char });
+        piped = char == '|' && !in_string;
         if char == ',' && in_json && !in_string {
             tied.push(' ');
         }

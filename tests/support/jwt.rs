@@ -64,7 +64,7 @@ pub fn claims() -> Value {
 }
 
 /// The configuration of a jwt mount that trusts this key.
-pub(super) fn trust() -> Value {
+pub fn trust() -> Value {
     json!({"jwt_validation_pubkeys": [KEY.public_key_pem()], "bound_issuer": ISSUER})
 }
 
