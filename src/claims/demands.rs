@@ -429,6 +429,7 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
             _ => {}
         }
     }
+    bind_something(&mut change, role, claims);
     if !change.role.is_empty() {
         // A write without them puts the defaults back.
         let kind = if role.globs() { "glob" } else { "string" };
@@ -436,6 +437,27 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
         change.role.insert("bound_claims_type".to_owned(), json!(kind));
     }
     change
+}
+
+/// Vault takes no role that is bound to nothing.
+fn bind_something(change: &mut Change, role: &Role, claims: &Claims) {
+    let now = |name: &str| change.role.get(name).or_else(|| role.role.get(name));
+    let bound = |name: &str| match now(name) {
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+        _ => false,
+    };
+    let any =
+        ["bound_audiences", "bound_subject", "bound_claims", "token_bound_cidrs"].into_iter().any(bound);
+    if any || change.role.is_empty() {
+        return;
+    }
+    let known = ["project_id", "project_path", "sub"];
+    let own = known.into_iter().find_map(|name| Some((name, claims.exact(name)?.as_str()?)));
+    if let Some((name, value)) = own {
+        change.role.insert("bound_claims".to_owned(), json!({name: value}));
+    }
 }
 
 fn part<'a>(change: &'a mut Change, role: &Role, field: &str) -> Option<&'a mut Map<String, Value>> {

@@ -40,6 +40,17 @@ pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Source>, Error> {
             found.push(Source { option: opt.name, value, source: set.source });
         }
     }
+    if let Some(provider) = provider {
+        let own = format!("CI_CREDS_{}_ROLE", options::shout(provider.name));
+        for name in [own.as_str(), "CI_CREDS_ROLE"] {
+            let set = lookup.plain(name)?;
+            found.extend(set.map(|set| Source {
+                option: "role",
+                value: Some(set.value),
+                source: set.source,
+            }));
+        }
+    }
     found.extend(login::secrets(&lookup)?);
     Ok(found)
 }

@@ -28,16 +28,12 @@ pub struct Report {
 pub struct Found {
     count: String,
     first: String,
-    hint: Option<String>,
     code: Code,
 }
 
 impl Explain for Found {
     fn code(&self) -> Code {
         self.code
-    }
-    fn hints(&self) -> Vec<String> {
-        self.hint.iter().cloned().collect()
     }
 }
 
@@ -95,7 +91,6 @@ impl Report {
         Some(Found {
             count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
             first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
-            hint: first.hints.first().map(|hint| spaced(hint)),
             code: first.code,
         })
     }

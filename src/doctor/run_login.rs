@@ -13,10 +13,10 @@ pub(super) fn method(login: &Login, sources: &[Source]) -> Step {
     let named = |option: &str| sources.iter().find(|one| one.option == option).map(|one| one.source.as_str());
     let why = match named("auth") {
         Some(source) => format!("named by {source}"),
-        None => format!("chosen because {} is there", ingredients(login, "there")),
+        None => format!("chosen because {} is there", first(login)),
     };
     if login.method.request.is_none() {
-        return Step::ok("method", format!("the token of {}, {why}", ingredients(login, "")));
+        return Step::ok("method", format!("the token of {}, {why}", first(login)));
     }
     let role = match (&login.role, named("auth-role")) {
         (Some(role), Some(source)) => format!(", role {role} ({source})"),
@@ -40,9 +40,9 @@ pub(super) fn method(login: &Login, sources: &[Source]) -> Step {
     }
 }
 
-fn ingredients(login: &Login, _: &str) -> String {
-    let all: Vec<_> = login.ingredients.iter().map(|one| one.origin.source()).collect();
-    if all.is_empty() { "what it needs".to_owned() } else { all.join(" and ") }
+/// Where the ingredient comes from that decides.
+fn first(login: &Login) -> String {
+    login.ingredients.first().map_or_else(|| "what it needs".to_owned(), |one| one.origin.source())
 }
 
 /// The ID token's claims and times, and its signature. Nothing for other logins.

@@ -21,6 +21,12 @@ pub(super) fn step(rows: &[Row]) -> Step {
         }
         ([row, ..], _) => Step::fail("claims", Code::Refused, refusal(row)),
     };
+    step.seen.push(format!(
+        "{}{}{}",
+        column("  claim", COLUMNS[0] + 1),
+        column("the token", COLUMNS[1] + 1),
+        "the role"
+    ));
     step.seen.extend(rows.iter().map(line));
     let marked = unmet.iter().filter_map(|row| Some(format!("{}: {}", row.claim, row.why.as_ref()?)));
     step.seen.extend(marked);
@@ -44,12 +50,14 @@ fn line(row: &Row) -> String {
         Verdict::Unmet => "✗",
         Verdict::Unknown => "?",
     };
-    let pad = |text: String, width: usize| {
-        let missing = width.saturating_sub(text.chars().count());
-        format!("{text}{}", "\u{a0}".repeat(missing + 1)).replace(' ', "\u{a0}")
-    };
-    let head = pad(format!("{mark} {}", row.claim), COLUMNS[0]);
-    format!("{head} {} {}", pad(row.token.clone(), COLUMNS[1]), row.demand)
+    let claim = column(&format!("{mark} {}", row.claim), COLUMNS[0]);
+    format!("{claim} {} {}", column(&row.token, COLUMNS[1]), row.demand)
+}
+
+/// A cell of the table; it may not be broken at its blanks.
+fn column(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(missing + 1)).replace(' ', "\u{a0}")
 }
 
 /// What can be done without the role.

@@ -82,7 +82,10 @@ fn explained(error: vault::Error, request: &Request, read: &Read) -> Error {
             hints
                 .push("an unknown mount, and a token that has ended, are refused in the same way".to_owned());
         }
-        Some((status, _)) if hints.is_empty() && (status == 404 || error.says("not found")) => {
+        Some((status, _))
+            if hints.is_empty()
+                && (status == 404 || error.says("not found") || error.says("unknown role")) =>
+        {
             hints.push(missing(request));
         }
         _ => {}

@@ -70,7 +70,7 @@ fn cases() -> Vec<Case> {
         (
             json!({"bound_claims": {"environment": "staging", "deployment_tier": "staging"}}),
             json!({}),
-            "environment",
+            "deployment_tier",
         ),
         (
             json!({"bound_claims": {"groups_direct": ["group/admins"]}}),
@@ -135,7 +135,8 @@ fn the_issuer_is_written_without_losing_the_rest() {
     let plain = desk.run().expect(4).stdout;
     assert!(plain.contains("iss does not fit"), "{plain}");
     commands(&plain).iter().for_each(|command| paste(command));
-    assert!(json_report(&desk).first(false).is_none());
+    let report = json_report(&desk);
+    assert!(report.first(false).is_none(), "{plain}\n{:#}", report.body);
 }
 
 #[test]

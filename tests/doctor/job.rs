@@ -111,7 +111,26 @@ const SERVER: &[Case] = &[
         "is sealed",
         Do("unseal it", |w| w.env("VAULT_ADDR", &bao().addr)),
     ),
-    ("CA file", |w| w.env("VAULT_CACERT", "/nowhere.pem"), "tls", "/nowhere.pem", Unset("VAULT_CACERT")),
+    (
+        "CA file",
+        |w| {
+            w.env("VAULT_ADDR", bao().addr.replace("http:", "https:"));
+            w.env("VAULT_CACERT", "/nowhere.pem");
+        },
+        "tls",
+        "/nowhere.pem",
+        Do("VAULT_CACERT", |w| {
+            w.unset("VAULT_CACERT");
+            w.env("VAULT_ADDR", &bao().addr);
+        }),
+    ),
+    (
+        "no TLS there",
+        |w| w.env("VAULT_ADDR", bao().addr.replace("http:", "https:")),
+        "tls",
+        "can't trust",
+        Do("does this address speak TLS", |w| w.env("VAULT_ADDR", &bao().addr)),
+    ),
     (
         "half a client certificate",
         |w| w.env("VAULT_CLIENT_CERT", "/a.pem"),

@@ -103,7 +103,9 @@ pub fn policy(world: &mut World<'_>, hints: &str) {
     let line = Regex::new(r#"path "[^"]+" \{ capabilities = \[[^\]]+\] \}"#).unwrap();
     let lines: Vec<_> = line.find_iter(hints).map(|found| found.as_str()).collect();
     assert!(!lines.is_empty(), "no policy line in {hints}");
-    let body = json!({"policy": lines.join("\n")});
+    let path = format!("sys/policies/acl/{}", world.policy);
+    let before = world.space.server.ok("GET", &path, Value::Null)["data"]["policy"].clone();
+    let body = json!({"policy": format!("{}\n{}", before.as_str().unwrap(), lines.join("\n"))});
     world.space.server.ok("PUT", &format!("sys/policies/acl/{}", world.policy), body);
 }
 
