@@ -187,7 +187,8 @@ fn provider_options(command: Command) -> Command {
             command = command.arg(arg(&option.opt, Some(&name)));
         }
     }
-    groups(with_and(command), Some(&name), &[&options::ENGINE], options::COMMON).after_help(formats(Some(&name)))
+    groups(with_and(command), Some(&name), &[&options::ENGINE], options::COMMON)
+        .after_help(formats(Some(&name)))
 }
 
 fn read_options(command: Command) -> Command {

@@ -104,8 +104,9 @@ impl Desk {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        let server = server::server(&lookup)?;
-        let (operator, id_token) = login::desk(&lookup, Job::of(env).in_ci)?;
+        let in_ci = Job::of(env).in_ci;
+        let server = server::server(&lookup, in_ci)?;
+        let (operator, id_token) = login::desk(&lookup, in_ci)?;
         Ok(Self { server, operator, id_token })
     }
 }
@@ -162,7 +163,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    !matches!(parsed.verb, Verb::Completions(_)) && file(&lookup).ok().flatten().is_none()
+    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_)) && file(&lookup).ok().flatten().is_none()
 }
 
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {

@@ -72,10 +72,11 @@ impl Vault {
         let ask = Ask { method: Method::GET, query: &query, creates: false, ..self.post(action(), HEALTH) };
         let call = Call {
             url: self.url(&ask),
-            headers: headers(&ask),
+            headers: headers(&ask)?,
             body: None,
             method: Method::GET,
             creates: false,
+            leases: false,
         };
         let answer = self.client.send(&call, answer::judge).await?;
         let health = serde_json::from_slice::<Health>(&answer.body);

@@ -25,7 +25,7 @@ fn commands(plain: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut open = false;
     for line in plain.lines() {
-        if let Some((_, start)) = line.split_once("→ if this token should get in: ") {
+        if let Some((_, start)) = line.split_once("→ if this token should get in:") {
             all.push(start.to_owned());
             open = true;
         } else if open && line.starts_with(&" ".repeat(19)) {

@@ -129,7 +129,7 @@ const SERVER: &[Case] = &[
         |w| w.env("VAULT_ADDR", bao().addr.replace("http:", "https:")),
         "tls",
         "can't trust",
-        Do("does this address speak TLS", |w| w.env("VAULT_ADDR", &bao().addr)),
+        Do("does it speak TLS", |w| w.env("VAULT_ADDR", &bao().addr)),
     ),
     (
         "half a client certificate",
