@@ -429,6 +429,12 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
             _ => {}
         }
     }
+    // A command would show who somebody is.
+    let private =
+        |bound: &Value| bound.as_object().is_some_and(|map| map.keys().any(|name| super::is_private(name)));
+    if change.role.get("bound_claims").is_some_and(private) {
+        change.role.remove("bound_claims");
+    }
     bind_something(&mut change, role, claims);
     if !change.role.is_empty() {
         // A write without them puts the defaults back.

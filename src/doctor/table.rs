@@ -66,6 +66,9 @@ fn elsewhere(row: &Row) -> Option<String> {
         ("times", "exp") => Some("take a token that is still alive: log in early in the job".to_owned()),
         ("times", _) => Some("set the clocks of GitLab's and Vault's machines".to_owned()),
         ("bound_audiences", _) => Some(format!("or set aud in the job's id_tokens: to {}", row.demand)),
+        ("bound_claims", claim) if row.demand == "(not shown)" => {
+            Some(format!("the role's bound_claims must contain the token's {claim}, which is not shown here"))
+        }
         ("bound_claims", _) => Some(format!("or run the job where {} is {}", row.claim, row.demand)),
         _ => None,
     }

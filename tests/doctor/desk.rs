@@ -79,7 +79,6 @@ fn cases() -> Vec<Case> {
         ),
         (json!({"bound_claims": {"/x/y/0": "a"}}), json!({"x": {"y": ["b"]}}), "/x/y/0"),
         (json!({"bound_claims": {"customer": "a"}}), json!({}), "customer"),
-        (json!({"bound_claims": {"user_email": "a@example.com"}}), json!({}), "user_email"),
         (json!({"bound_audiences": ["https://other.example.com"]}), json!({}), "aud"),
         (json!({"bound_audiences": []}), json!({}), "aud"),
         (json!({"bound_subject": "project_path:a/b:ref_type:branch:ref:main"}), json!({}), "sub"),
@@ -233,4 +232,18 @@ fn findings_are_remarks_until_strict() {
             report.body
         );
     }
+}
+
+#[test]
+fn who_somebody_is_stays_unsaid() {
+    let space = Space::new();
+    let world = World::new(&space);
+    world.role(json!({"bound_claims": {"user_email": canary::secret(), "ref": "dev"}}));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), jwt::mint(json!({}))).unwrap();
+    let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+    let plain = desk.run().expect(4).stdout;
+    assert_eq!(canary::find(&plain), None, "{plain}");
+    assert!(plain.contains("must contain the token's user_email"), "{plain}");
+    assert_eq!(json_report(&desk).code, 4);
 }
