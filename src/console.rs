@@ -36,11 +36,12 @@ pub fn say(text: &str) {
 /// One line per provider.
 pub fn summary(all: &[Credentials], job: &Job) {
     for one in all {
-        tracing::info!("{}", line(one, job));
+        tracing::info!("{}{}", line(one), rest(one, job));
     }
 }
 
-fn line(one: &Credentials, job: &Job) -> String {
+/// What it is, and its end.
+pub fn line(one: &Credentials) -> String {
     let mut line = one.provider.clone();
     if one.provider == "read" {
         line = format!("{line} {}", one.path);
@@ -52,16 +53,19 @@ fn line(one: &Credentials, job: &Job) -> String {
     if let Some(role) = &one.role {
         line = format!("{line} (role {role})");
     }
+    if let Some(detour) = &one.detour {
+        line = format!("{line}, {detour}");
+    }
     match one.life {
-        Some(life) => {
-            line = format!("{line}, valid {}, until {}", show(life.ttl), life.until);
-            match job.time_after(life.until) {
-                Some(rest) => format!("{line} (the job may run {} longer)", show(rest)),
-                None => line,
-            }
-        }
+        Some(life) => format!("{line}, valid {}, until {}", show(life.ttl), life.until),
         None => format!("{line}, without an end that is known"),
     }
+}
+
+/// How much longer the job may run.
+fn rest(one: &Credentials, job: &Job) -> String {
+    let rest = one.life.and_then(|life| job.time_after(life.until));
+    rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default()
 }
 
 struct Stderr;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cloud::scaleway::Place;
 use crate::secret::Secret;
 
 /// One variable that the job gets.
@@ -24,6 +25,8 @@ pub struct Lease {
     pub id: String,
     /// Whether `sys/leases/renew` can extend it.
     pub renewable: bool,
+    /// How long it was granted for, from the moment of issue; zero where the engine does not say.
+    pub ttl: Duration,
 }
 
 /// How long something is good for.
@@ -35,6 +38,21 @@ pub struct Life {
     pub until: Timestamp,
 }
 
+impl Credentials {
+    /// Brings the variable that tells the end, if there is one, up to date with the effective life.
+    pub fn tell_end(&mut self, variable: Option<&str>) {
+        let Some(life) = self.life else { return };
+        if let Some(told) = self.variables.iter_mut().find(|one| Some(one.name.as_str()) == variable) {
+            told.value = Secret::new(life.until.to_string());
+        }
+    }
+
+    /// Whether it is a set that AWS's SDKs can ask for anew (`--refresh`): temporary keys with an end.
+    pub fn refreshable(&self) -> bool {
+        self.life.is_some() && self.variables.iter().any(|variable| variable.name == "AWS_SESSION_TOKEN")
+    }
+}
+
 /// What one provider gave.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -44,6 +62,8 @@ pub struct Credentials {
     pub role: Option<String>,
     /// The path that was read, mount included.
     pub path: String,
+    /// The verb and path that were used where the usual ones did not do, and why: for the summary.
+    pub detour: Option<String>,
     /// What the cloud calls this key, where the engine says it: for people, in the summary.
     pub label: Option<String>,
     /// In the order in which they are written.
@@ -56,4 +76,36 @@ pub struct Credentials {
     pub life: Option<Life>,
     /// Whether it stays good when the Vault token ends (STS, KV, static keys).
     pub outlives_token: bool,
+    /// What must be deleted at the cloud itself.
+    pub minted: Option<Minted>,
+    /// Values that the job gets in files.
+    pub files: Vec<InFile>,
+}
+
+/// A key that was made at Scaleway with a parent out of Vault.
+#[derive(Debug, Clone)]
+pub struct Minted {
+    /// Its access key.
+    pub key: String,
+    /// The secret key that may delete it; `None` where it has to be read again.
+    pub parent: Option<Secret>,
+    /// What was read for the parent.
+    pub path: String,
+    /// The names that the parent's secret key goes by in the answer.
+    pub fields: Vec<String>,
+    /// Where.
+    pub place: Place,
+    /// When Scaleway ends it.
+    pub ends: Timestamp,
+}
+
+/// A value that goes into a file; the variable gets the path.
+#[derive(Debug, Clone)]
+pub struct InFile {
+    /// The variable.
+    pub name: String,
+    /// What the file holds.
+    pub content: Secret,
+    /// The file, from the moment at which its name is chosen.
+    pub path: std::path::PathBuf,
 }

@@ -68,6 +68,12 @@ impl Env {
         self.0.contains_key(std::ffi::OsStr::new(name))
     }
 
+    /// The variables whose names begin with `prefix`, if they are text and not blank.
+    pub fn texts(&self, prefix: &'static str) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        texts.filter(move |(name, value)| name.starts_with(prefix) && !value.trim().is_empty())
+    }
+
     /// All variables, for a command that is run.
     pub fn all(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.0.iter()

@@ -18,6 +18,10 @@ pub enum Code {
     Unreachable = 5,
     /// The credentials can't be given in this form or place.
     Output = 6,
+    /// The command is there, and can't be run.
+    NotExecutable = 126,
+    /// There is no such command.
+    NotFound = 127,
     /// Stopped by SIGHUP.
     HungUp = 129,
     /// Stopped by SIGINT.

@@ -4,15 +4,15 @@
 //! Data flows one way:
 //!
 //! ```text
-//! cli, env → config → session (auth → vault → provider) → emit
-//!                              http lies under vault
+//! cli, env → config → session (auth → vault, cloud → provider) → emit
+//!                              http lies under vault and cloud
 //! ```
 //!
 //! * [`cli`] is what may be typed, [`env`](mod@env) what is set; [`config`] alone knows which wins.
 //! * [`auth`] and [`provider`] are tables: a login says what it needs and what it sends, a cloud says what it reads
 //!   and which variables that becomes. Neither touches the network.
 //! * [`session`] carries them out as a transaction; [`ledger`] knows what must be taken back when it fails.
-//! * [`vault`] speaks Vault's API, [`http`] is the one way out.
+//! * [`vault`] speaks Vault's API, [`cloud`] the APIs that are not Vault's, [`http`] is the one way out.
 //! * [`emit`] turns credentials into bytes, and writes them once.
 //! * [`error`] is how a fault gets its exit code and its remedy.
 
@@ -22,8 +22,10 @@ use emit::sink::Failure;
 use error::{Code, Error};
 
 pub mod auth;
+pub mod child;
 pub mod claims;
 pub mod cli;
+pub mod cloud;
 pub mod command;
 pub mod config;
 pub mod console;
@@ -46,7 +48,7 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
-    let shell = guess_format(arguments, env);
+    let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
     process::on_panic(&failure);
@@ -56,7 +58,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     let outcome = match cli::parse(arguments) {
         Ok(parsed) => {
             failure = match config::prints(&parsed, env) {
-                true => Failure::new(shell, config::variables(&parsed)),
+                true => Failure::new(shell, config::variables(&parsed, env)),
                 false => Failure::default(),
             };
             process::on_panic(&failure);
@@ -124,12 +126,18 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     }
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
+    let Started { runtime, stop } = started;
     if let cli::Verb::Doctor(doctor) = &parsed.verb {
-        let outcome = command::doctor::run(doctor, parsed, env, started.stop);
-        return started.runtime.block_on(outcome).map(|()| 0);
+        return runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0);
+    }
+    if matches!(parsed.verb, cli::Verb::Revoke) {
+        return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
     }
     let config = config::Config::resolve(parsed, env)?;
-    started.runtime.block_on(command::issue::run(config, started.stop)).map(|()| 0)
+    match config.command.clone() {
+        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop)),
+        None => runtime.block_on(command::issue::run(config, stop)).map(|()| 0),
+    }
 }
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.

@@ -1,6 +1,6 @@
 //! What the process does to itself: it is not dumpable, and a panic ends it like any other failure.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
@@ -11,11 +11,38 @@ use crate::error::Code;
 /// What a panic leaves on stdout; it changes as the command learns what it is about.
 static ON_PANIC: Mutex<Option<Failure>> = Mutex::new(None);
 
+/// The core limit that the process was started with.
+static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
+
 /// No core file, no ptrace by others of the same user. Hygiene: where it is not allowed, nothing is lost.
 pub fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    let limit = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit });
+}
+
+/// Runs `start`, which starts a command, with the core limit that this process was started with. The kernel makes
+/// the command dumpable by itself, and this process stays as it is: it leaves no core file in between.
+pub fn as_started<T>(start: impl FnOnce() -> T) -> T {
+    if let Some(limit) = CORE_LIMIT.get() {
+        let _ = setrlimit(Resource::Core, *limit);
+    }
+    let outcome = start();
+    harden();
+    outcome
+}
+
+/// Whether this process was started with `signal` (by its number) ignored, as `nohup` and shells without job
+/// control do. It then stays ignored, for the command as well. False where the kernel does not say.
+pub fn ignores(signal: i32) -> bool {
+    static IGNORED: OnceLock<u64> = OnceLock::new();
+    // proc_pid_status(5): a mask in hexadecimal, the lowest bit for signal 1.
+    let ignored = IGNORED.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    });
+    (1..=64).contains(&signal) && ignored & (1 << (signal - 1)) != 0
 }
 
 /// Makes a panic print this statement and exit with 1. What was issued then ends with its TTL.
@@ -38,4 +65,25 @@ pub fn on_panic(failure: &Failure) {
         #[allow(clippy::exit, clippy::disallowed_methods)]
         std::process::exit(Code::Bug as i32)
     }));
+}
+
+/// A random byte; 0 where there is none.
+pub fn jitter() -> u8 {
+    let mut byte = [0];
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::NONBLOCK);
+    byte[0]
+}
+
+/// 32 random bytes from the kernel, in hexadecimal.
+pub fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,12 +1,13 @@
 //! Being asked to stop: SIGINT, SIGTERM and SIGHUP become a request that work looks at where it safely can.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::error::{Code, Explain};
 
@@ -39,6 +40,9 @@ impl Stop {
             (SignalKind::hangup(), Code::HungUp),
         ];
         for (kind, code) in kinds {
+            if crate::process::ignores(kind.as_raw_value()) {
+                continue;
+            }
             let mut signals = signal(kind)?;
             let sender = sender.clone();
             tokio::spawn(async move {
@@ -74,10 +78,29 @@ impl Stop {
         }
     }
 
+    /// The outcome of `work`, which may wait for ever (standard input, a FIFO), or [`Stopped`]: the thread that it has
+    /// for itself is then left to the end of the process.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<io::Result<T>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let started = std::thread::Builder::new().spawn(move || {
+            // Nobody waits any longer after a stop.
+            let _ = sender.send(work());
+        });
+        if let Err(error) = started {
+            return Ok(Err(error));
+        }
+        let outcome = self.guard(Duration::ZERO, receiver).await?;
+        Ok(outcome.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())))
+    }
+
     async fn requested(&self) -> Code {
         let mut receiver = self.0.clone();
-        match receiver.wait_for(Option::is_some).await {
-            Ok(code) => code.unwrap_or(Code::Terminated),
+        let code = receiver.wait_for(Option::is_some).await.map(|code| code.unwrap_or(Code::Terminated));
+        match code {
+            Ok(code) => code,
             // Nobody listens for signals: nobody asks.
             Err(_) => std::future::pending().await,
         }

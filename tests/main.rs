@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails is loud")]
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
+mod clouds;
 mod doctor;
 mod failure;
 mod files;
 mod formats;
 mod harness;
+mod life;
+mod logins;
 mod main_job;
 mod network;
 mod sdks;

@@ -3,5 +3,5 @@
 mod failing;
 mod handing_over;
 mod leaving_nothing;
-mod story;
+pub mod story;
 mod working;

@@ -222,12 +222,15 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         provider: "read".to_owned(),
         role: None,
         path: "secret/data/x".to_owned(),
+        detour: None,
         label: None,
         variables: batch.iter().enumerate().map(variable).collect(),
         unsets: vec!["STALE".to_owned(), "ABSENT".to_owned()],
         lease: None,
         life: None,
         outlives_token: true,
+        minted: None,
+        files: Vec::new(),
     };
     (format.encode)(&[credentials], &Options { profile: None, dotenv_limit: 20 }).unwrap().to_vec()
 }

@@ -1,24 +1,50 @@
 //! AppRole: a role_id, and unless the role does without, a secret_id
 //! (Vault's builtin/credential/approle `path_login.go`).
 
-use super::{Error, Gathered, Insight, Login, Method};
-use crate::vault::Body;
+use super::{Gathered, Insight, Login, Method, Need, Origin, PLAIN, Place};
+use crate::vault;
 
 /// `--auth approle`.
 pub(super) static APPROLE: Method = Method {
     name: "approle",
     title: "AppRole",
-    request: Some(request),
-    // A secret_id may be good for one use.
+    needs: &[
+        Need {
+            name: "role_id",
+            what: "a role_id",
+            places: &[Place::Option("role-id")],
+            missing: Some("set VAULT_ROLE_ID or --role-id"),
+        },
+        Need {
+            name: "secret_id",
+            what: "a secret_id",
+            places: &[
+                Place::File("secret-id-file"),
+                Place::Vault("SECRET_ID"),
+                Place::Wrapped(&Place::File("wrapped-secret-id-file")),
+                Place::Wrapped(&Place::Vault("WRAPPED_SECRET_ID")),
+                Place::IssuedBy("TOKEN"),
+            ],
+            // A role with bind_secret_id=false needs none.
+            missing: None,
+        },
+    ],
+    request: Some(|_, gathered| gathered.fields()),
+    // A secret_id may be good for one use, and five wrong ones lock the role.
     repeatable: false,
     refusals: &[
         (
             "invalid role or secret ID",
-            "the secret_id may be used up, expired or another role's; beside a VAULT_TOKEN that may issue secret_ids, \
-             `unset VAULT_SECRET_ID`; and check VAULT_ROLE_ID",
+            "the secret_id may be used up, expired or another role's, or VAULT_ROLE_ID is wrong",
         ),
         ("invalid secret id", "the secret_id may be used up, expired or another role's"),
-        ("missing secret_id", "set VAULT_SECRET_ID or --secret-id-file, or a VAULT_TOKEN that may issue one"),
+        ("invalid role ID", "check VAULT_ROLE_ID"),
+        ("missing role_id", "VAULT_ROLE_ID reached Vault empty"),
+        (
+            "missing secret_id",
+            "set VAULT_SECRET_ID, VAULT_WRAPPED_SECRET_ID or --secret-id-file, or VAULT_TOKEN to a token that may \
+             issue secret_ids",
+        ),
         ("CIDR restrictions", "this runner's address is not among the secret_id's bound CIDRs"),
         (
             "permission denied",
@@ -26,9 +52,24 @@ pub(super) static APPROLE: Method = Method {
              at auth/{mount}: --auth-path or VAULT_AUTH_PATH names another mount",
         ),
     ],
-    insight: |_, _| Insight::default(),
+    insight,
+    ..PLAIN
 };
 
-fn request(_: &Login, gathered: &Gathered) -> Result<Body, Error> {
-    Ok(gathered.fields())
+fn insight(login: &Login, _: &Gathered, error: &vault::Error) -> Insight {
+    let mut hints = Vec::new();
+    let secret_id = login.origin("secret_id");
+    let refused = error.says("invalid role or secret ID") || error.says("invalid secret id");
+    match (secret_id, &login.idle_token) {
+        (Some(Origin::Issued(issuer)), _) if refused => hints.push(format!(
+            "the secret_id was issued for the AppRole {} just now: is VAULT_ROLE_ID that AppRole's role_id?",
+            issuer.role
+        )),
+        (Some(origin), Some(token)) if refused => hints.push(format!(
+            "if {token} is a token that may issue secret_ids, `unset {}`: it comes first, and may be used up",
+            origin.source()
+        )),
+        _ => {}
+    }
+    Insight { notes: Vec::new(), hints }
 }

@@ -1,22 +1,42 @@
 //! JWT: the job's ID token (vault-plugin-auth-jwt `path_login.go`, `claims.go`).
 
-use super::{Error, Gathered, Insight, Login, Method};
-use crate::claims::Claims;
-use crate::vault::{self, Body};
+use jiff::Timestamp;
+
+use super::{Error, Gathered, Insight, Login, Method, Need, PLAIN, Place};
+use crate::claims::{Claims, Unusable};
+use crate::vault;
+
+/// Where an ID token is that somebody asked GitLab for.
+pub const ID_TOKEN: &[Place] =
+    &[Place::File("id-token-file"), Place::Named("id-token-env"), Place::Vault("ID_TOKEN")];
 
 /// `--auth jwt`.
 pub(super) static JWT: Method = Method {
     name: "jwt",
     title: "JWT",
-    request: Some(request),
-    repeatable: true,
+    needs: &[Need {
+        name: "jwt",
+        what: "an ID token",
+        places: &[
+            ID_TOKEN[0],
+            ID_TOKEN[1],
+            ID_TOKEN[2],
+            // In every job of GitLab before 17.
+            Place::Variable("CI_JOB_JWT_V2"),
+            Place::Variable("CI_JOB_JWT"),
+        ],
+        missing: Some(
+            "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or name the token with --id-token-env",
+        ),
+    }],
+    check,
     refusals: &[
         ("missing role", "set VAULT_AUTH_ROLE or --auth-role, or a default_role at auth/{mount}"),
         (
             "could not be found",
             "there is no role {role} at auth/{mount}: check VAULT_AUTH_ROLE and VAULT_AUTH_PATH",
         ),
-        ("role with oidc role_type", "the role must be of role_type jwt, not oidc"),
+        ("role with oidc role_type", "the role {role} must be of role_type jwt, not oidc"),
         (
             "could not load configuration",
             "auth/{mount} is not configured: it needs GitLab's oidc_discovery_url or jwks_url",
@@ -30,7 +50,7 @@ pub(super) static JWT: Method = Method {
             "token is expired",
             "an ID token lives as long as the job may run: log in early; or are the clocks apart?",
         ),
-        ("token not yet valid", "are the clocks of GitLab and Vault apart?"),
+        ("token not yet valid", "compare the clocks of GitLab and Vault"),
         ("invalid issuer", "bound_issuer at auth/{mount} must be the iss of the token, GitLab's own address"),
         (
             "invalid subject",
@@ -41,41 +61,58 @@ pub(super) static JWT: Method = Method {
             "auth/{mount} must use the keys of the GitLab that made the token",
         ),
         ("not found in token", "the role's user_claim must be a claim that the token has"),
+        ("could not be converted to string", "the role's user_claim must name a claim that is text"),
+        ("error converting claim", "the role's user_claim and claim_mappings must name claims that are text"),
+        ("error checking oidc discovery URL", "Vault must reach GitLab's address to get its keys"),
+        ("fetching keys", "Vault must reach GitLab's address to get its keys"),
     ],
     insight,
+    ..PLAIN
 };
 
-fn request(login: &Login, gathered: &Gathered) -> Result<Body, Error> {
-    if let Some(token) = gathered.get("jwt") {
-        let source = login.ingredients.first().map(|one| one.origin.source()).unwrap_or_default();
-        Claims::of(token)
-            .and_then(|claims| claims.check(vault::now()))
-            .map_err(|fault| Error::unusable(&source, &fault))?;
-    }
-    let mut body = gathered.fields();
-    if let Some(role) = &login.role {
-        body.0.push(("role".to_owned(), role.as_str().into()));
-    }
-    Ok(body)
+fn check(login: &Login, gathered: &Gathered, now: Timestamp) -> Result<(), Error> {
+    let Some(token) = gathered.get("jwt") else { return Ok(()) };
+    let source_name = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
+    let checked = Claims::of(token).and_then(|claims| claims.check(now));
+    checked.map_err(|fault| match fault {
+        Unusable::NotAJwt => Error::Ingredient {
+            what: "the ID token",
+            source_name,
+            reason: fault.to_string(),
+            hint: "it takes the token of `id_tokens:` in .gitlab-ci.yml, as it is".to_owned(),
+        },
+        _ => Error::Time { source_name, fault, ahead: None },
+    })
 }
 
-fn insight(gathered: &Gathered, error: &vault::Error) -> Insight {
+fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight {
     let token = gathered.get("jwt").filter(|_| error.refusal().is_some());
     let Some(claims) = token.and_then(|token| Claims::of(token).ok()) else { return Insight::default() };
     let named = claim_of(error);
     let notes = vec![format!("{} {}", crate::claims::MARK, claims.line(named))];
     let bound = named.filter(|_| error.says("validating claims"));
-    let bound = bound.map(|name| match claims.shown(name) {
-        Some(value) => {
-            format!("the role's bound_claims must contain {name}={value}, or run this job where the role allows it")
-        }
-        None => format!("the role's bound_claims ask for {name}, which this token does not have, or may not show"),
-    });
+    let mut hints: Vec<_> = bound
+        .map(|name| match claims.shown(name) {
+            Some(value) => {
+                format!(
+                    "the role's bound_claims must contain {name}={value}, or run this job where the role allows it"
+                )
+            }
+            None => format!("the role's bound_claims ask for {name}, which this token does not have, or may not show"),
+        })
+        .into_iter()
+        .collect();
     let others = DEMANDS
         .iter()
         .filter(|(text, ..)| error.says(text))
         .filter_map(|(_, claim, hint)| Some(format!("{hint} {}", claims.shown(claim)?)));
-    let hints = bound.into_iter().chain(others).take(1).collect();
+    hints.extend(others.take(usize::from(hints.is_empty())));
+    let source = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
+    if source.starts_with("CI_JOB_JWT") && !error.says("claim \"") {
+        hints.push(format!(
+            "{source} is the token of GitLab before 17: give the job `id_tokens: {{VAULT_ID_TOKEN: {{aud: …}}}}` instead"
+        ));
+    }
     Insight { notes, hints }
 }
 

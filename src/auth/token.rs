@@ -1,13 +1,17 @@
 //! Token: one that is given is used as it is, and never revoked.
 
-use super::{Insight, Method};
+use super::{Method, Need, PLAIN, Place};
 
 /// `--auth token`.
-pub(super) static TOKEN: Method = Method {
+pub static TOKEN: Method = Method {
     name: "token",
     title: "token",
+    needs: &[Need {
+        name: "token",
+        what: "a token",
+        places: &[Place::Vault("TOKEN"), Place::VaultFile("TOKEN_PATH"), Place::Home(".vault-token")],
+        missing: Some("set VAULT_TOKEN"),
+    }],
     request: None,
-    repeatable: true,
-    refusals: &[],
-    insight: |_, _| Insight::default(),
+    ..PLAIN
 };

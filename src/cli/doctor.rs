@@ -35,7 +35,7 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = super::with_and(command);
+    let command = command.arg(super::and());
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
     let mut command = super::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);

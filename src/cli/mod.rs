@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::provider::{PROVIDERS, Provider};
@@ -26,6 +27,8 @@ pub enum Verb {
     },
     /// `login`.
     Login,
+    /// `revoke`.
+    Revoke,
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
     /// `completions SHELL`.
@@ -79,6 +82,8 @@ pub struct Parsed {
     pub verb: Verb,
     /// `--and PROVIDER[=ROLE]`, in order; `None` stands for `login`.
     pub and: Vec<Option<Ask>>,
+    /// What stands behind `--`: the command to run; empty where the credentials are printed.
+    pub command: Vec<OsString>,
     /// The options that were given.
     pub flags: Flags,
 }
@@ -123,6 +128,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
         ("read", _) => Verb::Read { path: text("PATH").unwrap_or_default(), names: list("NAME=FIELD") },
         ("login", _) => Verb::Login,
+        ("revoke", _) => Verb::Revoke,
         ("doctor", _) => {
             let doctor = doctor::parsed(matches);
             Verb::Doctor(doctor.map_err(|text| command.error(clap::error::ErrorKind::InvalidValue, text))?)
@@ -137,7 +143,18 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         .map(|text| ask(text))
         .collect::<Result<_, String>>()
         .map_err(|message| command.error(clap::error::ErrorKind::InvalidValue, message))?;
-    Ok(Parsed { verb, and, flags: flags(name, matches) })
+    let words = matches.try_get_many::<OsString>("COMMAND").ok().flatten();
+    let words: Vec<OsString> = words.into_iter().flatten().cloned().collect();
+    if words.is_empty() && has_command(arguments) {
+        // Printed, the credentials would end up in the log.
+        return Err(command.error(ErrorKind::MissingRequiredArgument, "no command stands behind `--`"));
+    }
+    Ok(Parsed { verb, and, command: words, flags: flags(name, matches) })
+}
+
+/// Whether a command is to be run, as far as a line that may not make sense tells.
+pub fn has_command(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|word| word == "--")
 }
 
 /// The whole command line, for parsing, help and completions.
@@ -147,7 +164,8 @@ pub fn command() -> Command {
         .about("Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao")
         .long_about(
             "Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao.\n\n    \
-             eval $(ci-creds exoscale)",
+             eval $(ci-creds exoscale)\n    \
+             ci-creds exoscale -- packer build hello.json",
         )
         .after_help(
             "Every option can come from a variable, named [env: …] in `ci-creds COMMAND --help`; the flag wins.\n\
@@ -165,6 +183,7 @@ pub fn command() -> Command {
     command
         .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
         .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
+        .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
             Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
         )
@@ -220,14 +239,28 @@ fn formats(provider: Option<&str>) -> String {
     })
 }
 
+fn revoke_options(command: Command) -> Command {
+    let rows = ["state-file", "best-effort", "quiet", "verbose"];
+    rows.into_iter().filter_map(options::find).fold(command, |command, row| command.arg(arg(row, None)))
+}
+
 fn with_and(command: Command) -> Command {
-    command.arg(
-        Arg::new("and")
-            .long("and")
-            .value_name("PROVIDER[=ROLE]")
-            .action(ArgAction::Append)
-            .help("Another provider, or `login`, with the same login; all or nothing"),
-    )
+    let command = command.arg(
+        Arg::new("COMMAND")
+            .last(true)
+            .num_args(1..)
+            .value_parser(clap::value_parser!(OsString))
+            .help("Run this with the credentials, and take them back when it has ended"),
+    );
+    command.arg(and())
+}
+
+fn and() -> Arg {
+    Arg::new("and")
+        .long("and")
+        .value_name("PROVIDER[=ROLE]")
+        .action(ArgAction::Append)
+        .help("Another provider, or `login`, with the same login; all or nothing")
 }
 
 fn groups(mut command: Command, provider: Option<&str>, special: &[&Group], common: &[&Group]) -> Command {
@@ -279,8 +312,9 @@ fn ask(text: &str) -> Result<Option<Ask>, String> {
 
 fn flags(command: &str, matches: &ArgMatches) -> Flags {
     let special = crate::provider::find(command).map_or(&[][..], |provider| provider.options);
-    let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT, &options::READ]
+    let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT]
         .into_iter()
+        .chain([&options::COMMAND, &options::REVOKE, &options::READ])
         .flat_map(|group| group.options)
         .chain(special.iter().map(|option| &option.opt));
     let mut flags = HashMap::new();
@@ -328,6 +362,14 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_the_dashes_is_the_commands() {
+        let parsed = parsed("ci-creds read a B=c --no-mask -- sh -c --show -v").unwrap();
+        assert_eq!(parsed.command, ["sh", "-c", "--show", "-v"]);
+        assert_eq!(parsed.flags.one("no-mask"), Some("true"));
+        assert!(parsed.flags.one("show").is_none());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "ci-creds",
@@ -335,6 +377,8 @@ mod tests {
             "ci-creds exoscale --and nope",
             "ci-creds read a",
             "ci-creds aws a b",
+            "ci-creds aws a --",
+            "ci-creds revoke -- sh",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -121,7 +121,7 @@ pub static LOGIN: Group = Group {
             "auth",
             Value("METHOD"),
             Vault(&["AUTH_METHOD"]),
-            "The login: approle, jwt or token [default: by what is there]",
+            "The login: approle, jwt, kubernetes, aws, cert or token [default: by what is there]",
         ),
         opt(
             "auth-role",
@@ -143,12 +143,32 @@ pub static LOGIN: Group = Group {
             "AppRole: the file with the secret_id, - for stdin, instead of VAULT_SECRET_ID",
         ),
         opt(
+            "wrapped-secret-id-file",
+            Value("FILE"),
+            Own,
+            "AppRole: the file with a wrapping token, - for stdin, instead of VAULT_WRAPPED_SECRET_ID",
+        ),
+        opt(
             "id-token-env",
             Value("NAME"),
             Own,
             "JWT: the variable with the ID token [default: VAULT_ID_TOKEN]",
         ),
-        opt("id-token-file", Value("FILE"), Own, "JWT: the file with the ID token, - for stdin"),
+        opt("id-token-file", Value("FILE"), Own, "JWT and Kubernetes: the file with the token, - for stdin"),
+        opt(
+            "aws-source",
+            Value("SOURCE"),
+            Own,
+            "AWS: env, web-identity, profile, container or imds [default: the first that is there]",
+        ),
+        opt("aws-server-id", Value("ID"), Own, "AWS: the mount's iam_server_id_header_value"),
+        opt("aws-sts-region", Value("REGION"), Own, "AWS: the region whose STS Vault asks"),
+        opt(
+            "no-metadata",
+            Switch,
+            Own,
+            "AppRole: issue the secret_id without the job's name in its metadata",
+        ),
     ],
 };
 
@@ -188,10 +208,41 @@ pub static OUTPUT: Group = Group {
             Own,
             "How many variables GitLab takes in a dotenv report [default: 20]",
         ),
+        opt(
+            "state-file",
+            Value("FILE"),
+            Own,
+            "Note in this file what `ci-creds revoke` takes back; auto is $CI_PROJECT_DIR.tmp/ci-creds.state",
+        ),
         opt("show", Switch, Own, "Print secrets to a terminal, or under CI_DEBUG_TRACE"),
         short('q', opt("quiet", Switch, Own, "Print nothing but warnings and errors on stderr")),
         short('v', opt("verbose", Count, Variables::None, "Say what is done; -vv says more")),
     ],
+};
+
+/// What concerns only `-- COMMAND`.
+pub static COMMAND: Group = Group {
+    heading: "Command",
+    options: &[
+        opt("no-mask", Switch, Own, "Leave the command's output alone: do not replace secrets by [MASKED]"),
+        opt(
+            "refresh",
+            Switch,
+            Own,
+            "AWS: let the command ask for fresh credentials whenever the old ones are about to end",
+        ),
+    ],
+};
+
+/// Only `revoke` has these, beside some of the others.
+pub static REVOKE: Group = Group {
+    heading: "Revoke",
+    options: &[opt(
+        "best-effort",
+        Switch,
+        Own,
+        "Succeed when Vault can't be reached or refuses: what is left stays in the file",
+    )],
 };
 
 /// Only `read` has these.
@@ -209,7 +260,7 @@ pub static READ: Group = Group {
 };
 
 /// The groups that every command has.
-pub static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT];
+pub static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT, &COMMAND];
 
 impl Opt {
     /// The variables that are looked at, in order. `provider` names the one that the option belongs to.
@@ -232,7 +283,7 @@ pub fn shout(name: &str) -> String {
 
 /// The row of this name.
 pub fn find(name: &str) -> Option<&'static Opt> {
-    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &READ]
+    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ]
         .iter()
         .flat_map(|group| group.options)
         .find(|opt| opt.name == name)

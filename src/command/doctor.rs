@@ -23,7 +23,8 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             let verb = ask.clone().map_or(Verb::Login, Verb::Provider);
             let what = ask.as_ref().map_or("login", |ask| ask.provider.name);
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
-            let parsed = Parsed { verb, and: parsed.and.clone(), flags: parsed.flags.clone() };
+            let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
+            let parsed = Parsed { verb, and, command: Vec::new(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => job::walk(&mut report, config, &all, doctor.issue, stop).await?,

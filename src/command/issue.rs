@@ -4,10 +4,10 @@
 use crate::config::{Config, HandOver};
 use crate::console;
 use crate::credentials::{Credentials, Variable};
-use crate::emit::{masking, sink};
+use crate::emit::{masking, private, sink};
 use crate::error::Error;
-use crate::http::Client;
 use crate::ledger::Ledger;
+use crate::ledger::state::Entry;
 use crate::secret::Secret;
 use crate::session::{self, Order, Token};
 use crate::stop::Stop;
@@ -18,19 +18,27 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let token = config.hand_over_token.iter().map(|_| "login");
     config.output.format.fits(config.requests.iter().map(|request| &*request.provider).chain(token))?;
     sink::check(&config.output, &config.job)?;
+    let keeps_files = config.makes_files() && config.state_file.is_none();
     let server = config.server;
-    let client = Client::new(server.http, stop.clone())?;
-    let vault = Vault::new(client, server.address, server.namespace, server.auth_namespace);
-    let order = Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl };
-    let mut ledger = Ledger::default();
+    let vault = Vault::at(&server, stop.clone())?;
+    let order =
+        Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl, look_up: false };
+    let entry = config.state_file.map(|place| Entry::new(place, &server)).transpose()?;
+    let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));
     }
     let outcome = async {
+        private::name(&mut session.credentials, &config.file_folder, &mut ledger)?;
         let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
+        if let Some(path) = &config.output.file {
+            ledger.file(path.clone());
+        }
+        ledger.write_down()?;
+        private::write(&session.credentials)?;
         if session.token_is_idle() {
-            ledger.take_back(&vault).await;
+            ledger.end(&vault.unstoppable(), &session.token.secret).await;
         }
         // The last moment at which a stop can still mean that nothing was given.
         stop.check()?;
@@ -39,17 +47,23 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     match outcome.await {
         Ok(()) => ledger.hand_over(),
         Err(error) => {
+            config.output.file.iter().for_each(|path| ledger.not_written(path));
             ledger.take_back(&vault).await;
             return Err(error);
         }
     }
     console::summary(&session.credentials, &config.job);
+    if keeps_files {
+        tracing::warn!(
+            "nobody removes the file again: add --state-file auto and `ci-creds revoke`, or use `-- COMMAND`"
+        );
+    }
     masking::advice(&session.credentials).iter().for_each(|line| tracing::debug!("{line}"));
     Ok(())
 }
 
 /// The Vault token as the job gets it: later calls of `vault`, `bao`, Terraform and ci-creds use it.
-fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
+pub(super) fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
     let mut variables =
         vec![Variable { name: "VAULT_TOKEN".to_owned(), value: token.secret.clone(), sensitive: true }];
     let plain = [
@@ -70,11 +84,14 @@ fn token_credentials(token: &Token, hand_over: &HandOver) -> Credentials {
         provider: "login".to_owned(),
         role: None,
         path: "auth/token".to_owned(),
+        detour: None,
         label: None,
         variables,
         unsets,
         lease: None,
         life: token.life,
         outlives_token: false,
+        minted: None,
+        files: Vec::new(),
     }
 }

@@ -3,3 +3,5 @@
 pub mod completions;
 pub mod doctor;
 pub mod issue;
+pub mod revoke;
+pub mod run;

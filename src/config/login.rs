@@ -1,145 +1,244 @@
-//! Which login: the one that is named, else the first row of the table whose variables are there.
+//! Which login: the one that is named, else the first row of the table whose variables are there. Then what it needs,
+//! from the places where that may be.
 
-use super::Error;
+use std::path::{Path, PathBuf};
+
 use super::lookup::{Found, Lookup};
-use crate::auth::{self, Ingredient, Login, Method, Origin};
+use super::{Error, aws};
+use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
+use crate::job::Job;
 use crate::secret::Secret;
 
+/// The logins that need not be named, by what shows that they are meant.
+const TABLE: &[(&[Place], &str)] = &[
+    (ROLE_ID, "approle"),
+    (ID_TOKEN, "jwt"),
+    (TOKEN, "token"),
+    // Nobody asked for these: GitLab before 17 puts them into every job.
+    (&[Place::Variable("CI_JOB_JWT_V2"), Place::Variable("CI_JOB_JWT")], "jwt"),
+    (&[Place::Home(".vault-token")], "token"),
+];
+const ROLE_ID: &[Place] = &[Place::Option("role-id")];
+const TOKEN: &[Place] = &[Place::Vault("TOKEN")];
+
 /// `engine_role`: the ROLE of the first provider; teams give the login role and the engine role one name.
-pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, in_ci: bool) -> Result<Login, Error> {
-    let seen = Seen::look(lookup, in_ci)?;
-    let method = method(lookup, &seen)?;
-    let role = lookup.text("auth-role")?.map(|found| found.value);
-    let mount = lookup.text("auth-path")?.map(|found| found.value);
-    let mount = mount.as_deref().map(|mount| mount.trim_matches('/').trim_start_matches("auth/"));
-    let mount = mount.filter(|mount| !mount.is_empty()).unwrap_or(method.name).to_owned();
-    let ingredients = match method.name {
-        "approle" => approle(seen, role.as_deref().or(engine_role))?,
-        "jwt" => vec![Ingredient {
-            name: "jwt",
-            origin: seen.id_token.or(seen.old_id_token).ok_or(missing("jwt"))?,
-        }],
-        _ => {
-            let token = seen.token.map(value).or(seen.token_file).ok_or(missing("token"))?;
-            vec![Ingredient { name: "token", origin: token }]
+pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -> Result<Login, Error> {
+    let role = lookup.text("auth-role")?.map(|found| found.value.trim().to_owned());
+    let mount = mount(lookup)?;
+    let search = Search { lookup, role: role.as_deref(), engine_role, job };
+    let method = search.method()?;
+    if method.needs_role && role.is_none() {
+        return Err(Error::NoLoginRole { method: method.title });
+    }
+    let mut ingredients = Vec::new();
+    for need in method.needs {
+        if let Some(origin) = search.need(need)? {
+            ingredients.push(Ingredient { name: need.name, origin });
+        } else if let Some(remedy) = need.missing {
+            return Err(Error::MissingIngredient {
+                method: method.title,
+                what: need.what,
+                remedy,
+                unprotected: job.unprotected_ref.clone(),
+            });
         }
-    };
-    Ok(Login { method, mount, role, ingredients })
+    }
+    let issued = ingredients.iter().any(|one| matches!(one.origin, Origin::Issued(_)));
+    let idle_token = search.first(TOKEN)?.filter(|_| !issued && method.request.is_some());
+    Ok(Login {
+        method,
+        mount: mount.unwrap_or_else(|| method.name.to_owned()),
+        role,
+        ingredients,
+        idle_token: idle_token.map(|origin| origin.source()),
+    })
 }
 
 /// The operator's token, and an ID token if there is one.
-pub(super) fn desk(lookup: &Lookup<'_>, in_ci: bool) -> Result<(Login, Option<Ingredient>), Error> {
-    let seen = Seen::look(lookup, in_ci)?;
-    let token = seen.token.map(value).or(seen.token_file).ok_or(missing("token"))?;
-    let method = auth::find("token").ok_or(missing("token"))?;
-    let ingredients = vec![Ingredient { name: "token", origin: token }];
-    let id_token = seen.id_token.map(|origin| Ingredient { name: "jwt", origin });
-    Ok((Login { method, mount: "token".to_owned(), role: None, ingredients }, id_token))
+pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingredient>), Error> {
+    let search = Search { lookup, role: None, engine_role: None, job };
+    let method = &auth::TOKEN;
+    let mut ingredients = Vec::new();
+    for need in method.needs {
+        let origin = search.need(need)?.ok_or(Error::MissingIngredient {
+            method: method.title,
+            what: need.what,
+            remedy: need.missing.unwrap_or_default(),
+            unprotected: job.unprotected_ref.clone(),
+        })?;
+        ingredients.push(Ingredient { name: need.name, origin });
+    }
+    let id_token = search.first(ID_TOKEN)?.map(|origin| Ingredient { name: "jwt", origin });
+    let mount = method.name.to_owned();
+    Ok((Login { method, mount, role: None, ingredients, idle_token: None }, id_token))
 }
 
-/// The variables with secrets that are set, by name.
-pub(super) fn secrets(lookup: &Lookup<'_>) -> Result<Vec<super::Source>, Error> {
-    let mut found = Vec::new();
-    for (option, x) in [("secret_id", "SECRET_ID"), ("id_token", "ID_TOKEN"), ("token", "TOKEN")] {
-        if let Some(set) = lookup.vault_variable(x)? {
-            found.push(super::Source { option, value: None, source: set.source });
+/// The variables that logins take their needs from, by name: nothing of their values.
+pub(super) fn secrets(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
+    let places = METHODS.iter().flat_map(|method| method.needs).flat_map(|need| need.places);
+    let mut found: Vec<super::Setting> = Vec::new();
+    for place in places {
+        let place = if let Place::Wrapped(inside) = place { inside } else { place };
+        let set = match place {
+            Place::Vault(x) | Place::VaultFile(x) | Place::IssuedBy(x) => lookup.vault_variable(x)?,
+            Place::Variable(name) => lookup.plain(name)?,
+            // Options are listed among the options.
+            _ => None,
+        };
+        if let Some(set) = set.filter(|set| found.iter().all(|one| one.source != set.source)) {
+            found.push(super::Setting { option: "", value: None, source: set.source });
         }
     }
     Ok(found)
 }
 
-/// What there is to log in with.
-struct Seen {
-    role_id: Option<Found>,
-    secret_id: Option<Origin>,
-    id_token: Option<Origin>,
-    old_id_token: Option<Origin>,
-    token: Option<Found>,
-    token_file: Option<Origin>,
+/// Where the method is mounted, if it is said; `auth/jwt/` is `jwt`.
+fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
+    let Some(found) = lookup.text("auth-path")? else { return Ok(None) };
+    let mount = found.value.trim().trim_matches('/').trim_start_matches("auth/").to_owned();
+    if mount.split('/').any(is_odd) {
+        let wanted = "the mount of an auth method, such as jwt or auth/team/jwt";
+        return Err(Error::Value { source_name: found.source, wanted, by_flag: found.by_flag });
+    }
+    Ok(Some(mount))
 }
 
-impl Seen {
-    fn look(lookup: &Lookup<'_>, in_ci: bool) -> Result<Self, Error> {
-        let old = match lookup.plain("CI_JOB_JWT_V2")? {
-            Some(found) => Some(found),
-            None => lookup.plain("CI_JOB_JWT")?,
-        };
-        let home = lookup.plain("HOME")?.filter(|_| !in_ci);
-        let token_file = home
-            .map(|home| std::path::Path::new(&home.value).join(".vault-token"))
-            .filter(|path| path.is_file());
-        let secret_id_file = lookup.text("secret-id-file")?.map(file);
-        Ok(Self {
-            role_id: lookup.text("role-id")?,
-            secret_id: match secret_id_file {
-                Some(origin) => Some(origin),
-                None => lookup.vault_variable("SECRET_ID")?.map(value),
+/// Whether Vault would read a path with this part as another path.
+fn is_odd(part: &str) -> bool {
+    matches!(part, "" | "." | "..") || part.chars().any(|char| char.is_control() || char.is_whitespace())
+}
+
+/// Looks into places.
+struct Search<'a> {
+    lookup: &'a Lookup<'a>,
+    role: Option<&'a str>,
+    engine_role: Option<&'a str>,
+    job: &'a Job,
+}
+
+impl Search<'_> {
+    /// The login that is named, else the first row of the table that applies.
+    fn method(&self) -> Result<&'static Method, Error> {
+        if let Some(named) = self.lookup.text("auth")? {
+            let known = auth::find(named.value.trim());
+            return known.ok_or(Error::Method { source_name: named.source, by_flag: named.by_flag });
+        }
+        if let (Some(role_id), Some(id_token)) = (self.first(ROLE_ID)?, self.first(ID_TOKEN)?) {
+            return Err(Error::Ambiguous { one: role_id.source(), other: id_token.source() });
+        }
+        for (places, name) in TABLE {
+            if let (Some(origin), Some(method)) = (self.first(places)?, auth::find(name)) {
+                let source = origin.source();
+                if source.starts_with("CI_JOB_JWT") {
+                    tracing::warn!(
+                        "{source} is gone from GitLab 17 on: give the job `id_tokens: {{VAULT_ID_TOKEN: {{aud: …}}}}`"
+                    );
+                }
+                return Ok(method);
+            }
+        }
+        Err(Error::NoLogin { unprotected: self.job.unprotected_ref.clone() })
+    }
+
+    /// Where a need is met: flags come before variables.
+    fn need(&self, need: &Need) -> Result<Option<Origin>, Error> {
+        let flags = |place: &&Place| self.is_flag(place);
+        if let Some(place) = need.places.iter().find(flags) {
+            return self.look(place);
+        }
+        self.first(need.places)
+    }
+
+    fn first(&self, places: &[Place]) -> Result<Option<Origin>, Error> {
+        for place in places {
+            if let Some(origin) = self.look(place)? {
+                return Ok(Some(origin));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_flag(&self, place: &Place) -> bool {
+        match place {
+            Place::Option(name) | Place::File(name) | Place::Named(name) => {
+                self.lookup.flags.one(name).is_some()
+            }
+            Place::Wrapped(place) => self.is_flag(place),
+            _ => false,
+        }
+    }
+
+    fn look(&self, place: &Place) -> Result<Option<Origin>, Error> {
+        let lookup = self.lookup;
+        Ok(match place {
+            Place::Option(name) => lookup.text(name)?.map(value),
+            Place::File(name) => lookup.text(name)?.map(file),
+            Place::Named(name) => match lookup.text(name)? {
+                None => None,
+                Some(named) => {
+                    let found = lookup.plain(named.value.trim())?.ok_or(Error::NamedTokenUnset {
+                        source_name: named.source,
+                        variable: named.value,
+                        unprotected: self.job.unprotected_ref.clone(),
+                    })?;
+                    Some(value(found))
+                }
             },
-            id_token: id_token(lookup)?,
-            old_id_token: old.map(value),
-            token: lookup.vault_variable("TOKEN")?,
-            token_file: token_file.map(|path| Origin::File { path, source: "~/.vault-token".to_owned() }),
+            Place::Vault(x) => lookup.vault_variable(x)?.map(value),
+            Place::VaultFile(x) => lookup.vault_variable(x)?.map(file),
+            Place::Variable(name) => lookup.plain(name)?.map(value),
+            Place::Home(name) => self.home(name)?,
+            Place::Path(path) => Some(Origin::File { path: path.into(), source: (*path).to_owned() }),
+            Place::Wrapped(place) => self
+                .look(place)?
+                .map(|token| Origin::Wrapped { token: token.into(), role: self.role.map(str::to_owned) }),
+            Place::IssuedBy(x) => match lookup.vault_variable(x)? {
+                None => None,
+                Some(token) => Some(Origin::Issued(self.issuer(token)?)),
+            },
+            Place::Connection(name) => {
+                lookup.text(name)?.map(|found| Origin::Connection { source: found.source })
+            }
+            Place::AwsIdentity => Some(Origin::Signed(aws::identity(lookup)?.into())),
+        })
+    }
+
+    fn home(&self, name: &str) -> Result<Option<Origin>, Error> {
+        let home = self.lookup.plain("HOME")?.filter(|_| !self.job.in_ci);
+        let path: Option<PathBuf> = home.map(|home| Path::new(&home.value).join(name));
+        let path = path.filter(|path| path.is_file());
+        Ok(path.map(|path| Origin::File { path, source: format!("~/{name}") }))
+    }
+
+    /// Split custody: the runner has the role_id, a variable the token that issues the secret_id.
+    fn issuer(&self, token: Found) -> Result<Issuer, Error> {
+        let role = self.role.or(self.engine_role).ok_or(Error::NoAppRole)?.to_owned();
+        if role.contains('/') || is_odd(&role) {
+            return Err(Error::Path { what: "the AppRole's name".to_owned(), path: role });
+        }
+        let without = self.lookup.switch("no-metadata")?;
+        let wrap_ttl = match self.lookup.vault_variable("WRAP_TTL")? {
+            None => None,
+            Some(found) => Some(crate::duration::parse(&found.value).ok_or(Error::Value {
+                source_name: found.source,
+                wanted: "a duration such as 60s or 5m",
+                by_flag: false,
+            })?),
+        };
+        Ok(Issuer {
+            token: Secret::new(token.value),
+            source: token.source,
+            role,
+            metadata: if without { Vec::new() } else { self.job.facts.clone() },
+            wrap_ttl: wrap_ttl.filter(|ttl| !ttl.is_zero()),
         })
     }
 }
 
-fn id_token(lookup: &Lookup<'_>) -> Result<Option<Origin>, Error> {
-    if let Some(found) = lookup.text("id-token-file")? {
-        return Ok(Some(file(found)));
-    }
-    if let Some(named) = lookup.text("id-token-env")? {
-        let found = lookup.plain(named.value.trim())?;
-        return match found {
-            Some(found) => Ok(Some(value(found))),
-            None => Err(Error::NamedTokenUnset { source_name: named.source, variable: named.value }),
-        };
-    }
-    Ok(lookup.vault_variable("ID_TOKEN")?.map(value))
-}
-
-/// The table: the first row that applies.
-fn method(lookup: &Lookup<'_>, seen: &Seen) -> Result<&'static Method, Error> {
-    if let Some(named) = lookup.text("auth")? {
-        let known = auth::find(named.value.trim());
-        return known.ok_or(Error::Method { source_name: named.source, by_flag: named.by_flag });
-    }
-    if let (Some(role_id), Some(id_token)) = (&seen.role_id, &seen.id_token) {
-        return Err(Error::Ambiguous { one: role_id.source.clone(), other: id_token.source() });
-    }
-    let rows = [
-        (seen.role_id.is_some(), "approle"),
-        (seen.id_token.is_some(), "jwt"),
-        (seen.token.is_some(), "token"),
-        (seen.old_id_token.is_some(), "jwt"),
-        (seen.token_file.is_some(), "token"),
-    ];
-    let chosen = rows.iter().find(|(there, _)| *there).and_then(|(_, name)| auth::find(name));
-    if chosen.is_some_and(|method| method.name == "jwt") && seen.id_token.is_none() {
-        tracing::warn!(
-            "CI_JOB_JWT is gone from GitLab 17 on: give the job `id_tokens: {{VAULT_ID_TOKEN: {{aud: …}}}}`"
-        );
-    }
-    chosen.ok_or(Error::NoLogin)
-}
-
-fn approle(seen: Seen, role: Option<&str>) -> Result<Vec<Ingredient>, Error> {
-    let role_id = seen.role_id.map(value).ok_or(missing("approle"))?;
-    let mut ingredients = vec![Ingredient { name: "role_id", origin: role_id }];
-    let secret_id = match (seen.secret_id, seen.token) {
-        (Some(origin), _) => Some(origin),
-        (None, Some(issuer)) => {
-            let role = role.ok_or(Error::NoAppRole)?.to_owned();
-            Some(Origin::Issued { by: Secret::new(issuer.value), role })
-        }
-        // A role with bind_secret_id=false needs none.
-        (None, None) => None,
-    };
-    ingredients.extend(secret_id.map(|origin| Ingredient { name: "secret_id", origin }));
-    Ok(ingredients)
-}
-
-fn missing(method: &'static str) -> Error {
-    Error::MissingIngredient { method }
+/// The logins that are never chosen unless they are named.
+pub(super) fn named_only() -> impl Iterator<Item = &'static str> {
+    let names = METHODS.iter().map(|method| method.name);
+    names.filter(|name| TABLE.iter().all(|(_, chosen)| chosen != name))
 }
 
 fn value(found: Found) -> Origin {

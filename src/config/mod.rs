@@ -1,6 +1,7 @@
 //! What is to be done, decided: flags and environment become a [`Config`], and every value knows its precedence
 //! here and nowhere else. No I/O beyond a look for ~/.vault-token.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use crate::cli::{Ask, Parsed, Verb};
 use crate::emit::{self, Format};
 use crate::env::Env;
 use crate::job::Job;
-use crate::provider::Request;
+use crate::ledger::state;
+use crate::provider::{Request, Source, Step};
+use crate::secret::Secret;
 
+mod aws;
 mod error;
 mod login;
 mod lookup;
@@ -18,11 +22,12 @@ mod names;
 mod requests;
 mod server;
 mod sources;
+mod steps;
 
 pub use error::Error;
 pub use lookup::boolean;
 pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
-pub use sources::{Source, sources};
+pub use sources::{Setting, sources};
 
 use lookup::Lookup;
 
@@ -41,8 +46,58 @@ pub struct Config {
     pub min_ttl: Option<Duration>,
     /// Where they go.
     pub output: Output,
+    /// The command that gets them, instead of stdout.
+    pub command: Option<Command>,
+    /// Where it is noted what is to be taken back.
+    pub state_file: Option<state::Place>,
+    /// Where the files of `read NAME=@FIELD` go.
+    pub file_folder: PathBuf,
     /// The job.
     pub job: Job,
+}
+
+impl Config {
+    /// Whether a value goes into a file of its own.
+    pub fn makes_files(&self) -> bool {
+        self.requests.iter().flat_map(|request| &request.fields).any(|field| field.file)
+    }
+}
+
+/// `-- COMMAND`.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<OsString>,
+    /// Whether secrets in its output are replaced.
+    pub mask: bool,
+    /// Whether it asks for its AWS credentials, and gets fresh ones.
+    pub refresh: bool,
+    /// The variable that --id-token-env names: the command does not get it.
+    pub id_token: Option<String>,
+}
+
+/// What `revoke` needs to know.
+#[derive(Debug)]
+pub struct Revoke {
+    /// The state file.
+    pub place: state::Place,
+    /// Whether what can't be taken back is no failure.
+    pub best_effort: bool,
+    /// The user's token, for what was read with it.
+    pub token: Option<Secret>,
+}
+
+impl Revoke {
+    /// Puts flags and environment together.
+    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let token = lookup.vault_variable("TOKEN")?.map(|found| Secret::from(found.value.trim()));
+        let place = match state_file(&lookup, &Job::of(env))? {
+            Some(place) => place,
+            None => auto(&Job::of(env)).ok_or(Error::NoStateFile)?,
+        };
+        Ok(Self { place, best_effort: lookup.switch("best-effort")?, token })
+    }
 }
 
 /// What a job needs beside the token, because it came from flags.
@@ -77,15 +132,34 @@ impl Config {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
         let job = Job::of(env);
         let output = output(&lookup)?;
-        let (requests, min_ttl) = requests::all(parsed, &lookup)?;
+        let (requests, min_ttl) = requests::all(parsed, &lookup, &job)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
-        let login = login::login(&lookup, engine_role, job.in_ci)?;
+        let login = login::login(&lookup, engine_role, &job)?;
+        let command = command(parsed, &lookup)?;
+        let takes_stdin =
+            |request: &Request| request.from_files.iter().any(|(_, from)| *from == Source::Stdin);
+        if command.is_some() && requests.iter().any(takes_stdin) {
+            return Err(Error::StdinTaken { source_name: "--data".to_owned() });
+        }
+        let state_file = state_file(&lookup, &job)?;
+        let file_folder = file_folder(&lookup, state_file.as_ref(), &job)?;
         let hand_over_token = match hands_over(parsed) {
             true => Some(hand_over(&lookup, &server)?),
             false => None,
         };
-        Ok(Self { server, login, requests, hand_over_token, min_ttl, output, job })
+        Ok(Self {
+            server,
+            login,
+            requests,
+            hand_over_token,
+            min_ttl,
+            output,
+            command,
+            state_file,
+            file_folder,
+            job,
+        })
     }
 }
 
@@ -104,22 +178,28 @@ impl Desk {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        let in_ci = Job::of(env).in_ci;
-        let server = server::server(&lookup, in_ci)?;
-        let (operator, id_token) = login::desk(&lookup, in_ci)?;
+        let job = Job::of(env);
+        let server = server::server(&lookup, job.in_ci)?;
+        let (operator, id_token) = login::desk(&lookup, &job)?;
         Ok(Self { server, operator, id_token })
     }
 }
 
-/// The variables that a run may set or unset: known from the command line alone, for a failure before the rest is.
-pub fn variables(parsed: &Parsed) -> Vec<String> {
+/// The variables that a run may set or unset: known before the rest is, for a failure.
+pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let asks = std::iter::once(match &parsed.verb {
         Verb::Provider(ask) => Some(ask),
         _ => None,
     });
     let asks = asks.chain(parsed.and.iter().map(Option::as_ref)).flatten();
-    names.extend(asks.flat_map(|Ask { provider, .. }| provider.variables()));
+    for (number, Ask { provider, .. }) in asks.enumerate() {
+        names.extend(provider.variables());
+        let flags_count = number == 0 && matches!(parsed.verb, Verb::Provider(_));
+        let lookup = Lookup { flags: &parsed.flags, env, provider: Some(provider.name), flags_count };
+        let steps = steps::wanted(provider, &lookup).unwrap_or_default();
+        names.extend(steps.into_iter().flat_map(Step::touches).map(str::to_owned));
+    }
     if let Verb::Read { names: pairs, .. } = &parsed.verb {
         names.extend(pairs.iter().filter_map(|pair| names::name_of(pair)));
     }
@@ -163,7 +243,70 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_)) && file(&lookup).ok().flatten().is_none()
+    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke)
+        && parsed.command.is_empty()
+        && file(&lookup).ok().flatten().is_none()
+}
+
+fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {
+    let refresh = lookup.switch("refresh")?;
+    if parsed.command.is_empty() {
+        let flag = ["refresh", "no-mask"].into_iter().find(|flag| parsed.flags.one(flag).is_some());
+        return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag)));
+    }
+    // Where the variables of a whole project say how to print, this call does not print.
+    if let Some(flag) = ["format", "output", "show"].into_iter().find(|flag| parsed.flags.one(flag).is_some())
+    {
+        return Err(Error::WithCommand(flag));
+    }
+    for name in ["secret-id-file", "wrapped-secret-id-file", "id-token-file"] {
+        if let Some(found) = lookup.text(name)?.filter(|found| found.value == "-") {
+            return Err(Error::StdinTaken { source_name: found.source });
+        }
+    }
+    Ok(Some(Command {
+        argv: parsed.command.clone(),
+        mask: !lookup.switch("no-mask")?,
+        refresh,
+        id_token: lookup.text("id-token-env")?.map(|found| found.value.trim().to_owned()),
+    }))
+}
+
+/// Beside the state file, which `revoke` finds; else in the job's own temporary folder, if GitLab Runner made one.
+fn file_folder(lookup: &Lookup<'_>, state: Option<&state::Place>, job: &Job) -> Result<PathBuf, Error> {
+    if let Some(folder) = state.and_then(|place| place.path.parent()) {
+        return Ok(folder.to_owned());
+    }
+    let own = auto(job).and_then(|place| Some(place.path.parent()?.to_owned()));
+    if let Some(folder) = own.filter(|folder| folder.is_dir()) {
+        return Ok(folder);
+    }
+    Ok(lookup.plain("TMPDIR")?.map_or_else(|| PathBuf::from("/tmp"), |found| found.value.into()))
+}
+
+fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {
+    let Some(found) = lookup.text("state-file")? else { return Ok(None) };
+    if found.value.trim() == "auto" {
+        return auto(job).map(Some).ok_or(Error::NoProjectDir { source_name: found.source });
+    }
+    let path = std::path::absolute(&found.value).map_err(|_| Error::Value {
+        source_name: found.source,
+        wanted: "a file's path",
+        by_flag: found.by_flag,
+    })?;
+    Ok(Some(state::Place { path, auto: false, project: job.project_dir.clone() }))
+}
+
+/// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
+fn auto(job: &Job) -> Option<state::Place> {
+    let project = job.project_dir.clone()?;
+    let mut folder = project.clone().into_os_string();
+    folder.push(".tmp");
+    Some(state::Place {
+        path: PathBuf::from(folder).join("ci-creds.state"),
+        auto: true,
+        project: Some(project),
+    })
 }
 
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {

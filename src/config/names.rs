@@ -1,6 +1,7 @@
 //! The names of variables that `read` may set.
 
 use super::Error;
+use crate::provider::Wanted;
 
 /// Names that change how a shell or the next program runs.
 const DANGEROUS: &[&str] = &[
@@ -35,17 +36,21 @@ const DANGEROUS: &[&str] = &[
 /// Beginnings of such names; the last is that of the names that an sh statement uses for itself.
 const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG_", "__ci_creds_"];
 
-/// NAME and FIELD of `NAME=FIELD`, checked.
-pub(super) fn pair(text: &str, any_name: bool) -> Result<(String, String), Error> {
-    let pair = text.split_once('=').filter(|(name, field)| !name.is_empty() && !field.is_empty());
-    let (name, field) = pair.ok_or_else(|| Error::Pair { given: text.to_owned(), form: "NAME=FIELD" })?;
+/// NAME and FIELD of `NAME=FIELD` or `NAME=@FIELD`, checked.
+pub(super) fn pair(text: &str, any_name: bool) -> Result<Wanted, Error> {
+    let fault = || Error::Pair { given: text.to_owned(), form: "NAME=FIELD" };
+    let (name, field) = text.split_once('=').ok_or_else(fault)?;
+    let (field, file) = field.strip_prefix('@').map_or((field, false), |field| (field, true));
+    if name.is_empty() || field.is_empty() {
+        return Err(fault());
+    }
     if !is_name(name) {
         return Err(Error::VariableName(name.to_owned()));
     }
     if !any_name && is_dangerous(name) {
         return Err(Error::DangerousName(name.to_owned()));
     }
-    Ok((name.to_owned(), field.to_owned()))
+    Ok(Wanted { name: name.to_owned(), field: field.to_owned(), file })
 }
 
 /// NAME of `NAME=FIELD`, if a shell would take it.
@@ -69,8 +74,11 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        assert_eq!(pair("DB_USER=a.b=c", false).unwrap(), ("DB_USER".to_owned(), "a.b=c".to_owned()));
-        for bad in ["A", "=x", "A=", "1A=x", "A-B=x", "é=x", "A;B=x"] {
+        let wanted =
+            |name: &str, field: &str, file| Wanted { name: name.to_owned(), field: field.to_owned(), file };
+        assert_eq!(pair("DB_USER=a.b=c", false).unwrap(), wanted("DB_USER", "a.b=c", false));
+        assert_eq!(pair("KUBECONFIG=@a@b", false).unwrap(), wanted("KUBECONFIG", "a@b", true));
+        for bad in ["A", "=x", "A=", "A=@", "1A=x", "A-B=x", "é=x", "A;B=x"] {
             assert!(pair(bad, true).is_err(), "{bad}");
         }
         for bad in ["PATH=x", "LD_PRELOAD=x", "GIT_CONFIG_COUNT=x", "status=x"] {

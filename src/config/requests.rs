@@ -3,33 +3,40 @@
 use std::time::Duration;
 
 use super::lookup::Lookup;
-use super::{Error, names};
+use super::{Error, names, steps};
 use crate::cli::{Ask, Parsed, Verb, options::shout};
-use crate::provider::{Request, Settings};
+use crate::job::Job;
+use crate::provider::{Request, Settings, Source, Step};
+use crate::secret::Secret;
 
 /// The requests in order, and what the credentials must last.
-pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<(Vec<Request>, Option<Duration>), Error> {
+pub(super) fn all(
+    parsed: &Parsed,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<(Vec<Request>, Option<Duration>), Error> {
     let mut requests = Vec::new();
     let mut min_ttl = None;
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
             min_ttl = lookup.duration("min-ttl")?;
-            requests.push(provider(ask, &lookup)?);
+            requests.push(provider(ask, &lookup, job)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
-        Verb::Login | Verb::Doctor(_) | Verb::Completions(_) => {}
+        Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
-        requests.push(provider(ask, &lookup)?);
+        requests.push(provider(ask, &lookup, job)?);
     }
     no_name_twice(&requests)?;
     Ok((requests, min_ttl))
 }
 
-fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
+fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error> {
     let provider = ask.provider;
+    let steps = steps::wanted(provider, lookup)?;
     let mut settings = Settings { role: role(ask, lookup)?, ..Settings::default() };
     settings.mount = lookup.text("mount")?.map(|found| found.value);
     settings.path = lookup.text("path")?.map(|found| found.value);
@@ -43,7 +50,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
         settings.fields.push((ours.to_owned(), theirs.to_owned()));
     }
     if let Some(found) = lookup.text("ttl")? {
-        if provider.ttl_parameter.is_none() {
+        if provider.ttl_parameter.is_none() && !steps.contains(&Step::Mint) {
             return Err(Error::Ttl { source_name: found.source, provider: provider.name });
         }
         settings.ttl = lookup.duration("ttl")?.map(|ttl| ttl.as_secs());
@@ -51,10 +58,16 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>) -> Result<Request, Error> {
     for option in provider.options {
         if let Some(found) = lookup.row(&option.opt)? {
             settings.options.push((option.opt.name, found.value));
+        } else if option.opt.name == "role-session-name"
+            && settings.path.is_none()
+            && let Some(name) = job.session_name()
+        {
+            settings.options.push((option.opt.name, name));
         }
     }
-    let request = provider.request(&settings);
+    let mut request = provider.request(&settings);
     path("the path", &request.read.path)?;
+    steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)
 }
 
@@ -77,14 +90,25 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
 fn read(given: &str, pairs: &[String], lookup: &Lookup<'_>) -> Result<Request, Error> {
     let any_name = lookup.switch("allow-any-name")?;
     let pairs = pairs.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
-    let data = lookup.flags.all("data").iter().map(|text| {
-        let pair = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-        pair.ok_or_else(|| Error::Pair { given: "--data".to_owned(), form: "--data K=V" })
-    });
+    let (mut data, mut from_files) = (Vec::new(), Vec::new());
+    for text in lookup.flags.all("data") {
+        let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, value) =
+            pair.ok_or_else(|| Error::Pair { given: "--data".to_owned(), form: "--data K=V" })?;
+        // As `vault write` has it.
+        match (value, value.strip_prefix('@')) {
+            ("-", _) => from_files.push((name.to_owned(), Source::Stdin)),
+            (_, Some(file)) => from_files.push((name.to_owned(), Source::File(file.into()))),
+            _ => data.push((
+                name.to_owned(),
+                Secret::from(value.strip_prefix("\\@").map_or(value, |_| &value[1..])),
+            )),
+        }
+    }
     let trimmed = given.trim_matches('/');
     let trimmed = trimmed.strip_prefix("v1/").unwrap_or(trimmed);
     path("the path", trimmed)?;
-    Ok(Request::custom(trimmed.to_owned(), pairs, data.collect::<Result<_, _>>()?))
+    Ok(Request::custom(trimmed.to_owned(), pairs, data, from_files))
 }
 
 /// Vault answers a path that is not normal with a redirect, and a client library may rewrite it unasked.

@@ -54,9 +54,7 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
     ("RATE_LIMIT", "a run sends a handful of requests"),
     ("SRV_LOOKUP", "give the address of a node or of the load balancer"),
     ("HEADERS", "no header is added to the requests"),
-    ("WRAP_TTL", "answers are not wrapped"),
     ("CONFIG_PATH", "no configuration file and no token helper is read; set VAULT_TOKEN"),
-    ("TOKEN_PATH", "set VAULT_TOKEN, or use ~/.vault-token"),
 ];
 
 fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
@@ -201,6 +199,11 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     if let Some(found) = folder {
         return Ok(Ca::Dir(file(found)));
     }
+    system(lookup)
+}
+
+fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
+    let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
         file: lookup.plain("SSL_CERT_FILE")?.map(file),
         dir: lookup.plain("SSL_CERT_DIR")?.map(file),
@@ -212,6 +215,16 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     if is_loopback(address) {
         return Ok(None);
     }
+    match lookup.text("proxy")? {
+        Some(found) => {
+            Ok(Some(Proxy { url: Secret::new(found.value), source: found.source, except: String::new() }))
+        }
+        None => usual_proxy(lookup, address),
+    }
+}
+
+/// HTTPS_PROXY and its like.
+pub(super) fn usual_proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     let usual = if address.scheme() == "https" {
         ["HTTPS_PROXY", "https_proxy"]
     } else {
@@ -220,16 +233,22 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     let first = |names: &[&str]| -> Result<Option<Found>, Error> {
         names.iter().find_map(|name| lookup.plain(name).transpose()).transpose()
     };
-    let (found, except) = match lookup.text("proxy")? {
-        Some(found) => (Some(found), None),
-        None => (
-            first(&[usual[0], usual[1], "ALL_PROXY", "all_proxy"])?,
-            first(&["NO_PROXY", "no_proxy"])?.map(|found| found.value),
-        ),
-    };
-    Ok(found.map(|found| Proxy {
-        url: Secret::new(found.value),
-        source: found.source,
-        except: except.unwrap_or_default(),
-    }))
+    let found = first(&[usual[0], usual[1], "ALL_PROXY", "all_proxy"])?;
+    let except = first(&["NO_PROXY", "no_proxy"])?.map(|found| found.value).unwrap_or_default();
+    Ok(found.map(|found| Proxy { url: Secret::new(found.value), source: found.source, except }))
+}
+
+/// For addresses that are not Vault's: the system's roots, and nothing of what was set for Vault.
+pub(super) fn elsewhere(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
+    Ok(http::Settings {
+        tls: Tls { ca: system(lookup)?, client: None, server_name: None, skip_verify: false },
+        needs_tls: true,
+        proxy: None,
+        unix_socket: None,
+        timeout: TIMEOUT,
+        max_retries: None,
+        redirect_hosts: Vec::new(),
+        follow_redirects: false,
+        allow_http: false,
+    })
 }

@@ -8,7 +8,7 @@ use crate::env::Env;
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct Setting {
     /// The option, without its dashes.
     pub option: &'static str,
     /// What it is set to, if that may be shown.
@@ -21,7 +21,7 @@ pub struct Source {
 const HIDDEN: &[&str] = &["role-id", "proxy"];
 
 /// Every option that is given, by a flag or a variable; defaults are not listed.
-pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Source>, Error> {
+pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
     let provider = match &parsed.verb {
         Verb::Provider(ask) => Some(ask.provider),
         _ => None,
@@ -37,14 +37,14 @@ pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Source>, Error> {
             let shown = !HIDDEN.contains(&opt.name) && !set.value.contains('@');
             let value =
                 shown.then(|| set.value.chars().filter(|char| !char.is_control()).take(120).collect());
-            found.push(Source { option: opt.name, value, source: set.source });
+            found.push(Setting { option: opt.name, value, source: set.source });
         }
     }
     if let Some(provider) = provider {
         let own = format!("CI_CREDS_{}_ROLE", options::shout(provider.name));
         for name in [own.as_str(), "CI_CREDS_ROLE"] {
             let set = lookup.plain(name)?;
-            found.extend(set.map(|set| Source {
+            found.extend(set.map(|set| Setting {
                 option: "role",
                 value: Some(set.value),
                 source: set.source,

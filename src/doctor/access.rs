@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use super::{Status, Step};
-use crate::auth::{Login, Origin};
+use crate::auth::{Ingredient, Login, Origin};
 use crate::config::Config;
 use crate::credentials::Life;
 use crate::duration::show;
 use crate::emit::sink;
 use crate::error::Code;
 use crate::provider::Request;
-use crate::secret::Secret;
 use crate::session::{self, Token};
 use crate::vault::{self, TokenInfo, Vault};
 
@@ -126,13 +125,15 @@ fn allowed<'a>(
 
 /// Split custody: what the issuing token may do, beside the one thing that it is for.
 pub(super) async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
-    let issued = login.ingredients.iter().find_map(|one| match &one.origin {
-        Origin::Issued { by, role } => Some((by, role)),
+    let issuer = login.ingredients.iter().find_map(|one| match &one.origin {
+        Origin::Issued(issuer) => Some(issuer),
         _ => None,
-    });
-    let (by, role): (&Secret, _) = issued?;
-    let info = vault.lookup_self(by).await.ok()?;
-    let seen = format!("VAULT_TOKEN issues secret_ids for {role}: {}", described(&info));
+    })?;
+    let (source, role) = (issuer.source.clone(), &issuer.role);
+    let origin = Origin::Value { value: issuer.token.clone(), source: source.clone() };
+    let token = session::gather_here(vault, &Ingredient { name: "token", origin }).await.ok()?;
+    let info = vault.lookup_self(&token).await.ok()?;
+    let seen = format!("{source} issues secret_ids for {role}: {}", described(&info));
     Some(match info.ttl {
         Some(ttl) if ttl < 7 * 86_400 => {
             Step::warn("issuer", seen, "it ends within a week: renew or replace it")

@@ -70,7 +70,7 @@ pub async fn walk(
             )?;
         }
     }
-    compare(report, &desk, doctor, &role, (mount, name)).await?;
+    compare(report, &vault, &desk, doctor, &role, (mount, name)).await?;
     for step in findings::jwt(&role, &path) {
         report.add(step)?;
     }
@@ -130,12 +130,13 @@ fn described(role: &Role, path: &str) -> Step {
 /// The table, the change, the signature.
 async fn compare(
     report: &mut Report,
+    vault: &Vault,
     desk: &Desk,
     doctor: &Doctor,
     role: &Role,
     (mount, name): (&str, &str),
 ) -> Result<(), Error> {
-    let (claims, extent, token) = match claims(desk, doctor) {
+    let (claims, extent, token) = match claims(vault, desk, doctor).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             let step = Step::skip("claims", "nothing to hold against the role");
@@ -157,7 +158,7 @@ async fn compare(
 type Given = Option<(Claims, Extent, Option<Secret>)>;
 
 /// The claims that are given: as JSON, as a job's line, or in a token.
-fn claims(desk: &Desk, doctor: &Doctor) -> Result<Given, Box<Step>> {
+async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Given, Box<Step>> {
     let fault = |source: &str, what: String, hint: &str| {
         Box::new(Step::fail("claims", Code::Usage, what).from(source).hint(hint))
     };
@@ -182,8 +183,8 @@ fn claims(desk: &Desk, doctor: &Doctor) -> Result<Given, Box<Step>> {
     }
     let Some(ingredient) = &desk.id_token else { return Ok(None) };
     let source = ingredient.origin.source();
-    let token = session::gather_here(ingredient).map_err(|error| Box::new(Step::failed("claims", &error)))?;
-    let Some(token) = token else { return Ok(None) };
+    let token = session::gather_here(vault, ingredient).await;
+    let token = token.map_err(|error| Box::new(Step::failed("claims", &error)))?;
     let hint = "give the token of `id_tokens:` as it is";
     let claims = Claims::of(&token).map_err(|error| fault(&source, error.to_string(), hint))?;
     Ok(Some((claims, Extent::Whole, Some(token))))

@@ -4,13 +4,13 @@
 use super::report::Report;
 use super::{Status, Step, access, engine, network, run_login};
 use crate::auth::{Gathered, Login};
-use crate::config::{Config, Source};
+use crate::config::{Config, Setting};
 use crate::credentials::{Credentials, Life};
 use crate::duration::show;
 use crate::emit::sink;
 use crate::error::{Code, Error};
 use crate::http::Client;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Left};
 use crate::provider::Request;
 use crate::session::{self, Token};
 use crate::stop::Stop;
@@ -23,7 +23,7 @@ const STEPS: &[&str] = &["method", "login", "token", "policy", "engine", "lifeti
 pub async fn walk(
     report: &mut Report,
     mut config: Config,
-    sources: &[Source],
+    sources: &[Setting],
     issue: bool,
     stop: Stop,
 ) -> Result<(), Error> {
@@ -180,6 +180,13 @@ async fn revoke(
 ) -> Result<(), sink::Error> {
     if token.given {
         return Ok(());
+    }
+    if ledger.has_minted() {
+        // Such a key is deleted with a parent that the token reads.
+        return report.add(match ledger.take_back(vault).await {
+            Left::Nothing => Step::ok("revoke", "what this look made is taken back"),
+            _ => Step::skip("revoke", "what could not be taken back is named in a warning"),
+        });
     }
     let step = match vault.unstoppable().revoke_self(&token.secret).await {
         Ok(()) => {

@@ -7,7 +7,7 @@ use reqwest::Url;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{Status, Step};
-use crate::config::{Server, Source};
+use crate::config::{Server, Setting};
 use crate::error::Code;
 use crate::http::{self, is_loopback};
 use crate::vault::{self, Health, Vault};
@@ -20,7 +20,7 @@ const SKEW_BAD: i64 = 150;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is set, and where.
-pub(super) fn configuration(sources: &[Source]) -> Step {
+pub(super) fn configuration(sources: &[Setting]) -> Step {
     let shown = sources.iter().map(|one| match &one.value {
         Some(value) => format!("{}={value}", one.source),
         None => format!("{} (set, not shown)", one.source),

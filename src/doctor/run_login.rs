@@ -1,15 +1,15 @@
 //! Which login and why, the ID token, and the login itself.
 
 use super::{Status, Step, signature};
-use crate::auth::{Gathered, Login, Origin};
+use crate::auth::{Gathered, Ingredient, Login, Origin};
 use crate::claims::{Claims, Unusable};
-use crate::config::{Server, Source};
+use crate::config::{Server, Setting};
 use crate::error::Code;
 use crate::secret::Secret;
 use crate::vault;
 
 /// The login that a run would choose.
-pub(super) fn method(login: &Login, sources: &[Source]) -> Step {
+pub(super) fn method(login: &Login, sources: &[Setting]) -> Step {
     let named = |option: &str| sources.iter().find(|one| one.option == option).map(|one| one.source.as_str());
     let why = match named("auth") {
         Some(source) => format!("named by {source}"),
@@ -25,15 +25,24 @@ pub(super) fn method(login: &Login, sources: &[Source]) -> Step {
     let mount = named("auth-path").unwrap_or("default");
     let seen = format!("{} at auth/{} ({mount}){role}; {why}", login.method.title, login.mount);
     let step = Step::ok("method", seen);
-    let given = login.ingredients.iter().find(|one| one.name.contains("secret_id"));
-    match given.map(|one| (&one.origin, one.origin.source())) {
-        Some((Origin::Issued { role, .. }, _)) => {
-            step.line(format!("VAULT_TOKEN issues a secret_id for {role}, which the login uses up"))
+    let step = login.ingredients.iter().skip(1).fold(step, |step, one| match &one.origin {
+        Origin::Issued(issuer) => {
+            let (source, role) = (&issuer.source, &issuer.role);
+            step.line(format!("{source} issues a {} for {role}, which the login uses up", one.name))
         }
-        Some((_, source)) => {
-            let hint =
-                "a secret_id that is good for one login is used up by this look: give the job a new one";
-            let seen = format!("the next step logs in with the secret_id of {source}");
+        Origin::Wrapped { .. } => {
+            step.line(format!("the {} is unwrapped from {}", one.name, one.origin.source()))
+        }
+        _ => step,
+    });
+    let given = |one: &&Ingredient| !matches!(one.origin, Origin::Issued(_));
+    match login.ingredients.iter().skip(1).find(given).filter(|_| !login.method.repeatable) {
+        Some(one) => {
+            let (name, source) = (one.name, one.origin.source());
+            let hint = format!(
+                "a {name} that is good for one login is used up by this look: give the job a new one"
+            );
+            let seen = format!("the next step logs in with the {name} of {source}");
             Step { status: Status::Warn, ..step.line(seen).hint(hint) }
         }
         None => step,
@@ -51,6 +60,8 @@ pub(super) async fn id_token(login: &Login, gathered: &Gathered, server: &Server
     let source = login.ingredients.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
     let source = source.unwrap_or_default();
     let claims = match Claims::of(token) {
+        // Whether it has to be a JWT is another login's own affair.
+        Err(_) if login.method.name != "jwt" => return Vec::new(),
         Ok(claims) => claims,
         Err(fault) => return vec![unusable(&fault, None).from(source)],
     };

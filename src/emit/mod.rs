@@ -13,6 +13,7 @@ mod file;
 mod fish;
 mod json;
 pub mod masking;
+pub mod private;
 mod profile;
 mod scw;
 mod sh;
@@ -92,14 +93,14 @@ fn refuse_nul(all: &[Credentials], format: &'static str) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::ProptestConfig;
     use proptest::test_runner::RngSeed;
 
     use super::*;
 
     /// The same cases in each run; more of them under `--features soak`.
-    pub(super) fn seeded() -> ProptestConfig {
+    pub(crate) fn seeded() -> ProptestConfig {
         let cases = if cfg!(feature = "soak") { 10_000 } else { 1_000 };
         ProptestConfig {
             rng_seed: RngSeed::Fixed(20),
@@ -109,7 +110,7 @@ mod tests {
     }
 
     /// Credentials with these variables and these names to unset.
-    pub(super) fn credentials(set: &[(&str, &str)], unsets: &[&str]) -> Vec<Credentials> {
+    pub(crate) fn credentials(set: &[(&str, &str)], unsets: &[&str]) -> Vec<Credentials> {
         let variables = set
             .iter()
             .map(|(name, value)| Variable {
@@ -122,12 +123,15 @@ mod tests {
             provider: "read".to_owned(),
             role: None,
             path: "secret/data/x".to_owned(),
+            detour: None,
             label: None,
             variables,
             unsets: unsets.iter().map(|&name| name.to_owned()).collect(),
             lease: None,
             life: None,
             outlives_token: true,
+            minted: None,
+            files: Vec::new(),
         }]
     }
 

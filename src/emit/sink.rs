@@ -58,7 +58,8 @@ impl Explain for Error {
             }
             Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
             Self::File { .. } => {
-                "--output takes a new or regular file of your own, in a folder that you can write"
+                "--output takes a new or regular file of your own, in a folder that you can write; the files of \
+                 NAME=@FIELD go into TMPDIR"
             }
             Self::Exists { .. } => "--force replaces it as a whole; --output names another file",
         };

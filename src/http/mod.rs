@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
@@ -15,10 +15,14 @@ mod error;
 mod names;
 mod redirect;
 mod roots;
+mod settings;
+mod text;
 mod tls;
 mod verify;
 
 pub use error::{Cause, Error};
+pub use settings::{Proxy, Settings, host, is_loopback};
+pub use text::{LONGEST_TEXT, tidy};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
@@ -29,40 +33,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// How long a request is repeated, unless a number is set: a cluster has elected its leader by then.
 const WINDOW: Duration = Duration::from_secs(20);
-
-/// How to reach a server.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Certificates and names.
-    pub tls: Tls,
-    /// Whether any request goes over TLS; if not, no root is read.
-    pub needs_tls: bool,
-    /// The proxy to use, if any.
-    pub proxy: Option<Proxy>,
-    /// The socket that requests go to, instead of the address's host.
-    pub unix_socket: Option<std::path::PathBuf>,
-    /// How long one request may take, body included.
-    pub timeout: Duration,
-    /// How often a request is repeated; `None`: as often as fits some 20 s.
-    pub max_retries: Option<usize>,
-    /// Hosts that a redirect may lead to, beside the one that was asked.
-    pub redirect_hosts: Vec<String>,
-    /// Whether redirects are followed at all.
-    pub follow_redirects: bool,
-    /// Whether plain http may leave this machine.
-    pub allow_http: bool,
-}
-
-/// A proxy, and the hosts that are reached without it.
-#[derive(Debug, Clone)]
-pub struct Proxy {
-    /// Its address, which may hold a password.
-    pub url: crate::secret::Secret,
-    /// The variable or flag that named it.
-    pub source: String,
-    /// As in NO_PROXY.
-    pub except: String,
-}
 
 /// One request.
 pub struct Call {
@@ -109,7 +79,7 @@ pub enum Verdict {
 #[derive(Clone)]
 pub struct Client {
     inner: reqwest::Client,
-    settings: std::rc::Rc<Settings>,
+    settings: std::sync::Arc<Settings>,
     names: names::Names,
     stop: Stop,
 }
@@ -130,6 +100,16 @@ impl Client {
     /// Whether the process was asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.check().is_err()
+    }
+
+    /// What tells whether the process was asked to stop.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// A client for other addresses, which heeds the same stop.
+    pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
+        Self::new(settings, self.stop.clone())
     }
 
     /// The same connection, for taking back: it does not heed a stop.
@@ -226,7 +206,10 @@ impl Client {
             request = request.header(reqwest::header::HOST, authority);
         }
         if let Some(body) = &call.body {
-            request = request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body.to_vec());
+            if !call.headers.contains_key(CONTENT_TYPE) {
+                request = request.header(CONTENT_TYPE, "application/json");
+            }
+            request = request.body(body.to_vec());
         }
         if !call.creates {
             return self.stop.guard(Duration::ZERO, self.exchange(request, url)).await?;
@@ -269,12 +252,6 @@ impl Client {
     }
 }
 
-impl Settings {
-    fn peer(&self, url: &Url) -> String {
-        self.unix_socket.as_ref().map_or_else(|| host(url), |path| path.display().to_string())
-    }
-}
-
 impl Call {
     /// `GET aws/sts/web`, for -v.
     fn name(&self) -> String {
@@ -305,35 +282,5 @@ impl Failed {
             Ok(answer) => format!("status {}", answer.status),
             Err(error) => error.to_string(),
         }
-    }
-}
-
-/// Host and port, for people.
-pub fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("the socket");
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-impl Settings {
-    /// The proxy that requests to `url` go through.
-    pub fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
-        let proxy = self.proxy.as_ref().filter(|_| !is_loopback(url) && self.unix_socket.is_none())?;
-        let matcher = hyper_util::client::proxy::matcher::Matcher::builder()
-            .all("http://proxy")
-            .no(&*proxy.except)
-            .build();
-        matcher.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
-    }
-}
-
-/// Whether requests to this host never leave the machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
     }
 }

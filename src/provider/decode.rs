@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Absent, Request};
-use crate::credentials::{Credentials, Lease, Life, Variable};
+use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 use crate::vault::{Data, Envelope};
@@ -31,11 +31,20 @@ pub enum Error {
         /// The option that would mend it.
         option: &'static str,
     },
+    /// A step can't do without a region.
+    #[error("--s3 needs a region, and neither the job nor the answer names one")]
+    NoRegion,
+    /// A region that can't be part of an address.
+    #[error("`{0}` is not a region of Scaleway's")]
+    Region(String),
 }
 
 impl Explain for Error {
     fn code(&self) -> Code {
-        Code::Refused
+        match self {
+            Self::NoData { .. } | Self::Field { .. } => Code::Refused,
+            Self::NoRegion | Self::Region(_) => Code::Environment,
+        }
     }
 
     fn notes(&self) -> Vec<String> {
@@ -50,6 +59,9 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
+            Self::NoRegion | Self::Region(_) => {
+                vec!["give --region or CI_CREDS_SCALEWAY_REGION, such as fr-par".to_owned()]
+            }
             Self::Field { option, .. } => vec![format!("name the field with {option}, or read another path")],
         }
     }
@@ -64,6 +76,7 @@ impl Request {
         for field in &self.fields {
             let value = field.from.iter().find_map(|name| data.field(name).filter(|value| !value.is_null()));
             match (value.map(Data::text), field.absent) {
+                (Some(Some(text)), _) if field.file => found.put(&field.sets, &text),
                 (Some(Some(text)), _) => found.set(&field.sets, text, field.sensitive),
                 (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
                 (None, Absent::Error) => return Err(self.fault(path, data, &field.from, "is missing")),
@@ -84,6 +97,7 @@ impl Request {
             provider: self.provider.clone(),
             role: self.role.clone(),
             path: path.to_owned(),
+            detour: None,
             label: self
                 .label
                 .as_ref()
@@ -94,6 +108,8 @@ impl Request {
             lease,
             life,
             outlives_token,
+            minted: None,
+            files: found.files,
         })
     }
 
@@ -127,9 +143,19 @@ impl Request {
 struct Found {
     variables: Vec<Variable>,
     unsets: Vec<String>,
+    files: Vec<InFile>,
 }
 
 impl Found {
+    fn put(&mut self, names: &[String], content: &Secret) {
+        let file = |name: &String| InFile {
+            name: name.clone(),
+            content: content.clone(),
+            path: std::path::PathBuf::new(),
+        };
+        self.files.extend(names.iter().map(file));
+    }
+
     fn set(&mut self, names: &[String], value: Secret, sensitive: bool) {
         let variable = |name: &String| Variable { name: name.clone(), value: value.clone(), sensitive };
         self.variables.extend(names.iter().map(variable));
@@ -174,7 +200,7 @@ impl Envelope {
     /// The lease, unless the engine made none.
     pub fn lease(&self) -> Option<Lease> {
         let id = self.lease_id.clone().filter(|id| !id.is_empty())?;
-        Some(Lease { id, renewable: self.renewable })
+        Some(Lease { id, renewable: self.renewable, ttl: Duration::from_secs(self.lease_duration) })
     }
 }
 

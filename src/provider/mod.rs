@@ -8,9 +8,11 @@ mod decode;
 mod exoscale;
 mod request;
 mod scaleway;
+mod steps;
 
 pub use decode::Error;
-pub use request::{FieldSpec, Request, Settings};
+pub use request::{FieldSpec, Request, Settings, Source, Wanted};
+pub use steps::{Mint, S3, Step};
 
 /// Every provider.
 pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway::SCALEWAY];
@@ -18,6 +20,11 @@ pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway
 /// The provider of this name.
 pub fn find(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.name == name)
+}
+
+/// The row of an option that only this provider has.
+pub fn option_of(provider: &str, name: &str) -> Option<&'static Opt> {
+    find(provider)?.options.iter().map(|option| &option.opt).find(|opt| opt.name == name)
 }
 
 /// What there is to know about a cloud.
@@ -73,6 +80,10 @@ impl Read {
     const fn post(path: &'static str) -> Self {
         Self { post: true, path: std::borrow::Cow::Borrowed(path) }
     }
+    /// As in `GET aws/sts/web`.
+    pub fn show(&self) -> String {
+        format!("{} {}", if self.post { "POST" } else { "GET" }, self.path)
+    }
     /// The capability that a policy must grant for it.
     pub fn capability(&self) -> &'static str {
         if self.post { "update" } else { "read" }
@@ -121,6 +132,14 @@ pub enum Effect {
     Asks(&'static str),
     /// It is exported under these names.
     Sets(&'static [&'static str]),
+    /// It is a switch that adds this step.
+    Switches(Step),
+    /// It is what this step needs.
+    Tells(Step),
+}
+
+const fn switch(name: &'static str, suffix: &'static str, help: &'static str) -> Opt {
+    Opt { name, short: None, takes: Takes::Switch, variables: Variables::Provider(suffix), help }
 }
 
 const fn option(name: &'static str, value: &'static str, suffix: &'static str, help: &'static str) -> Opt {

@@ -1,7 +1,8 @@
 //! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what
 //! `read` spelled out on the command line.
 
-use super::{Absent, Effect, Provider, Read};
+use super::{Absent, Effect, Mint, Provider, Read, S3};
+use crate::secret::Secret;
 
 /// What to ask for and what to make of the answer.
 #[derive(Debug, Clone)]
@@ -15,7 +16,9 @@ pub struct Request {
     /// Other ways to the same.
     pub fallbacks: Vec<Read>,
     /// Sent along: in the query of a GET, in the body of a POST.
-    pub parameters: Vec<(String, String)>,
+    pub parameters: Vec<(String, Secret)>,
+    /// Parameters whose values are read from these files, or from standard input.
+    pub from_files: Vec<(String, Source)>,
     /// What the answer holds.
     pub fields: Vec<FieldSpec>,
     /// Exported as they are.
@@ -30,6 +33,10 @@ pub struct Request {
     pub expiry: Vec<String>,
     /// See [`Provider::expiry_variable`].
     pub expiry_variable: Option<String>,
+    /// What is read is a parent: a key of the job's own is made with it.
+    pub mint: Option<Mint>,
+    /// The key is exported for S3 tools as well.
+    pub s3: Option<S3>,
 }
 
 /// See [`super::Field`].
@@ -45,6 +52,28 @@ pub struct FieldSpec {
     pub absent: Absent,
     /// Whether it gives access by itself.
     pub sensitive: bool,
+    /// Whether the value goes into a file, and the variable gets its path.
+    pub file: bool,
+}
+
+/// Where the value of `--data K=@FILE` or `--data K=-` is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(std::path::PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// One NAME=FIELD of `read`, or NAME=@FIELD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The variable.
+    pub name: String,
+    /// The field of the answer.
+    pub field: String,
+    /// Whether there was an @.
+    pub file: bool,
 }
 
 /// What the user can set for a provider.
@@ -87,15 +116,17 @@ impl Provider {
         let mut constants = Vec::new();
         for (name, value) in &settings.options {
             match self.options.iter().find(|option| option.opt.name == *name).map(|option| option.effect) {
-                Some(Effect::Asks(parameter)) => parameters.push((parameter.to_owned(), value.clone())),
+                Some(Effect::Asks(parameter)) => {
+                    parameters.push((parameter.to_owned(), Secret::from(value.as_str())));
+                }
                 Some(Effect::Sets(names)) => {
                     constants.extend(names.iter().map(|&name| (name.to_owned(), value.clone())));
                 }
-                None => {}
+                Some(Effect::Switches(_) | Effect::Tells(_)) | None => {}
             }
         }
         if let (Some(parameter), Some(ttl)) = (self.ttl_parameter, settings.ttl) {
-            parameters.push((parameter.to_owned(), format!("{ttl}s")));
+            parameters.push((parameter.to_owned(), Secret::new(format!("{ttl}s"))));
         }
         Request {
             provider: self.name.to_owned(),
@@ -103,6 +134,7 @@ impl Provider {
             read,
             fallbacks,
             parameters,
+            from_files: Vec::new(),
             fields: self.field_specs(&settings.fields),
             constants,
             unsets: owned(self.unsets),
@@ -110,6 +142,8 @@ impl Provider {
             outlives_token: self.outlives_token.map(str::to_owned),
             expiry: owned(self.expiry),
             expiry_variable: self.expiry_variable.map(str::to_owned),
+            mint: None,
+            s3: None,
         }
     }
 
@@ -131,6 +165,7 @@ impl Provider {
             sets: owned(field.sets),
             absent: field.absent,
             sensitive: field.sensitive,
+            file: false,
         };
         self.fields.iter().map(spec).collect()
     }
@@ -138,20 +173,27 @@ impl Provider {
 
 impl Request {
     /// The request of `read PATH NAME=FIELD…`: no role, no table.
-    pub fn custom(path: String, names: Vec<(String, String)>, data: Vec<(String, String)>) -> Self {
-        let field = |(name, field): (String, String)| FieldSpec {
-            name: field.clone(),
-            from: vec![field],
-            sets: vec![name],
+    pub fn custom(
+        path: String,
+        names: Vec<Wanted>,
+        data: Vec<(String, Secret)>,
+        from_files: Vec<(String, Source)>,
+    ) -> Self {
+        let field = |wanted: Wanted| FieldSpec {
+            name: wanted.field.clone(),
+            from: vec![wanted.field],
+            sets: vec![wanted.name],
             absent: Absent::Error,
             sensitive: true,
+            file: wanted.file,
         };
         Self {
             provider: "read".to_owned(),
             role: None,
-            read: Read { post: !data.is_empty(), path: path.into() },
+            read: Read { post: !data.is_empty() || !from_files.is_empty(), path: path.into() },
             fallbacks: Vec::new(),
             parameters: data,
+            from_files,
             fields: names.into_iter().map(field).collect(),
             constants: Vec::new(),
             unsets: Vec::new(),
@@ -159,12 +201,15 @@ impl Request {
             outlives_token: None,
             expiry: Vec::new(),
             expiry_variable: None,
+            mint: None,
+            s3: None,
         }
     }
 
     /// The variables that it will set if every field is there.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().flat_map(|field| &field.sets);
-        fields.chain(&self.expiry_variable).map(String::as_str)
+        let s3 = self.s3.iter().flat_map(|_| S3::SETS.iter().copied());
+        fields.chain(&self.expiry_variable).map(String::as_str).chain(s3)
     }
 }

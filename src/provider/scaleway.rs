@@ -1,7 +1,7 @@
 //! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are
 //! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
 
-use super::{Absent, Effect, Field, Provider, ProviderOption, Read, option};
+use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
 
 const fn optional(name: &'static str, from: &'static [&'static str], sets: &'static [&'static str]) -> Field {
     Field { name, from, sets, absent: Absent::Skip, sensitive: false }
@@ -58,6 +58,36 @@ pub(super) static SCALEWAY: Provider = Provider {
         ProviderOption {
             opt: option("zone", "ZONE", "ZONE", "The zone to export"),
             effect: Effect::Sets(&["SCW_DEFAULT_ZONE"]),
+        },
+        ProviderOption {
+            opt: switch("s3", "S3", "Export the key for S3 tools and Object Storage too: AWS_… variables"),
+            effect: Effect::Switches(Step::S3),
+        },
+        ProviderOption {
+            opt: switch(
+                "mint",
+                "MINT",
+                "What Vault gives is a parent: make a key of this job's own with it, and delete it at the end",
+            ),
+            effect: Effect::Switches(Step::Mint),
+        },
+        ProviderOption {
+            opt: option(
+                "application-id",
+                "ID",
+                "APPLICATION_ID",
+                "--mint: the IAM application that the job's key belongs to",
+            ),
+            effect: Effect::Tells(Step::Mint),
+        },
+        ProviderOption {
+            opt: option(
+                "project-id",
+                "ID",
+                "PROJECT_ID",
+                "--mint: the key's default project, exported as well",
+            ),
+            effect: Effect::Tells(Step::Mint),
         },
     ],
     label: None,

@@ -1,9 +1,12 @@
-//! Turning a login's ingredients into values: reading files and standard input, issuing a secret_id.
+//! Turning a login's ingredients into values: reading files and standard input, issuing and unwrapping a secret_id,
+//! signing with AWS credentials.
 
 use std::io::Read as _;
 
-use super::Error;
-use crate::auth::{self, Gathered, Ingredient, Login, Origin};
+use zeroize::Zeroizing;
+
+use super::{Error, wrapping};
+use crate::auth::{self, Gathered, Ingredient, Issuer, Login, Origin};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -11,55 +14,121 @@ use crate::vault::{self, Vault};
 pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
     for ingredient in &login.ingredients {
-        let value = match (&ingredient.origin, here(ingredient)?) {
-            (Origin::Issued { by, role }, _) => issued(vault, login, by, role).await?,
-            (_, Some(value)) => value,
-            (_, None) => return Err(unusable(ingredient, "it is not there".to_owned(), "give it a value")),
-        };
-        gathered.0.push((ingredient.name, value));
+        match &ingredient.origin {
+            Origin::Connection { .. } => {}
+            Origin::Signed(identity) => {
+                let signed = identity.sign(vault.client()).await.map_err(auth::Error::from)?;
+                // AWS may say the signed text back to Vault, and Vault to us.
+                signed.session_token.iter().for_each(|token| vault.hide(token));
+                gathered.0.extend(signed.fields);
+                gathered.0.push(("aws_source", Secret::new(signed.used)));
+            }
+            Origin::Issued(issuer) => gathered.0.push((ingredient.name, issued(vault, login, issuer).await?)),
+            Origin::Wrapped { token, role } => {
+                let wrapping = Ingredient { name: "wrapping token", origin: (**token).clone() };
+                let token = read(vault, &wrapping).await?;
+                let source = wrapping.origin.source();
+                let wrapped =
+                    wrapping::Wrapped { token: &token, source, mount: &login.mount, role: role.as_deref() };
+                gathered.0.push((ingredient.name, wrapped.open(vault).await?));
+            }
+            _ => gathered.0.push((ingredient.name, read(vault, ingredient).await?)),
+        }
     }
     Ok(gathered)
 }
 
-/// The value of an ingredient that needs no request; `None` for one that has to be issued.
-pub fn here(ingredient: &Ingredient) -> Result<Option<Secret>, Error> {
-    let text = match &ingredient.origin {
-        Origin::Value { value, .. } => return clean(ingredient, value.reveal()).map(Some),
-        Origin::File { path, .. } => std::fs::read_to_string(path).map_err(|cause| {
-            let reason = format!("{}: {cause}", path.display());
-            unusable(ingredient, reason, "name a file that this job can read")
-        }),
-        Origin::Stdin { .. } => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map(|_| text)
-                .map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))
+/// A value that is there, in a file, or on standard input.
+pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Error> {
+    match &ingredient.origin {
+        Origin::Value { value, .. } => clean(ingredient, value.reveal()),
+        Origin::File { path, .. } => {
+            let file = path.clone();
+            let text = vault.stop().blocking(|| std::fs::read_to_string(file).map(Zeroizing::new)).await?;
+            let text = text.map_err(|cause| {
+                let hint = match path.starts_with("/var/run/secrets/kubernetes.io") {
+                    true => {
+                        "is this a pod, and does it get its service account's token \
+                         (automountServiceAccountToken)? --id-token-file names another file"
+                    }
+                    false => "name a file that this job can read",
+                };
+                let path = path.display().to_string();
+                let named = ingredient.origin.source() != path;
+                let reason = if named { format!("{path}: {cause}") } else { cause.to_string() };
+                unusable(ingredient, reason, hint)
+            })?;
+            clean(ingredient, &text)
         }
-        Origin::Issued { .. } => return Ok(None),
-    };
-    clean(ingredient, &zeroize::Zeroizing::new(text?)).map(Some)
+        Origin::Stdin { .. } => {
+            let text = vault.stop().blocking(stdin).await?;
+            let text =
+                text.map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
+            clean(ingredient, &text)
+        }
+        // These are not read.
+        Origin::Wrapped { .. } | Origin::Issued(_) | Origin::Connection { .. } | Origin::Signed(_) => {
+            Err(unusable(
+                ingredient,
+                "it is not there yet".to_owned(),
+                "this is a bug in ci-creds; please report it",
+            ))
+        }
+    }
 }
 
-async fn issued(vault: &Vault, login: &Login, by: &Secret, role: &str) -> Result<Secret, Error> {
-    let policy =
-        format!(r#"path "auth/{}/role/{role}/secret-id" {{ capabilities = ["update"] }}"#, login.mount);
-    vault.issue_secret_id(by, &login.mount, role).await.map_err(|error| {
-        let mut hints = Vec::new();
-        match error.refusal() {
-            Some((403, _)) => {
-                hints.push(format!("the policy of VAULT_TOKEN must have: {policy}"));
-                hints.push(
-                    "VAULT_TOKEN must be the issuing token: is it expired, or the token of a login?"
-                        .to_owned(),
-                );
-            }
-            Some(_) => {
-                hints.push(format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it"))
-            }
-            None => {}
-        }
-        vault::Advised { error, hints, notes: Vec::new() }.into()
-    })
+fn stdin() -> std::io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Split custody: the issuing token makes a secret_id for this run.
+async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret, Error> {
+    let path = format!("auth/{}/role/{}/secret-id", login.mount, issuer.role);
+    let token = Ingredient {
+        name: "token",
+        origin: Origin::Value { value: issuer.token.clone(), source: issuer.source.clone() },
+    };
+    let token = read(vault, &token).await?;
+    let ask = async |metadata| vault.issue_secret_id(&token, &path, metadata, issuer.wrap_ttl).await;
+    let mut outcome = ask(&issuer.metadata).await;
+    // Policies that list allowed_parameters refuse what they do not list, with a bare 403.
+    if let Err(error) = &outcome
+        && error.refusal().is_some_and(|(status, _)| status == 403)
+        && !issuer.metadata.is_empty()
+    {
+        tracing::debug!("to issue a secret_id with the job's metadata was refused; again without");
+        outcome = ask(&[]).await;
+    }
+    let wrapped = match outcome.map_err(|error| not_issued(error, issuer, &path))? {
+        vault::SecretId::Plain(secret_id) => return Ok(secret_id),
+        vault::SecretId::Wrapped(token) => token,
+    };
+    let source = format!("issued with {}", issuer.source);
+    let wrapped =
+        wrapping::Wrapped { token: &wrapped, source, mount: &login.mount, role: Some(&issuer.role) };
+    wrapped.open(vault).await
+}
+
+fn not_issued(error: vault::Error, issuer: &Issuer, path: &str) -> Error {
+    let (source, role) = (&issuer.source, &issuer.role);
+    let hints = match error.refusal() {
+        Some((403, _)) => vec![
+            format!("the policy of {source} must have: path \"{path}\" {{ capabilities = [\"update\"] }}"),
+            format!("{source} must be the issuing token: is it expired, or the token of a login?"),
+            match issuer.wrap_ttl {
+                None => "a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s".to_owned(),
+                Some(_) => {
+                    "VAULT_WRAP_TTL must be between the policy's min_wrapping_ttl and max_wrapping_ttl"
+                        .to_owned()
+                }
+            },
+        ],
+        Some(_) => vec![format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it")],
+        None => Vec::new(),
+    };
+    vault::Advised { error, hints, notes: Vec::new() }.into()
 }
 
 /// A stray newline is cut off; anything else that can't be printed does not belong into a header or an ID.
@@ -68,7 +137,9 @@ fn clean(ingredient: &Ingredient, text: &str) -> Result<Secret, Error> {
     if text.is_empty() {
         return Err(unusable(ingredient, "it is empty".to_owned(), "give it a value"));
     }
-    if text.chars().any(|char| char.is_control() || char.is_whitespace()) {
+    let is_id = matches!(ingredient.name, "role_id" | "secret_id");
+    let fits = |char: char| char.is_ascii_graphic() || (is_id && !char.is_ascii() && !char.is_whitespace());
+    if !text.chars().all(fits) {
         let reason = "it has blanks or characters that can't be printed".to_owned();
         return Err(unusable(ingredient, reason, "give it as it was issued, on one line"));
     }
@@ -77,8 +148,8 @@ fn clean(ingredient: &Ingredient, text: &str) -> Result<Secret, Error> {
 
 fn unusable(ingredient: &Ingredient, reason: String, hint: &str) -> Error {
     let what = match ingredient.name {
-        "jwt" => "the ID token",
-        "token" => "the token",
+        "jwt" | "token" => "the token",
+        "wrapping token" => "the wrapping token",
         other => other,
     };
     let source_name = ingredient.origin.source();

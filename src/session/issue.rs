@@ -9,9 +9,9 @@ use super::{Error, Token};
 
 /// Issues what `request` asks for.
 pub async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
-    let (path, answer) = answer(vault, token, request).await?;
-    let decoded = request.decode(&path, &answer, vault::now());
-    if let (Err(_), true, Some(lease)) = (&decoded, token.given, &answer.lease_id) {
+    let found = answer(vault, token, request).await?;
+    let decoded = request.decode(&found.path, &found.answer, vault::now());
+    if let (Err(_), true, Some(lease)) = (&decoded, token.given, &found.answer.lease_id) {
         // It is in no ledger yet, and does not end with a token of ours.
         if !lease.is_empty()
             && let Err(error) = vault.unstoppable().revoke_lease(&token.secret, lease).await
@@ -19,27 +19,70 @@ pub async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Cred
             tracing::warn!("{lease} could not be revoked and ends with its TTL: {error}");
         }
     }
-    Ok(decoded?)
+    let mut credentials = decoded?;
+    credentials.detour = found.detour;
+    if let Some(s3) = &request.s3 {
+        // Before there is anything to take back.
+        s3.region(&credentials)?;
+    }
+    if let Some(mint) = &request.mint {
+        credentials = super::mint::key(vault, request, mint, credentials).await?;
+    }
+    if let Some(s3) = &request.s3 {
+        s3.add(request, &mut credentials)?;
+    }
+    Ok(credentials)
 }
 
-async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<(String, Envelope), Error> {
-    let ask = async |read: &Read| {
+/// An answer, and how it was got.
+struct Found {
+    path: String,
+    answer: Envelope,
+    /// Where it was not the usual way: which, and why.
+    detour: Option<String>,
+}
+
+async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found, Error> {
+    let ask = async |read: &Read, why: Option<&str>| {
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
-        answer.map(|answer| (read.path.clone().into_owned(), answer))
+        let detour = why.map(|why| format!("by {}, {why}", read.show()));
+        let found = |answer| Found { path: read.path.clone().into_owned(), answer, detour };
+        answer.map(found).map_err(|error| explained(error, request, read))
     };
-    let error = match ask(&request.read).await {
-        Err(error) if error.refusal().is_some_and(|(status, _)| status == 403) => error,
-        outcome => return outcome.map_err(|error| explained(error, request, &request.read)),
+    let answer = vault.issue(&token.secret, &request.read.path, &request.parameters, request.read.post).await;
+    let error = match answer {
+        Ok(answer) => {
+            return Ok(Found { path: request.read.path.clone().into_owned(), answer, detour: None });
+        }
+        Err(error) => error,
     };
     // A token that is good for so many requests gets no optional one.
-    if !request.fallbacks.is_empty()
-        && !token.counted
+    let status = error.refusal().map(|(status, _)| status).filter(|_| !token.counted);
+    if status == Some(403)
+        && !request.fallbacks.is_empty()
         && let Some(allowed) = allowed(vault, &token.secret, &request.fallbacks).await
     {
-        tracing::debug!("the policy allows {} on {} instead", allowed.capability(), allowed.path);
-        return ask(allowed).await.map_err(|error| explained(error, request, allowed));
+        return ask(allowed, Some("as the policy allows")).await;
+    }
+    if matches!(status, Some(403 | 404))
+        && request.fallbacks.is_empty()
+        && let Some((read, why)) = other_version(vault, &token.secret, &request.read).await
+    {
+        return ask(&read, Some(why)).await;
     }
     Err(explained(error, request, &request.read))
+}
+
+/// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
+async fn other_version(vault: &Vault, token: &Secret, read: &Read) -> Option<(Read, &'static str)> {
+    let mount = vault.mount_of(token, &read.path).await.ok()??;
+    let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
+    let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {
+        (2, None) => (format!("{}data/{rest}", mount.path), "as it is KV version 2"),
+        (1, Some(rest)) => (format!("{}{rest}", mount.path), "as it is KV version 1"),
+        _ => return None,
+    };
+    Some((Read { post: false, path: path.into() }, why))
 }
 
 /// The first of `reads` that the token's policies allow.
@@ -62,6 +105,7 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("not in allowed role arns", "--role-arn must be one of the role_arns of the Vault role"),
     ("unable to determine one", "the Vault role allows several AWS roles: choose one with --role-arn"),
+    ("Throttling", "AWS limits how often it may be asked: retry the job, or issue fewer credentials at once"),
     ("minimum field value of 900", "AWS gives no assumed role for less than 15m: raise --ttl"),
     ("token had one use left", "the login's token_num_uses must be 3 or more: read, and revocation"),
     ("no handler for route", "no secrets engine is mounted there: --mount names another mount"),
@@ -79,6 +123,7 @@ fn explained(error: vault::Error, request: &Request, read: &Read) -> Error {
                 read.path,
                 read.capability()
             ));
+            hints.extend(versioned(request, read));
             hints
                 .push("an unknown mount, and a token that has ended, are refused in the same way".to_owned());
         }
@@ -91,6 +136,14 @@ fn explained(error: vault::Error, request: &Request, read: &Read) -> Error {
         _ => {}
     }
     vault::Advised { error, hints, notes: Vec::new() }.into()
+}
+
+/// A policy for KV version 2 has a path that people do not type.
+fn versioned(request: &Request, read: &Read) -> Option<String> {
+    let (mount, rest) = read.path.split_once('/').filter(|_| request.provider == "read" && !read.post)?;
+    let typed = rest.starts_with("data/") || rest.contains("/data/");
+    (!typed)
+        .then(|| format!("where {mount} is KV version 2, path and policy have data/: {mount}/data/{rest}"))
 }
 
 fn missing(request: &Request) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::{self, Gathered, Login};
+use crate::cloud::scaleway;
 use crate::credentials::{Credentials, Life};
 use crate::error::{Code, Explain};
 use crate::ledger::Ledger;
@@ -11,11 +12,16 @@ use crate::secret::Secret;
 use crate::stop::Stopped;
 use crate::vault::{self, Vault};
 
+mod data;
 mod gather;
 mod issue;
+mod mint;
+pub mod refresh;
+pub mod renew;
 mod transaction;
+mod wrapping;
 
-pub use gather::{all as gather, here as gather_here};
+pub use gather::{all as gather, read as gather_here};
 pub use issue::{allows, one as issue_one};
 pub use transaction::obtain;
 
@@ -55,6 +61,20 @@ pub enum Error {
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
+    /// A key that was to be made at Scaleway.
+    #[error(transparent)]
+    Scaleway(#[from] scaleway::Error),
+    /// A value of --data that can't be read.
+    #[error("--data {name}: {shown} can't be read")]
+    Data {
+        /// K of K=@FILE.
+        name: String,
+        /// The file, or -.
+        shown: String,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The credentials end too soon.
     #[error("the {provider} credentials are valid for {} only, which is less than --min-ttl {}",
         crate::duration::show(*.life), crate::duration::show(*.wanted))]
@@ -102,6 +122,8 @@ impl Explain for Error {
             Self::Login(error) => error.code(),
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
+            Self::Scaleway(error) => error.code(),
+            Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
             Self::LeftBehind { error, .. } => error.code(),
             Self::Stopped(stopped) => stopped.code(),
@@ -113,6 +135,7 @@ impl Explain for Error {
             Self::Login(error) => error.notes(),
             Self::Vault(advised) => advised.notes(),
             Self::Answer(error) => error.notes(),
+            Self::Scaleway(error) => error.notes(),
             Self::LeftBehind { error, left } => {
                 error.notes().into_iter().chain(left.iter().cloned()).collect()
             }
@@ -125,12 +148,14 @@ impl Explain for Error {
             Self::Login(error) => error.hints(),
             Self::Vault(advised) => advised.hints(),
             Self::Answer(error) => error.hints(),
+            Self::Scaleway(error) => error.hints(),
             Self::TooShort { .. } => {
                 vec![
                     "raise the TTL of the role, or of the login's token, which ends what it issued"
                         .to_owned(),
                 ]
             }
+            Self::Data { .. } => vec!["name a file with text that this job can read".to_owned()],
             Self::LeftBehind { error, .. } => {
                 let mut hints = error.hints();
                 if error.code() == Code::Unreachable {
@@ -166,9 +191,9 @@ pub async fn enter(
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
         return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
     };
-    let body = request(login, gathered)?;
-    let auth = vault.login(login.name(), &login.path(), body).await;
-    let auth = auth.map_err(|error| refused(login, gathered, error))?;
+    check(vault, login, gathered).await?;
+    let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
+    let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
     let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
@@ -181,13 +206,26 @@ pub async fn enter(
     Ok(token)
 }
 
-fn refused(login: &Login, gathered: &Gathered, error: vault::Error) -> Error {
-    auth::Error::refused(login, gathered, error).into()
+/// Finds out what is certain to fail. Where it is a matter of time, Vault's clock counts, not this machine's.
+async fn check(vault: &Vault, login: &Login, gathered: &Gathered) -> Result<(), Error> {
+    let checked = (login.method.check)(login, gathered, vault::now());
+    let Err(auth::Error::Time { .. }) = checked else { return Ok(checked?) };
+    let Some(ahead) = vault.ask_time().await else { return Ok(checked?) };
+    match (login.method.check)(login, gathered, vault::now() - ahead) {
+        Err(auth::Error::Time { source_name, fault, .. }) => {
+            Err(auth::Error::Time { source_name, fault, ahead: Some(ahead) }.into())
+        }
+        checked => {
+            tracing::warn!("this machine's clock is wrong: by Vault's, the ID token is good");
+            Ok(checked?)
+        }
+    }
 }
 
 /// Whether what `request` issues ends with the token that it was read with.
 fn depends_on_token(credentials: &[Credentials]) -> bool {
-    credentials.iter().any(|one| !one.outlives_token)
+    // A minted key is deleted with a parent that is read again.
+    credentials.iter().any(|one| !one.outlives_token || one.minted.is_some())
 }
 
 impl Session {
@@ -206,4 +244,6 @@ pub struct Order {
     pub requests: Vec<Request>,
     /// What the credentials of each request must last.
     pub min_ttl: Option<Duration>,
+    /// Whether the end of a token that was given matters: it costs a request.
+    pub look_up: bool,
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, depends_on_token, issue, log_in};
+use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in};
 use crate::credentials::{Credentials, Life};
+use crate::error::{Code, Explain as _};
 use crate::ledger::Ledger;
 use crate::provider::Request;
 use crate::vault::{self, Vault};
 
 /// After a lost answer: time for the engine to end what it is at, so that its lease is registered.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
 
 /// How often a run logs in when the answers are lost: a token without credentials is harmless, and a cluster that
 /// changes its leader loses one answer more easily than the next.
@@ -31,8 +32,12 @@ struct Failure {
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
+    let order = &Order { requests: data::gather(vault, &order.requests).await?, ..order.clone() };
     let outcome = transaction(vault, order, ledger).await;
-    vault.check_namespaces().await;
+    // Where nobody answers, there is nothing to ask.
+    if outcome.as_ref().err().is_none_or(|error| error.code() != Code::Unreachable) {
+        vault.check_namespaces().await;
+    }
     outcome
 }
 
@@ -101,7 +106,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     if let Some(error) = errors.into_iter().next() {
         return Err(Failure { error, logged_in: true, left });
     }
-    let settled = settle_lives(vault, &mut token, &mut credentials, order.min_ttl).await;
+    let settled = settle_lives(vault, &mut token, &mut credentials, order).await;
     settled.map_err(|error| Failure { error, logged_in: true, left: Vec::new() })?;
     Ok(Session { token, credentials })
 }
@@ -153,21 +158,24 @@ async fn settle_lives(
     vault: &Vault,
     token: &mut Token,
     credentials: &mut [Credentials],
-    min_ttl: Option<Duration>,
+    order: &Order,
 ) -> Result<(), Error> {
     if depends_on_token(credentials) {
         let longest = credentials
             .iter()
-            .filter(|one| !one.outlives_token)
+            .filter(|one| !one.outlives_token || one.minted.is_some())
             .filter_map(|one| one.life)
             .max_by_key(|life| life.ttl);
-        extend(vault, token, longest, min_ttl.is_some()).await?;
-        for one in credentials.iter_mut().filter(|one| !one.outlives_token) {
-            one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);
+        extend(vault, token, longest, order).await?;
+        for (one, request) in credentials.iter_mut().zip(&order.requests) {
+            if !one.outlives_token {
+                one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);
+                one.tell_end(request.expiry_variable.as_deref());
+            }
         }
     }
     for one in credentials.iter() {
-        if let (Some(wanted), Some(life)) = (min_ttl, one.life)
+        if let (Some(wanted), Some(life)) = (order.min_ttl, one.life)
             && life.ttl < wanted
         {
             return Err(Error::TooShort { provider: one.provider.clone(), life: life.ttl, wanted });
@@ -177,11 +185,18 @@ async fn settle_lives(
 }
 
 /// Renews a token of ours that ends before the lease; looks a given one up where its end matters.
-async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, matters: bool) -> Result<(), Error> {
+async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
     let (Some(lease), false) = (lease, token.counted) else { return Ok(()) };
     if token.given {
-        if matters {
-            let ttl = vault.token_ttl(&token.secret).await?;
+        if order.look_up || order.min_ttl.is_some() {
+            let ttl = match vault.token_ttl(&token.secret).await {
+                // A policy may lack the look-up; only --min-ttl can't do without it.
+                Err(error) if order.min_ttl.is_none() => {
+                    tracing::debug!("the end of VAULT_TOKEN is not known: {error}");
+                    None
+                }
+                ttl => ttl?,
+            };
             token.life = ttl.and_then(|ttl| Life::new(Duration::from_secs(ttl), vault::now()));
         }
         return Ok(());

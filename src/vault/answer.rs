@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{Answer, Call, Verdict};
+use crate::http::{Answer, Call, Verdict, tidy};
 use crate::secret::Secret;
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
@@ -22,10 +22,19 @@ pub struct Envelope {
     pub data: Option<Data>,
     /// The answer of a login.
     pub auth: Option<Auth>,
+    /// In place of all else, where wrapping was asked for.
+    pub wrap_info: Option<Wrapped>,
     /// Remarks, such as a TTL that was capped.
     pub warnings: Option<Vec<String>>,
     /// What went wrong; also empty.
     pub errors: Option<Vec<String>>,
+}
+
+/// An answer that is kept inside a token.
+#[derive(Debug, Deserialize)]
+pub struct Wrapped {
+    /// The wrapping token.
+    pub token: Secret,
 }
 
 /// A token, just issued or renewed.
@@ -119,9 +128,6 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
 }
 
-/// Server text is cut to this many characters.
-const LONGEST_TEXT: usize = 300;
-
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
 pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -136,22 +142,6 @@ pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
 
 fn is_counter(part: &str) -> bool {
     part.ends_with("errors occurred:") || part.ends_with("error occurred:")
-}
-
-fn tidy(text: &str, known: &[Secret]) -> String {
-    let mut text: String = text.chars().filter(|char| !char.is_control() && !is_invisible(*char)).collect();
-    for secret in known.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4) {
-        text = text.replace(secret, "[secret]");
-    }
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// Characters that turn a text round, or that can't be seen.
-fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -64,10 +64,10 @@ const HEALTH: &str = "sys/health";
 impl Vault {
     /// `GET sys/health`; every state is an answer. It knows no namespace (OpenBao: 400 in one).
     pub async fn health(&self) -> Result<Health, Error> {
-        let query = ["standbyok", "perfstandbyok"].map(|name| (name.to_owned(), "true".to_owned()));
+        let query = ["standbyok", "perfstandbyok"].map(|name| (name.to_owned(), Secret::from("true")));
         let codes = ["sealedcode", "uninitcode", "drsecondarycode"];
         let query: Vec<_> =
-            query.into_iter().chain(codes.map(|name| (name.to_owned(), "200".to_owned()))).collect();
+            query.into_iter().chain(codes.map(|name| (name.to_owned(), Secret::from("200")))).collect();
         let action = || "to tell its health".to_owned();
         let ask = Ask { method: Method::GET, query: &query, creates: false, ..self.post(action(), HEALTH) };
         let call = Call {

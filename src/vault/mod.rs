@@ -1,26 +1,31 @@
 //! Vault's HTTP API in Vault's words. What is sent, and what is known to be secret in it, is said here once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
+use crate::config::Server;
 use crate::http::{self, Call, Client};
 use crate::secret::Secret;
+use crate::stop::Stop;
 
 mod answer;
+mod clock;
 mod data;
 mod error;
 mod look;
+mod secret_id;
 
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
 pub use look::{Health, TokenInfo};
+pub use secret_id::SecretId;
 
 /// How long the server's health is waited for.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -33,11 +38,22 @@ pub struct Vault {
     auth_namespace: Option<String>,
     /// Secrets that were sent: a server may say them back in an error.
     known: RefCell<Vec<Secret>>,
+    /// How far this machine's clock is ahead of the server's, by the last answer.
+    ahead: Cell<Option<SignedDuration>>,
 }
 
 /// The JSON object of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Vec<(String, Value)>);
+
+/// Where an engine is mounted.
+#[derive(Debug)]
+pub struct Mount {
+    /// With a / at its end.
+    pub path: String,
+    /// For the KV engine.
+    pub kv_version: Option<u32>,
+}
 
 /// One value of a [`Body`].
 #[derive(Debug, Clone)]
@@ -74,18 +90,32 @@ struct Ask<'a> {
     method: Method,
     /// Below /v1/.
     path: &'a str,
-    query: &'a [(String, String)],
+    query: &'a [(String, Secret)],
     token: Option<&'a Secret>,
     body: Option<Body>,
     creates: bool,
     leases: bool,
     namespace: Option<&'a str>,
+    /// The answer shall come wrapped, for this long.
+    wrap_ttl: Option<Duration>,
 }
 
 impl Vault {
     /// Nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
-        Self { client, base, namespace, auth_namespace, known: RefCell::default() }
+        Self { client, base, namespace, auth_namespace, known: RefCell::default(), ahead: Cell::new(None) }
+    }
+
+    /// What tells whether the process was asked to stop.
+    pub fn stop(&self) -> &crate::stop::Stop {
+        self.client.stop()
+    }
+
+    /// The server of a configuration.
+    pub fn at(server: &Server, stop: Stop) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), stop)?;
+        let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
+        Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
     /// The same server, for taking back: a stop does not end it.
@@ -96,6 +126,20 @@ impl Vault {
             namespace: self.namespace.clone(),
             auth_namespace: self.auth_namespace.clone(),
             known: RefCell::default(),
+            ahead: Cell::new(None),
+        }
+    }
+
+    /// The client, for other servers.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Masks `secret` wherever the server says it back.
+    pub fn hide(&self, secret: &Secret) {
+        let mut known = self.known.borrow_mut();
+        if !known.iter().any(|one| one.reveal() == secret.reveal()) {
+            known.push(secret.clone());
         }
     }
 
@@ -109,23 +153,12 @@ impl Vault {
         auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
     }
 
-    /// `POST auth/MOUNT/role/ROLE/secret-id` with the issuing token (vault: `auth/approle`).
-    pub async fn issue_secret_id(&self, issuer: &Secret, mount: &str, role: &str) -> Result<Secret, Error> {
-        let path = format!("auth/{mount}/role/{role}/secret-id");
-        let action = format!("to issue a secret_id at {path}");
-        let ask = Ask { token: Some(issuer), namespace: self.login_namespace(), ..self.post(action, &path) };
-        let action = ask.action.clone();
-        let data = self.ask(ask).await?.data;
-        let secret_id = data.as_ref().and_then(|data| data.field("secret_id")?.text());
-        secret_id.ok_or_else(|| self.not_vault(action, "an answer without a secret_id"))
-    }
-
     /// Reads, or writes where `post`, a path that makes credentials.
     pub async fn issue(
         &self,
         token: &Secret,
         path: &str,
-        parameters: &[(String, String)],
+        parameters: &[(String, Secret)],
         post: bool,
     ) -> Result<Envelope, Error> {
         let ask = Ask {
@@ -136,7 +169,8 @@ impl Vault {
         };
         let ask = match post {
             true => {
-                let fields = parameters.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+                let fields =
+                    parameters.iter().map(|(name, value)| (name.clone(), Value::Secret(value.clone())));
                 Ask { action: format!("the write to {path}"), body: Some(Body(fields.collect())), ..ask }
             }
             false => {
@@ -144,6 +178,23 @@ impl Vault {
             }
         };
         self.ask(ask).await
+    }
+
+    /// `sys/internal/ui/mounts/PATH`: the mount that serves `path`, if the token may use anything in it.
+    pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Option<Mount>, Error> {
+        let path = format!("sys/internal/ui/mounts/{path}");
+        let ask = Ask {
+            method: Method::GET,
+            token: Some(token),
+            creates: false,
+            namespace: self.namespace.as_deref(),
+            ..self.post("to look at a mount".to_owned(), &path)
+        };
+        let Some(data) = self.ask(ask).await?.data else { return Ok(None) };
+        let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
+        let is_kv = text("type").is_some_and(|kind| kind == "kv" || kind == "generic");
+        let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
+        Ok(text("path").map(|path| Mount { path, kv_version: is_kv.then(version) }))
     }
 
     /// `auth/token/renew-self`, so that the token lives `seconds` from now if it may.
@@ -169,6 +220,22 @@ impl Vault {
             ..self.post("to revoke the token".to_owned(), "auth/token/revoke-self")
         };
         self.ask(ask).await.map(drop)
+    }
+
+    /// `sys/leases/renew`: the seconds from now that were granted, of `seconds` that were asked for.
+    pub async fn renew_lease(&self, token: &Secret, lease: &str, seconds: u64) -> Result<u64, Error> {
+        let fields = vec![
+            ("lease_id".to_owned(), lease.into()),
+            ("increment".to_owned(), Value::Plain(seconds.into())),
+        ];
+        let ask = Ask {
+            token: Some(token),
+            body: Some(Body(fields)),
+            creates: false,
+            namespace: self.namespace.as_deref(),
+            ..self.post(format!("to renew the lease {lease}"), "sys/leases/renew")
+        };
+        self.ask(ask).await.map(|answer| answer.lease_duration)
     }
 
     /// `sys/leases/revoke`, done when it answers.
@@ -259,6 +326,7 @@ impl Vault {
             creates: true,
             leases: false,
             namespace: None,
+            wrap_ttl: None,
         }
     }
 
@@ -278,7 +346,9 @@ impl Vault {
             creates: ask.creates,
             leases: ask.leases,
         };
+        let creates = ask.creates;
         let answer = self.client.send(&call, answer::judge).await?;
+        self.ahead.set(answer.date.as_deref().and_then(clock::ahead_of).or(self.ahead.get()));
         if answer.status == 204 {
             return Ok(Envelope::default());
         }
@@ -314,7 +384,11 @@ impl Vault {
         }
         let envelope = parsed.unwrap_or_default();
         for warning in answer::readable(envelope.warnings.as_deref().unwrap_or_default(), &known) {
-            tracing::warn!("Vault says of {}: {warning}", ask.path);
+            // A renewal's caller judges what was granted.
+            match creates {
+                true => tracing::warn!("Vault says of {}: {warning}", ask.path),
+                false => tracing::debug!("Vault says of {}: {warning}", ask.path),
+            }
         }
         Ok(envelope)
     }
@@ -325,23 +399,19 @@ impl Vault {
             segments.pop_if_empty().push("v1").extend(ask.path.split('/'));
         }
         if !ask.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(ask.query);
+            let pairs = ask.query.iter().map(|(name, value)| (name, value.reveal()));
+            url.query_pairs_mut().extend_pairs(pairs);
         }
         url
     }
 
     fn remember(&self, ask: &Ask<'_>) {
-        let mut known = self.known.borrow_mut();
         let fields = ask.body.iter().flat_map(|body| &body.0);
         let sent = fields.filter_map(|(_, value)| match value {
             Value::Secret(secret) => Some(secret),
             Value::Plain(_) => None,
         });
-        for secret in sent.chain(ask.token) {
-            if !known.iter().any(|one| one.reveal() == secret.reveal()) {
-                known.push(secret.clone());
-            }
-        }
+        sent.chain(ask.token).for_each(|secret| self.hide(secret));
     }
 }
 
@@ -364,6 +434,9 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     }
     if let Some(namespace) = ask.namespace {
         headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
+    }
+    if let Some(ttl) = ask.wrap_ttl {
+        headers.insert(HeaderName::from_static("x-vault-wrap-ttl"), ttl.as_secs().into());
     }
     Ok(headers)
 }

@@ -4,6 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ci_creds::claims::Unusable;
+use ci_creds::cloud::aws;
+use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::vault::{Advised, Said};
 use ci_creds::{auth, config, emit, env, http, provider, session, stop, vault};
@@ -28,10 +31,18 @@ macro_rules! examples {
 
 /// All examples of all modules.
 pub(super) fn all() -> Vec<(String, Error)> {
-    [config_errors(), auth_errors(), vault_errors(), http_errors(), session_errors(), output_errors()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        config_errors(),
+        auth_errors(),
+        aws_errors(),
+        vault_errors(),
+        http_errors(),
+        session_errors(),
+        output_errors(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn text() -> String {
@@ -51,6 +62,14 @@ fn config_errors() -> Vec<(String, Error)> {
     let source_name = text;
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
+        E::NoApplication => E::NoApplication,
+        E::WithoutCommand(_) => E::WithoutCommand("refresh"),
+        E::WithCommand(_) => E::WithCommand("output"),
+        E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
+        E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
+        E::NoStateFile => E::NoStateFile,
+        E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
+        E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: text() },
         E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
@@ -58,10 +77,16 @@ fn config_errors() -> Vec<(String, Error)> {
         E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },
         E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
         E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
-        E::NoLogin => E::NoLogin,
+        E::NoLogin { .. } => E::NoLogin { unprotected: Some(text()) },
+        E::NoLoginRole { .. } => E::NoLoginRole { method: "Kubernetes" },
+        E::AwsSource { .. } => E::AwsSource { source_name: source_name(), by_flag: true },
         E::Ambiguous { .. } => E::Ambiguous { one: text(), other: text() },
-        E::MissingIngredient { .. } => E::MissingIngredient { method: "jwt" },
-        E::NamedTokenUnset { .. } => E::NamedTokenUnset { source_name: source_name(), variable: text() },
+        E::MissingIngredient { .. } => E::MissingIngredient {
+            method: "JWT", what: "an ID token", remedy: "x", unprotected: None
+        },
+        E::NamedTokenUnset { .. } => E::NamedTokenUnset {
+            source_name: source_name(), variable: text(), unprotected: None
+        },
         E::NoAppRole => E::NoAppRole,
         E::NoRole { .. } => E::NoRole { provider: "aws" },
         E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },
@@ -80,7 +105,25 @@ fn auth_errors() -> Vec<(String, Error)> {
     examples!(auth::Error {
         E::Ingredient { .. } =>
             E::Ingredient { what: "the ID token", source_name: text(), reason: text(), hint: text() },
+        E::Time { .. } => E::Time { source_name: text(), fault: Unusable::Expired(600), ahead: None },
+        E::Intercepted { .. } =>
+            E::Intercepted { source_name: text(), reason: text(), foreign: true, path: text() },
+        E::Aws(_) => E::Aws(aws::Error::Nothing),
         E::Vault(_) => E::Vault(refused().into()),
+    })
+}
+
+fn aws_errors() -> Vec<(String, Error)> {
+    use aws::Error as E;
+    examples!(aws::Error {
+        E::Nothing => E::Nothing,
+        E::Absent { .. } => E::Absent { source_name: "env", needs: "x" },
+        E::Failed { .. } => E::Failed {
+            source_name: "imds", about: "x", named: false, reason: text(), silent: true, code: Code::Environment
+        },
+        E::Unsigned { .. } => E::Unsigned { reason: text() },
+        E::ServerId => E::ServerId,
+        E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
     })
 }
 
@@ -119,6 +162,8 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
         E::Vault(_) => E::Vault(Advised::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
+        E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
+        E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::LeftBehind { .. } =>
             E::LeftBehind { error: Box::new(Advised::from(refused()).into()), left: vec![text()] },
@@ -126,9 +171,26 @@ fn session_errors() -> Vec<(String, Error)> {
     });
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
+        P::NoRegion => P::NoRegion,
+        P::Region(_) => P::Region(text()),
         P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },
     }));
+    all.extend(scaleway_errors());
     all
+}
+
+fn scaleway_errors() -> Vec<(String, Error)> {
+    use scaleway::Error as E;
+    let said = || scaleway::Said::of(b"{}", str::to_owned);
+    examples!(scaleway::Error {
+        E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
+        E::Refused { .. } => E::Refused { action: text(), status: 403, said: said() },
+        E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
+        E::Lost { .. } => E::Lost { host: text(), cause: text() },
+        E::NotScaleway { .. } => E::NotScaleway { host: text() },
+        E::Endless { .. } => E::Endless { key: text() },
+        E::Unknown { .. } => E::Unknown { key: text(), after: Duration::ZERO },
+    })
 }
 
 fn output_errors() -> Vec<(String, Error)> {

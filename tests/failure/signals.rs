@@ -6,7 +6,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Cmd, Engine, Space, eventually, require, say, script};
+use crate::support::cmd::PROGRAM;
+use crate::support::{Cmd, Engine, Space, eventually, require, say, script, secret};
 
 const RUNS: u64 = if cfg!(feature = "soak") { 2_000 } else { 100 };
 
@@ -65,4 +66,31 @@ fn a_signal_at_any_moment() {
         "signals: {whole} runs ended before, {stopped} were stopped, {early} had not begun to listen"
     ));
     assert!(whole > 0 && stopped > 0, "the moments are all before or all after the run: {ends:?}");
+}
+
+/// Whatever it waits for, a stop is answered: also where nothing comes on standard input, or out of a FIFO.
+#[test]
+fn a_signal_while_nothing_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for source in ["-", fifo.to_str().unwrap()] {
+        // Opened for writing as well, so that its end never comes.
+        let text = format!(
+            "exec <>'{}'; exec {} exoscale ci --secret-id-file {source}",
+            fifo.display(),
+            PROGRAM.as_str()
+        );
+        let cmd = Cmd::program("/bin/sh").args(["-c", &text]).env("VAULT_ADDR", "http://127.0.0.1:1");
+        let cmd = cmd.env("VAULT_ROLE_ID", secret()).env("VAULT_AUTH_ROLE", "ci");
+        let running = cmd.spawn();
+        sleep(Duration::from_millis(500));
+        running.signal(Signal::TERM);
+        let run = running.wait();
+        assert!(
+            run.stdout.starts_with("unset EXOSCALE_API_KEY") && run.stdout.ends_with("(exit 143)\n"),
+            "{run}"
+        );
+        assert!(run.elapsed < Duration::from_secs(20), "{:?}", run.elapsed);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ci_creds::cli::options::{self, Variables};
-use ci_creds::config::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+use ci_creds::config::{USUAL_VARIABLES, VARIABLES_ONLY};
 use serde_json::json;
 
 use super::{one_read, with_jwt, with_secret_id};
@@ -11,10 +11,13 @@ use crate::support::fake::redirect;
 use crate::support::{Cmd, Fake, Pki, Reply, jwt, secret};
 
 /// Gives a command one row's value, as the flag or as one of its variables.
-type Give<'a> = &'a dyn Fn(Cmd, &str) -> Cmd;
+pub(super) type Give<'a> = &'a dyn Fn(Cmd, &str) -> Cmd;
+
+/// One row: the flag, and the test that goes through all its ways.
+type Row = (&'static str, fn(Give<'_>));
 
 /// The flags that have a row in the tests below.
-const TESTED: &[(&str, fn(Give<'_>))] = &[
+const TESTED: &[Row] = &[
     ("addr", addr),
     ("namespace", namespace),
     ("auth-namespace", auth_namespace),
@@ -91,30 +94,6 @@ fn no_row_is_without_a_test() {
     assert_eq!(usual, ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"]);
 }
 
-#[test]
-fn the_readme_has_every_row() {
-    let readme = include_str!("../../README.md");
-    let has = |name: &str| assert!(readme.contains(&format!("`{name}`")), "README.md does not name {name}");
-    for option in options::VAULT.options {
-        has(&format!("--{}", option.name));
-        option.variables(None).iter().filter(|name| !name.starts_with("BAO_")).for_each(|name| has(name));
-    }
-    VARIABLES_ONLY.iter().chain(UNSUPPORTED).for_each(|(x, _)| has(&format!("VAULT_{x}")));
-    USUAL_VARIABLES.iter().for_each(|(name, _)| has(name));
-    // And nothing that the code does not know.
-    let known: BTreeSet<String> = [&options::VAULT, &options::LOGIN]
-        .iter()
-        .flat_map(|group| group.options)
-        .flat_map(|option| option.variables(None))
-        .chain(VARIABLES_ONLY.iter().chain(UNSUPPORTED).map(|(x, _)| format!("VAULT_{x}")))
-        .collect();
-    let table = readme.split("## Variables").nth(1).unwrap().split("\n## ").next().unwrap();
-    let names = table.split('`').filter(|word| word.starts_with("VAULT_") || word.starts_with("CI_CREDS_"));
-    for name in names.filter(|name| !name.ends_with("_X")) {
-        assert!(known.contains(name), "README.md names {name}, which has no effect");
-    }
-}
-
 fn no_addr() -> Cmd {
     one_read("").no_env("VAULT_ADDR")
 }
@@ -157,7 +136,7 @@ fn auth_namespace(give: Give<'_>) {
     assert!(fake.lines().contains(&"POST /v1/auth/jwt/login".to_owned()));
 }
 
-fn tls() -> (Pki, Fake) {
+pub(super) fn tls() -> (Pki, Fake) {
     let pki = Pki::new("A test's CA");
     let fake = Fake::tls(pki.server(&["127.0.0.1"]), |_| Reply::Vault);
     (pki, fake)
@@ -181,7 +160,7 @@ fn ca_path(give: Give<'_>) {
     give(one_read(&fake.addr), other.dir.path().to_str().unwrap()).run().expect(3);
 }
 
-fn mutual() -> (Pki, Fake, String, String) {
+pub(super) fn mutual() -> (Pki, Fake, String, String) {
     let pki = Pki::new("A test's CA");
     let fake = Fake::tls(pki.server_with(&["127.0.0.1"], |_| {}, true), |_| Reply::Vault);
     let (certificate, key) = pki.issue(&["runner"], |_| {});
@@ -244,7 +223,7 @@ fn tls_skip_verify(give: Give<'_>) {
 /// An address that only a proxy can reach.
 const FAR: &str = "http://vault.example.invalid";
 
-fn far() -> Cmd {
+pub(super) fn far() -> Cmd {
     one_read(FAR).env("CI_CREDS_ALLOW_HTTP", "1").env("VAULT_MAX_RETRIES", "0")
 }
 
@@ -316,178 +295,4 @@ fn role_id(give: Give<'_>) {
     let base = with_secret_id(&fake.addr).no_env("VAULT_ROLE_ID");
     give(base, &role_id).run().expect(0);
     assert!(fake.seen()[0].body.contains(&role_id));
-}
-
-/// A variable without a flag, in both its forms.
-fn both(x: &str, test: impl Fn(Give<'_>)) {
-    for prefix in ["BAO", "VAULT"] {
-        test(&|cmd, value| cmd.env(format!("{prefix}_{x}"), value));
-    }
-}
-
-#[test]
-fn certificates_may_be_text() {
-    let (pki, fake) = tls();
-    both("CACERT_BYTES", |give| {
-        give(one_read(&fake.addr), &pki.pem()).run().expect(0);
-        let bad = give(one_read(&fake.addr), "junk").run().expect(3);
-        assert!(bad.stderr.contains("CACERT_BYTES holds no CA certificate"), "{bad}");
-        // A file comes first, a folder last.
-        let other = Pki::new("Another CA");
-        give(one_read(&fake.addr).env("VAULT_CACERT", other.ca_file()), &pki.pem()).run().expect(3);
-        give(one_read(&fake.addr).env("VAULT_CAPATH", other.dir.path()), &pki.pem()).run().expect(0);
-    });
-    let (pki, fake, certificate, key) = mutual();
-    let base = one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file());
-    both("CLIENT_CERT_BYTES", |give| {
-        give(base.clone().env("VAULT_CLIENT_KEY", pki.file("key", &key)), &certificate).run().expect(0);
-    });
-    both("CLIENT_KEY_BYTES", |give| {
-        give(base.clone().env("VAULT_CLIENT_CERT", pki.file("cert", &certificate)), &key).run().expect(0);
-    });
-}
-
-#[test]
-fn a_flag_comes_before_any_variable() {
-    let (pki, fake) = tls();
-    let other = Pki::new("Another CA");
-    pki.ca_file();
-    let cmd = one_read(&fake.addr).env("VAULT_CACERT", other.ca_file());
-    cmd.clone().run().expect(3);
-    cmd.args(["--ca-path", pki.dir.path().to_str().unwrap()]).run().expect(0);
-}
-
-#[test]
-fn redirects_can_be_switched_off() {
-    both("DISABLE_REDIRECTS", |give| {
-        let active = Fake::vault();
-        let to = format!("{}/v1/exoscale/apikey/ci", active.addr);
-        let standby = Fake::new(move |_| redirect(&to));
-        give(one_read(&standby.addr), "false").run().expect(0);
-        let refused = give(one_read(&standby.addr), "1").run().expect(3);
-        assert!(refused.stderr.contains("VAULT_DISABLE_REDIRECTS is set"), "{refused}");
-        give(one_read(&standby.addr), "maybe").run().expect(3);
-    });
-}
-
-#[test]
-fn logins_are_found() {
-    let fake = Fake::vault();
-    let body = |number: usize| fake.seen()[number].body.clone();
-    let bare = || Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &fake.addr).env("VAULT_AUTH_ROLE", "web");
-    both("TOKEN", |give| {
-        let (token, before) = (secret(), fake.lines().len());
-        give(bare(), &token).run().expect(0);
-        assert_eq!(fake.seen()[before].header("x-vault-token"), Some(token.as_str()));
-    });
-    both("SECRET_ID", |give| {
-        let (secret_id, before) = (secret(), fake.lines().len());
-        give(bare().env("VAULT_ROLE_ID", "r"), &secret_id).run().expect(0);
-        assert!(body(before).contains(&secret_id));
-    });
-    both("ID_TOKEN", |give| {
-        let (id_token, before) = (jwt::mint(json!({})), fake.lines().len());
-        give(bare(), &id_token).run().expect(0);
-        assert!(body(before).contains(&id_token));
-    });
-    // ~/.vault-token, outside CI.
-    let (home, token, before) = (tempfile::tempdir().unwrap(), secret(), fake.lines().len());
-    std::fs::write(home.path().join(".vault-token"), format!("{token}\n")).unwrap();
-    bare().env("HOME", home.path()).run().expect(0);
-    assert_eq!(fake.seen()[before].header("x-vault-token"), Some(token.as_str()));
-    bare().env("HOME", home.path()).env("CI", "true").run().expect(3);
-}
-
-#[test]
-fn an_empty_bao_variable_hides_vaults() {
-    let fake = Fake::vault();
-    one_read(&fake.addr).env("BAO_TOKEN", "").run().expect(3);
-    one_read(&fake.addr).env("BAO_ADDR", "").run().expect(3);
-    one_read("http://127.0.0.1:1").env("BAO_ADDR", &fake.addr).run().expect(0);
-    one_read("http://127.0.0.1:1").env("VAULT_AGENT_ADDR", &fake.addr).run().expect(0);
-}
-
-#[test]
-fn the_usual_proxy_variables_count() {
-    let fake = Fake::vault();
-    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-        let before = fake.lines().len();
-        far().env(name, &fake.addr).run().expect(0);
-        assert_eq!(fake.lines().len(), before + 1, "{name}");
-    }
-    let refusing = Fake::new(|_| Reply::Full(407, String::new(), Vec::new()));
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        let before = refusing.lines().len();
-        let run = one_read("https://vault.example.invalid").env(name, &refusing.addr).run().expect(3);
-        assert!(run.stderr.contains(&format!("the proxy of {name} asks for a user and a password")), "{run}");
-        assert_eq!(refusing.lines()[before..], ["CONNECT vault.example.invalid:443"]);
-    }
-    assert!(far().env("HTTP_PROXY", &refusing.addr).run().expect(3).stderr.contains("asks for a user"));
-    for (name, value) in [
-        ("NO_PROXY", "example.invalid"),
-        ("no_proxy", ".example.invalid"),
-        ("NO_PROXY", "a, vault.example.invalid"),
-    ] {
-        let before = fake.lines().len();
-        far().env("HTTP_PROXY", &fake.addr).env(name, value).run().expect(5);
-        assert_eq!(fake.lines().len(), before, "{name}={value}");
-    }
-}
-
-#[test]
-fn this_machine_is_never_behind_a_proxy() {
-    let fake = Fake::vault();
-    for name in ["HTTP_PROXY", "ALL_PROXY", "VAULT_PROXY_ADDR"] {
-        one_read(&fake.addr).env(name, "http://127.0.0.1:1").run().expect(0);
-        one_read(&format!("http://localhost:{}", fake.port)).env(name, "http://127.0.0.1:1").run().expect(0);
-    }
-}
-
-#[test]
-fn the_system_store_can_be_named() {
-    let (pki, fake) = tls();
-    pki.ca_file();
-    one_read(&fake.addr).env("SSL_CERT_FILE", pki.ca_file()).run().expect(0);
-    one_read(&fake.addr).env("SSL_CERT_DIR", pki.dir.path()).run().expect(0);
-    let missing = one_read(&fake.addr).env("SSL_CERT_FILE", "/nowhere.pem").run().expect(3);
-    assert!(missing.stderr.contains("/nowhere.pem (SSL_CERT_FILE)"), "{missing}");
-}
-
-#[test]
-fn what_has_no_effect_is_named() {
-    let fake = Fake::vault();
-    let names: Vec<_> = UNSUPPORTED.iter().map(|(x, _)| *x).collect();
-    assert_eq!(
-        names,
-        ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "WRAP_TTL", "CONFIG_PATH", "TOKEN_PATH"]
-    );
-    for x in names {
-        both(x, |give| {
-            let run = give(one_read(&fake.addr), "1").run().expect(0);
-            assert!(run.stderr.contains(&format!("_{x} has no effect")), "{run}");
-        });
-    }
-    one_read(&fake.addr).env("VAULT_SRV_LOOKUP", "false").run().expect(0).stderr.contains("no effect");
-    let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join(".vault"), "token_helper = \"/bin/x\"").unwrap();
-    let run = one_read(&fake.addr).env("HOME", home.path()).run().expect(0);
-    assert!(run.stderr.contains("the token_helper in ~/.vault has no effect"), "{run}");
-}
-
-#[test]
-fn a_unix_socket_and_ipv6_are_addresses() {
-    let dir = tempfile::tempdir().unwrap();
-    let fake = Fake::unix(&dir.path().join("vault.sock"), |_| Reply::Vault);
-    one_read(&fake.addr).env("HTTP_PROXY", "http://127.0.0.1:1").run().expect(0);
-    assert_eq!(fake.lines(), ["GET /v1/exoscale/apikey/ci"]);
-    let gone = dir.path().join("gone.sock");
-    let run = one_read(&format!("unix://{}", gone.display())).env("VAULT_MAX_RETRIES", "0").run().expect(5);
-    assert!(run.stderr.contains(&format!("can't connect to {}", gone.display())), "{run}");
-    one_read("unix://relative").run().expect(3);
-    let fake = Fake::on("[::1]:0", None, |_| Reply::Vault);
-    one_read(&fake.addr).run().expect(0);
-    assert_eq!(fake.seen()[0].header("host"), Some(format!("[::1]:{}", fake.port).as_str()));
-    let pki = Pki::new("A test's CA");
-    let fake = Fake::on("[::1]:0", Some(pki.server(&["::1"]).into()), |_| Reply::Vault);
-    one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file()).run().expect(0);
 }

@@ -9,6 +9,7 @@ mod raft;
 mod redirects;
 mod retries;
 mod tls;
+mod variables;
 
 use serde_json::json;
 

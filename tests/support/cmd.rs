@@ -81,6 +81,17 @@ impl Cmd {
         self
     }
 
+    /// The same run by another program: `PROGRAM ARGS… CI-CREDS ITS-ARGS…`.
+    pub fn wrapped<A: AsRef<OsStr>>(
+        self,
+        program: impl Into<PathBuf>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        let args = args.chain([self.program.into_os_string()]).chain(self.args).collect();
+        Self { program: program.into(), args, ..self }
+    }
+
     /// The working directory.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());

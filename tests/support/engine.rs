@@ -2,7 +2,7 @@
 //! broker's API. Like Exoscale's, it makes an upstream object for each GET, gives it a renewable lease, and removes
 //! it on revocation, so that a test can count what exists upstream and what Vault knows of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,8 @@ pub struct Engine<'a> {
 
 #[derive(Default)]
 struct Upstream {
-    objects: BTreeSet<String>,
+    /// By name, with the password.
+    objects: BTreeMap<String, String>,
     requests: usize,
     delay: Duration,
     failing: bool,
@@ -57,7 +58,12 @@ impl<'a> Engine<'a> {
 
     /// What exists upstream now.
     pub fn objects(&self) -> Vec<String> {
-        self.upstream.lock().unwrap().objects.iter().cloned().collect()
+        self.upstream.lock().unwrap().objects.keys().cloned().collect()
+    }
+
+    /// What exists upstream now, with its passwords.
+    pub fn pairs(&self) -> BTreeMap<String, String> {
+        self.upstream.lock().unwrap().objects.clone()
     }
 
     /// How many requests have reached the upstream: to see that one is under way.
@@ -107,7 +113,10 @@ fn answer(mut stream: &TcpStream, upstream: &Mutex<Upstream>) {
             length = value.trim().parse().unwrap_or(0);
         }
     }
-    let _ = reader.read_exact(&mut vec![0; length]);
+    let mut body = vec![0; length];
+    let _ = reader.read_exact(&mut body);
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let password = body["password"].as_str().unwrap_or_default();
     let mut words = line.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (status, delay) = {
@@ -115,7 +124,9 @@ fn answer(mut stream: &TcpStream, upstream: &Mutex<Upstream>) {
         upstream.requests += 1;
         let failing = upstream.failing && method == "PUT";
         match (method, path.strip_prefix("/api/users/")) {
-            ("PUT", Some(name)) if !failing => _ = upstream.objects.insert(name.to_owned()),
+            ("PUT", Some(name)) if !failing => {
+                _ = upstream.objects.insert(name.to_owned(), password.to_owned());
+            }
             ("DELETE", Some(name)) => _ = upstream.objects.remove(name),
             _ => {}
         }

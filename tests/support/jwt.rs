@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use rcgen::{KeyPair, PKCS_RSA_SHA256};
+use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _};
 use serde_json::{Value, json};
 
 use super::{Space, secret};
@@ -66,6 +66,15 @@ pub fn claims() -> Value {
 /// The configuration of a jwt mount that trusts this key.
 pub fn trust() -> Value {
     json!({"jwt_validation_pubkeys": [KEY.public_key_pem()], "bound_issuer": ISSUER})
+}
+
+/// The key as GitLab publishes it.
+pub fn jwks() -> Value {
+    use base64::Engine as _;
+    let der = KEY.der_bytes();
+    // PKCS#1 at this key size: a sequence of the modulus, after 9 bytes of headers, and the exponent 65537.
+    let modulus = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&der[9..9 + 256]);
+    json!({"keys": [{"kty": "RSA", "kid": "harness", "use": "sig", "alg": "RS256", "n": modulus, "e": "AQAB"}]})
 }
 
 fn merge(mut base: Value, changes: Value) -> Value {

@@ -11,6 +11,7 @@ pub mod fake;
 pub mod jwt;
 pub mod openbao;
 pub mod pki;
+pub mod plugins;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

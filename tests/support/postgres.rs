@@ -14,7 +14,8 @@ use super::{CANARY, Space, eventually, require, secret};
 /// A running server; dropping it ends it.
 pub struct Postgres {
     bin: PathBuf,
-    port: u16,
+    /// Where it listens, on this machine.
+    pub port: u16,
     password: String,
     server: Child,
     _dir: TempDir,
@@ -79,8 +80,9 @@ impl Postgres {
         self.query("postgres", &self.password, &query).expect("the administrator may ask")
     }
 
-    /// Mounts the database engine, with a role `ci` whose creation takes up to `seconds`; returns the mount.
-    pub fn mount(&self, space: &Space<'_>, seconds: f32) -> String {
+    /// Mounts the database engine, with roles `ci0`, `ci1`, … whose creation takes up to `seconds`; returns the mount.
+    /// Each has a connection of its own: the engine makes one user at a time on each.
+    pub fn mount(&self, space: &Space<'_>, roles: usize, seconds: f32) -> String {
         let mount = space.mount("db", json!({"type": "database"}));
         let policy = space.name("passwords");
         let rule = format!("length = 24\nrule \"charset\" {{ charset = \"{PASSWORD_LETTERS}\" }}");
@@ -89,16 +91,18 @@ impl Postgres {
             "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
             "connection_url": format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable", self.port),
             "username": "postgres", "password": self.password, "password_policy": policy,
-            "max_open_connections": 80, "username_template": format!("{CANARY}-{{{{random 20}}}}"),
+            "max_open_connections": 3, "username_template": format!("{CANARY}-{{{{random 20}}}}"),
         });
-        space.write(&format!("{mount}/config/pg"), config);
         let create =
             "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
-        let role = json!({
-            "db_name": "pg", "default_ttl": "1h", "max_ttl": "2h",
-            "creation_statements": [create, format!("SELECT pg_sleep(random() * {seconds});")],
-        });
-        space.write(&format!("{mount}/roles/ci"), role);
+        for number in 0..roles {
+            space.write(&format!("{mount}/config/pg{number}"), config.clone());
+            let role = json!({
+                "db_name": format!("pg{number}"), "default_ttl": "1h", "max_ttl": "2h",
+                "creation_statements": [create, format!("SELECT pg_sleep(random() * {seconds});")],
+            });
+            space.write(&format!("{mount}/roles/ci{number}"), role);
+        }
         mount
     }
 

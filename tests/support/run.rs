@@ -73,7 +73,8 @@ static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r#"(/[^\s'":;,]*)?/\.tmp[A-Za-z0-9]{6}\b"#, "TMP"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?", "TIME"),
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
-        // The prefix of a Space.
+        // The auth mounts and the prefix of a Space.
+        (r"\bx[0-9a-f]{12}-([a-z]+)-[0-9a-f]{4}\b", "X-$1"),
         (r"\bx[0-9a-f]{12}-", "X-"),
         // The clock in a key's name, in nanoseconds.
         (r"\b\d{16,}\b", "NANOS"),

@@ -33,10 +33,7 @@ pub fn script(shell: &str, text: &str) -> Cmd {
 pub fn require(tool: &str) -> Option<PathBuf> {
     // Debian calls it ksh93, others ksh.
     let names: &[&str] = if tool == "ksh93" { &["ksh93", "ksh"] } else { &[tool] };
-    let path = inherited("PATH").unwrap_or_default();
-    let mut candidates =
-        names.iter().flat_map(|name| path.split(':').map(move |dir| Path::new(dir).join(name)));
-    let found = candidates.find(|program| program.is_file());
+    let found = names.iter().find_map(|name| find(name));
     if found.is_none() {
         assert!(!in_ci(), "{tool} is not installed; .ci/run installs it");
         say(&format!("SKIPPED: a test needs {tool}, which is not installed"));
@@ -47,6 +44,12 @@ pub fn require(tool: &str) -> Option<PathBuf> {
 /// Whether nothing may be skipped.
 pub fn in_ci() -> bool {
     inherited("CI").is_some_and(|ci| ci == "true")
+}
+
+/// The path of a tool, if it is there.
+pub fn find(tool: &str) -> Option<PathBuf> {
+    let path = inherited("PATH").unwrap_or_default();
+    path.split(':').map(|dir| Path::new(dir).join(tool)).find(|program| program.is_file())
 }
 
 /// A variable of the test process itself.

@@ -1,0 +1,155 @@
+//! A login that can't be, or was refused.
+
+use jiff::SignedDuration;
+
+use super::{Gathered, Login};
+use crate::claims::Unusable;
+use crate::cloud::aws;
+use crate::duration;
+use crate::error::{Code, Explain};
+use crate::vault;
+
+/// Notes and hints for a refusal.
+#[derive(Debug, Default)]
+pub struct Insight {
+    /// Facts.
+    pub notes: Vec<String>,
+    /// What to do, better than any hint of the table's.
+    pub hints: Vec<String>,
+}
+
+/// A login that can't be, or was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An ingredient is no good.
+    #[error("{what} ({source_name}) can't be used: {reason}")]
+    Ingredient {
+        /// `the ID token`, …
+        what: &'static str,
+        /// The flag or variable.
+        source_name: String,
+        /// What is wrong: never the value.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The times of an ID token rule it out.
+    #[error("the ID token ({source_name}) can't be used: {fault}")]
+    Time {
+        /// The flag or variable.
+        source_name: String,
+        /// How.
+        fault: Unusable,
+        /// How far this machine's clock is ahead of Vault's, where that is known and matters.
+        ahead: Option<SignedDuration>,
+    },
+    /// A wrapping token that was used before, or that wraps something else.
+    #[error("the wrapped secret_id ({source_name}) may have been intercepted: {reason}")]
+    Intercepted {
+        /// The flag or variable.
+        source_name: String,
+        /// What is wrong.
+        reason: String,
+        /// Whether it wraps something else, and was not opened.
+        foreign: bool,
+        /// Where Vault keeps the AppRole's secret_ids.
+        path: String,
+    },
+    /// No AWS credentials, or no good ones.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// The server's no.
+    #[error(transparent)]
+    Vault(#[from] vault::Advised),
+}
+
+/// Clocks that differ by less are no news.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+impl Error {
+    /// The server's no, with what the login knows about it. `ahead` is how far this machine's clock is before Vault's.
+    pub fn refused(
+        login: &Login,
+        gathered: &Gathered,
+        error: vault::Error,
+        ahead: Option<SignedDuration>,
+    ) -> Self {
+        let known = login.method.refusals.iter().filter(|(text, _)| error.says(text));
+        let Insight { mut notes, mut hints } = (login.method.insight)(login, gathered, &error);
+        hints.extend(known.map(|(_, hint)| fill(hint, login)).take(1));
+        let about_time = ["expired", "not yet valid", "(nbf)", "(iat)"].iter().any(|text| error.says(text));
+        notes.extend(ahead.filter(|_| about_time).and_then(clocks));
+        if hints.is_empty() && error.refusal().is_some_and(|(status, _)| status == 403) {
+            hints.push(format!(
+                "is the {} method mounted at auth/{}? --auth-path or VAULT_AUTH_PATH names another mount; \
+                 else the address of this runner may not be among those that the role allows",
+                login.method.title, login.mount
+            ));
+        }
+        Self::Vault(vault::Advised { error, notes, hints })
+    }
+
+    /// Whether the request's answer was lost.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Vault(advised) if advised.error.is_lost())
+    }
+}
+
+/// What a person should know of clocks that are apart.
+fn clocks(ahead: SignedDuration) -> Option<String> {
+    let apart = duration::show(ahead.unsigned_abs());
+    let which = if ahead.is_negative() { "behind" } else { "ahead of" };
+    (ahead.abs() > SKEW).then(|| format!("this machine's clock is {apart} {which} Vault's"))
+}
+
+fn fill(hint: &str, login: &Login) -> String {
+    let role = login.role.as_deref().unwrap_or("ROLE");
+    hint.replace("{role}", role).replace("{mount}", &login.mount)
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Ingredient { .. } | Self::Time { .. } => Code::Environment,
+            Self::Intercepted { .. } => Code::Refused,
+            Self::Aws(error) => error.code(),
+            Self::Vault(advised) => advised.code(),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Time { ahead, .. } => ahead.and_then(clocks).into_iter().collect(),
+            Self::Aws(error) => error.notes(),
+            Self::Vault(advised) => advised.notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Ingredient { hint, .. } => vec![hint.clone()],
+            Self::Time { fault: Unusable::Expired(_), .. } => {
+                vec!["an ID token lives as long as the job may run: log in earlier in the job".to_owned()]
+            }
+            Self::Time { .. } => vec!["compare the clocks of GitLab, Vault and this runner".to_owned()],
+            Self::Intercepted { path, foreign: true, .. } => vec![
+                format!("give the job the wrapping token of a POST to {path}, with X-Vault-Wrap-TTL"),
+                "if that is what it should have been, somebody exchanged it, and has the secret_id: destroy that, and \
+                 find out who could write the variable"
+                    .to_owned(),
+            ],
+            Self::Intercepted { path, .. } => vec![
+                "a wrapping token is good for one use and a short time: did a retried job use it, or is it too old? \
+                 Give the job a new one"
+                    .to_owned(),
+                format!(
+                    "if not, somebody else has the secret_id: destroy it ({path}-accessor/destroy), look in Vault's \
+                     audit log for who called sys/wrapping/unwrap, and find out who could read the variable"
+                ),
+            ],
+            Self::Aws(error) => error.hints(),
+            Self::Vault(advised) => advised.hints(),
+        }
+    }
+}

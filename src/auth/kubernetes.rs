@@ -1,0 +1,48 @@
+//! Kubernetes: the service account token of the pod that the job runs in, which the kubelet renews in its file
+//! (vault-plugin-auth-kubernetes `path_login.go`).
+
+use super::{Method, Need, PLAIN, Place};
+
+/// `--auth kubernetes`.
+pub(super) static KUBERNETES: Method = Method {
+    name: "kubernetes",
+    title: "Kubernetes",
+    needs: &[Need {
+        name: "jwt",
+        what: "a service account token",
+        places: &[
+            Place::File("id-token-file"),
+            Place::Path("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+        ],
+        missing: None,
+    }],
+    needs_role: true,
+    refusals: &[
+        (
+            "invalid role name",
+            "there is no role {role} at auth/{mount}: check VAULT_AUTH_ROLE and VAULT_AUTH_PATH",
+        ),
+        (
+            "could not load backend configuration",
+            "auth/{mount} is not configured: it needs kubernetes_host, and a way to review tokens",
+        ),
+        (
+            "namespace not authorized",
+            "the role's bound_service_account_namespaces must contain the namespace of this pod",
+        ),
+        (
+            "service account name not authorized",
+            "the role's bound_service_account_names must contain the service account of this pod",
+        ),
+        (
+            "invalid audience",
+            "the role's audience must be one of the token's: name a projected token with --id-token-file",
+        ),
+        (
+            "permission denied",
+            "Kubernetes did not vouch for the token (is it this cluster's, and current? May auth/{mount} create \
+             tokenreviews?), or no Kubernetes method is mounted at auth/{mount}: --auth-path or VAULT_AUTH_PATH",
+        ),
+    ],
+    ..PLAIN
+};

@@ -1,0 +1,128 @@
+//! What logins need, and where it may be. Places are names; `config` looks there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cloud::aws;
+use crate::secret::Secret;
+
+/// One thing that a login needs.
+#[derive(Debug)]
+pub struct Need {
+    /// As in the login's request.
+    pub name: &'static str,
+    /// For messages: `a role_id`.
+    pub what: &'static str,
+    /// Where it may be: the first place that has it wins, flags before variables.
+    pub places: &'static [Place],
+    /// What to do when no place has it; `None` if the login may do without.
+    pub missing: Option<&'static str>,
+}
+
+/// A place where a need may be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The value of this option.
+    Option(&'static str),
+    /// The file, or standard input, that this option names.
+    File(&'static str),
+    /// The variable that this option names.
+    Named(&'static str),
+    /// BAO_X, then VAULT_X.
+    Vault(&'static str),
+    /// The file that BAO_X, then VAULT_X, names.
+    VaultFile(&'static str),
+    /// This variable.
+    Variable(&'static str),
+    /// A file in HOME, except in CI.
+    Home(&'static str),
+    /// This file, whether it is there or not.
+    Path(&'static str),
+    /// A wrapping token with the value inside.
+    Wrapped(&'static Self),
+    /// The token in BAO_X, then VAULT_X, which issues the value.
+    IssuedBy(&'static str),
+    /// The connection has it, when this option is set; it is not sent.
+    Connection(&'static str),
+    /// A signature with the AWS credentials of this machine.
+    AwsIdentity,
+}
+
+/// One thing that a login needs, found.
+#[derive(Debug, Clone)]
+pub struct Ingredient {
+    /// As in the method's request: `role_id`, `jwt`, …
+    pub name: &'static str,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where an ingredient comes from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// It is there.
+    Value {
+        /// The value.
+        value: Secret,
+        /// The flag or variable.
+        source: String,
+    },
+    /// In a file, read when it is used.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The flag or variable that named it.
+        source: String,
+    },
+    /// On standard input.
+    Stdin {
+        /// The flag or variable that said so.
+        source: String,
+    },
+    /// Inside a wrapping token.
+    Wrapped {
+        /// Where that token is.
+        token: Box<Self>,
+        /// The AppRole's name, where it is known.
+        role: Option<String>,
+    },
+    /// A secret_id that the issuing token makes now.
+    Issued(Issuer),
+    /// In the connection.
+    Connection {
+        /// The flag or variable.
+        source: String,
+    },
+    /// A request that this machine's AWS credentials sign now.
+    Signed(Box<aws::Identity>),
+}
+
+/// Who issues a secret_id, and how.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The issuing token.
+    pub token: Secret,
+    /// Its variable.
+    pub source: String,
+    /// The AppRole's name.
+    pub role: String,
+    /// What Vault's audit log shall show beside the login.
+    pub metadata: Vec<(&'static str, String)>,
+    /// Whether the answer comes wrapped, as policies with min_wrapping_ttl want it.
+    pub wrap_ttl: Option<Duration>,
+}
+
+impl Origin {
+    /// For messages.
+    pub fn source(&self) -> String {
+        match self {
+            Self::Value { source, .. }
+            | Self::File { source, .. }
+            | Self::Stdin { source }
+            | Self::Connection { source } => source.clone(),
+            Self::Wrapped { token, .. } => token.source(),
+            Self::Issued(issuer) => format!("issued with {}", issuer.source),
+            Self::Signed(_) => "this machine's AWS credentials".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The mask: a filter for a command's output that replaces each secret by `[MASKED]`, however it is split across
+//! writes. A byte that can't be part of a secret is passed on at once; one that may be is held until it is clear.
+//!
+//! Overlapping occurrences are one: every byte that belongs to any occurrence is replaced, so that what comes out
+//! does not depend on how the input was cut.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::nfa::contiguous::NFA;
+use aho_corasick::{AhoCorasick, Anchored, MatchKind};
+
+use super::forms;
+use crate::secret::Secret;
+
+/// What takes the place of a secret.
+pub const MARK: &[u8] = b"[MASKED]";
+
+/// What to look for.
+pub struct Patterns {
+    /// Finds whole occurrences in bulk.
+    bulk: AhoCorasick,
+    /// Walks byte by byte where an occurrence may begin or end.
+    walk: NFA,
+    start: StateID,
+    /// For each state of `walk`, how many bytes before it are the beginning of an occurrence.
+    depth: Vec<u32>,
+    /// The longest form, in bytes.
+    longest: usize,
+}
+
+impl Patterns {
+    /// Everything that these secrets may look like in a log; `None` if there is nothing to look for.
+    pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
+        let forms: BTreeSet<Vec<u8>> = secrets.flat_map(|secret| forms::all(secret.reveal())).collect();
+        let longest = forms.iter().map(Vec::len).max()?;
+        // Building fails only for more states than 2³¹: gigabytes of secrets.
+        let bulk = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(&forms).ok()?;
+        let walk = NFA::builder().match_kind(MatchKind::Standard).build(&forms).ok()?;
+        let start = walk.start_state(Anchored::No).ok()?;
+        let mut depth = Vec::new();
+        for form in &forms {
+            let mut state = start;
+            for (index, &byte) in form.iter().enumerate() {
+                state = walk.next_state(Anchored::No, state, byte);
+                let slot = state.as_usize();
+                if depth.len() <= slot {
+                    depth.resize(slot + 1, 0);
+                }
+                depth[slot] = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            }
+        }
+        Some(Self { bulk, walk, start, depth, longest })
+    }
+
+    fn depth(&self, state: StateID) -> usize {
+        self.depth.get(state.as_usize()).map_or(0, |depth| *depth as usize)
+    }
+
+    /// The longest occurrence that ends in `state`, in bytes; 0 if none does.
+    fn ends(&self, state: StateID) -> usize {
+        if !self.walk.is_match(state) {
+            return 0;
+        }
+        let lengths =
+            (0..self.walk.match_len(state)).map(|i| self.walk.pattern_len(self.walk.match_pattern(state, i)));
+        lengths.max().unwrap_or(0)
+    }
+}
+
+/// The filter of one stream.
+pub struct Filter {
+    patterns: Arc<Patterns>,
+    state: StateID,
+    /// What may be the beginning of an occurrence: as long as the state is deep.
+    held: Vec<u8>,
+    /// Which parts of it are to be replaced in any case, in order and apart.
+    found: Vec<Found>,
+}
+
+/// A part of what is held that belongs to occurrences.
+struct Found {
+    start: usize,
+    end: usize,
+    /// Its mark is out already; this is the rest.
+    marked: bool,
+}
+
+impl Filter {
+    /// At the beginning of a stream.
+    pub fn new(patterns: Arc<Patterns>) -> Self {
+        Self { state: patterns.start, patterns, held: Vec::new(), found: Vec::new() }
+    }
+
+    /// Takes the next bytes of the stream, and appends to `out` what is clear of secrets.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let patterns = Arc::clone(&self.patterns);
+        let mut rest = bytes;
+        while let Some((&byte, behind)) = rest.split_first() {
+            if self.held.is_empty()
+                && let Some(clear) = clear(&patterns, rest)
+            {
+                out.extend_from_slice(&rest[..clear]);
+                self.state = patterns.start;
+                rest = &rest[clear..];
+                continue;
+            }
+            self.step(&patterns, byte, out);
+            rest = behind;
+        }
+    }
+
+    fn step(&mut self, patterns: &Patterns, byte: u8, out: &mut Vec<u8>) {
+        self.held.push(byte);
+        self.state = patterns.walk.next_state(Anchored::No, self.state, byte);
+        let end = self.held.len();
+        let length = patterns.ends(self.state);
+        if length > 0 {
+            let mut new = Found { start: end.saturating_sub(length), end, marked: false };
+            while let Some(last) = self.found.pop_if(|last| last.end > new.start) {
+                new.start = new.start.min(last.start);
+                new.marked |= last.marked;
+            }
+            self.found.push(new);
+        }
+        self.release(end.saturating_sub(patterns.depth(self.state)), out);
+    }
+
+    /// Lets go of the first `count` bytes that are held.
+    fn release(&mut self, count: usize, out: &mut Vec<u8>) {
+        if count == 0 {
+            return;
+        }
+        let mut at = 0;
+        for found in &mut self.found {
+            if found.start < count {
+                out.extend_from_slice(&self.held[at..found.start]);
+                if !found.marked {
+                    out.extend_from_slice(MARK);
+                }
+                found.marked = true;
+                at = found.end.min(count);
+            }
+            found.start = found.start.saturating_sub(count);
+            found.end = found.end.saturating_sub(count);
+        }
+        out.extend_from_slice(&self.held[at..count]);
+        self.found.retain(|found| found.end > 0);
+        self.held.drain(..count);
+    }
+
+    /// The end of the stream: what was held is no secret.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.release(self.held.len(), out);
+        self.state = self.patterns.start;
+    }
+
+    /// Other secrets from here on.
+    pub fn switch(&mut self, patterns: &Arc<Patterns>, out: &mut Vec<u8>) {
+        if !Arc::ptr_eq(&self.patterns, patterns) {
+            self.release(self.found.last().map_or(0, |last| last.end), out);
+            let held = std::mem::take(&mut self.held);
+            *self = Self::new(Arc::clone(patterns));
+            self.push(&held, out);
+        }
+    }
+}
+
+/// How many bytes of `rest` are clear at once; `None` where the byte by byte way is to be taken.
+fn clear(patterns: &Patterns, rest: &[u8]) -> Option<usize> {
+    // An occurrence that begins before this point ends inside `rest`, and is seen.
+    let seen = rest.len().checked_sub(patterns.longest)?;
+    let first = patterns.bulk.find(rest).map_or(seen, |found| found.start());
+    Some(first.min(seen)).filter(|clear| *clear > 0)
+}
+
+#[cfg(test)]
+mod tests;

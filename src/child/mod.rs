@@ -1,0 +1,232 @@
+//! `-- COMMAND`: a process that gets the credentials, and behaves as if a shell had started it: its input, its
+//! signals, its exit status.
+
+use std::ffi::{OsStr, OsString};
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::task::Poll;
+
+use futures_util::future::{Either, select};
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use tokio::signal::unix::{self, SignalKind};
+
+use crate::credentials::Credentials;
+use crate::env::Env;
+use crate::error::{Code, Explain};
+use crate::process;
+
+mod forms;
+pub mod mask;
+pub mod refresh;
+mod stream;
+
+pub use stream::{Mask, Rest};
+
+/// What logs in, and is nobody's business but ours; each also as `BAO_X`.
+const OURS: &[&str] =
+    &["VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_WRAPPED_SECRET_ID", "VAULT_ID_TOKEN"];
+/// The ID tokens that GitLab before 17 gives to every job.
+const OLD_ID_TOKENS: &[&str] = &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"];
+
+/// What is passed on to the command.
+const FORWARDED: &[Signal] =
+    &[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+
+/// A command that can't be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is none of this name.
+    #[error("{0}: there is no such command")]
+    NotFound(String),
+    /// There is one, but.
+    #[error("{0} can't be run")]
+    NotExecutable(String, #[source] io::Error),
+    /// No environment can hold it.
+    #[error("{0} can't be passed to the command: its value has a NUL character")]
+    Nul(String),
+    /// The system gave no pipe, or no signals.
+    #[error("the command can't be set up")]
+    Setup(#[source] io::Error),
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::NotFound(_) => Code::NotFound,
+            Self::NotExecutable(..) => Code::NotExecutable,
+            Self::Nul(_) => Code::Output,
+            Self::Setup(_) => Code::Bug,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotFound(_) => vec!["is it installed here, and is PATH right?".to_owned()],
+            Self::NotExecutable(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                vec!["is it a program, and is it executable (chmod +x)?".to_owned()]
+            }
+            Self::Nul(_) => vec!["`read` can put such a value into a file instead".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The environment of the command: the job's without what logs in and what is stale, with the credentials.
+/// `id_token` is the variable that --id-token-env names.
+pub fn environment(
+    env: &Env,
+    all: &[Credentials],
+    id_token: Option<&str>,
+) -> Result<Vec<(OsString, OsString)>, Error> {
+    let is = |name: &OsStr, known: &str| name.as_encoded_bytes() == known.as_bytes();
+    let ours = |name: &OsStr| {
+        OURS.iter().any(|known| is(name, known) || is(name, &known.replace("VAULT_", "BAO_")))
+            || OLD_ID_TOKENS.iter().any(|known| is(name, known))
+            || id_token.is_some_and(|known| is(name, known))
+    };
+    let stale = |name: &OsStr| {
+        all.iter().any(|one| {
+            one.unsets.iter().any(|known| is(name, known))
+                || one.variables.iter().any(|variable| is(name, &variable.name))
+        })
+    };
+    let kept = env.all().filter(|(name, _)| !ours(name) && !stale(name));
+    let mut environment: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    for variable in all.iter().flat_map(|one| &one.variables) {
+        let value = variable.value.reveal();
+        if value.contains('\0') {
+            return Err(Error::Nul(variable.name.clone()));
+        }
+        environment.push((variable.name.clone().into(), value.into()));
+    }
+    Ok(environment)
+}
+
+/// A command that runs.
+pub struct Child {
+    inner: tokio::process::Child,
+    signals: Signals,
+    streams: stream::Streams,
+}
+
+/// Signals for the command; listened to before it starts, so that none is lost.
+pub struct Signals(Vec<(Signal, unix::Signal)>);
+
+impl Signals {
+    /// Starts to listen.
+    pub fn listen() -> Result<Self, Error> {
+        let heard = FORWARDED.iter().filter(|signal| !process::ignores(signal.as_raw()));
+        let listen = |signal: &Signal| Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?));
+        heard.map(listen).collect::<io::Result<_>>().map(Self).map_err(Error::Setup)
+    }
+
+    async fn next(&mut self) -> Signal {
+        poll_fn(|context| {
+            for (name, signal) in &mut self.0 {
+                if let Poll::Ready(Some(())) = signal.poll_recv(context) {
+                    return Poll::Ready(*name);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Child {
+    /// Starts `argv` with this environment and nothing else of ours. With a mask its output goes through it.
+    pub fn start(
+        argv: &[OsString],
+        environment: Vec<(OsString, OsString)>,
+        mask: Option<&Mask>,
+        signals: Signals,
+    ) -> Result<Self, Error> {
+        let [program, arguments @ ..] = argv else {
+            return Err(Error::NotFound(String::new()));
+        };
+        let name = program.to_string_lossy().into_owned();
+        let (plan, ends) = stream::plan(mask).map_err(Error::Setup)?;
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).env_clear().envs(environment).stdin(Stdio::inherit());
+        let [stdout, stderr] = ends.map(|end| end.map_or_else(Stdio::inherit, Stdio::from));
+        command.stdout(stdout).stderr(stderr);
+        let inner = process::as_started(|| command.spawn()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NotFound(name),
+            _ => Error::NotExecutable(name, error),
+        })?;
+        // Our copies of the ends that the command writes to go with `command`: the pipes end when it does.
+        drop(command);
+        let streams = plan.start().map_err(Error::Setup)?;
+        Ok(Self { inner, signals, streams })
+    }
+
+    /// Waits for the end of the command, passing signals on to it; returns its status as a shell would.
+    pub async fn wait(&mut self) -> io::Result<u8> {
+        let pid = self.inner.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let mut ended = Box::pin(self.inner.wait());
+        let status = loop {
+            let signal = match select(&mut ended, Box::pin(self.signals.next())).await {
+                Either::Left((status, _)) => break status?,
+                Either::Right((signal, _)) => signal,
+            };
+            if let Some(pid) = pid.filter(|_| !is_the_terminals(signal)) {
+                tracing::debug!("passing signal {} on", signal.as_raw());
+                // It may have ended a moment ago.
+                let _ = kill_process(pid, signal);
+            }
+        };
+        let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+        Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    }
+
+    /// The command has ended: what it wrote is on its way. Returns what waits until it has arrived.
+    pub fn ended(self) -> Rest {
+        self.streams.ended()
+    }
+}
+
+/// A terminal sends Ctrl-C and Ctrl-\ to its whole foreground group: the command already has it. Passed on, it would
+/// come twice, and many programs take the second one as "now at once".
+fn is_the_terminals(signal: Signal) -> bool {
+    let group = || {
+        let terminal = std::fs::File::open("/dev/tty").ok()?;
+        rustix::termios::tcgetpgrp(terminal.as_fd()).ok()
+    };
+    (signal == Signal::INT || signal == Signal::QUIT) && group() == Some(getpgrp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_gets_the_credentials_and_nothing_that_logs_in() {
+        let env: Env = [
+            ("PATH", "/bin"),
+            ("VAULT_ADDR", "https://v"),
+            ("VAULT_TOKEN", "x"),
+            ("BAO_TOKEN", "x"),
+            ("VAULT_ROLE_ID", "x"),
+            ("BAO_SECRET_ID", "x"),
+            ("VAULT_WRAPPED_SECRET_ID", "x"),
+            ("VAULT_ID_TOKEN", "x"),
+            ("CI_JOB_JWT_V2", "x"),
+            ("MY_TOKEN", "x"),
+            ("OLD", "x"),
+            ("KEY", "stale"),
+        ]
+        .into_iter()
+        .collect();
+        let all = crate::emit::tests::credentials(&[("KEY", "fresh"), ("VAULT_TOKEN", "own")], &["OLD"]);
+        let mut names: Vec<_> = environment(&env, &all, Some("MY_TOKEN")).unwrap();
+        names.sort();
+        let expected =
+            [("KEY", "fresh"), ("PATH", "/bin"), ("VAULT_ADDR", "https://v"), ("VAULT_TOKEN", "own")];
+        assert_eq!(names, expected.map(|(name, value)| (name.into(), value.into())));
+        let nul = crate::emit::tests::credentials(&[("KEY", "a\0b")], &[]);
+        assert!(matches!(environment(&env, &nul, None), Err(Error::Nul(_))));
+    }
+}

@@ -1,0 +1,82 @@
+//! What reqsign needs of the outside: files, and our one HTTP client.
+
+use bytes::Bytes;
+use reqsign_core::{Error, FileRead, HttpSend, Result};
+use reqwest::Url;
+use zeroize::Zeroizing;
+
+use super::Identity;
+use crate::http::{self, Call, Client, Verdict, is_loopback};
+
+/// Plain http goes to these and to this machine only: the container and metadata endpoints (botocore `utils.py`).
+const NEARBY: &[&str] =
+    &["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", "169.254.169.254", "[fd00:ec2::254]"];
+
+/// Files, read as they are.
+#[derive(Debug)]
+pub(super) struct Files;
+
+impl FileRead for Files {
+    async fn file_read(&self, path: &str) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(Error::from)
+    }
+}
+
+/// Requests of the library.
+pub(super) struct Web {
+    internet: Client,
+    nearby: Client,
+    sts_endpoint: Option<Url>,
+}
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Web")
+    }
+}
+
+impl Web {
+    pub(super) fn new(identity: &Identity, client: &Client) -> std::result::Result<Self, http::Error> {
+        Ok(Self {
+            internet: client.sibling(identity.internet.clone())?,
+            nearby: client.sibling(identity.nearby.clone())?,
+            sts_endpoint: identity.sts_endpoint.clone(),
+        })
+    }
+
+    /// The client for an address, unless nothing may be sent there.
+    fn client(&self, url: &Url) -> Result<&Client> {
+        let is_nearby = is_loopback(url) || url.host_str().is_some_and(|host| NEARBY.contains(&host));
+        match url.scheme() {
+            _ if is_nearby => Ok(&self.nearby),
+            "https" => Ok(&self.internet),
+            _ => {
+                let host = http::host(url);
+                Err(Error::config_invalid(format!(
+                    "plain http to {host} is neither this machine nor AWS's endpoint"
+                )))
+            }
+        }
+    }
+}
+
+impl HttpSend for Web {
+    async fn http_send(&self, request: ::http::Request<Bytes>) -> Result<::http::Response<Bytes>> {
+        let (parts, body) = request.into_parts();
+        let mut url = Url::parse(&parts.uri.to_string())
+            .map_err(|error| Error::config_invalid(format!("no address: {error}")))?;
+        if let Some(endpoint) = &self.sts_endpoint
+            && url.host_str().is_some_and(|host| host.starts_with("sts."))
+        {
+            url = endpoint.clone();
+        }
+        let client = self.client(&url)?;
+        let body = (!body.is_empty()).then(|| Zeroizing::new(body.to_vec()));
+        let call =
+            Call { method: parts.method, url, headers: parts.headers, body, creates: false, leases: false };
+        let answer = client.send(&call, |_, _| Verdict::Final).await;
+        let answer = answer.map_err(|error| Error::unexpected(error.to_string()).with_source(error))?;
+        let response = ::http::Response::builder().status(answer.status);
+        Ok(response.body(Bytes::from(answer.body.to_vec()))?)
+    }
+}

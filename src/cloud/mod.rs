@@ -1,0 +1,4 @@
+//! The HTTP APIs that are not Vault's.
+
+pub mod aws;
+pub mod scaleway;

@@ -1,0 +1,180 @@
+//! Scaleway's IAM API, as far as a key of a job's own needs it: make one, wait until it is known everywhere, find it
+//! again, delete it (scaleway-sdk-go: `api/iam/v1alpha1/iam_sdk.go`, `scw/errors.go`).
+
+use jiff::Timestamp;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::http::{self, Answer, Call, Client, Verdict, tidy};
+use crate::secret::Secret;
+
+mod error;
+
+pub use error::{Error, Said};
+
+/// Where the API is, and how to get there.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its address, without a path.
+    pub url: Url,
+    /// For the client.
+    pub http: http::Settings,
+}
+
+/// The API, with the key that may manage other keys.
+pub struct Api {
+    client: Client,
+    url: Url,
+    parent: Secret,
+}
+
+/// A key that is to be made.
+#[derive(Debug, Serialize)]
+pub struct Order<'a> {
+    /// Whose it will be.
+    pub application_id: &'a str,
+    /// At most 200 characters; by it the key can be found again.
+    pub description: &'a str,
+    /// When Scaleway ends it, in RFC 3339.
+    pub expires_at: String,
+    /// The project that Object Storage uses it for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_project_id: Option<&'a str>,
+}
+
+/// A key that was made.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Key {
+    /// Its name, which is no secret.
+    pub access_key: String,
+    /// Only said once.
+    pub secret_key: Secret,
+    expires_at: Option<String>,
+}
+
+impl Key {
+    /// The end. Without one the key would never end.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.expires_at.as_ref()?.parse().ok()
+    }
+}
+
+impl Api {
+    /// Nothing is sent yet. `near` is any client: the new one heeds the same stop.
+    pub fn new(near: &Client, place: &Place, parent: Secret) -> Result<Self, http::Error> {
+        Ok(Self { client: near.sibling(place.http.clone())?, url: place.url.clone(), parent })
+    }
+
+    /// The same, for taking back: a stop does not end it.
+    pub fn unstoppable(&self) -> Self {
+        Self { client: self.client.unstoppable(), url: self.url.clone(), parent: self.parent.clone() }
+    }
+
+    /// Makes a key. After [`Error::Lost`] there may be one: look for it by its description.
+    pub async fn create(&self, order: &Order<'_>) -> Result<Key, Error> {
+        let action = "to create an API key";
+        // Strings and a time into memory: this can't fail.
+        let body = Zeroizing::new(serde_json::to_vec(order).unwrap_or_default());
+        let call = Call { body: Some(body), ..self.call(Method::POST, &[], &self.parent) };
+        let call = Call { creates: true, ..call };
+        let lost = |cause: String| Error::Lost { host: http::host(&self.url), cause };
+        let answer = match self.client.send(&call, judge).await {
+            Ok(answer) if answer.status >= 500 => return Err(lost(format!("status {}", answer.status))),
+            Ok(answer) => self.accepted(action, answer)?,
+            Err(http::Error::Lost { cause, .. }) => return Err(lost(cause)),
+            Err(error) => return Err(error.into()),
+        };
+        serde_json::from_slice(&answer.body).map_err(|_| lost("it is not a key".to_owned()))
+    }
+
+    /// Deletes a key; one that is gone is fine.
+    pub async fn delete(&self, access_key: &str) -> Result<(), Error> {
+        let answer = self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent), judge).await?;
+        match answer.status {
+            404 => Ok(()),
+            _ => self.accepted(&format!("to delete the API key {access_key}"), answer).map(drop),
+        }
+    }
+
+    /// The keys of this application with exactly this description.
+    pub async fn find(&self, application_id: &str, description: &str) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Found {
+            access_key: String,
+            #[serde(default)]
+            description: String,
+            #[serde(default)]
+            application_id: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct List {
+            api_keys: Vec<Found>,
+        }
+        let mut call = self.call(Method::GET, &[], &self.parent);
+        call.url.query_pairs_mut().extend_pairs([
+            ("bearer_id", application_id),
+            ("description", description),
+            ("order_by", "created_at_desc"),
+            ("page_size", "100"),
+        ]);
+        let answer = self.client.send(&call, judge).await?;
+        let answer = self.accepted("to list API keys", answer)?;
+        let list: List = serde_json::from_slice(&answer.body)
+            .map_err(|_| Error::NotScaleway { host: http::host(&self.url) })?;
+        // The filter of the server is looser than equality; another job's key must never be meant.
+        let same = |key: &Found| {
+            key.description == description && key.application_id.as_deref() == Some(application_id)
+        };
+        Ok(list.api_keys.into_iter().filter(same).map(|key| key.access_key).collect())
+    }
+
+    /// Whether Scaleway knows the key already: what it is not allowed to do does not matter.
+    pub async fn knows(&self, key: &Key) -> Result<bool, Error> {
+        let call = self.call(Method::GET, &[&key.access_key], &key.secret_key);
+        let answer = self.client.send(&call, judge).await?;
+        match answer.status {
+            401 => Ok(false),
+            500.. | 429 => self.accepted("to look at the new API key", answer).map(|_| true),
+            _ => Ok(true),
+        }
+    }
+
+    fn call(&self, method: Method, below: &[&str], token: &Secret) -> Call {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(["iam", "v1alpha1", "api-keys"]).extend(below);
+        }
+        let mut headers = HeaderMap::new();
+        if let Ok(mut token) = HeaderValue::from_str(token.reveal()) {
+            token.set_sensitive(true);
+            headers.insert(HeaderName::from_static("x-auth-token"), token);
+        }
+        Call { method, url, headers, body: None, creates: false, leases: false }
+    }
+
+    fn accepted(&self, action: &str, answer: Answer) -> Result<Answer, Error> {
+        match answer.status {
+            200..=299 => Ok(answer),
+            status => {
+                let said = Said::of(&answer.body, |text| tidy(text, std::slice::from_ref(&self.parent)));
+                let action = action.to_owned();
+                Err(match status {
+                    429 | 500.. => Error::Unable { action, status, said },
+                    400..=499 => Error::Refused { action, status, said },
+                    _ => Error::NotScaleway { host: http::host(&self.url) },
+                })
+            }
+        }
+    }
+}
+
+/// Whether the same can be asked again. A key that was asked for may be there after any 5xx: that is not for here.
+fn judge(call: &Call, answer: &Answer) -> Verdict {
+    match answer.status {
+        429 => Verdict::Again,
+        500.. if !call.creates => Verdict::Again,
+        _ => Verdict::Final,
+    }
+}

@@ -1,0 +1,92 @@
+//! `ci-creds revoke`: take back what the state file lists, line by line. Done twice it does nothing: a missing file,
+//! a token that has ended, a lease that is gone are success. What can't be taken back now stays in the file.
+
+use std::collections::HashSet;
+
+use crate::config::Revoke;
+use crate::error::{Code, Explain};
+use crate::ledger::state::{self, Entry, Place, Record};
+use crate::ledger::{Ledger, Left};
+use crate::secret::Secret;
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+/// Why something is left.
+#[derive(Debug, thiserror::Error)]
+#[error("{} could not take back everything: {}", place.path.display(), match .left {
+    Left::Unreachable => "Vault could not be reached, or not used",
+    Left::NoToken => "some leases were read with a token that is not here",
+    _ => "Vault, or the system, refused some of it",
+})]
+struct Error {
+    place: Place,
+    left: Left,
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self.left {
+            Left::Unreachable => Code::Unreachable,
+            Left::NoToken => Code::Environment,
+            Left::Refused | Left::Nothing => Code::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let what = match self.left {
+            Left::Unreachable => {
+                "run `ci-creds revoke` again when Vault answers; what is left is still in the file"
+            }
+            Left::NoToken => "set VAULT_TOKEN to the token that the job used",
+            _ => "the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }",
+        };
+        vec![what.to_owned(), "--best-effort makes this a warning".to_owned()]
+    }
+}
+
+/// Takes back; 0, unless something is left.
+pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
+    let content = config.place.read()?;
+    let (mut left, mut down) = (Left::Nothing, HashSet::new());
+    let count = content.records.len();
+    for record in content.records {
+        stop.check()?;
+        left = left.max(line(&config, record, &mut down).await);
+    }
+    if let Some(line) = content.damaged {
+        return Err(state::Error::Damaged { path: config.place.path, line }.into());
+    }
+    if left == Left::Nothing {
+        tracing::info!("revoke: took back {count} login{}", if count == 1 { "" } else { "s" });
+        return Ok(0);
+    }
+    let error = Error { place: config.place, left };
+    if config.best_effort {
+        tracing::warn!("{error}");
+        return Ok(0);
+    }
+    Err(error.into())
+}
+
+/// One line. A server that did not answer is not asked again for the next one.
+async fn line(config: &Revoke, record: Record, down: &mut HashSet<String>) -> Left {
+    let server = record.server();
+    let address = server.address.to_string();
+    if down.contains(&address) {
+        return Left::Unreachable;
+    }
+    let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
+    let given: Option<&Secret> = config.token.as_ref();
+    record.fill(&mut ledger, given);
+    let left = match Vault::at(&server, Stop::never()) {
+        Ok(vault) => ledger.take_back(&vault).await,
+        Err(error) => {
+            tracing::warn!("{address} can't be used: {error}");
+            Left::Unreachable
+        }
+    };
+    if left == Left::Unreachable {
+        down.insert(address);
+    }
+    left
+}

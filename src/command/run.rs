@@ -1,0 +1,162 @@
+//! `ci-creds … -- COMMAND`: obtain everything, note what is to be taken back, run the command with it, keep it alive
+//! meanwhile, and take it back when the command has ended, whatever happened. The status is the command's.
+
+use std::cell::RefCell;
+
+use futures_util::future::{Either, join, select};
+
+use super::issue::token_credentials;
+use crate::child::mask::Patterns;
+use crate::child::refresh::Endpoint;
+use crate::child::{self, Child, Mask, Signals};
+use crate::config::{Command, Config};
+use crate::console;
+use crate::credentials::Credentials;
+use crate::emit::private;
+use crate::env::Env;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::ledger::state::Entry;
+use crate::secret::Secret;
+use crate::session::refresh::{self, Source};
+use crate::session::renew::Keeper;
+use crate::session::{self, Order, Session};
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+/// Runs the command; its status, as a shell has it.
+pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
+    let entry = config.state_file.clone().map(|place| Entry::new(place, &config.server)).transpose()?;
+    let vault = Vault::at(&config.server, stop.clone())?;
+    let order = Order {
+        login: config.login.clone(),
+        requests: config.requests.clone(),
+        min_ttl: config.min_ttl,
+        look_up: true,
+    };
+    let mut ledger = Ledger::with(entry);
+    let mut session = session::obtain(&vault, &order, &mut ledger).await?;
+    if let Some(hand_over) = &config.hand_over_token {
+        session.credentials.push(token_credentials(&session.token, hand_over));
+    }
+    let outcome = match private::name(&mut session.credentials, &config.file_folder, &mut ledger) {
+        Ok(()) => {
+            let run = Run { config: &config, command, env, order: &order, session: &session };
+            run.carry_out(&vault, stop, &mut ledger).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    // What the command wrote last arrives while its credentials are taken back.
+    let (outcome, rest) = match outcome {
+        Ok((code, rest)) => (Ok(code), Some(rest)),
+        Err(error) => (Err(error), None),
+    };
+    ledger.take_back(&vault).await;
+    if let Some(rest) = rest {
+        rest.arrive();
+    }
+    outcome
+}
+
+struct Run<'a> {
+    config: &'a Config,
+    command: &'a Command,
+    env: &'a Env,
+    order: &'a Order,
+    session: &'a Session,
+}
+
+impl Run<'_> {
+    async fn carry_out(
+        &self,
+        vault: &Vault,
+        stop: Stop,
+        ledger: &mut Ledger,
+    ) -> Result<(u8, child::Rest), Error> {
+        ledger.write_down()?;
+        private::write(&self.session.credentials)?;
+        let fresh = self.refreshed();
+        let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
+        if self.session.token_is_idle() && !token_needed {
+            ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
+        }
+        let endpoint = match fresh {
+            Some(_) => Some(Endpoint::open().await.map_err(child::Error::Setup)?),
+            None => None,
+        };
+        let mut handed_over = self.session.credentials.clone();
+        if let (Some(endpoint), Some(index)) = (&endpoint, fresh) {
+            endpoint.replace(&mut handed_over[index]);
+        }
+        let environment = child::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
+        let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over]);
+        console::summary(&self.session.credentials, &self.config.job);
+        let mut keeper = Keeper::new(self.session, &self.config.job, fresh, token_needed);
+        // From here on signals are the command's; one that came before ends the run.
+        let signals = Signals::listen()?;
+        stop.check()?;
+        let mut child = Child::start(&self.command.argv, environment, veil.mask.as_ref(), signals)?;
+        // What keeps the credentials alive goes on when the command was asked to stop, and works at it.
+        let vault = vault.unstoppable();
+        let source = fresh.and_then(|index| Source::new(&vault, self.order, self.session, index, ledger));
+        let serve = async {
+            match (&endpoint, &source) {
+                (Some(endpoint), Some(source)) => {
+                    endpoint.serve(async || source.get(|fresh| veil.add(fresh)).await).await
+                }
+                _ => std::future::pending().await,
+            }
+        };
+        let mut helpers = Box::pin(join(keeper.run(&vault), serve));
+        let code = match select(Box::pin(child.wait()), &mut helpers).await {
+            Either::Left((code, _)) => code.map_err(child::Error::Setup)?,
+            Either::Right((never, _)) => match never.0 {},
+        };
+        let rest = child.ended();
+        if let Some(source) = &source {
+            select(Box::pin(source.settled()), &mut helpers).await;
+        }
+        Ok((code, rest))
+    }
+
+    /// Which of the credentials the command asks for itself.
+    fn refreshed(&self) -> Option<usize> {
+        if !self.command.refresh {
+            return None;
+        }
+        let found = self.session.credentials.iter().position(Credentials::refreshable);
+        if found.is_none() {
+            tracing::warn!("--refresh does nothing: there are no temporary AWS credentials");
+        }
+        found
+    }
+}
+
+/// The mask, and what it hides.
+struct Veil {
+    mask: Option<Mask>,
+    secrets: RefCell<Vec<Secret>>,
+}
+
+impl Veil {
+    fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Self {
+        let secrets: Vec<Secret> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
+        let mask = if wanted { Patterns::of(secrets.iter()).map(Mask::new) } else { None };
+        Self { mask, secrets: RefCell::new(secrets) }
+    }
+
+    /// Hides these as well. The old ones may still be on their way.
+    fn add(&self, fresh: &Credentials) {
+        let mut secrets = self.secrets.borrow_mut();
+        secrets.extend(sensitive(fresh));
+        if let (Some(mask), Some(patterns)) = (&self.mask, Patterns::of(secrets.iter())) {
+            mask.replace(patterns);
+        }
+    }
+}
+
+fn sensitive(one: &Credentials) -> Vec<Secret> {
+    let sensitive = one.variables.iter().filter(|variable| variable.sensitive);
+    let files = one.files.iter().map(|file| file.content.clone());
+    sensitive.map(|variable| variable.value.clone()).chain(files).collect()
+}

@@ -1,0 +1,60 @@
+//! The AWS login's settings: where the runner's credentials are, and how AWS is reached.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::lookup::Lookup;
+use super::{Error, server};
+use crate::cloud::aws::{Identity, SOURCES};
+use crate::http::{Settings, is_loopback};
+use crate::secret::Secret;
+
+/// A metadata service that is there answers at once; one that is not never does.
+const NEARBY: Duration = Duration::from_secs(1);
+/// STS is as far away as any cloud.
+const INTERNET: Duration = Duration::from_secs(10);
+
+pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
+    let source = match lookup.text("aws-source")? {
+        None => None,
+        Some(found) => {
+            let known = SOURCES.iter().find(|source| source.name == found.value.trim());
+            Some(known.ok_or(Error::AwsSource { source_name: found.source, by_flag: found.by_flag })?)
+        }
+    };
+    let region = lookup.text("aws-sts-region")?;
+    let is_region = |text: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
+    if let Some(found) = region.as_ref().filter(|found| !is_region(found.value.trim())) {
+        let (source_name, by_flag) = (found.source.clone(), found.by_flag);
+        return Err(Error::Value { source_name, wanted: "a region such as eu-west-1", by_flag });
+    }
+    let sts = Url::parse("https://sts.amazonaws.com").ok();
+    let internet = Settings {
+        proxy: sts.map(|sts| server::usual_proxy(lookup, &sts)).transpose()?.flatten(),
+        timeout: INTERNET,
+        max_retries: Some(2),
+        ..server::elsewhere(lookup)?
+    };
+    let nearby = Settings { timeout: NEARBY, max_retries: Some(1), ..server::elsewhere(lookup)? };
+    let variables = lookup.env.texts("AWS_").map(|(name, text)| (name.to_owned(), Secret::from(text)));
+    Ok(Identity {
+        source,
+        server_id: lookup.text("aws-server-id")?.map(|found| found.value.trim().to_owned()),
+        sts_region: region.map(|found| found.value.trim().to_owned()),
+        sts_endpoint: sts_endpoint(lookup)?,
+        home: lookup.plain("HOME")?.map(|found| found.value),
+        variables: variables.collect(),
+        internet,
+        nearby,
+    })
+}
+
+/// AWS_ENDPOINT_URL_STS, as in AWS's own SDKs.
+fn sts_endpoint(lookup: &Lookup<'_>) -> Result<Option<Url>, Error> {
+    let Some(found) = lookup.plain("AWS_ENDPOINT_URL_STS")? else { return Ok(None) };
+    let url = Url::parse(found.value.trim()).ok();
+    let url = url.filter(|url| url.scheme() == "https" || is_loopback(url));
+    let wanted = "an https:// address";
+    url.map(Some).ok_or(Error::Value { source_name: found.source, wanted, by_flag: false })
+}

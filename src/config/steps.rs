@@ -1,0 +1,113 @@
+//! What a provider's steps need: looked up, checked, and put into its request.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::lookup::{Found, Lookup};
+use super::{Error, boolean, server};
+use crate::cloud::scaleway::Place;
+use crate::http::{self, is_loopback};
+use crate::job::Job;
+use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step};
+
+/// What Scaleway's own tools take for their API (scaleway-sdk-go: `scw/env.go`).
+const API: (&str, &str) = ("SCW_API_URL", "https://api.scaleway.com");
+/// How long a minted key lives when nobody says.
+const TTL: Duration = Duration::from_secs(15 * 60);
+
+/// The steps whose switches are on.
+pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    for option in provider.options {
+        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.row(&option.opt)?) else {
+            continue;
+        };
+        let (source_name, by_flag) = (found.source, found.by_flag);
+        let on =
+            boolean(&found.value).ok_or(Error::Value { source_name, wanted: "true or false", by_flag })?;
+        steps.extend(on.then_some(step));
+    }
+    for option in provider.options {
+        let Effect::Tells(step) = option.effect else { continue };
+        let flag = lookup.row(&option.opt)?.filter(|found| found.by_flag && !steps.contains(&step));
+        if let Some(found) = flag {
+            return Err(Error::Without { flag: found.source, switch: "--mint" });
+        }
+    }
+    Ok(steps)
+}
+
+/// Puts the steps into `request`.
+pub(super) fn add(
+    request: &mut Request,
+    steps: &[Step],
+    settings: &Settings,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<(), Error> {
+    for step in steps {
+        match step {
+            Step::S3 => {
+                let region = lookup.plain("SCW_DEFAULT_REGION")?.map(|found| found.value);
+                request.s3 = Some(S3 { region });
+            }
+            Step::Mint => request.mint = Some(mint(settings, lookup, job)?),
+        }
+    }
+    Ok(())
+}
+
+fn mint(settings: &Settings, lookup: &Lookup<'_>, job: &Job) -> Result<Mint, Error> {
+    let id = |name: &str| -> Result<Option<String>, Error> {
+        let row = crate::provider::option_of("scaleway", name);
+        match row.map(|row| lookup.row(row)).transpose()?.flatten() {
+            Some(Found { value, .. }) if is_id(value.trim()) => Ok(Some(value.trim().to_owned())),
+            Some(Found { source, by_flag, .. }) => Err(Error::Id { source_name: source, by_flag }),
+            None => Ok(None),
+        }
+    };
+    Ok(Mint {
+        application_id: id("application-id")?.ok_or(Error::NoApplication)?,
+        project_id: id("project-id")?,
+        ttl: settings.ttl.map_or(TTL, Duration::from_secs),
+        purpose: purpose(job),
+        place: place(lookup)?,
+    })
+}
+
+/// The job, as the key's description names it.
+fn purpose(job: &Job) -> String {
+    let fact = |name| job.facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str());
+    match (fact("project_path"), fact("job_id")) {
+        (Some(project), Some(id)) => format!("ci-creds: job {id} of {project}"),
+        _ => "ci-creds".to_owned(),
+    }
+}
+
+fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
+    let found = lookup.plain(API.0)?;
+    let text = found.as_ref().map_or(API.1, |found| found.value.trim());
+    let source_name = || API.0.to_owned();
+    let what = "is not an address".to_owned();
+    let url = Url::parse(text).map_err(|_| Error::Address { source_name: source_name(), what })?;
+    let allow_http = lookup.switch("allow-http")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) || allow_http => {}
+        _ => return Err(Error::PlainHttp { source_name: source_name(), host: http::host(&url) }),
+    }
+    let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
+    let needs_tls = url.scheme() == "https";
+    let (max_retries, elsewhere) = (lookup.number("max-retries")?, server::elsewhere(lookup)?);
+    Ok(Place { http: http::Settings { proxy, needs_tls, max_retries, ..elsewhere }, url })
+}
+
+/// A UUID (scaleway-sdk-go: `validation/is.go`).
+fn is_id(text: &str) -> bool {
+    let shape = |(at, char): (usize, char)| match at {
+        8 | 13 | 18 | 23 => char == '-',
+        _ => char.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.chars().enumerate().all(shape)
+}

@@ -1,0 +1,58 @@
+//! Keys that were made at Scaleway: each is deleted with its parent, which is read again where it is not at hand.
+
+use super::Left;
+use crate::cloud::scaleway::{self, Api};
+use crate::credentials::Minted;
+use crate::error::Explain as _;
+use crate::secret::Secret;
+use crate::vault::{self, Vault};
+
+/// Deletes one. `token` reads the parent.
+pub(super) async fn delete(vault: &Vault, minted: &Minted, token: Option<&Secret>) -> Left {
+    // Scaleway has ended it, or will before anybody could.
+    if minted.ends <= vault::now() {
+        return Left::Nothing;
+    }
+    let (key, ends) = (&minted.key, minted.ends);
+    let parent = match (&minted.parent, token) {
+        (Some(parent), _) => parent.clone(),
+        (None, None) => {
+            tracing::warn!("the API key {key} was made with a token that is not here; it ends at {ends}");
+            return Left::NoToken;
+        }
+        (None, Some(token)) => match read(vault, minted, token).await {
+            Ok(parent) => parent,
+            Err((left, reason)) => {
+                tracing::warn!("the parent of the API key {key} can't be read ({reason}); it ends at {ends}");
+                return left;
+            }
+        },
+    };
+    let deleted = async {
+        let api = Api::new(vault.client(), &minted.place, parent).map_err(scaleway::Error::from)?;
+        api.delete(key).await
+    };
+    match deleted.await {
+        Ok(()) => {
+            tracing::debug!("deleted the API key {key}");
+            Left::Nothing
+        }
+        Err(error) => {
+            tracing::warn!("the API key {key} was not deleted ({error}); it ends at {ends}");
+            match error.code() {
+                crate::error::Code::Refused => Left::Refused,
+                _ => Left::Unreachable,
+            }
+        }
+    }
+}
+
+async fn read(vault: &Vault, minted: &Minted, token: &Secret) -> Result<Secret, (Left, String)> {
+    let answer = vault.issue(token, &minted.path, &[], false).await.map_err(|error| {
+        let left = if error.refusal().is_some() { Left::Refused } else { Left::Unreachable };
+        (left, error.to_string())
+    })?;
+    let data = answer.data.as_ref().map(vault::Data::unversioned);
+    let secret = data.and_then(|data| minted.fields.iter().find_map(|name| data.field(name)?.text()));
+    secret.ok_or_else(|| (Left::Refused, "the answer lacks its secret key".to_owned()))
+}

@@ -1,0 +1,115 @@
+//! Fresh credentials for a command that outlives its first ones: issued anew when it asks and the old ones are about
+//! to end.
+
+use tokio::sync::{Mutex, Notify};
+
+use super::{Error, Order, Session, Token, issue, log_in};
+use crate::credentials::Credentials;
+use crate::ledger::Ledger;
+use crate::provider::Request;
+use crate::vault::{self, Vault};
+
+/// Issues one request again and again.
+pub struct Source<'a> {
+    vault: &'a Vault,
+    order: &'a Order,
+    request: &'a Request,
+    state: Mutex<State<'a>>,
+    idle: Notify,
+}
+
+struct State<'a> {
+    current: Credentials,
+    /// A token that is kept for it; without one each issue begins with a login.
+    token: Option<Token>,
+    ledger: &'a mut Ledger,
+}
+
+/// Whether a token must be kept so that `order` can be issued again.
+pub fn keeps_token(order: &Order) -> bool {
+    !(order.login.method.request.is_some() && order.login.repeatable())
+}
+
+impl<'a> Source<'a> {
+    /// For the request of `session` at `index`; `vault` must not heed a stop.
+    pub fn new(
+        vault: &'a Vault,
+        order: &'a Order,
+        session: &Session,
+        index: usize,
+        ledger: &'a mut Ledger,
+    ) -> Option<Self> {
+        let kept = keeps_token(order) || !session.token_is_idle();
+        let token = kept.then(|| session.token.clone());
+        let current = session.credentials.get(index)?.clone();
+        let request = order.requests.get(index)?;
+        let state = Mutex::new(State { current, token, ledger });
+        Some(Self { vault, order, request, state, idle: Notify::new() })
+    }
+
+    /// Credentials that last a while: those at hand, or new ones. `seen` is told of new ones before they go out.
+    pub async fn get(&self, seen: impl Fn(&Credentials)) -> Result<Credentials, Error> {
+        let mut state = self.state.lock().await;
+        let left = |one: &Credentials| {
+            let life = one.life?;
+            let left = life.until.duration_since(vault::now());
+            (left.is_positive()).then(|| (left.unsigned_abs(), life.ttl))
+        };
+        let outcome = match left(&state.current) {
+            Some((left, ttl)) if left > ttl / 3 => Ok(state.current.clone()),
+            still_good => match self.issue(&mut state).await {
+                Ok(fresh) => {
+                    seen(&fresh);
+                    tracing::info!("fresh {}", crate::console::line(&fresh));
+                    state.current = fresh.clone();
+                    Ok(fresh)
+                }
+                Err(error) if still_good.is_some() => {
+                    tracing::warn!("no fresh {} credentials yet: {error}", state.current.provider);
+                    Ok(state.current.clone())
+                }
+                Err(error) => Err(error),
+            },
+        };
+        drop(state);
+        self.idle.notify_waiters();
+        outcome
+    }
+
+    /// Waits until nothing is being issued: a creating request is never broken off.
+    pub async fn settled(&self) {
+        loop {
+            let idle = self.idle.notified();
+            if self.state.try_lock().is_ok() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    async fn issue(&self, state: &mut State<'_>) -> Result<Credentials, Error> {
+        if let Some(token) = &state.token {
+            let outcome = issue::one(self.vault, token, self.request).await;
+            let refused = matches!(&outcome, Err(Error::Vault(error)) if error.error.refusal().is_some());
+            if let Ok(fresh) = &outcome {
+                state.ledger.issued(&token.secret, fresh);
+            }
+            if !refused || keeps_token(self.order) {
+                return outcome;
+            }
+        }
+        let token = log_in(self.vault, &self.order.login, state.ledger).await?;
+        if let Err(error) = state.ledger.write_down() {
+            tracing::warn!("{error}");
+        }
+        let outcome = issue::one(self.vault, &token, self.request).await;
+        if outcome.as_ref().is_err_and(Error::is_lost) {
+            tokio::time::sleep(super::transaction::SETTLE).await;
+        }
+        if let Ok(fresh) = &outcome {
+            state.ledger.issued(&token.secret, fresh);
+        }
+        state.ledger.end(self.vault, &token.secret).await;
+        outcome
+    }
+}

@@ -1,0 +1,205 @@
+//! Keeping what was issued alive while a command runs: the token and each renewable lease at two thirds of its life,
+//! through short outages, and never past what the server grants. What ends all the same is said once, in time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{Session, Token};
+use crate::credentials::Credentials;
+use crate::duration::show;
+use crate::job::Job;
+use crate::secret::Secret;
+use crate::vault::{self, Vault};
+
+/// How long one renewal may take, repeats included, before the next thing gets its turn.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The pause after a renewal that did not succeed, unless the end is nearer.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Everything that has an end.
+#[derive(Debug)]
+pub struct Keeper {
+    items: Vec<Item>,
+    deadline: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Item {
+    /// For messages: `the exoscale lease`, …
+    name: String,
+    /// How to renew it; `None` where it can't be.
+    way: Option<Way>,
+    /// What to ask for.
+    wanted: Duration,
+    ends: Instant,
+    /// When to look at it again; `None` when there is nothing left to do.
+    next: Option<Instant>,
+    /// Whether an outage was spoken of.
+    outage: bool,
+    /// What helps.
+    hint: &'static str,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Token(Secret),
+    Lease(Secret, String),
+}
+
+impl Keeper {
+    /// For all of `session`. `fresh` names what is issued anew instead; `token_needed` says whether the token is
+    /// needed even if nothing that was issued depends on it.
+    pub fn new(session: &Session, job: &Job, fresh: Option<usize>, token_needed: bool) -> Self {
+        let depends = session.credentials.iter().any(|one| !one.outlives_token);
+        let longest = session.credentials.iter().filter_map(|one| Some(one.lease.as_ref()?.ttl)).max();
+        let mut items = Vec::new();
+        if depends || token_needed {
+            items.extend(Item::token(&session.token, longest.unwrap_or_default()));
+        }
+        let credentials = session.credentials.iter().enumerate();
+        let credentials = credentials.filter(|(index, one)| Some(*index) != fresh && one.provider != "login");
+        items.extend(credentials.filter_map(|(_, one)| Item::credentials(one, &session.token)));
+        let mut keeper = Self { items, deadline: job.deadline };
+        keeper.announce();
+        keeper
+    }
+
+    /// What can't be renewed and ends before the job may is said at once.
+    fn announce(&mut self) {
+        let Some(deadline) = self.deadline else { return };
+        for item in self.items.iter_mut().filter(|item| item.way.is_none()) {
+            item.next = None;
+            item.warn_before(Some(deadline));
+        }
+    }
+
+    /// Renews what is due, until it is dropped.
+    pub async fn run(&mut self, vault: &Vault) -> std::convert::Infallible {
+        loop {
+            let due = self.items.iter_mut().filter(|item| item.next.is_some()).min_by_key(|item| item.next);
+            match due {
+                Some(item) => {
+                    if let Some(next) = item.next {
+                        sleep_until(next).await;
+                    }
+                    item.look_after(vault, self.deadline).await;
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Item {
+    fn new(name: String, way: Option<Way>, wanted: Duration, life: Duration) -> Self {
+        let now = Instant::now();
+        let hint = "";
+        let next = Some(now + two_thirds(life));
+        Self { name, way, wanted, ends: now + life, next, outage: false, hint }
+    }
+
+    fn token(token: &Token, longest: Duration) -> Option<Self> {
+        let life = token.life?.ttl;
+        let name = if token.given { "VAULT_TOKEN" } else { "the login's token" };
+        let way =
+            (token.renewable && !token.given && !token.counted).then(|| Way::Token(token.secret.clone()));
+        let mut item = Self::new(name.to_owned(), way, life.max(longest), life);
+        item.hint = ", and takes what was read with it along";
+        Some(item)
+    }
+
+    fn credentials(one: &Credentials, token: &Token) -> Option<Self> {
+        let name = format!("the {} credentials", one.provider);
+        if one.outlives_token {
+            let mut item = Self::new(name, None, Duration::ZERO, one.life?.ttl);
+            if one.refreshable() {
+                item.hint = "; with --refresh the command gets fresh ones";
+            }
+            return Some(item);
+        }
+        let lease = one.lease.as_ref().filter(|lease| !lease.ttl.is_zero())?;
+        let way =
+            (lease.renewable && !token.counted).then(|| Way::Lease(token.secret.clone(), lease.id.clone()));
+        Some(Self::new(name, way, lease.ttl, lease.ttl))
+    }
+
+    async fn look_after(&mut self, vault: &Vault, deadline: Option<Timestamp>) {
+        let Some(way) = self.way.clone() else {
+            self.next = None;
+            return self.warn_before(None);
+        };
+        let asked = Instant::now();
+        let patience = PATIENCE.min(self.ends.saturating_duration_since(asked));
+        match timeout(patience, renew(vault, &way, self.wanted)).await {
+            Ok(Ok(granted)) => self.granted(asked, granted, deadline),
+            Ok(Err(error)) if error.refusal().is_some() => {
+                tracing::debug!("{} can't be renewed: {error}", self.name);
+                self.next = None;
+                self.warn_before(None);
+            }
+            other => self.failed(other.ok().and_then(Result::err)),
+        }
+    }
+
+    fn granted(&mut self, asked: Instant, granted: Duration, deadline: Option<Timestamp>) {
+        tracing::debug!("{} renewed for {}", self.name, show(granted));
+        self.ends = asked + granted;
+        self.outage = false;
+        // To the second, and a second for the way.
+        if granted + Duration::from_secs(1) < self.wanted {
+            self.next = None;
+            self.warn_before(deadline);
+        } else {
+            self.next = Some(asked + two_thirds(granted));
+        }
+    }
+
+    fn failed(&mut self, error: Option<vault::Error>) {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            self.next = None;
+            tracing::warn!("{} could not be renewed in time and has ended", self.name);
+            return;
+        }
+        if !self.outage {
+            let why = error.map_or_else(|| "no answer came".to_owned(), |error| error.to_string());
+            tracing::warn!("{} is not renewed yet ({why}); {} are left", self.name, show(left));
+            self.outage = true;
+        }
+        self.next = Some(Instant::now() + PAUSE.min(left / 8).max(Duration::from_millis(200)));
+    }
+
+    /// The one warning, unless it ends only after `deadline`.
+    fn warn_before(&self, deadline: Option<Timestamp>) {
+        let left = self.ends.saturating_duration_since(Instant::now());
+        let Ok(ends) = vault::now().checked_add(left) else { return };
+        if deadline.is_some_and(|deadline| deadline <= ends) {
+            return;
+        }
+        let beyond = match deadline {
+            Some(_) => ", before the job has to",
+            None => "",
+        };
+        tracing::warn!(
+            "{} can't be renewed: {} are left, until {ends}{beyond}{}",
+            self.name,
+            show(left),
+            self.hint
+        );
+    }
+}
+
+async fn renew(vault: &Vault, way: &Way, wanted: Duration) -> Result<Duration, vault::Error> {
+    let seconds = match way {
+        Way::Token(token) => vault.renew_self(token, wanted.as_secs()).await?.lease_duration,
+        Way::Lease(token, id) => vault.renew_lease(token, id, wanted.as_secs()).await?,
+    };
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Two thirds, less up to a tenth, so that a hundred jobs that began together do not come together.
+fn two_thirds(life: Duration) -> Duration {
+    life.mul_f64(2.0 / 3.0 - f64::from(crate::process::jitter()) / 255.0 / 10.0)
+}

@@ -1,0 +1,78 @@
+//! secret_ids: issuing them, wrapped or not, and taking them out of wrapping tokens.
+
+use std::time::Duration;
+
+use super::{Ask, Body, Envelope, Error, Value, Vault};
+use crate::secret::Secret;
+
+impl Vault {
+    /// `POST auth/MOUNT/role/ROLE/secret-id` with the issuing token (vault: `auth/approle`). The metadata is a JSON
+    /// object written as a string. With `wrap_ttl` the answer is a wrapping token, and not yet the secret_id.
+    pub async fn issue_secret_id(
+        &self,
+        issuer: &Secret,
+        path: &str,
+        metadata: &[(&'static str, String)],
+        wrap_ttl: Option<Duration>,
+    ) -> Result<SecretId, Error> {
+        let action = format!("to issue a secret_id at {path}");
+        let facts: serde_json::Map<_, _> =
+            metadata.iter().map(|(fact, text)| ((*fact).to_owned(), text.as_str().into())).collect();
+        let facts = serde_json::Value::Object(facts).to_string();
+        let body = (!metadata.is_empty()).then(|| Body(vec![("metadata".to_owned(), facts.as_str().into())]));
+        let ask = Ask {
+            token: Some(issuer),
+            body,
+            wrap_ttl,
+            namespace: self.login_namespace(),
+            ..self.post(action.clone(), path)
+        };
+        let envelope = self.ask(ask).await?;
+        match envelope.wrap_info {
+            Some(wrapped) => Ok(SecretId::Wrapped(wrapped.token)),
+            None => self.secret_id_of(&envelope, action).map(SecretId::Plain),
+        }
+    }
+
+    /// `sys/wrapping/lookup`, which needs no token: the path that made what is wrapped.
+    pub async fn creation_path(&self, wrapping: &Secret) -> Result<String, Error> {
+        let action = "to look up the wrapping token".to_owned();
+        let body = Body(vec![("token".to_owned(), Value::Secret(wrapping.clone()))]);
+        let ask = Ask {
+            body: Some(body),
+            creates: false,
+            namespace: self.login_namespace(),
+            ..self.post(action.clone(), "sys/wrapping/lookup")
+        };
+        let data = self.ask(ask).await?.data;
+        let path = data.as_ref().and_then(|data| data.field("creation_path")?.text());
+        let path = path.map(|path| path.reveal().to_owned());
+        path.ok_or_else(|| self.not_vault(action, "an answer without a creation_path"))
+    }
+
+    /// `sys/wrapping/unwrap` as the wrapping token, which it uses up.
+    pub async fn unwrap_secret_id(&self, wrapping: &Secret) -> Result<Secret, Error> {
+        let action = "to unwrap the secret_id".to_owned();
+        let ask = Ask {
+            token: Some(wrapping),
+            namespace: self.login_namespace(),
+            ..self.post(action.clone(), "sys/wrapping/unwrap")
+        };
+        let envelope = self.ask(ask).await?;
+        self.secret_id_of(&envelope, action)
+    }
+
+    fn secret_id_of(&self, envelope: &Envelope, action: String) -> Result<Secret, Error> {
+        let secret_id = envelope.data.as_ref().and_then(|data| data.field("secret_id")?.text());
+        secret_id.ok_or_else(|| self.not_vault(action, "an answer without a secret_id"))
+    }
+}
+
+/// What issuing gives.
+#[derive(Debug)]
+pub enum SecretId {
+    /// The secret_id.
+    Plain(Secret),
+    /// A wrapping token with the secret_id inside.
+    Wrapped(Secret),
+}

@@ -1,0 +1,308 @@
+//! A stub of Scaleway's IAM API that checks what the real one checks (scaleway-sdk-go: `api/iam/v1alpha1`,
+//! `validation/is.go`, `scw/errors.go`), keeps the keys, and can be told to misbehave.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::{CANARY, unique};
+
+/// A key as the API knows it.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub secret_key: String,
+    pub application_id: String,
+    pub description: String,
+    pub expires_at: Option<Timestamp>,
+    pub project_id: Option<String>,
+}
+
+/// What goes wrong with the next creations, in order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// 429, without doing it.
+    TooMany,
+    /// It is done, and the connection breaks.
+    Lost,
+    /// It is done, and the answer is a gateway's 504.
+    Gateway,
+    /// 500, without doing it.
+    Broken,
+    /// It is done, without an end.
+    Endless,
+    /// It is done, and the answer takes a while.
+    Slow,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub keys: BTreeMap<String, Key>,
+    /// `POST 201`, `DELETE 204 SCW…`, …
+    pub log: Vec<String>,
+    pub faults: Vec<Fault>,
+    /// How often a new key is still unknown.
+    pub lag: usize,
+    /// From now on nothing can be deleted or listed.
+    pub down: bool,
+    unknown: BTreeMap<String, usize>,
+}
+
+/// The running stub; its thread lives as long as the test process.
+pub struct Iam {
+    pub url: String,
+    /// The parent: access key, secret key.
+    pub parent: (String, String),
+    pub application_id: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Iam {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (parent, application_id) = ((access_key(), uuid()), uuid());
+        let state = Arc::new(Mutex::new(State::default()));
+        let (shared, secret, application) = (Arc::clone(&state), parent.1.clone(), application_id.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, state) = (stream.unwrap(), Arc::clone(&shared));
+                let (secret, application) = (secret.clone(), application.clone());
+                thread::spawn(move || while serve(&stream, &state, &secret, &application) {});
+            }
+        });
+        Self { url, parent, application_id, state }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn keys(&self) -> BTreeMap<String, Key> {
+        self.state().keys.clone()
+    }
+
+    /// A key that some other job made.
+    pub fn other(&self, description: &str) -> String {
+        let key = Key {
+            secret_key: uuid(),
+            application_id: self.application_id.clone(),
+            description: description.to_owned(),
+            expires_at: Some(Timestamp::now()),
+            project_id: None,
+        };
+        let name = access_key();
+        self.state().keys.insert(name.clone(), key);
+        name
+    }
+}
+
+fn access_key() -> String {
+    format!("SCW{:X<17}", unique().to_uppercase())
+}
+
+/// Random; the canary can't be in it, so the caller searches for the value itself.
+pub fn uuid() -> String {
+    let hex = format!("{}{}{}", unique(), unique(), unique());
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[12..15], &hex[15..18], &hex[18..30])
+}
+
+fn is_uuid(text: &str) -> bool {
+    let parts: Vec<usize> = text.split('-').map(str::len).collect();
+    parts == [8, 4, 4, 4, 12] && text.chars().all(|char| char == '-' || char.is_ascii_hexdigit())
+}
+
+struct Asked {
+    method: String,
+    path: String,
+    query: BTreeMap<String, String>,
+    token: String,
+    body: Value,
+}
+
+fn ask(stream: &TcpStream) -> Option<Asked> {
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut length, mut token) = (String::new(), 0, String::new());
+    reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header).ok()? <= 2 {
+            break;
+        }
+        let (name, value) = header.split_once(':')?;
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok()?,
+            "x-auth-token" => value.trim().clone_into(&mut token),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, target) = (words.next()?, words.next()?);
+    let url = reqwest::Url::parse(&format!("http://x{target}")).ok()?;
+    let query = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    Some(Asked { method, path: url.path().to_owned(), query, token, body })
+}
+
+/// One request and its answer; whether there may be another on this connection.
+fn serve(mut stream: &TcpStream, state: &Mutex<State>, parent: &str, application: &str) -> bool {
+    let Some(asked) = ask(stream) else { return false };
+    let below = asked.path.strip_prefix("/iam/v1alpha1/api-keys").map(|rest| rest.trim_start_matches('/'));
+    let mut slow = false;
+    let (status, body) = {
+        let mut state = state.lock().unwrap();
+        let fault = match (asked.method.as_str(), state.faults.is_empty()) {
+            ("POST", false) => Some(state.faults.remove(0)),
+            _ => None,
+        };
+        slow |= fault == Some(Fault::Slow);
+        let answer = match (asked.method.as_str(), below) {
+            ("POST", Some("")) => create(&mut state, &asked, parent, application, fault),
+            ("GET", Some("")) => list(&state, &asked, parent),
+            ("GET", Some(key)) => get(&mut state, &asked, parent, key),
+            ("DELETE", Some(key)) => delete(&mut state, &asked, parent, key),
+            _ => (404, json!({"type": "not_found", "message": "resource is not found"})),
+        };
+        let key = below.unwrap_or_default();
+        state.log.push(format!("{} {} {key}", asked.method, answer.0).trim().to_owned());
+        match fault {
+            Some(Fault::Lost) => return false,
+            Some(Fault::Gateway) => (504, Value::Null),
+            _ => answer,
+        }
+    };
+    if slow {
+        thread::sleep(Duration::from_secs(2));
+    }
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let head =
+        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    write!(stream, "{head}\r\n\r\n{body}").is_ok()
+}
+
+fn create(
+    state: &mut State,
+    asked: &Asked,
+    parent: &str,
+    application: &str,
+    fault: Option<Fault>,
+) -> (u16, Value) {
+    match fault {
+        Some(Fault::TooMany) => return (429, json!({"type": "too_many_requests", "message": "slow down"})),
+        Some(Fault::Broken) => return (500, json!({"type": "internal", "message": "internal error"})),
+        _ => {}
+    }
+    if asked.token != parent {
+        return denied(&asked.token);
+    }
+    let text = |name: &str| asked.body[name].as_str().map(str::to_owned);
+    let wrong = |name: &str| {
+        let detail =
+            json!([{"argument_name": name, "reason": "constraint", "help_message": "is not acceptable"}]);
+        (400, json!({"type": "invalid_arguments", "message": "invalid argument(s)", "details": detail}))
+    };
+    let Some(application_id) = text("application_id").filter(|id| is_uuid(id)) else {
+        return wrong("application_id");
+    };
+    if application_id != application {
+        return (
+            404,
+            json!({"type": "not_found", "resource": "application", "resource_id": application_id,
+            "message": "resource is not found"}),
+        );
+    }
+    let Some(description) = text("description").filter(|text| text.chars().count() <= 200) else {
+        return wrong("description");
+    };
+    let expires_at = text("expires_at").and_then(|text| text.parse::<Timestamp>().ok());
+    if expires_at.is_none_or(|end| end <= Timestamp::now()) {
+        return wrong("expires_at");
+    }
+    let project_id = text("default_project_id");
+    if project_id.as_ref().is_some_and(|id| !is_uuid(id)) {
+        return wrong("default_project_id");
+    }
+    let key = Key {
+        secret_key: uuid(),
+        application_id,
+        description,
+        expires_at: expires_at.filter(|_| fault != Some(Fault::Endless)),
+        project_id,
+    };
+    let name = access_key();
+    let body = json!({"access_key": name, "secret_key": key.secret_key, "application_id": key.application_id,
+        "description": key.description, "expires_at": key.expires_at.map(|end| end.to_string()),
+        "default_project_id": key.project_id, "editable": true, "deletable": true, "managed": false,
+        "creation_ip": "127.0.0.1"});
+    let lag = state.lag;
+    state.unknown.insert(name.clone(), lag);
+    state.keys.insert(name, key);
+    (200, body)
+}
+
+/// As the real one: whoever may list, sees all keys whose description contains the filter.
+fn list(state: &State, asked: &Asked, parent: &str) -> (u16, Value) {
+    if state.down {
+        return (503, json!({"type": "unavailable", "message": "come back later"}));
+    }
+    if asked.token != parent {
+        return denied(&asked.token);
+    }
+    let matches = |key: &&Key| {
+        asked.query.get("bearer_id").is_none_or(|id| *id == key.application_id)
+            && asked.query.get("description").is_none_or(|part| key.description.contains(part.as_str()))
+    };
+    let found = state.keys.iter().filter(|(_, key)| matches(key)).map(|(name, key)| {
+        json!({"access_key": name, "secret_key": null, "description": key.description,
+            "application_id": key.application_id, "expires_at": key.expires_at.map(|end| end.to_string())})
+    });
+    let found: Vec<Value> = found.collect();
+    (200, json!({"total_count": found.len(), "api_keys": found}))
+}
+
+fn get(state: &mut State, asked: &Asked, parent: &str, key: &str) -> (u16, Value) {
+    if let Some(left) = state.unknown.get_mut(key).filter(|left| **left > 0) {
+        *left -= 1;
+        return denied(&asked.token);
+    }
+    let own = state.keys.get(key).is_some_and(|known| known.secret_key == asked.token);
+    match (own, asked.token == parent) {
+        // A key of an application without IAM rights.
+        (true, _) => (
+            403,
+            json!({"type": "permissions_denied", "message": "insufficient permissions",
+            "details": [{"resource": "api_key", "action": "read"}]}),
+        ),
+        (_, true) => (200, json!({"access_key": key})),
+        _ => denied(&asked.token),
+    }
+}
+
+fn delete(state: &mut State, asked: &Asked, parent: &str, key: &str) -> (u16, Value) {
+    if state.down {
+        return (503, json!({"type": "unavailable", "message": "come back later"}));
+    }
+    if asked.token != parent {
+        return denied(&asked.token);
+    }
+    match state.keys.remove(key) {
+        Some(_) => (204, Value::Null),
+        None => (404, json!({"type": "not_found", "resource": "api_key", "resource_id": key})),
+    }
+}
+
+/// It says the token back: nothing of it may be printed.
+fn denied(token: &str) -> (u16, Value) {
+    let message = format!("authentication is denied for {token} {CANARY}").replace(CANARY, "");
+    (
+        401,
+        json!({"type": "denied_authentication", "message": message.trim(), "method": "api_key", "reason": "not_found"}),
+    )
+}

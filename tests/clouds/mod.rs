@@ -1,0 +1,8 @@
+//! The three clouds, and whatever else Vault issues: real engines, real SDKs.
+
+mod aws;
+mod exoscale;
+mod iam;
+mod read;
+mod scaleway;
+mod together;

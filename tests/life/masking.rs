@@ -1,0 +1,145 @@
+//! The mask in front of a command's output: no secret gets through, and everything else does, at once.
+
+use std::io::Read as _;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{nothing_is_left, shell};
+use crate::main_job::story::Story;
+use crate::support::{Space, require, secret};
+
+/// Prints secrets and other text in pieces that are cut anywhere, and writes down what must come out.
+const PRINTER: &str = r#"
+import base64, os, random, sys, urllib.parse, json
+random.seed(7)
+count = int(sys.argv[1])
+secret = os.environ["SECRET"]
+def b64(before):
+    return base64.b64encode(before + secret.encode()).decode()
+def shown(before):
+    # The last character and the padding may also hold bits of what is around.
+    whole, size = b64(before), len(before) + len(secret.encode())
+    start, end = -(-8 * len(before) // 6), 8 * size // 6
+    return whole[:start] + "[MASKED]" + whole[end:]
+forms = [(secret, "[MASKED]"), (b64(b""), shown(b"")), (b64(b"u"), shown(b"u")), (b64(b"us"), shown(b"us")),
+         (urllib.parse.quote(secret, safe=""), "[MASKED]"), (json.dumps(secret), '"[MASKED]"')]
+words = ["", " ", "\n", "key=", "100%\r", secret[:9], secret[3:], "line\n"]
+streams = [[], []]
+for _ in range(count):
+    stream = random.choice(streams)
+    stream.append(random.choice(forms))
+    word = random.choice(words)
+    stream.append((" " + word + " ", " " + word + " "))
+whole = ["".join(text for text, _ in stream).encode() for stream in streams]
+with open(sys.argv[2], "w") as expected:
+    json.dump(["".join(text for _, text in stream) for stream in streams], expected)
+at = [0, 0]
+while at[0] < len(whole[0]) or at[1] < len(whole[1]):
+    which = random.randrange(2)
+    piece = whole[which][at[which]:at[which] + random.randint(1, 200)]
+    at[which] += len(piece)
+    os.write(1 + which, piece)
+"#;
+
+#[test]
+fn a_hundred_thousand_secrets_cut_anywhere() {
+    let Some(python) = require("python3") else { return };
+    let space = Space::new();
+    let mount = space.kv1("kv");
+    let value = format!("{}/+\"é {}", secret(), "x".repeat(20));
+    space.write(&format!("{mount}/app"), serde_json::json!({"password": value}));
+    let token = space.token(&[&space.may_read(&[&format!("{mount}/app")])], serde_json::json!({"ttl": "5m"}));
+    let dir = tempfile::tempdir().unwrap();
+    let expected = dir.path().join("expected");
+    let count = if cfg!(feature = "soak") { "100000" } else { "5000" };
+    let cmd = crate::support::Cmd::new(["read", &format!("{mount}/app"), "SECRET=password", "-q", "--"]);
+    let cmd = cmd.args([python.to_str().unwrap(), "-c", PRINTER, count, expected.to_str().unwrap()]);
+    let run = cmd.vault(space.server).env("VAULT_TOKEN", &token).run().expect(0);
+    let expected: [String; 2] = serde_json::from_str(&std::fs::read_to_string(expected).unwrap()).unwrap();
+    assert!(run.stdout == expected[0], "stdout differs");
+    assert!(run.stderr == expected[1], "stderr differs");
+    assert!(!run.stdout.contains(&value) && !run.stdout.contains(&STANDARD.encode(&value)));
+}
+
+#[test]
+fn a_prompt_appears_at_once() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let running = shell(&story, &[], "printf 'Password: ' >&2; sleep 5; echo >&2").spawn();
+    let started = Instant::now();
+    running.wait_for_stderr("Password: ");
+    // Not after the five seconds that the command sleeps from there on.
+    let elapsed = started.elapsed();
+    running.signal(rustix::process::Signal::TERM);
+    let run = running.wait();
+    assert!(run.elapsed - elapsed < Duration::from_secs(6), "{run}");
+}
+
+#[test]
+fn both_streams_of_one_file_keep_their_order() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let lines = "i=0; while [ $i -lt 500 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done; echo $EXOSCALE_API_SECRET";
+    let cmd = shell(&story, &["-q"], lines);
+    let run = cmd.wrapped("/bin/sh", ["-c", "exec \"$@\" 2>&1", "sh"]).run().expect(0);
+    let expected: String = (0..500).map(|i| format!("out {i}\nerr {i}\n")).collect();
+    assert_eq!(run.stdout, expected + "[MASKED]\n");
+    nothing_is_left(&story);
+}
+
+#[test]
+fn two_hundred_megabytes_are_the_same_behind_it() {
+    let Some(python) = require("python3") else { return };
+    let space = Space::new();
+    let story = Story::new(&space);
+    let megabytes = if cfg!(feature = "soak") { 200 } else { 40 };
+    // Any bytes, text and not; the reader is slower than the writer at first.
+    let program = format!(
+        "import os, random\nrandom.seed(3)\nblock = random.randbytes(1 << 20)\nout = os.fdopen(1, 'wb')\n\
+         for _ in range({megabytes}): out.write(block)"
+    );
+    let script = "sleep 1; exec cksum";
+    let alone = crate::support::Cmd::program("/bin/sh")
+        .args(["-c", "\"$@\" | cksum", "sh", python.to_str().unwrap(), "-c", &program])
+        .env("PATH", "/usr/bin:/bin");
+    let alone = alone.run().expect(0);
+    let with = story.run(["exoscale", "--", python.to_str().unwrap(), "-c", &program]);
+    let with =
+        with.wrapped("/bin/sh", ["-c", &format!("\"$@\" | ({script})"), "sh"]).env("PATH", "/usr/bin:/bin");
+    let with = with.run().expect(0);
+    assert_eq!(with.stdout, alone.stdout);
+    eprintln!("{megabytes} MB: {:?} alone, {:?} behind the mask", alone.elapsed, with.elapsed);
+    nothing_is_left(&story);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_as_without_us() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let cmd = shell(&story, &["-q"], "while echo y; do :; done 2>/dev/null; exit 3");
+    let run =
+        cmd.wrapped("/bin/bash", ["-c", "\"$@\" | head -1; echo ${PIPESTATUS[0]}", "bash"]).run().expect(0);
+    assert!(["y\n141\n", "y\n3\n"].contains(&run.stdout.as_str()), "{run}");
+    nothing_is_left(&story);
+}
+
+#[test]
+fn a_file_gets_the_mask_and_no_mask_leaves_it_alone() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    for (options, masked) in [(&[][..], true), (&["--no-mask"], false)] {
+        let path = dir.path().join("out");
+        let redirect = format!("exec \"$@\" >{}", path.display());
+        shell(&story, options, "echo $EXOSCALE_API_SECRET")
+            .wrapped("/bin/sh", ["-c", &redirect, "sh"])
+            .run()
+            .expect(0);
+        let mut text = String::new();
+        std::fs::File::open(path).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text == "[MASKED]\n", masked);
+        assert_eq!(text.len() == 25, !masked);
+    }
+}

@@ -1,0 +1,103 @@
+//! TLS certificate: real mutual TLS.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use serde_json::json;
+
+use super::{Target, assert_issued};
+use crate::support::{Cmd, Options, Server, Space, bao, secret};
+
+pub(super) type Ca = CertifiedIssuer<'static, KeyPair>;
+
+pub(super) fn ca(name: &str) -> Ca {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A client certificate and its key, as files.
+fn client(ca: &Ca, name: &str, dir: &Path) -> (PathBuf, PathBuf) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, ca).unwrap();
+    let (cert_file, key_file) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}-key.pem")));
+    std::fs::write(&cert_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    (cert_file, key_file)
+}
+
+#[test]
+fn the_connections_certificate_logs_in() {
+    let server = Server::start(&Options { tls: true, root_token: secret(), ..Options::default() });
+    let space = Space::on(&server);
+    let (target, mount) = (Target::new(&space), space.auth("cert"));
+    let (trusted, dir) = (ca("runners"), tempfile::tempdir().unwrap());
+    let role = json!({"certificate": trusted.pem(), "allowed_common_names": "runner",
+        "token_policies": target.policy});
+    space.write(&format!("auth/{mount}/certs/runner"), role);
+    let cmd = target.cmd().env("VAULT_AUTH_METHOD", "cert").env("VAULT_AUTH_PATH", &mount);
+    let with = |cmd: &Cmd, (cert, key): &(PathBuf, PathBuf)| {
+        cmd.clone().env("VAULT_CLIENT_CERT", cert).env("VAULT_CLIENT_KEY", key)
+    };
+    let good = client(&trusted, "runner", dir.path());
+    assert_issued(with(&cmd, &good).run_both());
+    assert_issued(with(&cmd, &good).env("VAULT_AUTH_ROLE", "runner").run_both());
+    insta::assert_snapshot!(cmd.run_both().expect(3), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: the TLS certificate login lacks a client certificate
+    hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key
+    ");
+    let other_name = client(&trusted, "laptop", dir.path());
+    insta::assert_snapshot!(with(&cmd, &other_name).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the TLS certificate login at auth/X-cert
+      caused by: no chain matching all constraints could be found for this login certificate
+    hint: no role at auth/X-cert trusts the CA of this certificate and allows its names too
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    let other_ca = client(&ca("others"), "runner", dir.path());
+    insta::assert_snapshot!(with(&cmd, &other_ca).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the TLS certificate login at auth/X-cert
+      caused by: invalid certificate or no client certificate supplied
+    hint: a role at auth/X-cert must trust the CA of this certificate; where VAULT_AUTH_ROLE names one, that role
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    insta::assert_snapshot!(with(&cmd, &good).env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the TLS certificate login at auth/X-cert, role nope
+      caused by: invalid certificate or no client certificate supplied
+    hint: a role at auth/X-cert must trust the CA of this certificate; where VAULT_AUTH_ROLE names one, that role
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    // Without TLS no certificate reaches Vault.
+    let plain = Space::on(bao());
+    let plain_mount = plain.auth("cert");
+    let cmd = with(&cmd, &good).env("VAULT_ADDR", &bao().addr).env("VAULT_AUTH_PATH", plain_mount);
+    insta::assert_snapshot!(cmd.run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the TLS certificate login at auth/X-cert
+      caused by: no client certificate found
+    hint: the certificate did not reach Vault: use https://, and nothing that ends TLS before Vault
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+}

@@ -1,0 +1,387 @@
+//! JWT: GitLab's ID tokens.
+
+use serde_json::{Value, json};
+
+use super::stub::Stub;
+use super::{Target, assert_issued, file};
+use crate::support::{Cmd, Space, jwt};
+
+/// A jwt mount with a role that allows pushes to main, and the command that logs in there.
+struct Setup<'a> {
+    target: Target<'a>,
+    jwt: jwt::Jwt<'a>,
+}
+
+impl<'a> Setup<'a> {
+    fn new(space: &'a Space<'a>) -> Self {
+        let (target, jwt) = (Target::new(space), space.jwt());
+        let setup = Self { target, jwt };
+        setup.role("deploy", json!({"bound_claims": {"ref": "main"}}));
+        setup
+    }
+
+    fn role(&self, name: &str, mut params: Value) {
+        params["token_policies"] = json!(self.target.policy);
+        self.jwt.role(name, params);
+    }
+
+    fn cmd(&self, changes: Value) -> Cmd {
+        self.target.cmd().jwt(&self.jwt, "deploy", &jwt::mint(changes))
+    }
+}
+
+#[test]
+fn the_id_token_comes_from_any_variable_a_file_or_standard_input() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let cmd = setup.cmd(json!({}));
+    assert_issued(cmd.run_both());
+    let bare = cmd.no_env("VAULT_ID_TOKEN");
+    let token = jwt::mint(json!({}));
+    let (_dir, path) = file(&format!("{token}\n"));
+    assert_issued(bare.clone().env("CI_CREDS_ID_TOKEN_ENV", "MY_TOKEN").env("MY_TOKEN", &token).run_both());
+    assert_issued(bare.clone().args(["--id-token-file".as_ref(), path.as_os_str()]).run_both());
+    assert_issued(bare.clone().args(["--id-token-file", "-"]).stdin(token.clone()).run_both());
+    let old = bare.clone().env("CI_JOB_JWT", &token);
+    insta::assert_snapshot!(assert_issued(old.run_both()).stderr.lines().next().unwrap(), @"warning: CI_JOB_JWT is gone from GitLab 17 on: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`");
+    insta::assert_snapshot!(bare.args(["--id-token-env", "NOT_THERE"]).run_both().expect(3), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: --id-token-env names NOT_THERE, which is not set
+    hint: give the job `id_tokens: {NOT_THERE: {aud: …}}`
+    ");
+}
+
+#[test]
+fn the_mount_may_know_the_role_and_fetch_the_keys() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let keys = Stub::new(|_| (200, jwt::jwks().to_string()));
+    let config = json!({"jwks_url": format!("{}/oauth/discovery/keys", keys.addr), "bound_issuer": jwt::ISSUER,
+        "default_role": "deploy"});
+    let mount = space.auth("jwt");
+    space.write(&format!("auth/{mount}/config"), config);
+    let params = json!({"role_type": "jwt", "user_claim": "project_path", "bound_audiences": [jwt::AUDIENCE],
+        "token_policies": setup.target.policy});
+    space.write(&format!("auth/{mount}/role/deploy"), params);
+    let cmd =
+        setup.cmd(json!({})).env("VAULT_AUTH_PATH", format!("/auth/{mount}/")).no_env("VAULT_AUTH_ROLE");
+    assert_issued(cmd.run_both());
+    assert!(!keys.seen().is_empty());
+}
+
+#[test]
+fn a_token_that_cannot_work_is_not_sent() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let now = jiff::Timestamp::now().as_second();
+    let expired = setup.cmd(json!({"exp": now - 7205}));
+    insta::assert_snapshot!(tidy(&expired.run_both().expect(3)), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: the ID token (VAULT_ID_TOKEN) can't be used: it expired HOURS ago
+    hint: an ID token lives as long as the job may run: log in earlier in the job
+    ");
+    let early = setup.cmd(json!({"nbf": now + 7230}));
+    insta::assert_snapshot!(tidy(&early.run_both().expect(3)), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: the ID token (VAULT_ID_TOKEN) can't be used: it is not valid for another HOURS
+    hint: compare the clocks of GitLab, Vault and this runner
+    ");
+    let none = setup.cmd(json!({})).env("VAULT_ID_TOKEN", "not.a.jwt");
+    insta::assert_snapshot!(none.run_both().expect(3), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: the ID token (VAULT_ID_TOKEN) can't be used: it is not a JWT
+    hint: it takes the token of `id_tokens:` in .gitlab-ci.yml, as it is
+    ");
+}
+
+#[test]
+fn the_clock_that_counts_is_vaults() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let now = jiff::Timestamp::now().as_second();
+    let date = |ahead: i64| {
+        let time = jiff::Timestamp::from_second(now - ahead).unwrap();
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    };
+    // By this machine's clock the token is two hours old, by Vault's it has just begun.
+    let behind = Dated::new(&date(7200), "{\"errors\":[\"stop here\"]}");
+    let cmd = setup.cmd(json!({"nbf": now - 9000, "exp": now - 3600})).env("VAULT_ADDR", &behind.addr);
+    insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    warning: this machine's clock is wrong: by Vault's, the ID token is good
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: stop here
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    // Expired by both clocks; and the other way round, by Vault's alone.
+    let cmd = setup.cmd(json!({"nbf": now - 15_000, "exp": now - 10_805})).env("VAULT_ADDR", &behind.addr);
+    insta::assert_snapshot!(tidy(&cmd.run_both().expect(3)), @r"
+    exit code: 3
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+    ----- stderr -----
+    error: the ID token (VAULT_ID_TOKEN) can't be used: it expired HOURS ago
+      this machine's clock is HOURS ahead of Vault's
+    hint: an ID token lives as long as the job may run: log in earlier in the job
+    ");
+    let expired =
+        "{\"errors\":[\"error validating token: invalid expiration time (exp) claim: token is expired\"]}";
+    let ahead = Dated::new(&date(-7200), expired);
+    let cmd = setup.cmd(json!({"exp": now + 3600})).env("VAULT_ADDR", &ahead.addr);
+    insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating token: invalid expiration time (exp) claim: token is expired
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+      this machine's clock is HOURS behind Vault's
+    hint: an ID token lives as long as the job may run: log in early; or are the clocks apart?
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+}
+
+/// The seconds of a duration depend on when the run was.
+fn tidy(run: &crate::support::run::Run) -> String {
+    let text = run.to_string();
+    regex::Regex::new(r"\b(\d+h|\d+m)+\d+s\b|\b\dh\b").unwrap().replace_all(&text, "HOURS").into_owned()
+}
+
+/// A server with a clock of its own: every answer is a refusal.
+struct Dated {
+    addr: String,
+}
+
+impl Dated {
+    fn new(date: &str, body: &'static str) -> Self {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = format!("http://{}", listener.local_addr().unwrap());
+        let head = format!(
+            "HTTP/1.1 400 X\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 16 * 1024]);
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        Self { addr }
+    }
+}
+
+#[test]
+fn refused_claims_are_explained() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    insta::assert_snapshot!(setup.cmd(json!({"ref": "dev"})).run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating claims: claim "ref" does not match any associated bound claim values
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=dev ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_claims must contain ref=dev, or run this job where the role allows it
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+    insta::assert_snapshot!(setup.cmd(json!({"ref": null})).run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating claims: claim "ref" is missing
+      this token says: namespace_path=group project_id=22 project_path=group/project ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_claims ask for ref, which this token does not have, or may not show
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+    insta::assert_snapshot!(setup.cmd(json!({"aud": "https://other.example.com"})).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating token: invalid audience (aud) claim: audience claim does not match any expected audience
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://other.example.com iss=https://gitlab.example.com
+    hint: the role's bound_audiences and the aud of the job's id_tokens: must have one in common
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    insta::assert_snapshot!(setup.cmd(json!({"iss": "https://other.example.com"})).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating token: invalid issuer (iss) claim
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://other.example.com
+    hint: bound_issuer at auth/X-jwt must be the iss of the token, GitLab's own address
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    setup.role("deploy", json!({"user_claim": "nothing"}));
+    insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: claim "nothing" not found in token
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's user_claim must be a claim that the token has
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+    setup.role("deploy", json!({"user_claim": "runner_id"}));
+    insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: claim "runner_id" could not be converted to string
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com runner_id=1
+    hint: the role's user_claim must name a claim that is text
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+    setup.role("deploy", json!({"bound_audiences": [], "bound_claims": {"ref": "main"}}));
+    insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: audience claim found in JWT but no audiences bound to the role
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role needs bound_audiences with the aud that the job's id_tokens: sets
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    setup.role("deploy", json!({"bound_subject": "project_path:group/other"}));
+    insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating token: invalid subject (sub) claim
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_subject must be the sub of the token; a leftover one can be emptied
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    setup.role("deploy", json!({"bound_subject": "", "bound_claims": {"user_email": "bob@example.com"}}));
+    insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating claims: claim "user_email" does not match any associated bound claim values
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_claims ask for user_email, which this token does not have, or may not show
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+}
+
+#[test]
+fn refused_roles_and_mounts_are_explained() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let cmd = setup.cmd(json!({}));
+    insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r#"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role nope
+      caused by: role "nope" could not be found
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: there is no role nope at auth/X-jwt: check VAULT_AUTH_ROLE and VAULT_AUTH_PATH
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    "#);
+    insta::assert_snapshot!(cmd.clone().no_env("VAULT_AUTH_ROLE").run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt
+      caused by: missing role
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: set VAULT_AUTH_ROLE or --auth-role, or a default_role at auth/X-jwt
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_PATH", "nowhere").run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/nowhere, role deploy
+      caused by: permission denied
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: is the JWT method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    let empty = space.auth("jwt");
+    insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_PATH", &empty).run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: could not load configuration
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: auth/X-jwt is not configured: it needs GitLab's oidc_discovery_url or jwks_url
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+    setup.role("deploy", json!({"token_bound_cidrs": "192.0.2.0/24"}));
+    insta::assert_snapshot!(cmd.run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: permission denied
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: is the JWT method mounted at auth/X-jwt? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+}
+
+#[test]
+fn a_token_of_another_gitlab_is_explained() {
+    let space = Space::new();
+    let setup = Setup::new(&space);
+    let token = jwt::mint(json!({}));
+    let (rest, signature) = token.rsplit_once('.').unwrap();
+    let other = format!("{rest}.{}", signature.chars().rev().collect::<String>());
+    let cmd = setup.cmd(json!({})).no_env("VAULT_ID_TOKEN").env("CI_JOB_JWT_V2", other);
+    insta::assert_snapshot!(cmd.run_both().expect(4), @r"
+    exit code: 4
+    ----- stdout -----
+    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+    ----- stderr -----
+    warning: CI_JOB_JWT_V2 is gone from GitLab 17 on: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`
+    error: Vault refused the JWT login at auth/X-jwt, role deploy
+      caused by: error validating token: error verifying token signature: no known key successfully validated the token signature
+      this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: CI_JOB_JWT_V2 is the token of GitLab before 17: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}` instead
+    hint: auth/X-jwt must use the keys of the GitLab that made the token
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    ");
+}
