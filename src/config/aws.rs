@@ -6,8 +6,9 @@ use reqwest::Url;
 
 use super::lookup::Lookup;
 use super::{Error, server};
-use crate::cloud::aws::{Identity, SOURCES};
-use crate::http::{Settings, is_loopback};
+use crate::cloud::aws::{Identity, SOURCES, Sts};
+use crate::http::{self, is_loopback};
+use crate::provider::Settings;
 use crate::secret::Secret;
 
 /// A metadata service that is there answers at once; one that is not never does.
@@ -24,19 +25,12 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
         }
     };
     let region = lookup.text("aws-sts-region")?;
-    let is_region = |text: &str| text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-');
     if let Some(found) = region.as_ref().filter(|found| !is_region(found.value.trim())) {
         let (source_name, by_flag) = (found.source.clone(), found.by_flag);
         return Err(Error::Value { source_name, wanted: "a region such as eu-west-1", by_flag });
     }
-    let sts = Url::parse("https://sts.amazonaws.com").ok();
-    let internet = Settings {
-        proxy: sts.map(|sts| server::usual_proxy(lookup, &sts)).transpose()?.flatten(),
-        timeout: INTERNET,
-        max_retries: Some(2),
-        ..server::elsewhere(lookup)?
-    };
-    let nearby = Settings { timeout: NEARBY, max_retries: Some(1), ..server::elsewhere(lookup)? };
+    let internet = internet(lookup)?;
+    let nearby = http::Settings { timeout: NEARBY, max_retries: Some(1), ..server::elsewhere(lookup)? };
     let variables = lookup.env.texts("AWS_").map(|(name, text)| (name.to_owned(), Secret::from(text)));
     Ok(Identity {
         source,
@@ -48,6 +42,34 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
         internet,
         nearby,
     })
+}
+
+/// Where a new key is tried out: the STS of the region that the job works in, if it is said.
+pub(super) fn sts(lookup: &Lookup<'_>, settings: &Settings) -> Result<Sts, Error> {
+    let region = settings.options.iter().find(|(name, _)| *name == "region").map(|(_, value)| value.as_str());
+    let address = Sts::address(region);
+    let url = Url::parse(&address).ok().filter(|_| region.is_none_or(is_region));
+    let wanted = "a region such as eu-west-1";
+    let url = url.ok_or(Error::Value { source_name: "--region".to_owned(), wanted, by_flag: false })?;
+    let url = sts_endpoint(lookup)?.unwrap_or(url);
+    let needs_tls = url.scheme() == "https";
+    let internet = internet(lookup)?;
+    let proxy = internet.proxy.clone().filter(|_| !is_loopback(&url));
+    Ok(Sts { url, region: region.map(str::to_owned), http: http::Settings { needs_tls, proxy, ..internet } })
+}
+
+fn internet(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
+    let sts = Url::parse("https://sts.amazonaws.com").ok();
+    Ok(http::Settings {
+        proxy: sts.map(|sts| server::usual_proxy(lookup, &sts)).transpose()?.flatten(),
+        timeout: INTERNET,
+        max_retries: Some(2),
+        ..server::elsewhere(lookup)?
+    })
+}
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-')
 }
 
 /// AWS_ENDPOINT_URL_STS, as in AWS's own SDKs.

@@ -35,7 +35,10 @@ pub const VARIABLES_ONLY: &[(&str, &str)] = &[
     ("CLIENT_KEY_BYTES", "The client certificate's key as PEM text (after `VAULT_CLIENT_KEY`)"),
     ("DISABLE_REDIRECTS", "Follow no redirect at all"),
     ("TOKEN", "The token to use, or the one that issues the secret_id"),
+    ("TOKEN_PATH", "The file with the token, for `VAULT_AUTH_METHOD=token`"),
     ("SECRET_ID", "AppRole: the secret_id"),
+    ("WRAPPED_SECRET_ID", "AppRole: a wrapping token with the secret_id inside"),
+    ("WRAP_TTL", "AppRole: issue the secret_id wrapped, for this long"),
     ("ID_TOKEN", "JWT: the ID token"),
 ];
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::{Found, Lookup};
-use super::{Error, boolean, server};
+use super::{Error, aws, boolean, server};
 use crate::cloud::scaleway::Place;
 use crate::http::{self, is_loopback};
 use crate::job::Job;
@@ -52,6 +52,7 @@ pub(super) fn add(
                 let region = lookup.plain("SCW_DEFAULT_REGION")?.map(|found| found.value);
                 request.s3 = Some(S3 { region });
             }
+            Step::Wait => request.wait = Some(aws::sts(lookup, settings)?),
             Step::Mint => request.mint = Some(mint(settings, lookup, job)?),
         }
     }

@@ -1,6 +1,6 @@
 //! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin.
 
-use super::{Absent, Effect, Field, Provider, ProviderOption, Read, option};
+use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
 
 /// `ci-creds aws`.
 pub(super) static AWS: Provider = Provider {
@@ -56,6 +56,14 @@ pub(super) static AWS: Provider = Provider {
             // botocore reads AWS_DEFAULT_REGION only, the other SDKs AWS_REGION.
             opt: option("region", "REGION", "REGION", "The region to export"),
             effect: Effect::Sets(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
+        },
+        ProviderOption {
+            opt: switch(
+                "wait",
+                "WAIT",
+                "Wait until AWS knows the new key of an IAM user: it takes some seconds",
+            ),
+            effect: Effect::Switches(Step::Wait),
         },
     ],
     label: Some("arn"),

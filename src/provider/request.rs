@@ -2,6 +2,7 @@
 //! `read` spelled out on the command line.
 
 use super::{Absent, Effect, Mint, Provider, Read, S3};
+use crate::cloud::aws::Sts;
 use crate::secret::Secret;
 
 /// What to ask for and what to make of the answer.
@@ -37,6 +38,8 @@ pub struct Request {
     pub mint: Option<Mint>,
     /// The key is exported for S3 tools as well.
     pub s3: Option<S3>,
+    /// The key of an IAM user is handed over when AWS knows it.
+    pub wait: Option<Sts>,
 }
 
 /// See [`super::Field`].
@@ -144,6 +147,7 @@ impl Provider {
             expiry_variable: self.expiry_variable.map(str::to_owned),
             mint: None,
             s3: None,
+            wait: None,
         }
     }
 
@@ -203,6 +207,7 @@ impl Request {
             expiry_variable: None,
             mint: None,
             s3: None,
+            wait: None,
         }
     }
 

@@ -16,13 +16,15 @@ pub enum Step {
     Mint,
     /// Export the key for S3 tools: [`S3`].
     S3,
+    /// Wait until AWS knows the key: [`crate::cloud::aws::Sts`].
+    Wait,
 }
 
 impl Step {
     /// What it sets or unsets beyond the provider's fields, as far as it gives access: a failure unsets these.
     pub fn touches(self) -> impl Iterator<Item = &'static str> {
         let (sets, unsets) = match self {
-            Self::Mint => (&[][..], &[][..]),
+            Self::Mint | Self::Wait => (&[][..], &[][..]),
             Self::S3 => (&S3::SETS[..2], &S3::UNSETS[..]),
         };
         sets.iter().chain(unsets).copied()

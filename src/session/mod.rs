@@ -19,6 +19,7 @@ mod mint;
 pub mod refresh;
 pub mod renew;
 mod transaction;
+mod wait;
 mod wrapping;
 
 pub use gather::{all as gather, read as gather_here};
@@ -61,6 +62,12 @@ pub enum Error {
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
+    /// --wait, and AWS does not know the key.
+    #[error("AWS does not know the new key after {}", crate::duration::show(*.after))]
+    Unknown {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// A key that was to be made at Scaleway.
     #[error(transparent)]
     Scaleway(#[from] scaleway::Error),
@@ -123,6 +130,7 @@ impl Explain for Error {
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
             Self::Scaleway(error) => error.code(),
+            Self::Unknown { .. } => Code::Unreachable,
             Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
             Self::LeftBehind { error, .. } => error.code(),
@@ -149,6 +157,12 @@ impl Explain for Error {
             Self::Vault(advised) => advised.hints(),
             Self::Answer(error) => error.hints(),
             Self::Scaleway(error) => error.hints(),
+            Self::Unknown { .. } => {
+                vec![
+                    "retry the job; if it goes on, can this runner reach AWS's STS (AWS_ENDPOINT_URL_STS)?"
+                        .to_owned(),
+                ]
+            }
             Self::TooShort { .. } => {
                 vec![
                     "raise the TTL of the role, or of the login's token, which ends what it issued"

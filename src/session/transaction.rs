@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in};
+use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in, wait};
 use crate::credentials::{Credentials, Life};
 use crate::error::{Code, Explain as _};
 use crate::ledger::Ledger;
@@ -106,8 +106,11 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     if let Some(error) = errors.into_iter().next() {
         return Err(Failure { error, logged_in: true, left });
     }
-    let settled = settle_lives(vault, &mut token, &mut credentials, order).await;
-    settled.map_err(|error| Failure { error, logged_in: true, left: Vec::new() })?;
+    let failed = |error| Failure { error, logged_in: true, left: Vec::new() };
+    settle_lives(vault, &mut token, &mut credentials, order).await.map_err(failed)?;
+    for (request, one) in order.requests.iter().zip(&credentials) {
+        wait::until_known(vault, request, one).await.map_err(failed)?;
+    }
     Ok(Session { token, credentials })
 }
 

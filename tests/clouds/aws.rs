@@ -88,7 +88,10 @@ impl<'a> Aws<'a> {
     }
 
     fn job(&self, cmd: Cmd, token: &str) -> Cmd {
-        cmd.vault(self.space.server).env("VAULT_TOKEN", token).env("CI_CREDS_AWS_MOUNT", &self.mount)
+        cmd.vault(self.space.server)
+            .env("VAULT_TOKEN", token)
+            .env("CI_CREDS_AWS_MOUNT", &self.mount)
+            .env("AWS_ENDPOINT_URL_STS", &self.moto.url)
     }
 
     /// Evaluates `ci-creds ARGS` and asks boto3 who it is then; the arn, and what ci-creds said.
@@ -143,7 +146,7 @@ fn an_iam_user_whose_keys_are_gone_after_revocation() {
     aws.role("user", json!({"credential_type": "iam_user", "policy_document": ANYTHING}));
     let token = aws.token(&[("read", "creds/user")]);
     // The long-lived pair has no session token, and a stale one would spoil it: the strict cloud would tell.
-    let (who, said) = aws.whoami("aws user", &token);
+    let (who, said) = aws.whoami("aws user --wait", &token);
     let name = who["arn"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     assert!(said.contains("valid 20m, until "), "{said}");
     assert!(said.contains(&format!("by GET {}/creds/user", aws.mount)), "{said}");

@@ -6,3 +6,4 @@ mod iam;
 mod read;
 mod scaleway;
 mod together;
+mod wait;

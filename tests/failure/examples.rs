@@ -162,6 +162,7 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
         E::Vault(_) => E::Vault(Advised::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
+        E::Unknown { .. } => E::Unknown { after: Duration::from_secs(60) },
         E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
         E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },

@@ -229,7 +229,7 @@ fn an_issuing_token_that_may_not_issue() {
     insta::assert_snapshot!(target.with(&["login"]).split_custody(&login, "s").no_env("VAULT_AUTH_ROLE").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-    unset VAULT_TOKEN; (exit 3)
+    unset VAULT_TOKEN BAO_TOKEN; (exit 3)
     ----- stderr -----
     error: VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set
     hint: set VAULT_AUTH_ROLE or --auth-role to the AppRole's name

@@ -78,7 +78,10 @@ fn help_shows_no_value_of_any_variable() {
         let variables = plain.stdout.split(['[', ']', ',', ' ', '\n']).filter(|word| word.contains('_'));
         let variables: Vec<&str> =
             variables.filter(|word| word.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
-        assert!(name == "completions" || variables.len() > 20, "{name}: {variables:?}");
+        assert!(
+            name == "completions" || variables.len() > if name == "revoke" { 0 } else { 20 },
+            "{name}: {variables:?}"
+        );
         let set = variables.iter().map(|variable| (variable, CANARY));
         let run = Cmd::new([name.as_str(), "--help"]).envs(set).run().expect(0);
         assert_eq!(run.stdout, plain.stdout, "{name}");

@@ -96,6 +96,6 @@ fn the_leases_of_a_given_token_go_where_its_policy_allows_it() {
     assert!(space.is_alive(&able), "a token that was given is never revoked");
     let [.., (_, job)] = story.logins(&crate::support::Cmd::new(["exoscale", "--min-ttl", "1h"]));
     let run = job.run().expect(6);
-    assert!(run.stderr.contains("could not be revoked and ends with its TTL"), "{run}");
+    assert!(run.stderr.contains("can't be revoked and ends with its TTL"), "{run}");
     assert_eq!(story.engine.leases().len(), 1);
 }

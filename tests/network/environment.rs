@@ -89,7 +89,13 @@ fn no_row_is_without_a_test() {
     }
     let only: BTreeSet<_> = VARIABLES_ONLY.iter().map(|(x, _)| *x).collect();
     let known = ["CACERT_BYTES", "CLIENT_CERT_BYTES", "CLIENT_KEY_BYTES", "DISABLE_REDIRECTS"];
-    assert_eq!(only, known.into_iter().chain(["TOKEN", "SECRET_ID", "ID_TOKEN"]).collect());
+    assert_eq!(
+        only,
+        known
+            .into_iter()
+            .chain(["TOKEN", "TOKEN_PATH", "SECRET_ID", "WRAPPED_SECRET_ID", "WRAP_TTL", "ID_TOKEN"])
+            .collect()
+    );
     let usual: Vec<_> = USUAL_VARIABLES.iter().map(|(name, _)| *name).collect();
     assert_eq!(usual, ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"]);
 }

@@ -13,10 +13,12 @@ use reqsign_core::{Context, SignRequest as _, StaticEnv};
 use crate::http::{Client, Settings};
 use crate::secret::Secret;
 
+mod caller;
 mod error;
 mod send;
 mod sources;
 
+pub use caller::Sts;
 pub use error::Error;
 pub use sources::{SOURCES, Source};
 
@@ -69,8 +71,8 @@ impl Identity {
         let web = send::Web::new(self, client)?;
         let (credential, used) = self.find(&self.context(web)).await?;
         let region = self.sts_region.as_deref().unwrap_or(REGION);
-        let url = format!("https://{}/", self.sts_host());
-        let parts = self.signed(&url, region, &credential).await?;
+        let url = Sts::address(self.sts_region.as_deref());
+        let parts = signed(&url, region, self.server_id.as_deref(), &credential).await?;
         let headers: serde_json::Map<_, _> = parts
             .headers
             .iter()
@@ -127,32 +129,30 @@ impl Identity {
         let env = StaticEnv { home_dir: self.home.as_ref().map(Into::into), envs: variables.0 };
         Context::new().with_env(env).with_file_read(send::Files).with_http_send(web)
     }
+}
 
-    async fn signed(&self, url: &str, region: &str, credential: &Credential) -> Result<Parts, Error> {
-        let unsigned = |_| Error::Unsigned { reason: "a header can't be made of it".to_owned() };
-        let mut request = Request::post(url)
-            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
-            // Without it reqsign signs UNSIGNED-PAYLOAD, which STS refuses.
-            .header("x-amz-content-sha256", hex_sha256(BODY.as_bytes()))
-            .body(())
-            .map_err(unsigned)?;
-        if let Some(server_id) = &self.server_id {
-            let value = HeaderValue::from_str(server_id).map_err(|_| Error::ServerId)?;
-            request.headers_mut().insert(HeaderName::from_static("x-vault-aws-iam-server-id"), value);
-        }
-        let (mut parts, ()) = request.into_parts();
-        let signer = RequestSigner::new("sts", region);
-        let context = Context::new();
-        let signing = signer.sign_request(&context, &mut parts, Some(credential), None);
-        signing.await.map_err(|cause| Error::Unsigned { reason: cause.to_string() })?;
-        Ok(parts)
+/// `sts:GetCallerIdentity`, signed.
+async fn signed(
+    url: &str,
+    region: &str,
+    server_id: Option<&str>,
+    credential: &Credential,
+) -> Result<Parts, Error> {
+    let unsigned = |_| Error::Unsigned { reason: "a header can't be made of it".to_owned() };
+    let mut request = Request::post(url)
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+        // Without it reqsign signs UNSIGNED-PAYLOAD, which STS refuses.
+        .header("x-amz-content-sha256", hex_sha256(BODY.as_bytes()))
+        .body(())
+        .map_err(unsigned)?;
+    if let Some(server_id) = server_id {
+        let value = HeaderValue::from_str(server_id).map_err(|_| Error::ServerId)?;
+        request.headers_mut().insert(HeaderName::from_static("x-vault-aws-iam-server-id"), value);
     }
-
-    fn sts_host(&self) -> String {
-        match self.sts_region.as_deref() {
-            None => "sts.amazonaws.com".to_owned(),
-            Some(region) if region.starts_with("cn-") => format!("sts.{region}.amazonaws.com.cn"),
-            Some(region) => format!("sts.{region}.amazonaws.com"),
-        }
-    }
+    let (mut parts, ()) = request.into_parts();
+    let signer = RequestSigner::new("sts", region);
+    let context = Context::new();
+    let signing = signer.sign_request(&context, &mut parts, Some(credential), None);
+    signing.await.map_err(|cause| Error::Unsigned { reason: cause.to_string() })?;
+    Ok(parts)
 }

@@ -1,0 +1,53 @@
+//! Whether AWS knows a key: IAM is eventually consistent, so a new user's key is unknown to some of AWS for a while
+//! (hashicorp/vault #8413: waiting is the client's part).
+
+use reqsign_aws_v4::Credential;
+use reqwest::{Method, Url};
+use zeroize::Zeroizing;
+
+use super::{BODY, Error, REGION, signed};
+use crate::http::{Call, Client, Settings, Verdict};
+use crate::secret::Secret;
+
+/// AWS's Security Token Service, as far as it says who a key is.
+#[derive(Debug, Clone)]
+pub struct Sts {
+    /// Where it is.
+    pub url: Url,
+    /// Its region; `None` for the global endpoint.
+    pub region: Option<String>,
+    /// How to reach it.
+    pub http: Settings,
+}
+
+impl Sts {
+    /// The address of a region's STS, or of the global one.
+    pub fn address(region: Option<&str>) -> String {
+        match region {
+            None => "https://sts.amazonaws.com/".to_owned(),
+            Some(region) if region.starts_with("cn-") => format!("https://sts.{region}.amazonaws.com.cn/"),
+            Some(region) => format!("https://sts.{region}.amazonaws.com/"),
+        }
+    }
+
+    /// Whether `sts:GetCallerIdentity`, signed with this key, is answered. It needs no permission.
+    pub async fn knows(&self, client: &Client, key: &Secret, secret: &Secret) -> Result<bool, Error> {
+        let credential = Credential {
+            access_key_id: key.reveal().to_owned(),
+            secret_access_key: secret.reveal().to_owned(),
+            ..Credential::default()
+        };
+        let region = self.region.as_deref().unwrap_or(REGION);
+        let parts = signed(self.url.as_str(), region, None, &credential).await?;
+        let call = Call {
+            method: Method::POST,
+            url: self.url.clone(),
+            headers: parts.headers,
+            body: Some(Zeroizing::new(BODY.as_bytes().to_vec())),
+            creates: false,
+            leases: false,
+        };
+        let answer = client.sibling(self.http.clone())?.send(&call, |_, _| Verdict::Final).await?;
+        Ok(answer.status == 200)
+    }
+}
