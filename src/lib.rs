@@ -30,6 +30,7 @@ pub mod command;
 pub mod config;
 pub mod console;
 pub mod credentials;
+pub mod doctor;
 pub mod duration;
 pub mod emit;
 pub mod env;
@@ -53,6 +54,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::on_panic(&failure);
     // Before anything else: what a signal finds before this ends without a word, and `eval` takes that for success.
     let started = Started::new();
+    let mut doctor = None;
     let outcome = match cli::parse(arguments) {
         Ok(parsed) => {
             failure = match config::prints(&parsed, env) {
@@ -60,6 +62,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
                 false => Failure::default(),
             };
             process::on_panic(&failure);
+            doctor = doctor_line(&parsed);
             started.map_err(Error::from).and_then(|started| carry_out(started, &parsed, env))
         }
         Err(error) if error.use_stderr() => {
@@ -69,7 +72,26 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
         }
         Err(help) => emit::sink::text(&help.to_string()).map(|()| 0).map_err(Error::from),
     };
-    end(outcome, &failure)
+    // Who was refused asks why; the other codes say what to set, or to try again.
+    let refused = outcome.as_ref().is_err_and(|error| error.code() == Code::Refused);
+    let code = end(outcome, &failure);
+    if let Some(line) = doctor.filter(|_| refused) {
+        console::say(&line);
+    }
+    code
+}
+
+/// The call that looks at every step of this run.
+fn doctor_line(parsed: &cli::Parsed) -> Option<String> {
+    let call = match &parsed.verb {
+        cli::Verb::Provider(ask) => {
+            let role = ask.role.as_ref().map(|role| format!(" {role}"));
+            format!("ci-creds doctor {}{}", ask.provider.name, role.unwrap_or_default())
+        }
+        cli::Verb::Login => "ci-creds doctor".to_owned(),
+        _ => return None,
+    };
+    Some(format!("hint: `{call}` looks at each step of this run"))
 }
 
 /// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.
@@ -105,6 +127,9 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     let (verbose, quiet) = config::verbosity(parsed, env)?;
     console::start(verbose, quiet);
     let Started { runtime, stop } = started;
+    if let cli::Verb::Doctor(doctor) = &parsed.verb {
+        return runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0);
+    }
     if matches!(parsed.verb, cli::Verb::Revoke) {
         return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
     }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
 mod clouds;
+mod doctor;
 mod failure;
 mod files;
 mod formats;

@@ -89,7 +89,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     let token = gathered.get("jwt").filter(|_| error.refusal().is_some());
     let Some(claims) = token.and_then(|token| Claims::of(token).ok()) else { return Insight::default() };
     let named = claim_of(error);
-    let notes = vec![format!("this token says: {}", claims.line(named))];
+    let notes = vec![format!("{} {}", crate::claims::MARK, claims.line(named))];
     let bound = named.filter(|_| error.says("validating claims"));
     let mut hints: Vec<_> = bound
         .map(|name| match claims.shown(name) {
@@ -102,6 +102,11 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
         })
         .into_iter()
         .collect();
+    let others = DEMANDS
+        .iter()
+        .filter(|(text, ..)| error.says(text))
+        .filter_map(|(_, claim, hint)| Some(format!("{hint} {}", claims.shown(claim)?)));
+    hints.extend(others.take(usize::from(hints.is_empty())));
     let source = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
     if source.starts_with("CI_JOB_JWT") && !error.says("claim \"") {
         hints.push(format!(
@@ -110,6 +115,14 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     }
     Insight { notes, hints }
 }
+
+/// What a text of Vault's asks of the role or the mount, with the token's own claim.
+const DEMANDS: &[(&str, &str, &str)] = &[
+    ("no audiences bound", "aud", "the role's bound_audiences must contain"),
+    ("invalid audience", "aud", "the role's bound_audiences must contain the token's aud:"),
+    ("invalid issuer", "iss", "the mount's bound_issuer must be the token's iss:"),
+    ("invalid subject", "sub", "the role's bound_subject must be empty, or the token's sub:"),
+];
 
 /// The claim that `claim "ref" does not match …` names.
 fn claim_of(error: &vault::Error) -> Option<&str> {

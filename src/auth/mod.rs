@@ -18,6 +18,7 @@ mod token;
 pub use error::{Error, Insight};
 pub use jwt::ID_TOKEN;
 pub use need::{Ingredient, Issuer, Need, Origin, Place};
+pub use token::TOKEN;
 
 /// Every login.
 pub static METHODS: &[&Method] =

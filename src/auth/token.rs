@@ -3,7 +3,7 @@
 use super::{Method, Need, PLAIN, Place};
 
 /// `--auth token`.
-pub(super) static TOKEN: Method = Method {
+pub static TOKEN: Method = Method {
     name: "token",
     title: "token",
     needs: &[Need {

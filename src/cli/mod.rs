@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::provider::{PROVIDERS, Provider};
 use options::{Group, Opt, Takes, Variables};
 
+mod doctor;
 pub mod options;
 
 /// What is to be done.
@@ -28,8 +29,41 @@ pub enum Verb {
     Login,
     /// `revoke`.
     Revoke,
+    /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
+    Doctor(Doctor),
     /// `completions SHELL`.
     Completions(clap_complete::Shell),
+}
+
+/// What doctor is to look at, and how.
+#[derive(Debug, Clone)]
+pub struct Doctor {
+    /// The run, or the role.
+    pub subject: Subject,
+    /// Whether one credential is issued and revoked.
+    pub issue: bool,
+    /// Whether a warning fails.
+    pub strict: bool,
+    /// Whether the report is JSON.
+    pub json: bool,
+    /// Claims as JSON, or `-`.
+    pub claims: Option<String>,
+    /// The claims line that a job printed, or `-`.
+    pub from_job: Option<String>,
+}
+
+/// What doctor looks at.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A run: a provider's, or the login alone.
+    Run(Option<Ask>),
+    /// A role of an auth method.
+    Role {
+        /// The mount, without `auth/`.
+        mount: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// One provider, and the role to ask it for.
@@ -55,7 +89,7 @@ pub struct Parsed {
 }
 
 /// The options that were given, as text.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Flags(HashMap<&'static str, Vec<String>>);
 
 impl Flags {
@@ -95,6 +129,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         ("read", _) => Verb::Read { path: text("PATH").unwrap_or_default(), names: list("NAME=FIELD") },
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
+        ("doctor", _) => {
+            let doctor = doctor::parsed(matches);
+            Verb::Doctor(doctor.map_err(|text| command.error(clap::error::ErrorKind::InvalidValue, text))?)
+        }
         _ => {
             let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
             Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
@@ -147,6 +185,9 @@ pub fn command() -> Command {
         .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
         .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
+            Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
+        )
+        .subcommand(
             Command::new("completions").about("Print the completions of a shell").arg(
                 Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
             ),
@@ -165,7 +206,8 @@ fn provider_options(command: Command) -> Command {
             command = command.arg(arg(&option.opt, Some(&name)));
         }
     }
-    groups(with_and(command), Some(&name), &[&options::ENGINE]).after_help(formats(Some(&name)))
+    groups(with_and(command), Some(&name), &[&options::ENGINE], options::COMMON)
+        .after_help(formats(Some(&name)))
 }
 
 fn read_options(command: Command) -> Command {
@@ -181,11 +223,11 @@ fn read_options(command: Command) -> Command {
                 .num_args(1..)
                 .help("The variable to set, and the field of the answer that it gets"),
         );
-    groups(with_and(command), None, &[&options::READ]).after_help(formats(None))
+    groups(with_and(command), None, &[&options::READ], options::COMMON).after_help(formats(None))
 }
 
 fn login_options(command: Command) -> Command {
-    groups(with_and(command), None, &[]).after_help(formats(None))
+    groups(with_and(command), None, &[], options::COMMON).after_help(formats(None))
 }
 
 /// The formats that `provider`, or any command, can use.
@@ -210,17 +252,19 @@ fn with_and(command: Command) -> Command {
             .value_parser(clap::value_parser!(OsString))
             .help("Run this with the credentials, and take them back when it has ended"),
     );
-    command.arg(
-        Arg::new("and")
-            .long("and")
-            .value_name("PROVIDER[=ROLE]")
-            .action(ArgAction::Append)
-            .help("Another provider, or `login`, with the same login; all or nothing"),
-    )
+    command.arg(and())
 }
 
-fn groups(mut command: Command, provider: Option<&str>, special: &[&Group]) -> Command {
-    for group in special.iter().chain(options::COMMON) {
+fn and() -> Arg {
+    Arg::new("and")
+        .long("and")
+        .value_name("PROVIDER[=ROLE]")
+        .action(ArgAction::Append)
+        .help("Another provider, or `login`, with the same login; all or nothing")
+}
+
+fn groups(mut command: Command, provider: Option<&str>, special: &[&Group], common: &[&Group]) -> Command {
+    for group in special.iter().chain(common) {
         command = command.next_help_heading(group.heading);
         for option in group.options {
             command = command.arg(arg(option, provider));

@@ -1,6 +1,7 @@
 //! One file per command: its story from top to bottom.
 
 pub mod completions;
+pub mod doctor;
 pub mod issue;
 pub mod revoke;
 pub mod run;

@@ -54,6 +54,44 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     })
 }
 
+/// The operator's token, and an ID token if there is one.
+pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingredient>), Error> {
+    let search = Search { lookup, role: None, engine_role: None, job };
+    let method = &auth::TOKEN;
+    let mut ingredients = Vec::new();
+    for need in method.needs {
+        let origin = search.need(need)?.ok_or(Error::MissingIngredient {
+            method: method.title,
+            what: need.what,
+            remedy: need.missing.unwrap_or_default(),
+            unprotected: job.unprotected_ref.clone(),
+        })?;
+        ingredients.push(Ingredient { name: need.name, origin });
+    }
+    let id_token = search.first(ID_TOKEN)?.map(|origin| Ingredient { name: "jwt", origin });
+    let mount = method.name.to_owned();
+    Ok((Login { method, mount, role: None, ingredients, idle_token: None }, id_token))
+}
+
+/// The variables that logins take their needs from, by name: nothing of their values.
+pub(super) fn secrets(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
+    let places = METHODS.iter().flat_map(|method| method.needs).flat_map(|need| need.places);
+    let mut found: Vec<super::Setting> = Vec::new();
+    for place in places {
+        let place = if let Place::Wrapped(inside) = place { inside } else { place };
+        let set = match place {
+            Place::Vault(x) | Place::VaultFile(x) | Place::IssuedBy(x) => lookup.vault_variable(x)?,
+            Place::Variable(name) => lookup.plain(name)?,
+            // Options are listed among the options.
+            _ => None,
+        };
+        if let Some(set) = set.filter(|set| found.iter().all(|one| one.source != set.source)) {
+            found.push(super::Setting { option: "", value: None, source: set.source });
+        }
+    }
+    Ok(found)
+}
+
 /// Where the method is mounted, if it is said; `auth/jwt/` is `jwt`.
 fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
     let Some(found) = lookup.text("auth-path")? else { return Ok(None) };

@@ -21,11 +21,13 @@ mod lookup;
 mod names;
 mod requests;
 mod server;
+mod sources;
 mod steps;
 
 pub use error::Error;
 pub use lookup::boolean;
 pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+pub use sources::{Setting, sources};
 
 use lookup::Lookup;
 
@@ -161,6 +163,28 @@ impl Config {
     }
 }
 
+/// What doctor needs at the desk: a server, the operator's token, and the ID token to hold against a role.
+#[derive(Debug)]
+pub struct Desk {
+    /// How to reach Vault.
+    pub server: Server,
+    /// The token that looks.
+    pub operator: Login,
+    /// The ID token of a job, where one is given.
+    pub id_token: Option<crate::auth::Ingredient>,
+}
+
+impl Desk {
+    /// Puts flags and environment together.
+    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let job = Job::of(env);
+        let server = server::server(&lookup, job.in_ci)?;
+        let (operator, id_token) = login::desk(&lookup, &job)?;
+        Ok(Self { server, operator, id_token })
+    }
+}
+
 /// The variables that a run may set or unset: known before the rest is, for a failure.
 pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -219,7 +243,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    !matches!(parsed.verb, Verb::Completions(_) | Verb::Revoke)
+    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke)
         && parsed.command.is_empty()
         && file(&lookup).ok().flatten().is_none()
 }

@@ -58,6 +58,8 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
     /// The server's clock.
     pub date: Option<String>,
+    /// The server's certificate, DER.
+    pub certificate: Option<Vec<u8>>,
     retry_after: Option<Duration>,
     location: Option<String>,
 }
@@ -223,6 +225,10 @@ impl Client {
         let mut answer = Answer {
             status: response.status().as_u16(),
             date: header(DATE),
+            certificate: response
+                .extensions()
+                .get::<reqwest::tls::TlsInfo>()
+                .and_then(|info| info.peer_certificate().map(<[u8]>::to_vec)),
             retry_after: header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
             location: header(LOCATION),
             body: Zeroizing::default(),

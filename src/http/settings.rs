@@ -43,6 +43,16 @@ pub struct Proxy {
 }
 
 impl Settings {
+    /// The proxy that requests to `url` go through.
+    pub fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = self.proxy.as_ref().filter(|_| !is_loopback(url) && self.unix_socket.is_none())?;
+        let matcher = hyper_util::client::proxy::matcher::Matcher::builder()
+            .all("http://proxy")
+            .no(&*proxy.except)
+            .build();
+        matcher.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
+    }
+
     /// Whom a request to `url` goes to, for people.
     pub(super) fn peer(&self, url: &Url) -> String {
         self.unix_socket.as_ref().map_or_else(|| host(url), |path| path.display().to_string())

@@ -120,6 +120,7 @@ pub(super) fn client(
         .retry(reqwest::retry::never())
         .referer(false)
         .http1_only()
+        .tls_info(true)
         .no_proxy()
         .connect_timeout(connect.min(settings.timeout))
         .timeout(settings.timeout)

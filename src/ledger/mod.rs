@@ -110,6 +110,11 @@ impl Ledger {
         self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
     }
 
+    /// Whether a key was made that has no lease.
+    pub fn has_minted(&self) -> bool {
+        !self.minted.is_empty()
+    }
+
     /// Brings the line in the state file up to date, where one was asked for.
     pub fn write_down(&mut self) -> Result<(), state::Error> {
         let Some(entry) = &self.entry else { return Ok(()) };

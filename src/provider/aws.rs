@@ -10,6 +10,7 @@ pub(super) static AWS: Provider = Provider {
     mount: "aws",
     // sts/ and creds/, GET and POST are the same to the engine; policies allow one or the other.
     read: Read::get("sts/{role}"),
+    role_config: "roles/{role}",
     fallbacks: &[Read::post("sts/{role}"), Read::get("creds/{role}"), Read::post("creds/{role}")],
     fields: &[
         Field {

@@ -10,6 +10,7 @@ pub(super) static EXOSCALE: Provider = Provider {
     mount: "exoscale",
     // The engine answers GET only; POST is 405.
     read: Read::get("apikey/{role}"),
+    role_config: "role/{role}",
     fallbacks: &[],
     fields: &[
         Field {

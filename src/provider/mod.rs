@@ -40,6 +40,8 @@ pub struct Provider {
     pub mount: &'static str,
     /// What to read.
     pub read: Read,
+    /// Where the engine keeps the role itself, inside the mount: for doctor.
+    pub role_config: &'static str,
     /// Other ways to the same, for policies that allow only them.
     pub fallbacks: &'static [Read],
     /// What the answer holds.

@@ -14,6 +14,7 @@ pub(super) static SCALEWAY: Provider = Provider {
     about: "A Scaleway API key",
     mount: "scaleway",
     read: Read::get("creds/{role}"),
+    role_config: "roles/{role}",
     fallbacks: &[],
     fields: &[
         Field {

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
 /// Everything that `login` needs.
-pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
+pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
     for ingredient in &login.ingredients {
         match &ingredient.origin {
@@ -39,7 +39,7 @@ pub(super) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
 }
 
 /// A value that is there, in a file, or on standard input.
-async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Error> {
+pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Error> {
     match &ingredient.origin {
         Origin::Value { value, .. } => clean(ingredient, value.reveal()),
         Origin::File { path, .. } => {

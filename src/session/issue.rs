@@ -8,7 +8,7 @@ use crate::vault::{self, Envelope, Vault};
 use super::{Error, Token};
 
 /// Issues what `request` asks for.
-pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
+pub async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
     let found = answer(vault, token, request).await?;
     let decoded = request.decode(&found.path, &found.answer, vault::now());
     if let (Err(_), true, Some(lease)) = (&decoded, token.given, &found.answer.lease_id) {
@@ -89,10 +89,12 @@ async fn other_version(vault: &Vault, token: &Secret, read: &Read) -> Option<(Re
 async fn allowed<'a>(vault: &Vault, token: &Secret, reads: &'a [Read]) -> Option<&'a Read> {
     let paths: Vec<&str> = reads.iter().map(|read| &*read.path).collect();
     let capabilities = vault.capabilities(token, &paths).await.ok()?;
-    let may = |granted: &[String], read: &Read| {
-        granted.iter().any(|one| one == read.capability() || one == "root" || (read.post && one == "create"))
-    };
-    reads.iter().zip(&capabilities).find(|(read, granted)| may(granted, read)).map(|(read, _)| read)
+    reads.iter().zip(&capabilities).find(|(read, granted)| allows(granted, read)).map(|(read, _)| read)
+}
+
+/// Whether these capabilities suffice for `read`.
+pub fn allows(granted: &[String], read: &Read) -> bool {
+    granted.iter().any(|one| one == read.capability() || one == "root" || (read.post && one == "create"))
 }
 
 /// What the engines' known texts mean.
@@ -125,7 +127,10 @@ fn explained(error: vault::Error, request: &Request, read: &Read) -> Error {
             hints
                 .push("an unknown mount, and a token that has ended, are refused in the same way".to_owned());
         }
-        Some((status, _)) if hints.is_empty() && (status == 404 || error.says("not found")) => {
+        Some((status, _))
+            if hints.is_empty()
+                && (status == 404 || error.says("not found") || error.says("unknown role")) =>
+        {
             hints.push(missing(request));
         }
         _ => {}

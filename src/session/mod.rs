@@ -22,6 +22,8 @@ mod transaction;
 mod wait;
 mod wrapping;
 
+pub use gather::{all as gather, read as gather_here};
+pub use issue::{allows, one as issue_one};
 pub use transaction::obtain;
 
 /// What a run got.
@@ -189,13 +191,23 @@ impl From<vault::Error> for Error {
 /// Logs in, or takes the token that was given.
 async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Token, Error> {
     let gathered = gather::all(vault, login).await?;
+    enter(vault, login, &gathered, ledger).await
+}
+
+/// Logs in with ingredients that are there: one step, for doctor.
+pub async fn enter(
+    vault: &Vault,
+    login: &Login,
+    gathered: &Gathered,
+    ledger: &mut Ledger,
+) -> Result<Token, Error> {
     let Some(request) = login.method.request else {
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
         return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
     };
-    check(vault, login, &gathered).await?;
-    let auth = vault.login(login.name(), &login.path(), request(login, &gathered)).await;
-    let auth = auth.map_err(|error| auth::Error::refused(login, &gathered, error, vault.ahead()))?;
+    check(vault, login, gathered).await?;
+    let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
+    let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
     let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),

@@ -11,8 +11,10 @@ use crate::secret::Secret;
 pub enum Data {
     /// `null`.
     Null,
-    /// A string, number or boolean.
+    /// A string.
     Text(Secret),
+    /// A number or boolean.
+    Bare(Secret),
     /// A list.
     List(Vec<Data>),
     /// An object, in the order of the answer.
@@ -28,7 +30,7 @@ impl Data {
     /// The value, if it is a single one.
     pub fn text(&self) -> Option<Secret> {
         match self {
-            Self::Text(text) => Some(text.clone()),
+            Self::Text(text) | Self::Bare(text) => Some(text.clone()),
             _ => None,
         }
     }
@@ -40,6 +42,17 @@ impl Data {
         exact(name).or_else(|| {
             name.match_indices('.').find_map(|(dot, _)| exact(&name[..dot])?.field(&name[dot + 1..]))
         })
+    }
+
+    /// The same as JSON, open: for configuration, which holds no secret.
+    pub fn open(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Text(text) => text.reveal().into(),
+            Self::Bare(text) => serde_json::from_str(text.reveal()).unwrap_or_default(),
+            Self::List(list) => list.iter().map(Self::open).collect(),
+            Self::Map(fields) => fields.iter().map(|(name, value)| (name.clone(), value.open())).collect(),
+        }
     }
 
     /// The names of the fields.
@@ -77,16 +90,16 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Data::Null)
     }
     fn visit_bool<E>(self, value: bool) -> Result<Data, E> {
-        Ok(Data::Text(Secret::new(value.to_string())))
+        Ok(Data::Bare(Secret::new(value.to_string())))
     }
     fn visit_i64<E>(self, value: i64) -> Result<Data, E> {
-        Ok(Data::Text(Secret::new(value.to_string())))
+        Ok(Data::Bare(Secret::new(value.to_string())))
     }
     fn visit_u64<E>(self, value: u64) -> Result<Data, E> {
-        Ok(Data::Text(Secret::new(value.to_string())))
+        Ok(Data::Bare(Secret::new(value.to_string())))
     }
     fn visit_f64<E>(self, value: f64) -> Result<Data, E> {
-        Ok(Data::Text(Secret::new(value.to_string())))
+        Ok(Data::Bare(Secret::new(value.to_string())))
     }
     fn visit_str<E>(self, value: &str) -> Result<Data, E> {
         Ok(Data::Text(Secret::from(value)))

@@ -18,11 +18,13 @@ mod answer;
 mod clock;
 mod data;
 mod error;
+mod look;
 mod secret_id;
 
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
+pub use look::{Health, TokenInfo};
 pub use secret_id::SecretId;
 
 /// How long the server's health is waited for.

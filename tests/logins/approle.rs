@@ -86,6 +86,7 @@ fn a_wrapped_secret_id_is_checked_and_opened() {
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: Vault says of its token: wrapping token is not valid or does not exist
     hint: a wrapping token is good for one use and a short time: did a retried job use it, or is it too old? Give the job a new one
     hint: if not, somebody else has the secret_id: destroy it (auth/X-approle/role/gitlab/secret-id-accessor/destroy), look in Vault's audit log for who called sys/wrapping/unwrap, and find out who could read the variable
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }
 
@@ -105,6 +106,7 @@ fn a_foreign_wrapping_token_is_not_opened() {
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: its token was made at sys/wrapping/wrap, not at auth/X-approle/role/gitlab/secret-id
     hint: give the job the wrapping token of a POST to auth/X-approle/role/gitlab/secret-id, with X-Vault-Wrap-TTL
     hint: if that is what it should have been, somebody exchanged it, and has the secret_id: destroy that, and find out who could write the variable
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let other = space.approle("other", json!({}));
     let other = target
@@ -119,6 +121,7 @@ fn a_foreign_wrapping_token_is_not_opened() {
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: its token was made at auth/X-approle/role/other/secret-id, not at auth/X-approle/role/ROLE/secret-id
     hint: give the job the wrapping token of a POST to auth/X-approle/role/ROLE/secret-id, with X-Vault-Wrap-TTL
     hint: if that is what it should have been, somebody exchanged it, and has the secret_id: destroy that, and find out who could write the variable
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     // It is still closed.
     let lookup = space.server.api("POST", "sys/wrapping/lookup", json!({"token": foreign}));
@@ -177,6 +180,7 @@ fn a_policy_that_forbids_metadata_gets_the_request_again_without() {
     hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
     hint: VAULT_TOKEN must be the issuing token: is it expired, or the token of a login?
     hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
 
@@ -197,6 +201,7 @@ fn an_issuing_token_that_may_not_issue() {
     hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
     hint: VAULT_TOKEN must be the issuing token: is it expired, or the token of a login?
     hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let root = cmd.clone().env("VAULT_AUTH_ROLE", "nobody").env("VAULT_TOKEN", &space.server.root_token);
     insta::assert_snapshot!(root.run_both().expect(4), @r#"
@@ -207,6 +212,7 @@ fn an_issuing_token_that_may_not_issue() {
     error: Vault refused to issue a secret_id at auth/X-approle/role/nobody/secret-id
       caused by: role "nobody" does not exist
     hint: is nobody the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let wrong = cmd.clone().env("VAULT_ROLE_ID", secret());
     insta::assert_snapshot!(wrong.run_both().expect(4), @r"
@@ -218,6 +224,7 @@ fn an_issuing_token_that_may_not_issue() {
       caused by: invalid role or secret ID
     hint: the secret_id was issued for the AppRole gitlab just now: is VAULT_ROLE_ID that AppRole's role_id?
     hint: the secret_id may be used up, expired or another role's, or VAULT_ROLE_ID is wrong
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     insta::assert_snapshot!(target.with(&["login"]).split_custody(&login, "s").no_env("VAULT_AUTH_ROLE").run_both().expect(3), @r"
     exit code: 3
@@ -245,6 +252,7 @@ fn refused_ids() {
     error: Vault refused the AppRole login at auth/X-approle
       caused by: invalid role or secret ID
     hint: the secret_id may be used up, expired or another role's, or VAULT_ROLE_ID is wrong
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let beside = cmd.env("VAULT_TOKEN", space.issuing_token(&login));
     insta::assert_snapshot!(beside.run().expect(4), @r"
@@ -256,6 +264,7 @@ fn refused_ids() {
       caused by: invalid role or secret ID
     hint: if VAULT_TOKEN is a token that may issue secret_ids, `unset VAULT_SECRET_ID`: it comes first, and may be used up
     hint: the secret_id may be used up, expired or another role's, or VAULT_ROLE_ID is wrong
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     assert_issued(beside.no_env("VAULT_SECRET_ID").env("VAULT_AUTH_ROLE", "gitlab").run());
     let none = target.cmd().approle(&without_secret_id(&login));
@@ -267,6 +276,7 @@ fn refused_ids() {
     error: Vault refused the AppRole login at auth/X-approle
       caused by: missing secret_id
     hint: set VAULT_SECRET_ID, VAULT_WRAPPED_SECRET_ID or --secret-id-file, or VAULT_TOKEN to a token that may issue secret_ids
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let bound = space.secret_id(&login, json!({"cidr_list": ["192.0.2.0/24"]}));
     let bound = target.cmd().approle(&login).env("VAULT_SECRET_ID", bound);
@@ -278,6 +288,7 @@ fn refused_ids() {
     error: Vault refused the AppRole login at auth/X-approle
       caused by: source address "127.0.0.1" unauthorized through CIDR restrictions on the secret ID
     hint: this runner's address is not among the secret_id's bound CIDRs
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let text = target.cmd().approle(&login).env("VAULT_SECRET_ID", "two\nlines");
     insta::assert_snapshot!(text.run_both().expect(3), @r"
@@ -306,6 +317,7 @@ fn a_locked_role_and_a_missing_mount_look_the_same() {
     error: Vault refused the AppRole login at auth/X-approle
       caused by: permission denied
     hint: five wrong secret_ids lock an AppRole for 15 minutes, even for the right one; or no AppRole is mounted at auth/X-approle: --auth-path or VAULT_AUTH_PATH names another mount
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let nowhere = AppRole { mount: "nowhere".to_owned(), ..login };
     insta::assert_snapshot!(target.cmd().approle(&nowhere).run_both().expect(4), @r"
@@ -316,6 +328,7 @@ fn a_locked_role_and_a_missing_mount_look_the_same() {
     error: Vault refused the AppRole login at auth/nowhere
       caused by: permission denied
     hint: five wrong secret_ids lock an AppRole for 15 minutes, even for the right one; or no AppRole is mounted at auth/nowhere: --auth-path or VAULT_AUTH_PATH names another mount
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }
 
@@ -333,5 +346,6 @@ fn a_token_that_is_bound_to_other_addresses_logs_in_and_reads_nothing() {
       caused by: permission denied
     hint: the policy must have: path "X-exoscale/apikey/ci" { capabilities = ["read"] }
     hint: an unknown mount, and a token that has ended, are refused in the same way
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }

@@ -131,6 +131,7 @@ fn a_session_token_that_is_said_back_is_masked() {
       caused by: error making upstream request: SignatureDoesNotMatch: x-amz-security-token:[secret]
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: was the credential changed, or is the region another than Vault's sts_region? --aws-sts-region
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }
 

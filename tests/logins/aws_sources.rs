@@ -154,6 +154,7 @@ fn endpoints_that_fail_are_explained() {
     ----- stderr -----
     error: the EC2 metadata service gave no AWS credentials: IMDS access denied
     hint: does the instance have an IAM role, and are its metadata options enabled?
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let no_role = Stub::new(|seen| (if seen.line.starts_with("PUT") { 200 } else { 404 }, "t".to_owned()));
     insta::assert_snapshot!(imds.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &no_role.addr).run_both().expect(3), @r"
@@ -176,6 +177,7 @@ fn endpoints_that_fail_are_explained() {
     ----- stderr -----
     error: the container endpoint gave no AWS credentials: ECS task not authorized to fetch credentials: {"message":"no"}
     hint: does the task have a task role? AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI names the endpoint
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let plain = full.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/creds");
     insta::assert_snapshot!(plain.run_both().expect(3), @r"
@@ -236,5 +238,6 @@ fn a_job_that_arrives_by_ssh_finds_the_task_role() {
     error: Vault refused the AWS IAM login at auth/aws
       caused by: stop here
       the AWS credentials came from AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }

@@ -63,6 +63,7 @@ fn the_connections_certificate_logs_in() {
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: no chain matching all constraints could be found for this login certificate
     hint: no role at auth/X-cert trusts the CA of this certificate and allows its names too
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let other_ca = client(&ca("others"), "runner", dir.path());
     insta::assert_snapshot!(with(&cmd, &other_ca).run_both().expect(4), @r"
@@ -73,6 +74,7 @@ fn the_connections_certificate_logs_in() {
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: invalid certificate or no client certificate supplied
     hint: a role at auth/X-cert must trust the CA of this certificate; where VAULT_AUTH_ROLE names one, that role
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     insta::assert_snapshot!(with(&cmd, &good).env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r"
     exit code: 4
@@ -82,6 +84,7 @@ fn the_connections_certificate_logs_in() {
     error: Vault refused the TLS certificate login at auth/X-cert, role nope
       caused by: invalid certificate or no client certificate supplied
     hint: a role at auth/X-cert must trust the CA of this certificate; where VAULT_AUTH_ROLE names one, that role
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     // Without TLS no certificate reaches Vault.
     let plain = Space::on(bao());
@@ -95,5 +98,6 @@ fn the_connections_certificate_logs_in() {
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: no client certificate found
     hint: the certificate did not reach Vault: use https://, and nothing that ends TLS before Vault
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }

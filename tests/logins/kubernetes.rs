@@ -107,6 +107,7 @@ fn refusals_are_explained() {
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role nope
       caused by: invalid role name "nope"
     hint: there is no role nope at auth/X-kubernetes: check VAULT_AUTH_ROLE and VAULT_AUTH_PATH
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let (_other, elsewhere) = file(&token("prod", "app-deployer"));
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", elsewhere).run_both().expect(4), @r"
@@ -117,6 +118,7 @@ fn refusals_are_explained() {
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: namespace not authorized
     hint: the role's bound_service_account_namespaces must contain the namespace of this pod
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let (_third, somebody) = file(&token("ci", "somebody"));
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", somebody).run_both().expect(4), @r"
@@ -127,6 +129,7 @@ fn refusals_are_explained() {
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: service account name not authorized
     hint: the role's bound_service_account_names must contain the service account of this pod
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let (_fourth, foreign) = file(&format!("{}x", token("ci", "app-deployer")));
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", foreign).run_both().expect(4), @r"
@@ -137,6 +140,7 @@ fn refusals_are_explained() {
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: permission denied
     hint: Kubernetes did not vouch for the token (is it this cluster's, and current? May auth/X-kubernetes create tokenreviews?), or no Kubernetes method is mounted at auth/X-kubernetes: --auth-path or VAULT_AUTH_PATH
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     setup.role(json!({"audience": "vault"}));
     insta::assert_snapshot!(cmd.clone().run_both().expect(4), @r"
@@ -147,6 +151,7 @@ fn refusals_are_explained() {
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: invalid audience (aud) claim: audience claim does not match any expected audience
     hint: the role's audience must be one of the token's: name a projected token with --id-token-file
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let empty = space.auth("kubernetes");
     space.write(

@@ -63,6 +63,7 @@ fn tokens_that_are_none() {
       caused by: permission denied
     hint: the policy must have: path "X-exoscale/apikey/ci" { capabilities = ["read"] }
     hint: an unknown mount, and a token that has ended, are refused in the same way
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::secret::Secret;
 
+pub mod demands;
+mod lookup;
+
 /// How far Vault's JWT method stretches exp and nbf by default, clock skew included, in seconds
 /// (vault-plugin-auth-jwt `path_role.go`: leeways of 150 s, skew of 60 s).
 const LEEWAY: i64 = 210;
@@ -33,6 +36,20 @@ const SHOWN: &[&str] = &[
 ];
 /// Never shown, not even when an error names them.
 const PRIVATE: &[&str] = &["user_email", "user_identities"];
+
+/// What stands before the claims in a message.
+pub const MARK: &str = "this token says:";
+
+/// Whether a claim says who somebody is, also by a pointer into it.
+fn is_private(name: &str) -> bool {
+    let first = name.strip_prefix('/').map_or(name, |pointer| pointer.split('/').next().unwrap_or_default());
+    PRIVATE.contains(&first)
+}
+
+/// Whether a failed job prints this claim unasked.
+fn is_shown(name: &str) -> bool {
+    SHOWN.contains(&name)
+}
 
 /// Why a token can't work, whatever the role says.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,24 +89,59 @@ impl Claims {
         }
     }
 
+    /// Claims that somebody wrote down.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text).map(Self)
+    }
+
+    /// The claims that a failed job printed: what [`Claims::line`] made, wherever it stands in `text`.
+    pub fn from_line(text: &str) -> Option<Self> {
+        let line = text.split_once(MARK).map_or(text, |(_, line)| line);
+        let mut found: Vec<(&str, String)> = Vec::new();
+        for word in line.split_whitespace() {
+            if ["hint:", "error:", "→", "✗", "✓", "!"].contains(&word) {
+                break;
+            }
+            match word.split_once('=') {
+                Some((name, value))
+                    if name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_/".contains(&byte)) =>
+                {
+                    found.push((name, value.to_owned()));
+                }
+                // A value with a blank in it, such as an environment's name.
+                _ => {
+                    let (_, value) = found.last_mut()?;
+                    *value = format!("{value} {word}");
+                }
+            }
+        }
+        let claim = |(name, value): (&str, String)| {
+            let list = || value.split(',').map(Value::from).collect::<Vec<_>>().into();
+            let value = if name == "aud" { list() } else { Value::String(value) };
+            (name.to_owned(), value)
+        };
+        Some(Self(found.into_iter().map(claim).collect())).filter(|claims| !claims.0.is_empty())
+    }
+
+    /// The claim that Vault takes for this name, which may be a JSON pointer.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        lookup::find(&self.0, name)
+    }
+
+    /// The claim of this very name.
+    pub fn exact(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
     /// One claim as people read it.
     fn show(&self, name: &str) -> Option<String> {
-        let value = self.0.get(name)?;
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Array(list) => {
-                let items =
-                    list.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
-                items.collect::<Vec<_>>().join(",")
-            }
-            other => other.to_string(),
-        };
+        let text = lookup::text(self.0.get(name).or_else(|| self.get(name))?);
         Some(text.chars().filter(|char| !char.is_control()).take(120).collect())
     }
 
     /// One claim, unless it says who somebody is.
     pub fn shown(&self, name: &str) -> Option<String> {
-        self.show(name).filter(|_| !PRIVATE.contains(&name))
+        self.show(name).filter(|_| !is_private(name))
     }
 
     /// `project_id=22 ref=dev …`, with the claim that an error names.

@@ -1,0 +1,21 @@
+# What `ci-creds doctor auth/…/role/…` needs at the desk: it reads, and changes nothing.
+# Adapt the mounts: this is for auth methods at auth/jwt and auth/approle.
+
+# The roles, and what the JWT mount trusts (bound_issuer, keys).
+path "auth/jwt/role/*" {
+  capabilities = ["read"]
+}
+path "auth/jwt/config" {
+  capabilities = ["read"]
+}
+path "auth/approle/role/+" {
+  capabilities = ["read"]
+}
+
+# For `ci-creds doctor PROVIDER ROLE` with this token: what the engines' roles say. They hold no secret.
+path "exoscale/role/*" {
+  capabilities = ["read"]
+}
+path "aws/roles/*" {
+  capabilities = ["read"]
+}

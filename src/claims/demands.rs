@@ -1,0 +1,508 @@
+//! What a JWT role demands of a token's claims, evaluated as Vault's plugin does it: pure.
+//!
+//! The rules are those of vault-plugin-auth-jwt `path_login.go` and `claims.go`, of the JWT library under it
+//! (hashicorp/cap `jwt/jwt.go`), and of openbao `builtin/credential/jwt`. Vault stops at the first fault and takes
+//! bound claims in random order; here every demand gets its verdict.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Claims, lookup, lookup::text};
+
+/// A role and its mount's configuration, as Vault reads them out.
+#[derive(Debug, Clone, Default)]
+pub struct Role {
+    /// `auth/MOUNT/role/NAME`.
+    pub role: Map<String, Value>,
+    /// `auth/MOUNT/config`; empty where it may not be read.
+    pub config: Map<String, Value>,
+}
+
+/// How much of the token's claims is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All: a token.
+    Whole,
+    /// All but perhaps the times: claims that somebody wrote down.
+    Timeless,
+    /// Those that a failed job may print: the rest is unknown.
+    Shown,
+}
+
+/// What became of one demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The token meets it.
+    Met,
+    /// Vault refuses the token for it.
+    Unmet,
+    /// It can't be told from here.
+    Unknown,
+}
+
+/// One demand: a row of the table.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The claim, or `role_type`, `token_bound_cidrs`.
+    pub claim: String,
+    /// What the token has, fit to print.
+    pub token: String,
+    /// What the role wants.
+    pub demand: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, where it is not plain.
+    pub why: Option<String>,
+    /// Where the demand stands: `bound_claims`, `bound_audiences`, …
+    pub field: &'static str,
+}
+
+/// What would let the token in: fields to write to the role and to the mount's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Fields of the role.
+    pub role: Map<String, Value>,
+    /// Fields of the configuration.
+    pub config: Map<String, Value>,
+}
+
+/// Seconds that Vault adds to `exp` and `nbf` by default when one is made up from another (cap `jwt.go`).
+const DEFAULT_LEEWAY: i64 = 150;
+/// Seconds that clocks may differ by default (go-jose `jwt/validation.go`).
+const DEFAULT_SKEW: i64 = 60;
+
+/// Every demand of `role` on a token with `claims` at `now`, in Vault's order.
+pub fn evaluate(role: &Role, claims: &Claims, extent: Extent, now: Timestamp) -> Vec<Row> {
+    let look = Look { role, claims, extent };
+    let mut rows = Vec::new();
+    rows.extend(look.role_type());
+    rows.extend(look.cidrs());
+    rows.extend(look.registered("iss", "bound_issuer", role.config_text("bound_issuer")));
+    rows.extend(look.registered("sub", "bound_subject", role.text("bound_subject")));
+    rows.push(look.audience());
+    rows.extend(look.times(now));
+    rows.push(look.user_claim());
+    rows.extend(look.mappings());
+    rows.extend(look.groups());
+    rows.extend(look.bound_claims());
+    rows
+}
+
+struct Look<'a> {
+    role: &'a Role,
+    claims: &'a Claims,
+    extent: Extent,
+}
+
+impl Role {
+    /// A text field of the role; empty where there is none.
+    pub fn text(&self, name: &str) -> &str {
+        self.role.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A number of the role; 0 where there is none.
+    pub fn number(&self, name: &str) -> i64 {
+        self.role.get(name).and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    /// A list of texts of the role.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let items = self.role.get(name).and_then(Value::as_array).into_iter().flatten();
+        items.map(text).collect()
+    }
+
+    /// The role's object of this name.
+    pub fn map(&self, name: &str) -> Map<String, Value> {
+        self.role.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+
+    /// Whether bound claims are globs.
+    pub fn globs(&self) -> bool {
+        self.text("bound_claims_type") == "glob"
+    }
+
+    fn config_text(&self, name: &str) -> &str {
+        self.config.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Look<'_> {
+    fn row(&self, claim: &str, field: &'static str, demand: String, verdict: Verdict) -> Row {
+        let token = self.claims.shown(claim).unwrap_or_else(|| self.absence(claim).to_owned());
+        let demand = if super::is_private(claim) { "(not shown)".to_owned() } else { demand };
+        Row { claim: claim.to_owned(), token, demand, verdict, why: None, field }
+    }
+
+    fn absence(&self, claim: &str) -> &'static str {
+        match self.claims.get(claim) {
+            Some(_) => "(not shown)",
+            None if self.hides(claim) => "?",
+            None => "(missing)",
+        }
+    }
+
+    /// Whether a missing claim may just not have been shown.
+    fn hides(&self, claim: &str) -> bool {
+        self.extent == Extent::Shown && !super::is_shown(claim)
+    }
+
+    fn missing(&self, claim: &str) -> Verdict {
+        if self.hides(claim) { Verdict::Unknown } else { Verdict::Unmet }
+    }
+
+    fn role_type(&self) -> Option<Row> {
+        let kind = self.role.text("role_type");
+        (kind == "oidc").then(|| Row {
+            claim: "role_type".to_owned(),
+            token: "-".to_owned(),
+            demand: kind.to_owned(),
+            verdict: Verdict::Unmet,
+            why: Some("only a role of role_type jwt takes ID tokens".to_owned()),
+            field: "role_type",
+        })
+    }
+
+    fn cidrs(&self) -> Option<Row> {
+        let cidrs = self.role.list("token_bound_cidrs");
+        (!cidrs.is_empty()).then(|| Row {
+            claim: "token_bound_cidrs".to_owned(),
+            token: "the runner's address".to_owned(),
+            demand: cidrs.join(", "),
+            verdict: Verdict::Unknown,
+            why: Some("Vault answers 403 to any other address, and says no more".to_owned()),
+            field: "token_bound_cidrs",
+        })
+    }
+
+    /// `iss` and `sub`: equal, if anything is bound at all.
+    fn registered(&self, claim: &'static str, field: &'static str, bound: &str) -> Option<Row> {
+        let value = self.claims.get(claim);
+        let odd = value.is_some_and(|value| !value.is_string());
+        if bound.is_empty() && !odd {
+            return None;
+        }
+        let verdict = match value {
+            Some(Value::String(value)) if value == bound => Verdict::Met,
+            Some(_) => Verdict::Unmet,
+            None => self.missing(claim),
+        };
+        let mut row = self.row(claim, field, bound.to_owned(), verdict);
+        row.why = odd.then(|| format!("{claim} must be a string"));
+        Some(row)
+    }
+
+    fn audience(&self) -> Row {
+        let bound = self.role.list("bound_audiences");
+        let value = self.claims.get("aud");
+        let has: Option<Vec<&str>> = match value {
+            None => Some(Vec::new()),
+            Some(Value::String(one)) => Some(vec![one]),
+            Some(Value::Array(list)) => list.iter().map(Value::as_str).collect(),
+            Some(_) => None,
+        };
+        let (verdict, why) = match &has {
+            None => (Verdict::Unmet, Some("aud must be a string or a list of strings")),
+            Some(has) if bound.is_empty() && has.is_empty() => (Verdict::Met, None),
+            Some(_) if bound.is_empty() => {
+                (Verdict::Unmet, Some("a token with an aud needs a role with bound_audiences"))
+            }
+            Some(has) if has.iter().any(|one| bound.iter().any(|bound| bound == one)) => (Verdict::Met, None),
+            Some(has) if has.is_empty() => (self.missing("aud"), None),
+            Some(_) => (Verdict::Unmet, None),
+        };
+        let demand = if bound.is_empty() { "(none bound)".to_owned() } else { one_of(&bound) };
+        Row { why: why.map(str::to_owned), ..self.row("aud", "bound_audiences", demand, verdict) }
+    }
+
+    /// exp, nbf and iat, each made up from the others where it is missing.
+    fn times(&self, now: Timestamp) -> Vec<Row> {
+        let names = ["exp", "nbf", "iat"];
+        let odd = names.iter().filter(|name| self.claims.get(name).is_some_and(|value| !value.is_number()));
+        let odd: Vec<Row> =
+            odd.map(|name| self.row(name, "times", "a number".to_owned(), Verdict::Unmet)).collect();
+        if !odd.is_empty() {
+            return odd;
+        }
+        let time = |name| self.claims.get(name).and_then(Value::as_f64).map_or(0, |time| time as i64);
+        let [exp, nbf, iat] = names.map(time);
+        if (exp, nbf, iat) == (0, 0, 0) {
+            let verdict = if self.extent == Extent::Whole { Verdict::Unmet } else { Verdict::Unknown };
+            return vec![self.row("exp", "times", "exp, nbf or iat".to_owned(), verdict)];
+        }
+        let leeway = |name, default: i64| match self.role.number(name) {
+            0 => default,
+            seconds => seconds.max(0),
+        };
+        let skew = leeway("clock_skew_leeway", DEFAULT_SKEW);
+        let end = if exp != 0 { exp } else { iat.max(nbf) + leeway("expiration_leeway", DEFAULT_LEEWAY) };
+        let start = match (nbf, iat) {
+            (0, 0) => end - leeway("not_before_leeway", DEFAULT_LEEWAY),
+            (0, iat) => iat,
+            (nbf, _) => nbf,
+        };
+        let now = now.as_second();
+        let moment = |second: i64| {
+            Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
+        };
+        let checks = [
+            ("nbf", now + skew < start, format!("before {}", moment(now + skew)), start),
+            ("exp", now - skew > end, format!("after {}", moment(now - skew)), end),
+            ("iat", now + skew < iat, format!("before {}", moment(now + skew)), iat),
+        ];
+        let verdict = |failed| if failed { Verdict::Unmet } else { Verdict::Met };
+        let rows = checks.into_iter().filter(|(name, failed, ..)| *failed || *name == "exp");
+        rows.map(|(name, failed, demand, time)| Row {
+            token: moment(time),
+            ..self.row(name, "times", demand, verdict(failed))
+        })
+        .collect()
+    }
+
+    fn user_claim(&self) -> Row {
+        let name = self.role.text("user_claim");
+        let pointer = self.role.role.get("user_claim_json_pointer").and_then(Value::as_bool).unwrap_or(false);
+        let value = match pointer {
+            true => self.claims.get(name),
+            false => self.claims.exact(name),
+        };
+        let (verdict, why) = match value {
+            Some(Value::String(text)) if !text.is_empty() => (Verdict::Met, None),
+            Some(Value::String(_)) => (Verdict::Unmet, Some("the user_claim must not be empty")),
+            Some(_) => (Verdict::Unmet, Some("the user_claim must be a string")),
+            None if name.starts_with('/') && !pointer && self.claims.get(name).is_some() => {
+                (Verdict::Unmet, Some("a user_claim that is a path needs user_claim_json_pointer=true"))
+            }
+            None => (self.missing(name), None),
+        };
+        let row = self.row(name, "user_claim", "user_claim: be there".to_owned(), verdict);
+        Row { why: why.map(str::to_owned), demand: "user_claim: be there".to_owned(), ..row }
+    }
+
+    fn mappings(&self) -> Vec<Row> {
+        let names: Vec<String> = self.role.map("claim_mappings").into_iter().map(|(name, _)| name).collect();
+        let row = |name: &String| {
+            let value = self.claims.get(name);
+            let verdict = match value {
+                // OpenBao makes a list of aud before it looks.
+                Some(Value::String(_)) if name == "aud" => Verdict::Unknown,
+                Some(Value::String(_)) | None => Verdict::Met,
+                Some(_) => Verdict::Unmet,
+            };
+            let demand = "claim_mappings: a string".to_owned();
+            Row { demand: demand.clone(), ..self.row(name, "claim_mappings", demand, verdict) }
+        };
+        names.iter().map(row).collect()
+    }
+
+    fn groups(&self) -> Option<Row> {
+        let name = self.role.text("groups_claim");
+        if name.is_empty() {
+            return None;
+        }
+        let verdict = match self.claims.get(name) {
+            Some(Value::Array(list)) if list.iter().all(Value::is_string) => Verdict::Met,
+            Some(Value::String(_)) => Verdict::Met,
+            Some(_) => Verdict::Unmet,
+            None => self.missing(name),
+        };
+        Some(self.row(name, "groups_claim", "groups_claim: strings".to_owned(), verdict))
+    }
+
+    fn bound_claims(&self) -> Vec<Row> {
+        let globs = self.role.globs();
+        let bound = self.role.map("bound_claims");
+        bound.iter().map(|(name, wanted)| self.bound_claim(name, wanted, globs)).collect()
+    }
+
+    fn bound_claim(&self, name: &str, wanted: &Value, globs: bool) -> Row {
+        let row = |verdict| self.row(name, "bound_claims", demand(wanted, globs), verdict);
+        let Some(value) = self.claims.get(name) else { return row(self.missing(name)) };
+        let (Some(has), Some(wants)) = (normal(&value.clone(), true), normal(wanted, false)) else {
+            let why = "Vault compares strings, booleans, numbers and lists only".to_owned();
+            return Row { why: Some(why), ..row(Verdict::Unmet) };
+        };
+        if wants.iter().any(|want| has.iter().any(|has| want.equals(has, globs))) {
+            return row(Verdict::Met);
+        }
+        let alike = wants.iter().any(|want| has.iter().any(|has| text(&want.value) == text(&has.value)));
+        let starred = !globs && wants.iter().any(|want| text(&want.value).contains('*'));
+        let why = match (alike, starred) {
+            (true, _) => Some("alike, but of another type: \"22\" is not 22, \"true\" is not true"),
+            (_, true) => Some("bound_claims_type is string: * stands for itself"),
+            _ => None,
+        };
+        Row { why: why.map(str::to_owned), ..row(Verdict::Unmet) }
+    }
+}
+
+/// A value as the plugin compares it.
+struct Item {
+    value: Value,
+    /// A number inside a list of the token's stays a float in Go, which equals no number of the role's.
+    float: bool,
+}
+
+impl Item {
+    fn equals(&self, has: &Self, globs: bool) -> bool {
+        match (&self.value, &has.value) {
+            (Value::String(want), Value::String(has)) if globs => lookup::glob(want, has),
+            _ if globs => false,
+            (Value::Number(want), Value::Number(number)) => {
+                !has.float && want.to_string() == number.to_string()
+            }
+            (Value::Array(_) | Value::Object(_), _) => false,
+            (want, has) => want == has,
+        }
+    }
+}
+
+/// `normalizeList`, with `getClaim`'s numbers.
+fn normal(value: &Value, of_token: bool) -> Option<Vec<Item>> {
+    match value {
+        Value::Array(list) => {
+            let item = |value: &Value| Item { float: of_token && value.is_number(), value: value.clone() };
+            Some(list.iter().map(item).collect())
+        }
+        Value::Number(number) if of_token => {
+            // Go cuts the fraction off.
+            let whole = number.as_f64().map_or(0, |number| number as i64);
+            Some(vec![Item { value: json!(whole), float: false }])
+        }
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => {
+            Some(vec![Item { value: value.clone(), float: false }])
+        }
+        _ => None,
+    }
+}
+
+fn demand(wanted: &Value, globs: bool) -> String {
+    let kind = if globs { "like " } else { "" };
+    match wanted {
+        Value::Array(list) => format!("{kind}{}", one_of(&list.iter().map(text).collect::<Vec<_>>())),
+        other => format!("{kind}{}", text(other)),
+    }
+}
+
+fn one_of(all: &[String]) -> String {
+    match all {
+        [one] => one.clone(),
+        [] => "(an empty list: nothing)".to_owned(),
+        _ => format!("one of {}", all.join(", ")),
+    }
+}
+
+/// What to write so that every unmet demand is met, where that is in the role's or the mount's hands.
+pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
+    let mut change = Change::default();
+    for row in rows.iter().filter(|row| row.verdict == Verdict::Unmet) {
+        let value = claims.get(&row.claim);
+        match (row.field, value) {
+            ("bound_issuer", Some(Value::String(iss))) => {
+                change.config.insert("bound_issuer".to_owned(), json!(iss));
+            }
+            ("bound_subject", Some(Value::String(sub))) => {
+                change.role.insert("bound_subject".to_owned(), json!(sub));
+            }
+            ("bound_subject", None) => drop(change.role.insert("bound_subject".to_owned(), json!(""))),
+            ("bound_audiences", aud) => {
+                let one = match aud {
+                    Some(Value::Array(list)) => list.first(),
+                    other => other,
+                };
+                // A token without an aud gets in only where none is bound.
+                let all = one.map(|one| [role.list("bound_audiences"), vec![text(one)]].concat());
+                change.role.insert("bound_audiences".to_owned(), json!(all.unwrap_or_default()));
+            }
+            ("user_claim", _) => {
+                let known = ["project_path", "project_id", "sub"];
+                let name = known.into_iter().find(|name| claims.exact(name).is_some_and(Value::is_string));
+                if let Some(name) = name {
+                    change.role.insert("user_claim".to_owned(), json!(name));
+                    change.role.insert("user_claim_json_pointer".to_owned(), json!(false));
+                }
+            }
+            ("groups_claim", _) => drop(change.role.insert("groups_claim".to_owned(), json!(""))),
+            ("claim_mappings", _) => without(&mut change, role, "claim_mappings", &row.claim),
+            ("bound_claims", None) => without(&mut change, role, "bound_claims", &row.claim),
+            ("bound_claims", Some(value)) => bind(&mut change, role, &row.claim, value),
+            ("role_type", _) => drop(change.role.insert("role_type".to_owned(), json!("jwt"))),
+            _ => {}
+        }
+    }
+    // A command would show who somebody is.
+    let private =
+        |bound: &Value| bound.as_object().is_some_and(|map| map.keys().any(|name| super::is_private(name)));
+    if change.role.get("bound_claims").is_some_and(private) {
+        change.role.remove("bound_claims");
+    }
+    bind_something(&mut change, role, claims);
+    if !change.role.is_empty() {
+        // A write without them puts the defaults back.
+        let kind = if role.globs() { "glob" } else { "string" };
+        change.role.insert("role_type".to_owned(), json!("jwt"));
+        change.role.insert("bound_claims_type".to_owned(), json!(kind));
+    }
+    change
+}
+
+/// Vault takes no role that is bound to nothing.
+fn bind_something(change: &mut Change, role: &Role, claims: &Claims) {
+    let now = |name: &str| change.role.get(name).or_else(|| role.role.get(name));
+    let bound = |name: &str| match now(name) {
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+        _ => false,
+    };
+    let any =
+        ["bound_audiences", "bound_subject", "bound_claims", "token_bound_cidrs"].into_iter().any(bound);
+    if any || change.role.is_empty() {
+        return;
+    }
+    let known = ["project_id", "project_path", "sub"];
+    let own = known.into_iter().find_map(|name| Some((name, claims.exact(name)?.as_str()?)));
+    if let Some((name, value)) = own {
+        change.role.insert("bound_claims".to_owned(), json!({name: value}));
+    }
+}
+
+fn part<'a>(change: &'a mut Change, role: &Role, field: &str) -> Option<&'a mut Map<String, Value>> {
+    let whole = change.role.entry(field.to_owned()).or_insert_with(|| Value::Object(role.map(field)));
+    whole.as_object_mut()
+}
+
+fn without(change: &mut Change, role: &Role, field: &str, claim: &str) {
+    if let Some(map) = part(change, role, field) {
+        map.remove(claim);
+    }
+}
+
+/// Adds the token's value to those of the role, in place of one that only looks the same.
+fn bind(change: &mut Change, role: &Role, claim: &str, value: &Value) {
+    let one = match value {
+        Value::Array(list) => list.iter().find(|item| item.is_string()),
+        Value::String(_) | Value::Bool(_) => Some(value),
+        Value::Number(_) => Some(value).filter(|_| !role.globs()),
+        _ => None,
+    };
+    // Globs are strings: what is none can't be bound with them.
+    let one = one.filter(|one| one.is_string() || !role.globs());
+    let Some(map) = part(change, role, "bound_claims") else { return };
+    let Some(one) = one else {
+        map.remove(claim);
+        return;
+    };
+    let one = match one.as_f64() {
+        Some(number) => json!(number as i64),
+        None => one.clone(),
+    };
+    let mut values = match map.get(claim) {
+        Some(Value::Array(list)) => list.clone(),
+        Some(bound) if !bound.is_object() => vec![bound.clone()],
+        _ => Vec::new(),
+    };
+    values.retain(|bound| text(bound) != text(&one));
+    values.push(one);
+    let values = if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) };
+    map.insert(claim.to_owned(), values);
+}

@@ -1,0 +1,83 @@
+//! How the plugin finds and compares claims: JSON pointers as mitchellh/pointerstructure reads them, globs as
+//! ryanuber/go-glob does.
+
+use serde_json::{Map, Value};
+
+/// `getClaim`: a name, or a pointer if it starts with a slash; null is nothing.
+pub(super) fn find<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let Some(pointer) = name.strip_prefix('/') else {
+        return claims.get(name).filter(|value| !value.is_null());
+    };
+    let mut parts = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
+    let first = claims.get(&parts.next()?)?;
+    let found = parts.try_fold(first, |value, part| match value {
+        Value::Object(map) => map.get(&part),
+        Value::Array(list) => list.get(if part.is_empty() { 0 } else { part.parse::<usize>().ok()? }),
+        _ => None,
+    });
+    found.filter(|value| !value.is_null())
+}
+
+/// `Glob`: only * is special.
+pub(super) fn glob(pattern: &str, subject: &str) -> bool {
+    if pattern == "*" {
+        return true;
+    }
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == subject };
+    let Some(mut subject) = subject.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match subject.find(part) {
+            Some(start) => subject = &subject[start + part.len()..],
+            None => return false,
+        }
+    }
+    subject.ends_with(last)
+}
+
+/// A value as people read it.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_are_go_globs() {
+        for (pattern, subject, expected) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("feature/*", "feature/", true),
+            ("feature/*", "my-feature/x", false),
+            ("*-prod", "web-prod", true),
+            ("*-prod", "web-prod-1", false),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxc", false),
+            ("release-?", "release-1", false),
+            ("**", "x", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(glob(pattern, subject), expected, "{pattern} {subject}");
+        }
+    }
+
+    #[test]
+    fn pointers_lead_into_lists_and_maps() {
+        let claims: Value =
+            serde_json::from_str(r#"{"a":{"b/c":["x",{"d":1}],"~":true},"/a":"flat","n":null}"#).unwrap();
+        let claims = claims.as_object().unwrap();
+        let found = |name| find(claims, name).map(text);
+        assert_eq!(found("/a/b~1c/0").as_deref(), Some("x"));
+        assert_eq!(found("/a/b~1c/1/d").as_deref(), Some("1"));
+        assert_eq!(found("/a/~0").as_deref(), Some("true"));
+        assert_eq!((found("/a/b~1c/2"), found("n"), found("/n/x"), found("a/b")), (None, None, None, None));
+    }
+}

@@ -1,0 +1,36 @@
+//! `ci-creds doctor`: at the desk a role is held against claims; else the run is walked.
+
+use crate::cli::{Doctor, Parsed, Subject, Verb};
+use crate::config::{Config, Desk, sources};
+use crate::doctor::report::Report;
+use crate::doctor::{Step, desk, job};
+use crate::env::Env;
+use crate::error::Error;
+use crate::stop::Stop;
+
+/// Looks, reports, and fails with the first fault.
+pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
+    let mut report = Report::new(doctor.json, doctor.strict);
+    match &doctor.subject {
+        Subject::Role { mount, name } => {
+            report.title(&format!("ci-creds doctor: auth/{mount}/role/{name}"))?;
+            match Desk::resolve(parsed, env) {
+                Ok(desk) => desk::walk(&mut report, desk, doctor, mount, name, stop).await?,
+                Err(error) => report.add(Step::failed("configuration", &error))?,
+            }
+        }
+        Subject::Run(ask) => {
+            let verb = ask.clone().map_or(Verb::Login, Verb::Provider);
+            let what = ask.as_ref().map_or("login", |ask| ask.provider.name);
+            report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
+            let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
+            let parsed = Parsed { verb, and, command: Vec::new(), flags };
+            let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
+            match settled {
+                Ok((config, all)) => job::walk(&mut report, config, &all, doctor.issue, stop).await?,
+                Err(error) => report.add(Step::failed("configuration", &error))?,
+            }
+        }
+    }
+    Ok(report.finish()??)
+}

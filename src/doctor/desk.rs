@@ -1,0 +1,200 @@
+//! At the desk, with an operator's token: a role of an auth method, held against the claims of a job.
+
+use std::io::Read as _;
+
+use serde_json::{Map, Value};
+
+use super::report::Report;
+use super::{Status, Step, approle, findings, network, signature, table};
+use crate::claims::Claims;
+use crate::claims::demands::{self, Extent, Role};
+use crate::cli::Doctor;
+use crate::config::{Desk, Server};
+use crate::error::{Code, Error};
+use crate::http::Client;
+use crate::secret::Secret;
+use crate::session;
+use crate::stop::Stop;
+use crate::vault::{self, Vault};
+
+/// Looks at `auth/MOUNT/role/NAME`.
+pub async fn walk(
+    report: &mut Report,
+    mut desk: Desk,
+    doctor: &Doctor,
+    mount: &str,
+    name: &str,
+    stop: Stop,
+) -> Result<(), Error> {
+    desk.server.http.max_retries.get_or_insert(1);
+    let server = &desk.server;
+    let client = match Client::new(server.http.clone(), stop) {
+        Ok(client) => client,
+        Err(error) => return Ok(report.add(Step::failed("tls", &error))?),
+    };
+    let vault =
+        Vault::new(client, server.address.clone(), server.namespace.clone(), server.auth_namespace.clone());
+    reach(report, server, &vault).await?;
+    if report.failed() {
+        return Ok(());
+    }
+    let operator = match session::gather(&vault, &desk.operator).await {
+        Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
+        Err(error) => return Ok(report.add(Step::failed("token", &error))?),
+    };
+    let path = format!("auth/{mount}/role/{name}");
+    let found = match read(&vault, &operator, &path).await {
+        Ok(found) => found,
+        Err(step) => return Ok(report.add(step)?),
+    };
+    let mut role = Role { role: found, config: Map::new() };
+    if role.role.contains_key("bind_secret_id") {
+        for step in approle::steps(&role, &path) {
+            report.add(step)?;
+        }
+        return Ok(());
+    }
+    if !role.role.contains_key("user_claim") {
+        let fields: Vec<_> = role.role.keys().map(String::as_str).collect();
+        let seen = format!("neither a JWT role nor an AppRole; it has {}", fields.join(", "));
+        return Ok(report.add(Step::skip("role", seen).from(path))?);
+    }
+    report.add(described(&role, &path))?;
+    let config = format!("auth/{mount}/config");
+    match read(&vault, &operator, &config).await {
+        Ok(found) => role.config = found,
+        Err(step) => {
+            report.add(
+                Step { status: Status::Skip, id: "config", ..step }
+                    .line("bound_issuer and the keys are not compared"),
+            )?;
+        }
+    }
+    compare(report, &vault, &desk, doctor, &role, (mount, name)).await?;
+    for step in findings::jwt(&role, &path) {
+        report.add(step)?;
+    }
+    Ok(())
+}
+
+/// What the way to Vault is like, in as few lines as it takes.
+async fn reach(report: &mut Report, server: &Server, vault: &Vault) -> Result<(), Error> {
+    let mut steps = vec![network::address(server)];
+    steps.extend(network::connection(server).await);
+    if steps.iter().all(|step| step.status != Status::Fail) {
+        steps.extend(network::server(server, vault).await);
+    }
+    for step in steps {
+        if step.status != Status::Ok || step.id == "health" {
+            report.add(step)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands at `path`, or the step that says why it can't be told.
+async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String, Value>, Step> {
+    let missing = || {
+        Step::fail("role", Code::Refused, format!("there is nothing at {path}"))
+            .hint("check the name, the mount and the namespace: VAULT_AUTH_ROLE, VAULT_AUTH_PATH, VAULT_NAMESPACE of the job")
+    };
+    match vault.look(operator, path).await {
+        Ok(Value::Object(found)) => Ok(found),
+        Ok(_) => Err(missing()),
+        Err(error) => Err(match error.refusal() {
+            Some((404, _)) if !error.says("namespace") => missing(),
+            Some((403, _)) => Step::fail(
+                "role",
+                Code::Refused,
+                format!("this VAULT_TOKEN may not read {path}"),
+            )
+            .hint(format!("the policy must have: path \"{path}\" {{ capabilities = [\"read\"] }}"))
+            .hint("a mount that does not exist, and a token that has ended, are refused in the same way"),
+            _ => Step::failed("role", &error),
+        }),
+    }
+}
+
+fn described(role: &Role, path: &str) -> Step {
+    let ttl = match role.number("token_ttl") {
+        seconds @ 1.. => crate::duration::show(std::time::Duration::from_secs(seconds.unsigned_abs())),
+        _ => "not set".to_owned(),
+    };
+    let policies = role.list("token_policies").join(", ");
+    let kind = if role.globs() { "glob" } else { "string" };
+    let seen =
+        format!("a JWT role, bound claims are compared as {kind}; token TTL {ttl}, policies {policies}");
+    Step::ok("role", seen).from(path)
+}
+
+/// The table, the change, the signature.
+async fn compare(
+    report: &mut Report,
+    vault: &Vault,
+    desk: &Desk,
+    doctor: &Doctor,
+    role: &Role,
+    (mount, name): (&str, &str),
+) -> Result<(), Error> {
+    let (claims, extent, token) = match claims(vault, desk, doctor).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let step = Step::skip("claims", "nothing to hold against the role");
+            return Ok(report.add(step.hint("give --claims JSON, --id-token-file FILE, or --from-job LINE"))?);
+        }
+        Err(step) => return Ok(report.add(*step)?),
+    };
+    if let Some(token) = &token
+        && let Some(keys) = signature::Keys::of(&role.config, &claims)
+    {
+        report.add(signature::check(token, &keys, &desk.server.http).await)?;
+    }
+    let rows = demands::evaluate(role, &claims, extent, vault::now());
+    report.claims = table::rows(&rows);
+    let change = demands::change(role, &claims, &rows);
+    Ok(report.add(table::remedy(table::step(&rows), &change, mount, name))?)
+}
+
+type Given = Option<(Claims, Extent, Option<Secret>)>;
+
+/// The claims that are given: as JSON, as a job's line, or in a token.
+async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Given, Box<Step>> {
+    let fault = |source: &str, what: String, hint: &str| {
+        Box::new(Step::fail("claims", Code::Usage, what).from(source).hint(hint))
+    };
+    if let Some(text) = &doctor.claims {
+        let text = text_or_stdin(text).map_err(|error| fault("--claims", error, "pipe the claims in"))?;
+        let claims = Claims::from_json(&text).map_err(|error| {
+            fault(
+                "--claims",
+                format!("not a JSON object: {error}"),
+                "write --claims '{\"ref\": \"main\", …}'",
+            )
+        })?;
+        return Ok(Some((claims, Extent::Timeless, None)));
+    }
+    if let Some(text) = &doctor.from_job {
+        let text =
+            text_or_stdin(text).map_err(|error| fault("--from-job", error, "pipe the job's log in"))?;
+        let hint = "copy the line of the job's log that begins with `this token says:`";
+        let claims = Claims::from_line(&text);
+        let claims = claims.ok_or_else(|| fault("--from-job", "no claims in it".to_owned(), hint))?;
+        return Ok(Some((claims, Extent::Shown, None)));
+    }
+    let Some(ingredient) = &desk.id_token else { return Ok(None) };
+    let source = ingredient.origin.source();
+    let token = session::gather_here(vault, ingredient).await;
+    let token = token.map_err(|error| Box::new(Step::failed("claims", &error)))?;
+    let hint = "give the token of `id_tokens:` as it is";
+    let claims = Claims::of(&token).map_err(|error| fault(&source, error.to_string(), hint))?;
+    Ok(Some((claims, Extent::Whole, Some(token))))
+}
+
+fn text_or_stdin(text: &str) -> Result<String, String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut read = String::new();
+    std::io::stdin().read_to_string(&mut read).map_err(|error| error.to_string())?;
+    Ok(read)
+}

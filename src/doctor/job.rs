@@ -1,0 +1,206 @@
+//! A run, step by step. The first fault that makes the rest pointless ends the walk; what was issued on the way is
+//! taken back at its end.
+
+use super::report::Report;
+use super::{Status, Step, access, engine, network, run_login};
+use crate::auth::{Gathered, Login};
+use crate::config::{Config, Setting};
+use crate::credentials::{Credentials, Life};
+use crate::duration::show;
+use crate::emit::sink;
+use crate::error::{Code, Error};
+use crate::http::Client;
+use crate::ledger::{Ledger, Left};
+use crate::provider::Request;
+use crate::session::{self, Token};
+use crate::stop::Stop;
+use crate::vault::Vault;
+
+/// The ids of all steps, in order: what is not reached is named as such.
+const STEPS: &[&str] = &["method", "login", "token", "policy", "engine", "lifetime", "output"];
+
+/// Walks the run that `config` describes.
+pub async fn walk(
+    report: &mut Report,
+    mut config: Config,
+    sources: &[Setting],
+    issue: bool,
+    stop: Stop,
+) -> Result<(), Error> {
+    report.add(network::configuration(sources))?;
+    report.add(network::address(&config.server))?;
+    // A look is no place for patience.
+    config.server.http.max_retries.get_or_insert(1);
+    for step in network::connection(&config.server).await {
+        report.add(step)?;
+    }
+    if report.failed() {
+        return rest(report, "method");
+    }
+    let server = config.server.clone();
+    let client = match Client::new(server.http.clone(), stop) {
+        Ok(client) => client,
+        Err(error) => {
+            report.add(Step::failed("tls", &error))?;
+            return rest(report, "method");
+        }
+    };
+    let vault =
+        Vault::new(client, server.address.clone(), server.namespace.clone(), server.auth_namespace.clone());
+    for step in network::server(&server, &vault).await {
+        report.add(step)?;
+    }
+    if report.failed() {
+        return rest(report, "method");
+    }
+    report.add(run_login::method(&config.login, sources))?;
+    let mut ledger = Ledger::default();
+    let outcome = inside(report, &config, &vault, &mut ledger, issue).await;
+    ledger.take_back(&vault).await;
+    outcome
+}
+
+/// From the login on.
+async fn inside(
+    report: &mut Report,
+    config: &Config,
+    vault: &Vault,
+    ledger: &mut Ledger,
+    issue: bool,
+) -> Result<(), Error> {
+    if let Some(step) = access::issuer(vault, &config.login).await {
+        report.add(step)?;
+    }
+    let gathered = match session::gather(vault, &config.login).await {
+        Ok(gathered) => gathered,
+        Err(error) => {
+            report.add(Step::failed("login", &error))?;
+            return rest(report, "token");
+        }
+    };
+    for step in run_login::id_token(&config.login, &gathered, &config.server).await {
+        report.add(step)?;
+    }
+    if report.failed() {
+        return rest(report, "login");
+    }
+    let Some(mut token) = enter(report, vault, &config.login, &gathered, ledger).await? else {
+        return rest(report, "token");
+    };
+    report.add(access::token(vault, &mut token).await)?;
+    if report.failed() {
+        return rest(report, "policy");
+    }
+    for step in access::policy(vault, &token, config).await {
+        report.add(step)?;
+    }
+    for request in &config.requests {
+        if report.failed() {
+            break;
+        }
+        for step in engine::look(vault, &token, request).await {
+            report.add(step)?;
+        }
+    }
+    report.add(access::lifetime(&token, config))?;
+    report.add(access::output(config))?;
+    if issue {
+        for request in &config.requests {
+            report.add(issued(vault, &mut token, request, ledger).await)?;
+        }
+    }
+    revoke(report, vault, &token, ledger).await?;
+    Ok(())
+}
+
+async fn enter(
+    report: &mut Report,
+    vault: &Vault,
+    login: &Login,
+    gathered: &Gathered,
+    ledger: &mut Ledger,
+) -> Result<Option<Token>, sink::Error> {
+    match session::enter(vault, login, gathered, ledger).await {
+        Ok(token) if token.given => {
+            report.add(Step::ok("login", "none: the token is used as it is, and not revoked"))?;
+            Ok(Some(token))
+        }
+        Ok(token) => {
+            report.add(Step::ok("login", format!("Vault accepts {}", login.name())))?;
+            Ok(Some(token))
+        }
+        Err(error) => {
+            let mut step = Step::failed("login", &error);
+            // The claims stand two lines above.
+            step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
+            report.add(step)?;
+            Ok(None)
+        }
+    }
+}
+
+/// --issue: one credential, as the run would get it.
+async fn issued(vault: &Vault, token: &mut Token, request: &Request, ledger: &mut Ledger) -> Step {
+    let credentials = match session::issue_one(vault, token, request).await {
+        Ok(credentials) => credentials,
+        Err(error) => return Step::failed("issue", &error),
+    };
+    ledger.issued(&token.secret, &credentials);
+    let life =
+        credentials.life.map_or("without an end".to_owned(), |life| format!("valid {}", show(life.ttl)));
+    let seen = format!("{} issued, {life}", credentials.path);
+    match outlived(vault, token, &credentials).await {
+        Some(hint) => Step::warn("issue", seen, hint),
+        None => Step::ok("issue", seen),
+    }
+}
+
+/// Whether the token ends before the lease, after the renewal that the run would ask for.
+async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -> Option<String> {
+    let lease = credentials.life.filter(|_| !credentials.outlives_token)?;
+    let short = |life: Option<Life>| life.filter(|life| life.until < lease.until);
+    short(token.life)?;
+    if token.renewable && !token.given {
+        let renewed = vault.renew_self(&token.secret, lease.ttl.as_secs()).await.ok()?;
+        token.life = Life::new(std::time::Duration::from_secs(renewed.lease_duration), crate::vault::now());
+    }
+    let life = short(token.life)?;
+    Some(format!(
+        "the token ends after {} and takes the key with it: raise token_ttl and token_max_ttl of the login's role to {}",
+        show(life.ttl),
+        show(lease.ttl)
+    ))
+}
+
+async fn revoke(
+    report: &mut Report,
+    vault: &Vault,
+    token: &Token,
+    ledger: &mut Ledger,
+) -> Result<(), sink::Error> {
+    if token.given {
+        return Ok(());
+    }
+    if ledger.has_minted() {
+        // Such a key is deleted with a parent that the token reads.
+        return report.add(match ledger.take_back(vault).await {
+            Left::Nothing => Step::ok("revoke", "what this look made is taken back"),
+            _ => Step::skip("revoke", "what could not be taken back is named in a warning"),
+        });
+    }
+    let step = match vault.unstoppable().revoke_self(&token.secret).await {
+        Ok(()) => {
+            ledger.hand_over();
+            Step::ok("revoke", "the token of this look is revoked, and what it issued with it")
+        }
+        Err(error) => Step::skip("revoke", format!("the token of this look ends with its TTL: {error}")),
+    };
+    report.add(step)
+}
+
+/// Names what was not reached.
+fn rest(report: &mut Report, from: &'static str) -> Result<(), Error> {
+    let ids: Vec<_> = STEPS.iter().skip_while(|id| **id != from).copied().collect();
+    let step = Step::skip("then", format!("not reached: {}", ids.join(", ")));
+    Ok(report.add(Step { status: Status::Skip, code: Code::Refused, ..step })?)
+}

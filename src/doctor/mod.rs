@@ -1,0 +1,111 @@
+//! `ci-creds doctor`: the steps of a run one by one, each with what was seen and what to do about it; and a role of
+//! an auth method held against a token's claims. The steps are those of [`crate::session`]; nothing here logs in or
+//! issues in a way of its own.
+
+pub mod desk;
+pub mod job;
+pub mod report;
+
+mod access;
+mod approle;
+mod engine;
+mod findings;
+mod network;
+mod run_login;
+mod signature;
+mod table;
+
+use crate::error::{Code, Explain};
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// It works, and should be better.
+    Warn,
+    /// The run fails here.
+    Fail,
+    /// Not looked at.
+    Skip,
+}
+
+/// One step: a line of the report, or a few.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Stable, for scripts: `login`, `policy`, …
+    pub id: &'static str,
+    /// How it went.
+    pub status: Status,
+    /// What was seen; one line each.
+    pub seen: Vec<String>,
+    /// The flag, variable or path that it comes from.
+    pub source: Option<String>,
+    /// What to do; one line each.
+    pub hints: Vec<String>,
+    /// What a failure ends the process with.
+    pub code: Code,
+}
+
+impl Step {
+    fn new(id: &'static str, status: Status, seen: impl Into<String>) -> Self {
+        let seen = vec![seen.into()];
+        Self { id, status, seen, source: None, hints: Vec::new(), code: Code::Refused }
+    }
+
+    /// As it should be.
+    pub fn ok(id: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(id, Status::Ok, seen)
+    }
+
+    /// Not looked at, and why not.
+    pub fn skip(id: &'static str, why: impl Into<String>) -> Self {
+        Self::new(id, Status::Skip, why)
+    }
+
+    /// It should be better.
+    pub fn warn(id: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(id, Status::Warn, seen).hint(hint)
+    }
+
+    /// The run fails here.
+    pub fn fail(id: &'static str, code: Code, seen: impl Into<String>) -> Self {
+        Self { code, ..Self::new(id, Status::Fail, seen) }
+    }
+
+    /// The run fails here, with an error that explains itself.
+    pub fn failed(id: &'static str, error: &dyn Explain) -> Self {
+        let mut seen = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            seen.push(error.to_string());
+            cause = error.source();
+        }
+        seen.extend(error.notes());
+        Self { seen, hints: error.hints(), ..Self::fail(id, error.code(), "") }
+    }
+
+    /// Adds a line.
+    pub fn line(mut self, seen: impl Into<String>) -> Self {
+        self.seen.push(seen.into());
+        self
+    }
+
+    /// Adds what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds where it comes from.
+    pub fn from(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The exit code of a warning under --strict.
+    fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+}

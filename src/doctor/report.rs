@@ -1,0 +1,187 @@
+//! The report: plain, line by line as the steps are done, at most 100 columns wide and without colour; or JSON, at
+//! the end.
+
+use serde_json::json;
+
+use super::{Status, Step};
+use crate::emit::sink;
+use crate::error::{Code, Explain};
+
+/// GitLab's log wraps nothing well.
+const WIDTH: usize = 100;
+/// Mark, blank, the longest id, two blanks.
+const INDENT: usize = 17;
+
+/// The steps so far.
+#[derive(Debug)]
+pub struct Report {
+    json: bool,
+    strict: bool,
+    steps: Vec<Step>,
+    /// The table of a role's demands, for JSON.
+    pub claims: Vec<serde_json::Value>,
+}
+
+/// Something is wrong: what the process ends with.
+#[derive(Debug, thiserror::Error)]
+#[error("{count}; the first to act on: {first}")]
+pub struct Found {
+    count: String,
+    first: String,
+    code: Code,
+}
+
+impl Explain for Found {
+    fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl Report {
+    /// An empty one.
+    pub fn new(json: bool, strict: bool) -> Self {
+        Self { json, strict, steps: Vec::new(), claims: Vec::new() }
+    }
+
+    /// Prints a line above the steps.
+    pub fn title(&self, title: &str) -> Result<(), sink::Error> {
+        if self.json { Ok(()) } else { sink::text(&format!("{title}\n\n")) }
+    }
+
+    /// Adds a step, and prints it.
+    pub fn add(&mut self, step: Step) -> Result<(), sink::Error> {
+        if !self.json {
+            sink::text(&plain(&step))?;
+        }
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Whether some step has failed.
+    pub fn failed(&self) -> bool {
+        self.steps.iter().any(|step| step.status == Status::Fail)
+    }
+
+    /// The end: JSON is printed, and the first fault becomes the error.
+    pub fn finish(self) -> Result<Result<(), Found>, sink::Error> {
+        let found = self.found();
+        let code = found.as_ref().map_or(0, |found| found.code as u8);
+        if self.json {
+            let steps: Vec<_> = self.steps.iter().map(as_json).collect();
+            let mut report = json!({"version": 1, "code": code, "steps": steps});
+            if !self.claims.is_empty() {
+                report["claims"] = self.claims.into();
+            }
+            sink::text(&format!("{report}\n"))?;
+        } else if found.is_none() {
+            let warnings = self.steps.iter().filter(|step| step.status == Status::Warn).count();
+            sink::text(&match warnings {
+                0 => "\nAll is well.\n".to_owned(),
+                1 => "\nIt works; one remark is marked with !.\n".to_owned(),
+                _ => format!("\nIt works; {warnings} remarks are marked with !.\n"),
+            })?;
+        }
+        Ok(found.map_or(Ok(()), Err))
+    }
+
+    fn found(&self) -> Option<Found> {
+        let bad = |step: &&Step| step.status == Status::Fail || (self.strict && step.status == Status::Warn);
+        let first = self.steps.iter().find(bad)?;
+        let count = self.steps.iter().filter(bad).count();
+        Some(Found {
+            count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
+            first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
+            code: first.code,
+        })
+    }
+}
+
+fn as_json(step: &Step) -> serde_json::Value {
+    let status = match step.status {
+        Status::Ok => "ok",
+        Status::Warn => "warn",
+        Status::Fail => "fail",
+        Status::Skip => "skip",
+    };
+    let lines = |lines: &[String]| lines.iter().map(|line| spaced(line)).collect::<Vec<_>>().join("\n");
+    let hint = (!step.hints.is_empty()).then(|| lines(&step.hints));
+    json!({"id": step.id, "status": status, "seen": lines(&step.seen), "source": step.source, "hint": hint})
+}
+
+fn plain(step: &Step) -> String {
+    let mark = match step.status {
+        Status::Ok => "✓",
+        Status::Warn => "!",
+        Status::Fail => "✗",
+        Status::Skip => "-",
+    };
+    let mut lines = Vec::new();
+    for (index, seen) in step.seen.iter().enumerate() {
+        let last = index + 1 == step.seen.len();
+        let seen = match step.source.as_ref().filter(|_| last) {
+            Some(source) => format!("{seen} ({source})"),
+            None => seen.clone(),
+        };
+        lines.extend(wrap(&seen, "", ""));
+    }
+    for hint in &step.hints {
+        lines.extend(wrap(hint, "→ ", "  "));
+    }
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let head = if index == 0 { format!("{mark} {:<14} ", step.id) } else { " ".repeat(INDENT) };
+        text.push_str(&format!("{}\n", format!("{head}{line}").trim_end()));
+    }
+    text
+}
+
+/// Unbreakable blanks hold a command's words and a table's columns together until here.
+fn spaced(text: &str) -> String {
+    text.replace('\u{a0}', " ")
+}
+
+/// Breaks at blanks; a word that fits no line is cut.
+fn wrap(text: &str, first: &str, rest: &str) -> Vec<String> {
+    let width = WIDTH - INDENT;
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut word: Vec<char> = word.chars().collect();
+        let room = |line: &String| width.saturating_sub(line.chars().count());
+        if !empty && word.len() + 1 > room(&line) {
+            lines.push(spaced(&std::mem::replace(&mut line, rest.to_owned())));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        while word.len() > room(&line) && room(&line) > 0 {
+            line.extend(word.drain(..room(&line)));
+            lines.push(spaced(&std::mem::replace(&mut line, rest.to_owned())));
+        }
+        line.extend(word);
+        empty = false;
+    }
+    lines.push(spaced(&line));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_100_columns_wide() {
+        let step = Step::ok("login", "word ".repeat(60)).hint("x".repeat(250)).from("VAULT_ADDR");
+        let text = plain(&step);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.starts_with("✓ login          word word"), "{text}");
+        assert!(text.contains("\n                 → xxx"), "{text}");
+    }
+
+    #[test]
+    fn unbreakable_blanks_become_blanks() {
+        assert_eq!(wrap("a b\u{a0}c", "→ ", "  "), ["→ a b c"]);
+    }
+}

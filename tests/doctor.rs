@@ -1,0 +1,8 @@
+//! `ci-creds doctor`: it names the true cause, its remedy works when it is applied word for word, and it judges a
+//! role as the server does.
+
+mod desk;
+mod faults;
+mod job;
+mod offline;
+mod world;

@@ -1,0 +1,249 @@
+//! At the desk: the table names the claim, and the printed command, pasted into a shell, lets the token in.
+
+use serde_json::{Value, json};
+
+use super::world::{ROLE, Report, World};
+use crate::support::{Cmd, Space, bao, canary, jwt, openbao};
+
+/// The operator, with the policy that the examples give, for the mounts of this space.
+fn operator(space: &Space<'_>, mount: &str, args: &[&str]) -> Cmd {
+    let rules = include_str!("../../examples/operator.hcl");
+    let rules = rules
+        .replace("auth/jwt/", &format!("auth/{mount}/"))
+        .replace("auth/approle/", &format!("auth/{mount}/"));
+    let token = space.token(&[&space.policy(&rules)], json!({}));
+    let role = format!("auth/{mount}/role/{ROLE}");
+    Cmd::new(["doctor", &role]).args(args).vault(space.server).env("VAULT_TOKEN", token)
+}
+
+fn json_report(cmd: &Cmd) -> Report {
+    Report::of(&cmd.clone().args(["--format", "json"]).run())
+}
+
+/// The commands as they stand in the plain report, line ends and indentation included.
+fn commands(plain: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in plain.lines() {
+        if let Some((_, start)) = line.split_once("→ if this token should get in:") {
+            all.push(start.to_owned());
+            open = true;
+        } else if open && line.starts_with(&" ".repeat(19)) {
+            let last = all.last_mut().unwrap();
+            *last = format!("{last}\n{line}");
+        } else {
+            open = false;
+        }
+    }
+    all
+}
+
+/// Pastes a command, with `vault` being the server's own program.
+fn paste(command: &str) {
+    let script = format!("set -e\nvault() {{ {} \"$@\"; }}\n{command}", openbao::binary().display());
+    Cmd::program("/bin/sh")
+        .args(["-c", &script])
+        .vault(bao())
+        .env("VAULT_TOKEN", &bao().root_token)
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .may_show_secrets()
+        .run()
+        .expect(0);
+}
+
+/// What the role has, what the token says, the claim to blame.
+type Case = (Value, Value, &'static str);
+
+fn cases() -> Vec<Case> {
+    vec![
+        (json!({}), json!({"ref": "dev"}), "ref"),
+        (json!({"bound_claims": {"ref": ["main", "release"]}}), json!({"ref": "it's"}), "ref"),
+        (json!({"bound_claims": {"project_id": 22}}), json!({}), "project_id"),
+        (json!({"bound_claims": {"ref_protected": true}}), json!({}), "ref_protected"),
+        (json!({"bound_claims": {"runner_id": "1"}}), json!({}), "runner_id"),
+        (json!({"bound_claims": {"ref": "feature/*"}}), json!({"ref": "feature/x"}), "ref"),
+        (
+            json!({"bound_claims": {"ref": "feature/*"}, "bound_claims_type": "glob"}),
+            json!({"ref": "fix/x"}),
+            "ref",
+        ),
+        (
+            json!({"bound_claims": {"environment": "staging", "deployment_tier": "staging"}}),
+            json!({}),
+            "deployment_tier",
+        ),
+        (
+            json!({"bound_claims": {"groups_direct": ["group/admins"]}}),
+            json!({"groups_direct": ["group/devs"]}),
+            "groups_direct",
+        ),
+        (json!({"bound_claims": {"/x/y/0": "a"}}), json!({"x": {"y": ["b"]}}), "/x/y/0"),
+        (json!({"bound_claims": {"customer": "a"}}), json!({}), "customer"),
+        (json!({"bound_audiences": ["https://other.example.com"]}), json!({}), "aud"),
+        (json!({"bound_audiences": []}), json!({}), "aud"),
+        (json!({"bound_subject": "project_path:a/b:ref_type:branch:ref:main"}), json!({}), "sub"),
+        (json!({"user_claim": "email"}), json!({}), "email"),
+        (json!({"user_claim": "runner_id"}), json!({}), "runner_id"),
+        (json!({"claim_mappings": {"runner_id": "runner"}}), json!({}), "runner_id"),
+        (json!({"groups_claim": "groups_direct"}), json!({}), "groups_direct"),
+        (
+            json!({"role_type": "oidc", "allowed_redirect_uris": ["http://localhost:8250"]}),
+            json!({}),
+            "role_type",
+        ),
+    ]
+}
+
+#[test]
+fn the_printed_command_lets_the_token_in() {
+    for (role, claims, claim) in cases() {
+        let space = Space::new();
+        let world = World::new(&space);
+        world.role(role.clone());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), jwt::mint(claims.clone())).unwrap();
+        let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+        let report = json_report(&desk);
+        let told = format!("{role} {claims}: {:#}", report.body);
+        let first = report.first(false).unwrap_or_else(|| panic!("nothing is wrong: {told}"));
+        assert_eq!((first["id"].as_str(), report.code), (Some("claims"), 4), "{told}");
+        assert!(first["seen"].as_str().unwrap().starts_with(claim) || claim == "role_type", "{told}");
+        let rows = report.body["claims"].as_array().unwrap();
+        assert!(rows.iter().any(|row| row["claim"] == claim && row["verdict"] == "fail"), "{told}");
+        let plain = desk.run().stdout;
+        assert!(plain.lines().all(|line| line.chars().count() <= 100), "{plain}");
+        assert_eq!(canary::find(&plain), None, "{plain}");
+        let commands = commands(&plain);
+        assert!(!commands.is_empty(), "{plain}");
+        commands.iter().for_each(|command| paste(command));
+        let cured = json_report(&desk);
+        assert!(cured.first(false).is_none(), "{told}\nafter {commands:?}: {:#}", cured.body);
+        let token = std::fs::read_to_string(file.path()).unwrap();
+        let login = json!({"role": ROLE, "jwt": token});
+        space.write(&format!("auth/{}/login", world.jwt.mount), login);
+    }
+}
+
+#[test]
+fn the_issuer_is_written_without_losing_the_rest() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), jwt::mint(json!({"iss": "https://gitlab.other.example.com"}))).unwrap();
+    let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+    let plain = desk.run().expect(4).stdout;
+    assert!(plain.contains("iss does not fit"), "{plain}");
+    commands(&plain).iter().for_each(|command| paste(command));
+    let report = json_report(&desk);
+    assert!(report.first(false).is_none(), "{plain}\n{:#}", report.body);
+}
+
+#[test]
+fn a_jobs_line_is_enough() {
+    let space = Space::new();
+    let world = World::new(&space);
+    // The line comes from the real run, and nothing else does.
+    let job = Cmd::new(["exoscale", ROLE]).vault(space.server).jwt(
+        &world.jwt,
+        ROLE,
+        &jwt::mint(json!({"ref": "dev"})),
+    );
+    let failed = job.run().expect(4);
+    let desk = operator(&space, &world.jwt.mount, &["--from-job", "-"]).stdin(failed.stderr.clone());
+    let report = Report::of(&desk.clone().args(["--format", "json"]).run());
+    assert!(
+        report.first(false).unwrap()["seen"]
+            .as_str()
+            .unwrap()
+            .starts_with("ref does not fit: the token has dev, the role wants main"),
+        "{:#}",
+        report.body
+    );
+    // What a job does not print is unknown, not missing.
+    world.role(json!({"bound_claims": {"sha": "x"}}));
+    let report = Report::of(&desk.args(["--format", "json"]).run());
+    assert!(report.first(false).is_none(), "{:#}", report.body);
+    assert!(
+        report.body["claims"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["claim"] == "sha" && row["verdict"] == "unknown")
+    );
+}
+
+#[test]
+fn what_the_operator_may_not_read_is_said() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let desk = operator(&space, "elsewhere", &["--claims", "{}"]);
+    let desk = desk.env("VAULT_TOKEN", space.token(&["default"], json!({})));
+    let report = json_report(&desk);
+    let first = report.first(false).unwrap();
+    assert!(
+        first["seen"].as_str().unwrap().contains("may not read auth/elsewhere/role/web-pipeline"),
+        "{:#}",
+        report.body
+    );
+    assert!(
+        first["hint"]
+            .as_str()
+            .unwrap()
+            .contains("path \"auth/elsewhere/role/web-pipeline\" { capabilities = [\"read\"] }")
+    );
+    let desk = operator(&space, &world.jwt.mount, &["--claims", "{}"]);
+    world.space.server.ok("DELETE", &world.role_path(), Value::Null);
+    let report = json_report(&desk);
+    assert!(
+        report.first(false).unwrap()["seen"].as_str().unwrap().contains("there is nothing at"),
+        "{:#}",
+        report.body
+    );
+}
+
+#[test]
+fn findings_are_remarks_until_strict() {
+    let space = Space::new();
+    let login = space.approle(ROLE, json!({}));
+    let desk = operator(&space, &login.mount, &[]);
+    let report = json_report(&desk);
+    let ids: Vec<_> = report.body["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["status"] == "warn")
+        .map(|step| step["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (report.code, &ids[..]),
+        (0, &["uses", "secret-ttl", "cidr", "token-ttl"][..]),
+        "{:#}",
+        report.body
+    );
+    assert_eq!(json_report(&desk.args(["--strict"])).code, 4);
+
+    let world = World::new(&space);
+    world.role(json!({"bound_claims": {"ref": "m*"}, "bound_claims_type": "glob", "token_ttl": 0}));
+    let report = json_report(&operator(&space, &world.jwt.mount, &[]));
+    for id in ["project", "ref", "glob", "token-ttl"] {
+        assert!(
+            report.body["steps"].as_array().unwrap().iter().any(|step| step["id"] == id),
+            "{id}: {:#}",
+            report.body
+        );
+    }
+}
+
+#[test]
+fn who_somebody_is_stays_unsaid() {
+    let space = Space::new();
+    let world = World::new(&space);
+    world.role(json!({"bound_claims": {"user_email": canary::secret(), "ref": "dev"}}));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), jwt::mint(json!({}))).unwrap();
+    let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+    let plain = desk.run().expect(4).stdout;
+    assert_eq!(canary::find(&plain), None, "{plain}");
+    assert!(plain.contains("must contain the token's user_email"), "{plain}");
+    assert_eq!(json_report(&desk).code, 4);
+}
