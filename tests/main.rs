@@ -11,6 +11,7 @@ mod life;
 mod logins;
 mod main_job;
 mod network;
+mod rotate;
 mod sdks;
 mod shells;
 mod support;

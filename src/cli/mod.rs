@@ -28,6 +28,8 @@ pub enum Verb {
     Login,
     /// `revoke`.
     Revoke,
+    /// `rotate`.
+    Rotate,
     /// `completions SHELL`.
     Completions(clap_complete::Shell),
 }
@@ -95,6 +97,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         ("read", _) => Verb::Read { path: text("PATH").unwrap_or_default(), names: list("NAME=FIELD") },
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
+        ("rotate", _) => Verb::Rotate,
         _ => {
             let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
             Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
@@ -146,6 +149,11 @@ pub fn command() -> Command {
         .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
         .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
         .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
+        .subcommand(
+            Command::new("rotate")
+                .about("Replace the issuing token in a GitLab variable")
+                .defer(rotate_options),
+        )
         .subcommand(
             Command::new("completions").about("Print the completions of a shell").arg(
                 Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
@@ -200,6 +208,18 @@ fn formats(provider: Option<&str>) -> String {
 fn revoke_options(command: Command) -> Command {
     let rows = ["state-file", "best-effort", "quiet", "verbose"];
     rows.into_iter().filter_map(options::find).fold(command, |command, row| command.arg(arg(row, None)))
+}
+
+/// It hands nothing over: of the output options it has only those of the log.
+fn rotate_options(mut command: Command) -> Command {
+    for group in [&options::ROTATE, &options::VAULT, &options::LOGIN] {
+        command = command.next_help_heading(group.heading);
+        for option in group.options {
+            command = command.arg(arg(option, None));
+        }
+    }
+    let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
+    command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
 }
 
 fn with_and(command: Command) -> Command {
@@ -270,7 +290,7 @@ fn flags(command: &str, matches: &ArgMatches) -> Flags {
     let special = crate::provider::find(command).map_or(&[][..], |provider| provider.options);
     let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT]
         .into_iter()
-        .chain([&options::COMMAND, &options::REVOKE, &options::READ])
+        .chain([&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE])
         .flat_map(|group| group.options)
         .chain(special.iter().map(|option| &option.opt));
     let mut flags = HashMap::new();

@@ -3,4 +3,5 @@
 pub mod completions;
 pub mod issue;
 pub mod revoke;
+pub mod rotate;
 pub mod run;
