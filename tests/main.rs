@@ -6,6 +6,7 @@ mod clouds;
 mod failure;
 mod files;
 mod formats;
+mod gitlab;
 mod harness;
 mod life;
 mod logins;

@@ -2,6 +2,6 @@
 
 mod ends;
 mod faults;
-mod gitlab;
+pub mod gitlab;
 mod refusals;
 mod story;
