@@ -3,11 +3,12 @@
 # the command; the rest is the same. engine.sh comes before it.
 set -eu
 : "${KUBERNETES_API:=https://kapsule.example.com:6443}" # where Vault has a pod's token reviewed
+: "${KUBERNETES_CA:?is the CA certificate of that address, in PEM form}"
 
 # Vault reviews each token with that token itself: the service accounts need the cluster role system:auth-delegator.
 vault auth enable kubernetes
-vault write auth/kubernetes/config kubernetes_host="$KUBERNETES_API" disable_local_ca_jwt=true \
-  ${KUBERNETES_CA:+kubernetes_ca_cert="$KUBERNETES_CA"}
+vault write auth/kubernetes/config kubernetes_host="$KUBERNETES_API" kubernetes_ca_cert="$KUBERNETES_CA" \
+  disable_local_ca_jwt=true
 
 # The namespace that a pod runs in is the only role that it may read: dev can't reach prod, whatever the pipeline says.
 accessor=$(vault read -field=accessor sys/auth/kubernetes)

@@ -65,7 +65,7 @@ fn install(
 fn target_dir() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let tagged = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    tagged.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR"))).to_owned()
+    tagged.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Path::to_path_buf)
 }
 
 /// A command's standard output; it must succeed.
