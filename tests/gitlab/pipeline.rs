@@ -49,6 +49,9 @@ impl Project {
         fs::copy(source("templates/ci-creds.yml"), root.join("templates/ci-creds.yml")).unwrap();
         fs::write(root.join(".gitlab-ci.yml"), pipeline).unwrap();
         symlink(&*PROGRAM, tools.join("ci-creds")).unwrap();
+        // gitlab-ci-local copies the checkout for containers, of which there are none here.
+        fs::write(tools.join("rsync"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(tools.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
         for name in recorders {
             let path = if name.starts_with("./") { root.join(name) } else { tools.join(name) };
             fs::write(&path, RECORDER).unwrap();
