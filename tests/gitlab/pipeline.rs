@@ -11,7 +11,7 @@ use crate::support::{Cmd, Run, canary, require};
 
 /// Stands in for a cloud's program: notes its name, its arguments and the variables that it was given.
 const RECORDER: &str = r#"#!/bin/sh
-{ printf 'call %s\n' "${0##*/} $*"; env; } >>"$RECORD"
+{ printf 'call %s\n' "${0##*/} $*"; env; } >>RECORD
 "#;
 
 /// A checkout in a runner's builds directory.
@@ -52,9 +52,10 @@ impl Project {
         // gitlab-ci-local copies the checkout for containers, of which there are none here.
         fs::write(tools.join("rsync"), "#!/bin/sh\n").unwrap();
         fs::set_permissions(tools.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
+        let recorder = RECORDER.replace("RECORD", &dir.path().join("record").display().to_string());
         for name in recorders {
             let path = if name.starts_with("./") { root.join(name) } else { tools.join(name) };
-            fs::write(&path, RECORDER).unwrap();
+            fs::write(&path, &recorder).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         }
         for args in [
@@ -66,8 +67,7 @@ impl Project {
             output(Command::new(&git).current_dir(&root).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null"));
         }
         let path = format!("{}:{}:/usr/local/bin:/usr/bin:/bin", tools.display(), node.display());
-        let record = dir.path().join("record").display().to_string();
-        Some(Self { dir, program, path, variables: vec![("RECORD".to_owned(), record)] })
+        Some(Self { dir, program, path, variables: Vec::new() })
     }
 
     /// The pipeline of an example.
@@ -92,11 +92,9 @@ impl Project {
         let root = self.dir.path().join("project");
         let lines =
             self.variables.iter().map(|(name, value)| format!("{name}: {}\n", serde_json::json!(value)));
-        let file = self.dir.path().join("variables.yml");
-        fs::write(&file, lines.collect::<String>()).unwrap();
+        fs::write(root.join(".gitlab-ci-local-variables.yml"), lines.collect::<String>()).unwrap();
         let run = Cmd::program(&self.program)
-            .args(["--force-shell-executor", "--concurrency", "1", "--no-color", "--variables-file"])
-            .args([file.to_str().unwrap()])
+            .args(["--force-shell-executor", "--concurrency", "1", "--no-color"])
             .args(jobs)
             .env("PATH", &self.path)
             .env("HOME", self.dir.path())
@@ -119,11 +117,6 @@ impl Project {
             }
         }
         calls
-    }
-
-    /// The directory beside the checkout, which the job's scripts share.
-    pub fn tmp(&self) -> PathBuf {
-        self.dir.path().join("project.tmp")
     }
 
     /// gitlab-ci-local's view of the pipeline, with all includes and references resolved.

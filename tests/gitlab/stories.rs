@@ -265,7 +265,8 @@ fn scaleway_kubernetes() {
     let namespace = |name: &str| {
         let account = json!({"namespace": name, "serviceaccount": {"name": "app-deployer", "uid": "u-1"}});
         let subject = format!("system:serviceaccount:{name}:app-deployer");
-        fs::write(&pod, jwt::mint(json!({"kubernetes.io": account, "sub": subject}))).unwrap();
+        fs::write(&pod, jwt::mint(json!({"kubernetes.io": account, "sub": subject, "aud": ["cluster"]})))
+            .unwrap();
     };
     for (environment, branch, key) in
         [("dev", "main", &keys[0]), ("preprod", "preprod", &keys[1]), ("prod", "prod", &keys[2])]
