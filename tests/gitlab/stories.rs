@@ -1,6 +1,7 @@
 //! The four examples, end to end: their Vault side is applied to an empty server as it is printed, their pipelines run
 //! job by job. Replaced are the engines (engine.sh needs a cloud), the clouds' programs (by recorders), GitLab's keys
-//! and API, AWS and the cluster (by stubs and moto).
+//! and API, AWS and the cluster (by stubs and moto). Each takes minutes on two cores, so that plain `cargo test` leaves
+//! them to `--features soak`; it checks the examples against GitLab's schema all the same.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -51,6 +52,7 @@ fn nothing_is_left(server: &Server, kept: usize, leases: impl Fn() -> usize) {
 const ADDR: &str = "VAULT_ADDR";
 
 #[test]
+#[cfg_attr(not(feature = "soak"), ignore = "a pipeline takes minutes on two cores: --features soak")]
 fn exoscale_approle() {
     let recorders = ["packer", "exo", "./smoke-test", "./wait-until-healthy"];
     let Some(mut project) = Project::example("exoscale-approle", &recorders) else { return };
@@ -116,6 +118,7 @@ fn exoscale_approle() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "soak"), ignore = "a pipeline takes minutes on two cores: --features soak")]
 fn aws_jwt_terraform() {
     let Some(mut project) = Project::example("aws-jwt-terraform", &["terraform", "./migrate"]) else {
         return;
@@ -184,6 +187,7 @@ fn runner_metadata(keys: &Keys) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "soak"), ignore = "a pipeline takes minutes on two cores: --features soak")]
 fn aws_runner_iam() {
     let Some(mut project) = Project::example("aws-runner-iam", &["sam", "aws"]) else { return };
     let (Some(plugins), Some(moto)) = (aws_plugins(), Moto::start()) else { return };
@@ -245,6 +249,7 @@ fn cluster() -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "soak"), ignore = "a pipeline takes minutes on two cores: --features soak")]
 fn scaleway_kubernetes() {
     let Some(mut project) = Project::example("scaleway-kubernetes", &["scw", "./deploy"]) else { return };
     let (server, dir) = (empty(), tempfile::tempdir().unwrap());

@@ -1,11 +1,12 @@
 //! What reads GitLab's pipelines here: gitlab-ci-local runs them, check-jsonschema has GitLab's published schema. Both
 //! are pinned, and installed under the target directory by the first test that asks.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{require, say};
+use crate::support::openbao::install::{install_once, target_dir};
+use crate::support::{python, require, say};
 
 /// The folder with package.json, its lock and requirements.txt.
 fn pins() -> PathBuf {
@@ -15,57 +16,28 @@ fn pins() -> PathBuf {
 /// The program gitlab-ci-local, and the folder of its Node.
 pub fn gitlab_ci_local() -> Option<(PathBuf, PathBuf)> {
     let (npm, node) = (require("npm")?, require("node")?);
-    let home = install("gitlab-ci-local", "package-lock.json", |home| {
+    let home = target_dir().join("gitlab-ci-local");
+    let wanted = fs::read_to_string(pins().join("package-lock.json")).unwrap();
+    // npm writes a lock of its own: the stamp is a copy of ours.
+    let is_current = || fs::read_to_string(home.join("installed")).is_ok_and(|there| there == wanted);
+    let outcome = install_once(&home, is_current, |fresh| {
+        say(&format!("installing gitlab-ci-local with npm (once) into {}", home.display()));
+        fs::create_dir_all(fresh).unwrap();
         for name in ["package.json", "package-lock.json"] {
-            fs::copy(pins().join(name), home.join(name)).unwrap();
+            fs::copy(pins().join(name), fresh.join(name)).unwrap();
         }
-        Command::new(npm).current_dir(home).args(["ci", "--silent", "--ignore-scripts", "--no-fund"]).spawn()
+        let args = ["ci", "--silent", "--ignore-scripts", "--no-fund"];
+        output(Command::new(npm).current_dir(fresh).args(args));
+        fs::write(fresh.join("installed"), &wanted).map_err(|error| error.to_string())
     });
+    outcome.unwrap();
     Some((home.join("node_modules/.bin/gitlab-ci-local"), node.parent().unwrap().to_owned()))
 }
 
-/// The program check-jsonschema.
+/// The Python that has check-jsonschema as a module: the environment was moved after its scripts were written.
 pub fn check_jsonschema() -> Option<PathBuf> {
-    let python = require("python3")?;
-    let home = install("check-jsonschema", "requirements.txt", |home| {
-        let venv = Command::new(python).args(["-m", "venv"]).arg(home).status().unwrap();
-        assert!(venv.success(), "python3 has no venv");
-        let pip = home.join("bin/python");
-        Command::new(pip)
-            .args(["-m", "pip", "install", "-q", "--no-deps", "-r"])
-            .arg(pins().join("requirements.txt"))
-            .spawn()
-    });
-    Some(home.join("bin/check-jsonschema"))
-}
-
-/// A folder that holds what `pin` lists, made once; other test processes wait.
-fn install(
-    name: &str,
-    pin: &str,
-    make: impl FnOnce(&Path) -> std::io::Result<std::process::Child>,
-) -> PathBuf {
-    let home = target_dir().join(name);
-    let lock = File::create(home.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    let (wanted, stamp) = (fs::read_to_string(pins().join(pin)).unwrap(), home.join("installed"));
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return home;
-    }
-    say(&format!("installing {name} (once) into {}", home.display()));
-    let _ = fs::remove_dir_all(&home);
-    fs::create_dir_all(&home).unwrap();
-    let ended = make(&home).unwrap().wait().unwrap();
-    assert!(ended.success(), "{name} can't be installed: is the package registry available?");
-    fs::write(stamp, wanted).unwrap();
-    home
-}
-
-/// Where cargo put this program: the directory that it marks with CACHEDIR.TAG.
-fn target_dir() -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let tagged = program.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    tagged.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), Path::to_path_buf)
+    require("python3")?;
+    Some(python("check-jsonschema", &pins().join("requirements.txt"))?.join("python"))
 }
 
 /// A command's standard output; it must succeed.
