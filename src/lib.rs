@@ -133,6 +133,10 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     if matches!(parsed.verb, cli::Verb::Revoke) {
         return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
     }
+    if matches!(parsed.verb, cli::Verb::Rotate) {
+        let rotation = config::Rotation::resolve(parsed, env)?;
+        return runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0);
+    }
     let config = config::Config::resolve(parsed, env)?;
     match config.command.clone() {
         Some(command) => runtime.block_on(command::run::run(config, &command, env, stop)),

@@ -31,6 +31,8 @@ pub enum Verb {
     Revoke,
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
+    /// `rotate`.
+    Rotate,
     /// `completions SHELL`.
     Completions(clap_complete::Shell),
 }
@@ -133,6 +135,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let doctor = doctor::parsed(matches);
             Verb::Doctor(doctor.map_err(|text| command.error(clap::error::ErrorKind::InvalidValue, text))?)
         }
+        ("rotate", _) => Verb::Rotate,
         _ => {
             let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
             Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
@@ -186,6 +189,11 @@ pub fn command() -> Command {
         .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
             Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
+        )
+        .subcommand(
+            Command::new("rotate")
+                .about("Replace the issuing token in a GitLab variable")
+                .defer(rotate_options),
         )
         .subcommand(
             Command::new("completions").about("Print the completions of a shell").arg(
@@ -242,6 +250,18 @@ fn formats(provider: Option<&str>) -> String {
 fn revoke_options(command: Command) -> Command {
     let rows = ["state-file", "best-effort", "quiet", "verbose"];
     rows.into_iter().filter_map(options::find).fold(command, |command, row| command.arg(arg(row, None)))
+}
+
+/// It hands nothing over: of the output options it has only those of the log.
+fn rotate_options(mut command: Command) -> Command {
+    for group in [&options::ROTATE, &options::VAULT, &options::LOGIN] {
+        command = command.next_help_heading(group.heading);
+        for option in group.options {
+            command = command.arg(arg(option, None));
+        }
+    }
+    let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
+    command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
 }
 
 fn with_and(command: Command) -> Command {
@@ -314,7 +334,7 @@ fn flags(command: &str, matches: &ArgMatches) -> Flags {
     let special = crate::provider::find(command).map_or(&[][..], |provider| provider.options);
     let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT]
         .into_iter()
-        .chain([&options::COMMAND, &options::REVOKE, &options::READ])
+        .chain([&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE])
         .flat_map(|group| group.options)
         .chain(special.iter().map(|option| &option.opt));
     let mut flags = HashMap::new();

@@ -259,6 +259,45 @@ pub static READ: Group = Group {
     ],
 };
 
+/// Only `rotate` has these.
+pub static ROTATE: Group = Group {
+    heading: "Rotate",
+    options: &[
+        opt("token-role", Value("ROLE"), Own, "The token role that makes the new issuing token"),
+        opt(
+            "approle",
+            Value("NAME"),
+            Own,
+            "The AppRole whose secret_ids it issues [default: VAULT_AUTH_ROLE]",
+        ),
+        opt("approle-path", Value("MOUNT"), Own, "Where AppRole is mounted [default: approle]"),
+        opt("variable", Value("NAME"), Own, "The GitLab variable [default: VAULT_TOKEN]"),
+        opt("project", Value("ID"), Own, "The project that has it [default: the job's]"),
+        opt("group", Value("ID"), Own, "The group that has it"),
+        opt("environment-scope", Value("SCOPE"), Own, "Its environment scope, where several have this name"),
+        opt(
+            "grace",
+            Value("DURATION"),
+            Own,
+            "How long the old token goes on for jobs that have it; 0 revokes it [default: 1h]",
+        ),
+        opt("gitlab-url", Value("URL"), Own, "The address of GitLab [default: the job's]"),
+        opt(
+            "gitlab-token-file",
+            Value("FILE"),
+            Own,
+            "The file with an access token of GitLab, - for stdin, instead of CI_CREDS_GITLAB_TOKEN",
+        ),
+        opt(
+            "gitlab-ca-cert",
+            Value("FILE"),
+            Own,
+            "Trust only these CA certificates for GitLab [default: CI_SERVER_TLS_CA_FILE, else the system's]",
+        ),
+        opt("dry-run", Switch, Own, "Check everything that can be checked, and change nothing"),
+    ],
+};
+
 /// The groups that every command has.
 pub static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT, &COMMAND];
 
@@ -283,7 +322,7 @@ pub fn shout(name: &str) -> String {
 
 /// The row of this name.
 pub fn find(name: &str) -> Option<&'static Opt> {
-    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ]
+    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ROTATE]
         .iter()
         .flat_map(|group| group.options)
         .find(|opt| opt.name == name)

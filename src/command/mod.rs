@@ -4,4 +4,5 @@ pub mod completions;
 pub mod doctor;
 pub mod issue;
 pub mod revoke;
+pub mod rotate;
 pub mod run;

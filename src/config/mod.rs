@@ -20,12 +20,14 @@ mod login;
 mod lookup;
 mod names;
 mod requests;
+mod rotate;
 mod server;
 mod sources;
 mod steps;
 
 pub use error::Error;
 pub use lookup::boolean;
+pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 pub use sources::{Setting, sources};
 
@@ -243,7 +245,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke)
+    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate)
         && parsed.command.is_empty()
         && file(&lookup).ok().flatten().is_none()
 }

@@ -24,7 +24,7 @@ pub(super) fn all(
             requests.push(provider(ask, &lookup, job)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
-        Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Completions(_) => {}
+        Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };

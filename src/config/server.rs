@@ -205,7 +205,7 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     system(lookup)
 }
 
-fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
+pub(super) fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
         file: lookup.plain("SSL_CERT_FILE")?.map(file),

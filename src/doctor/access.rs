@@ -1,7 +1,5 @@
 //! What the token is and may do, how long it lasts, and where the credentials would go.
 
-use std::time::Duration;
-
 use super::{Status, Step};
 use crate::auth::{Ingredient, Login, Origin};
 use crate::config::Config;
@@ -23,7 +21,7 @@ pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
         Err(error) => return Step::skip("token", format!("it may not look itself up: {error}")),
     };
     if token.given {
-        token.life = info.ttl.and_then(|ttl| Life::new(Duration::from_secs(ttl), vault::now()));
+        token.life = info.ttl.and_then(|ttl| Life::new(ttl, vault::now()));
         token.renewable = info.renewable;
     }
     let seen = described(&info);
@@ -37,7 +35,7 @@ pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
     if !token.given && info.ttl.is_none() {
         return Step::warn("token", seen, "set token_ttl on the login's role: this token never ends");
     }
-    if info.uses > 0 && info.uses < 3 {
+    if info.num_uses > 0 && info.num_uses < 3 {
         let hint =
             "set token_num_uses to 0, or to 3 and more: the login's token is used to read and to revoke";
         return Step::warn("token", seen, hint);
@@ -46,9 +44,10 @@ pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
 }
 
 fn described(info: &TokenInfo) -> String {
-    let ttl = info.ttl.map_or("no end".to_owned(), |ttl| show(Duration::from_secs(ttl)));
+    let ttl = info.ttl.map_or("no end".to_owned(), show);
     let renewable = if info.renewable { ", renewable" } else { "" };
-    let uses = if info.uses > 0 { format!(", good for {} more requests", info.uses) } else { String::new() };
+    let uses =
+        if info.num_uses > 0 { format!(", good for {} more requests", info.num_uses) } else { String::new() };
     format!("a {} token, {ttl}{renewable}{uses}; policies {}", info.kind, info.policies.join(", "))
 }
 
@@ -135,7 +134,7 @@ pub(super) async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
     let info = vault.lookup_self(&token).await.ok()?;
     let seen = format!("{source} issues secret_ids for {role}: {}", described(&info));
     Some(match info.ttl {
-        Some(ttl) if ttl < 7 * 86_400 => {
+        Some(ttl) if ttl.as_secs() < 7 * 86_400 => {
             Step::warn("issuer", seen, "it ends within a week: renew or replace it")
         }
         _ if info.policies.iter().any(|policy| policy == "root") => Step::warn(

@@ -129,7 +129,7 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
 }
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
-pub(super) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
+pub(crate) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
         let parts = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());

@@ -43,21 +43,6 @@ impl Health {
     }
 }
 
-/// A token, as `auth/token/lookup-self` describes it; never the token.
-#[derive(Debug)]
-pub struct TokenInfo {
-    /// Its policies, those of its identity included.
-    pub policies: Vec<String>,
-    /// `service` or `batch`.
-    pub kind: String,
-    /// Seconds that it still has; `None` if it never ends.
-    pub ttl: Option<u64>,
-    /// How many requests it is still good for; 0 for any number.
-    pub uses: u64,
-    /// Whether it can be extended.
-    pub renewable: bool,
-}
-
 /// A status that says how the server is, and an answer all the same.
 const HEALTH: &str = "sys/health";
 
@@ -98,28 +83,5 @@ impl Vault {
             ..self.post(format!("to look at {path}"), path)
         };
         Ok(self.ask(ask).await?.data.map(|data| data.open()).unwrap_or_default())
-    }
-
-    /// `auth/token/lookup-self`.
-    pub async fn lookup_self(&self, token: &Secret) -> Result<TokenInfo, Error> {
-        let ask = Ask {
-            method: Method::GET,
-            token: Some(token),
-            creates: false,
-            namespace: self.login_namespace(),
-            ..self.post("to look the token up".to_owned(), "auth/token/lookup-self")
-        };
-        let data = self.ask(ask).await?.data;
-        let field = |name: &str| Some(data.as_ref()?.field(name)?.open());
-        let number = |name| field(name).and_then(|value| value.as_u64()).unwrap_or(0);
-        let list = |name| field(name).and_then(|value| value.as_array().cloned()).unwrap_or_default();
-        let texts = list("policies").into_iter().chain(list("identity_policies"));
-        Ok(TokenInfo {
-            policies: texts.filter_map(|value| Some(value.as_str()?.to_owned())).collect(),
-            kind: field("type").and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default(),
-            ttl: Some(number("ttl")).filter(|ttl| *ttl > 0),
-            uses: number("num_uses"),
-            renewable: field("renewable").is_some_and(|value| value == true),
-        })
     }
 }

@@ -20,12 +20,15 @@ mod data;
 mod error;
 mod look;
 mod secret_id;
+mod token;
 
+pub(crate) use answer::readable;
 pub use answer::{Auth, Envelope};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
-pub use look::{Health, TokenInfo};
+pub use look::Health;
 pub use secret_id::SecretId;
+pub use token::TokenInfo;
 
 /// How long the server's health is waited for.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -268,11 +271,20 @@ impl Vault {
 
     /// `sys/capabilities-self`: what the token may do at each of `paths`, in their order.
     pub async fn capabilities(&self, token: &Secret, paths: &[&str]) -> Result<Vec<Vec<String>>, Error> {
+        self.capabilities_in(self.namespace.as_deref(), token, paths).await
+    }
+
+    async fn capabilities_in(
+        &self,
+        namespace: Option<&str>,
+        token: &Secret,
+        paths: &[&str],
+    ) -> Result<Vec<Vec<String>>, Error> {
         let ask = Ask {
             token: Some(token),
             body: Some(Body(vec![("paths".to_owned(), Value::Plain(paths.into()))])),
             creates: false,
-            namespace: self.namespace.as_deref(),
+            namespace,
             ..self.post("to list capabilities".to_owned(), "sys/capabilities-self")
         };
         let data = self.ask(ask).await?.data.unwrap_or(Data::Null);

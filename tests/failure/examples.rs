@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ci_creds::claims::Unusable;
 use ci_creds::cloud::aws;
+use ci_creds::cloud::gitlab;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::vault::{Advised, Said};
@@ -39,6 +40,7 @@ pub(super) fn all() -> Vec<(String, Error)> {
         http_errors(),
         session_errors(),
         output_errors(),
+        rotation_errors(),
     ]
     .into_iter()
     .flatten()
@@ -215,6 +217,29 @@ fn output_errors() -> Vec<(String, Error)> {
         E::DotenvTwice { .. } => E::DotenvTwice { variable: text() },
         E::DotenvCount { .. } => E::DotenvCount { count: 2, limit: 1, variable: text() },
         E::DotenvSize { .. } => E::DotenvSize { size: 2, limit: 1, variable: text() },
+    }));
+    all
+}
+
+fn rotation_errors() -> Vec<(String, Error)> {
+    use config::RotationError as E;
+    use gitlab::Error as G;
+    let mut all = examples!(config::RotationError {
+        E::Common(_) => E::Common(config::Error::NoAddress),
+        E::NoTokenRole => E::NoTokenRole,
+        E::NoAppRole => E::NoAppRole,
+        E::NoGitlabToken => E::NoGitlabToken,
+        E::NoGitlab => E::NoGitlab,
+        E::GitlabAddress(_) => E::GitlabAddress(text()),
+        E::PlainHttp(_) => E::PlainHttp(text()),
+        E::NoOwner => E::NoOwner,
+        E::TwoOwners => E::TwoOwners,
+    });
+    all.extend(examples!(gitlab::Error {
+        G::Http(_) => G::Http(http::Error::TooLong { host: text() }),
+        G::Refused { .. } => G::Refused { action: text(), status: 403, said: text() },
+        G::Unable { .. } => G::Unable { action: text(), status: 503, said: text() },
+        G::NotGitlab { .. } => G::NotGitlab { action: text(), host: text(), status: 200 },
     }));
     all
 }

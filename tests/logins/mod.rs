@@ -7,7 +7,7 @@ mod cert;
 mod choice;
 mod jwt;
 mod kubernetes;
-mod moto;
+pub mod moto;
 mod stub;
 mod token;
 

@@ -214,6 +214,12 @@ impl Running {
         kill_process_group(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Whether it has ended; [`Running::wait`] tells how.
+    pub fn has_ended(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
+    }
+
     /// Waits until stderr contains a text: the moment to send a signal.
     #[track_caller]
     pub fn wait_for_stderr(&self, text: &str) {

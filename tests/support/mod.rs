@@ -19,6 +19,7 @@ pub mod raft;
 pub mod run;
 pub mod shell;
 pub mod space;
+pub mod stub;
 
 use std::io::Write as _;
 use std::sync::OnceLock;

@@ -1,0 +1,291 @@
+//! `ci-creds rotate`: a new issuing token into the GitLab variable, and the old one out of the way. In this order,
+//! because whatever fails on the way must leave a variable that works: look at the variable, log in, make the new
+//! token, prove it, store it, read it back, and only then shorten the old one's life.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::cloud::gitlab::{Gitlab, Variable};
+use crate::config::{GitlabToken, Rotation};
+use crate::duration::show;
+use crate::error::Error;
+use crate::http::Client;
+use crate::ledger::Ledger;
+use crate::secret::Secret;
+use crate::session::{self, Order};
+use crate::stop::{PATIENCE, Stop};
+use crate::vault::{self, TokenInfo, Vault};
+
+mod error;
+mod old;
+
+use error::Fault;
+use old::Old;
+
+/// How often a change of the variable is sent, when it is not clear whether it took place.
+const STORES: usize = 3;
+/// What lies between two looks at a variable that may be changing.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The new issuing token.
+struct New {
+    secret: Secret,
+    accessor: String,
+    life: String,
+}
+
+/// Rotates, or leaves the variable as it was, or says what is not certain.
+pub async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
+    let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
+    let client = Client::new(rotation.gitlab.http.clone(), stop.clone())?;
+    let gitlab = Gitlab::new(client, rotation.gitlab.base.clone(), token);
+    let current = gitlab.variable(&rotation.place).await?;
+
+    let vault = Vault::at(&rotation.server, stop.clone())?;
+    let order = Order { login: rotation.login.clone(), requests: Vec::new(), min_ttl: None, look_up: false };
+    let mut ledger = Ledger::default();
+    let session = session::obtain(&vault, &order, &mut ledger).await?;
+    let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
+    let outcome = run.rotate(&current, &stop).await;
+    ledger.take_back(&vault).await;
+    outcome
+}
+
+/// What all steps use.
+struct Run<'a> {
+    rotation: &'a Rotation,
+    vault: &'a Vault,
+    gitlab: &'a Gitlab,
+    login: &'a Secret,
+}
+
+impl Run<'_> {
+    async fn rotate(&self, current: &Variable, stop: &Stop) -> Result<(), Error> {
+        let value = current.value.as_ref().filter(|_| !current.hidden);
+        let old = Old::look(self.vault, value.or(self.rotation.in_this_job.as_ref())).await?;
+        if self.rotation.dry_run {
+            return self.rehearse(current, &old).await;
+        }
+        stop.check()?;
+        let new = self.create(stop).await?;
+        // From here on a stop must not leave anything half done: what follows is short.
+        let vault = self.vault.unstoppable();
+        let new = match self.prove(&vault, &new).await {
+            Ok(life) => New { life, ..new },
+            Err(why) => return Err(take_back(&vault, &new, why).await),
+        };
+        if let Err(stopped) = stop.check() {
+            return Err(take_back(&vault, &new, stopped.into()).await);
+        }
+        self.store(&vault, current, &new, &old).await?;
+        let place = &self.rotation.place;
+        tracing::info!("{place} holds a new issuing token (accessor {}), valid {}", new.accessor, new.life);
+        old.end(&vault, self.rotation.grace).await
+    }
+
+    async fn create(&self, stop: &Stop) -> Result<New, Error> {
+        let role = &self.rotation.token_role;
+        let time = vault::now();
+        let lost = |cause: String| Fault::LostCreation { role: role.clone(), time, cause };
+        let vault = self.vault.unstoppable();
+        let answer = match stop.guard(PATIENCE, vault.create_token(self.login, role)).await {
+            Ok(answer) => answer,
+            Err(stopped) => return Err(lost(stopped.to_string()).into()),
+        };
+        match answer {
+            Ok(auth) => Ok(New { secret: auth.client_token, accessor: auth.accessor, life: String::new() }),
+            Err(error) if error.is_lost() => Err(lost(error.to_string()).into()),
+            Err(error) => {
+                let hints = match error.refusal() {
+                    Some((403, _)) => vec![format!(
+                        "the login's policy must have: path \"auth/token/create/{role}\" {{ capabilities = [\"update\"] }}"
+                    )],
+                    Some(_) => {
+                        vec![format!("is {role} a token role? `vault list auth/token/roles` lists them")]
+                    }
+                    None => Vec::new(),
+                };
+                Err(vault::Advised { error, notes: Vec::new(), hints }.into())
+            }
+        }
+    }
+
+    /// Whether the new token can take the old one's place; says how long.
+    async fn prove(&self, vault: &Vault, new: &New) -> Result<String, Error> {
+        let (role, path) = (&self.rotation.token_role, &self.rotation.secret_id_path);
+        let info = match vault.lookup_self(&new.secret).await {
+            Ok(info) => info,
+            Err(error) if error.refusal().is_some() => {
+                return Err(
+                    Fault::unfit(role, "lacks the policy `default`, which lets it look itself up").into()
+                );
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for (fault, why) in [
+            (!info.orphan, "dies with the login that made it, because the role has no orphan=true"),
+            (info.kind == "batch", "is a batch token, which can't be revoked"),
+            (info.num_uses > 0, "is good for a limited number of requests"),
+        ] {
+            if fault {
+                return Err(Fault::unfit(role, why).into());
+            }
+        }
+        let may = vault.login_capabilities(&new.secret, path).await?;
+        if !may.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root")) {
+            return Err(Fault::CanNotIssue { role: role.clone(), path: path.clone() }.into());
+        }
+        if info.ttl.is_some_and(|ttl| ttl <= self.rotation.grace) {
+            tracing::warn!("the new token lives no longer than the grace that is given to the old one");
+        }
+        if info.periodic || !info.renewable {
+            tracing::warn!(
+                "the next rotation can't shorten the life of this token: the role {role} should make renewable \
+                 tokens without a period"
+            );
+        }
+        Ok(life(&info))
+    }
+
+    /// Changes the variable, and does not come back before it is certain what it holds.
+    async fn store(&self, vault: &Vault, current: &Variable, new: &New, old: &Old) -> Result<(), Error> {
+        let (gitlab, place) = (self.gitlab.unstoppable(), &self.rotation.place);
+        let mut doubt = None;
+        for _ in 0..STORES {
+            let cause = match gitlab.set(place, current, &new.secret).await {
+                // A hidden variable can't be read back: GitLab's word counts.
+                Ok(_) if current.hidden => return Ok(()),
+                Ok(_) => match self.read_back(&gitlab, new).await {
+                    Ok(()) => return Ok(()),
+                    Err(cause) => return Err(self.unconfirmed(new, old, cause).into()),
+                },
+                Err(error) if doubt.is_none() && error.never_ran() => {
+                    return Err(take_back(vault, new, error.into()).await);
+                }
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!("it is not certain that {place} was changed: {cause}");
+            sleep(PAUSE).await;
+            if !current.hidden && gitlab.variable(place).await.is_ok_and(|seen| seen.holds(&new.secret)) {
+                return Ok(());
+            }
+            doubt = Some(cause);
+        }
+        // A change that is still on its way may arrive: the new token must be alive then.
+        Err(self.unconfirmed(new, old, doubt.unwrap_or_default()).into())
+    }
+
+    async fn read_back(&self, gitlab: &Gitlab, new: &New) -> Result<(), String> {
+        let mut cause = String::new();
+        for _ in 0..STORES {
+            match gitlab.variable(&self.rotation.place).await {
+                Ok(seen) if seen.holds(&new.secret) => return Ok(()),
+                Ok(_) => cause = "it was read back with another value".to_owned(),
+                Err(error) => cause = format!("it could not be read back: {error}"),
+            }
+            sleep(PAUSE).await;
+        }
+        Err(cause)
+    }
+
+    fn unconfirmed(&self, new: &New, old: &Old, cause: String) -> Fault {
+        Fault::Unconfirmed {
+            place: self.rotation.place.to_string(),
+            cause,
+            new: format!("accessor {}, valid {}", new.accessor, new.life),
+            old: old.name(),
+        }
+    }
+
+    /// `--dry-run`: everything that leaves no trace.
+    async fn rehearse(&self, current: &Variable, old: &Old) -> Result<(), Error> {
+        let (role, place) = (&self.rotation.token_role, &self.rotation.place);
+        let path = format!("auth/token/create/{role}");
+        let may = self.vault.login_capabilities(self.login, &path).await?;
+        if !may.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root")) {
+            return Err(Fault::MayNotCreate { path }.into());
+        }
+        match self.vault.token_role_is_orphan(self.login, role).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(Fault::unfit(role, "dies with the login that makes it: set orphan=true").into());
+            }
+            Err(error) if matches!(error.refusal(), Some((403, _))) => {
+                tracing::warn!(
+                    "the login may not read auth/token/roles/{role}: whether its tokens are orphans is not known"
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!("{} would be replaced: {}", place, attributes(current));
+        tracing::info!("{}", old.plan(self.rotation.grace));
+        tracing::info!(
+            "nothing was changed (--dry-run); whether GitLab lets this token change the variable is not known"
+        );
+        Ok(())
+    }
+}
+
+/// Revokes the new token, which is in no variable, and says why the rotation ends here.
+async fn take_back(vault: &Vault, new: &New, why: Error) -> Error {
+    match vault.revoke_self(&new.secret).await {
+        Ok(()) => why,
+        // It may lack the policy `default`.
+        Err(error) => Fault::NotTakenBack {
+            accessor: new.accessor.clone(),
+            cause: error.to_string(),
+            why: why.to_string(),
+        }
+        .into(),
+    }
+}
+
+/// `768h, until 2026-…`.
+fn life(info: &TokenInfo) -> String {
+    match info.ttl {
+        Some(ttl) => format!("{}, until {}", show(ttl), until(ttl)),
+        None => "without an end".to_owned(),
+    }
+}
+
+fn until(ttl: Duration) -> String {
+    vault::now().checked_add(ttl).map_or_else(|_| "far ahead".to_owned(), |end| end.to_string())
+}
+
+fn attributes(current: &Variable) -> String {
+    let is = |what: Option<bool>, name| what.unwrap_or(false).then_some(name);
+    let all = [
+        is(current.masked, "masked"),
+        is(Some(current.hidden), "hidden"),
+        is(current.protected, "protected"),
+        is(current.raw, "raw"),
+    ];
+    let kept: Vec<_> = all.into_iter().flatten().chain(current.variable_type.as_deref()).collect();
+    format!("it stays {}", kept.join(", "))
+}
+
+async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> {
+    let file = match from {
+        GitlabToken::Value(secret) => return Ok(secret.clone()),
+        GitlabToken::File(file) => file,
+    };
+    let path = file.path.clone();
+    let read = || match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    let name = format!("{} ({})", file.path.display(), file.source);
+    let text = stop.blocking(|| read().map(zeroize::Zeroizing::new)).await?;
+    let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
+    match text.trim() {
+        "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),
+        text => Ok(Secret::from(text)),
+    }
+}
+
+impl std::fmt::Debug for New {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "accessor {}", self.accessor)
+    }
+}

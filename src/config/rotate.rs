@@ -1,0 +1,292 @@
+//! What `rotate` needs to know beside Vault's address and the login: the variable, and GitLab.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::lookup::{Found, Lookup};
+use super::{Server, login, server};
+use crate::auth::Login;
+use crate::cli::Parsed;
+use crate::cloud::gitlab::{Owner, Place};
+use crate::env::Env;
+use crate::error::{Code, Explain};
+use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
+use crate::job::Job;
+use crate::secret::Secret;
+
+/// How long jobs that started with the old token can go on using it.
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// Everything that a rotation needs to know.
+#[derive(Debug)]
+pub struct Rotation {
+    /// How to reach Vault.
+    pub server: Server,
+    /// How to log in.
+    pub login: Login,
+    /// How to reach GitLab.
+    pub gitlab: GitlabServer,
+    /// The variable.
+    pub place: Place,
+    /// What this job has in that variable: the old token, where GitLab does not show it.
+    pub in_this_job: Option<Secret>,
+    /// The token role.
+    pub token_role: String,
+    /// The path that the issuing token is for: `auth/approle/role/NAME/secret-id`.
+    pub secret_id_path: String,
+    /// What is left to the old token.
+    pub grace: Duration,
+    /// Whether nothing is changed.
+    pub dry_run: bool,
+}
+
+/// A GitLab instance.
+#[derive(Debug, Clone)]
+pub struct GitlabServer {
+    /// With the path prefix of the instance, and `/api/v4`.
+    pub base: Url,
+    /// For the client.
+    pub http: http::Settings,
+    /// Who asks.
+    pub token: GitlabToken,
+}
+
+/// Where the access token comes from.
+#[derive(Debug, Clone)]
+pub enum GitlabToken {
+    /// It is there.
+    Value(Secret),
+    /// In a file; `-` for standard input.
+    File(FileFrom),
+}
+
+/// A rotation that can't be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Anything that other commands can lack as well.
+    #[error(transparent)]
+    Common(#[from] super::Error),
+    /// No token role.
+    #[error("the token role is not set")]
+    NoTokenRole,
+    /// No AppRole.
+    #[error("the AppRole whose secret_ids the token issues is not set")]
+    NoAppRole,
+    /// No GitLab token.
+    #[error("there is no access token of GitLab")]
+    NoGitlabToken,
+    /// No address.
+    #[error("the address of GitLab is not set")]
+    NoGitlab,
+    /// Not an address.
+    #[error("{0} is not an address of GitLab")]
+    GitlabAddress(String),
+    /// http to another machine.
+    #[error("{0} is plain http: anyone on the way can read the tokens")]
+    PlainHttp(String),
+    /// Neither project nor group.
+    #[error("neither a project nor a group is set")]
+    NoOwner,
+    /// Both.
+    #[error("--project and --group are both given")]
+    TwoOwners,
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Common(error) => error.code(),
+            Self::TwoOwners => Code::Usage,
+            _ => Code::Environment,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Common(error) => return error.hints(),
+            Self::NoTokenRole => {
+                "set --token-role or CI_CREDS_TOKEN_ROLE; `vault write auth/token/roles/ROLE …` makes one"
+            }
+            Self::NoAppRole => "set --approle or CI_CREDS_APPROLE",
+            Self::NoGitlabToken => {
+                "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role Maintainer \
+                 (in a group: Owner) and scope api; CI_JOB_TOKEN can't change variables"
+            }
+            Self::NoGitlab | Self::GitlabAddress(_) => {
+                "set --gitlab-url or CI_CREDS_GITLAB_URL to an address such as https://gitlab.example.com"
+            }
+            Self::PlainHttp(_) => {
+                "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
+            }
+            Self::NoOwner => "set --project or --group; in a job, the default is its own project",
+            Self::TwoOwners => "the variable is either the project's or the group's",
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+impl Rotation {
+    /// Puts flags and environment together.
+    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let job = Job::of(env);
+        let text = |name| Ok::<_, Error>(lookup.text(name)?.map(|found| found.value.trim().to_owned()));
+        let token_role = text("token-role")?.ok_or(Error::NoTokenRole)?;
+        let approle = match text("approle")? {
+            Some(name) => name,
+            None => lookup.vault_variable("AUTH_ROLE")?.ok_or(Error::NoAppRole)?.value,
+        };
+        let mount = text("approle-path")?.unwrap_or_else(|| "approle".to_owned());
+        let mount = mount.trim_matches('/').trim_start_matches("auth/").to_owned();
+        let key = text("variable")?.unwrap_or_else(|| "VAULT_TOKEN".to_owned());
+        let place = Place { owner: owner(&lookup)?, scope: text("environment-scope")?, key };
+        let server = server::server(&lookup, job.in_ci)?;
+        Ok(Self {
+            gitlab: gitlab(&lookup, &server)?,
+            login: login::login(&lookup, None, &job)?,
+            server,
+            in_this_job: lookup.plain(&place.key)?.map(|found| Secret::new(found.value)),
+            place,
+            secret_id_path: format!("auth/{mount}/role/{approle}/secret-id"),
+            token_role,
+            grace: lookup.duration("grace")?.unwrap_or(GRACE),
+            dry_run: lookup.switch("dry-run")?,
+        })
+    }
+}
+
+fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
+    let given = (lookup.text("project")?, lookup.text("group")?);
+    match given {
+        (Some(project), Some(group)) if project.by_flag == group.by_flag => Err(Error::TwoOwners),
+        (project, Some(group)) if group.by_flag || project.is_none() => Ok(Owner::Group(group.value)),
+        (Some(project), _) => Ok(Owner::Project(project.value)),
+        _ => {
+            let own = lookup.plain("CI_PROJECT_ID")?.ok_or(Error::NoOwner)?;
+            Ok(Owner::Project(own.value))
+        }
+    }
+}
+
+fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
+    let token = match (lookup.text("gitlab-token-file")?, lookup.plain("CI_CREDS_GITLAB_TOKEN")?) {
+        (Some(found), _) => GitlabToken::File(file(found)),
+        (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
+        (None, None) => return Err(Error::NoGitlabToken),
+    };
+    let base = address(lookup)?;
+    let ca = match lookup.text("gitlab-ca-cert")? {
+        Some(found) => Some(found),
+        None => lookup.plain("CI_SERVER_TLS_CA_FILE")?,
+    };
+    let ca = match ca {
+        Some(found) => Ca::File(file(found)),
+        None => server::system(lookup)?,
+    };
+    let proxy = match is_loopback(&base) {
+        true => None,
+        false => server::usual_proxy(lookup, &base)?,
+    };
+    let http = http::Settings {
+        tls: Tls { ca, client: None, server_name: None, skip_verify: false },
+        needs_tls: base.scheme() == "https",
+        proxy,
+        unix_socket: None,
+        redirect_hosts: Vec::new(),
+        // The token travels in a header of GitLab's own.
+        follow_redirects: false,
+        ..vault.http.clone()
+    };
+    Ok(GitlabServer { base, http, token })
+}
+
+fn file(found: Found) -> FileFrom {
+    FileFrom { path: found.value.into(), source: found.source }
+}
+
+/// --gitlab-url, else what GitLab says of itself, path prefix included.
+fn address(lookup: &Lookup<'_>) -> Result<Url, Error> {
+    let named = match lookup.text("gitlab-url")? {
+        Some(found) => Some(found),
+        None => match lookup.plain("CI_API_V4_URL")? {
+            Some(found) => Some(found),
+            None => lookup.plain("CI_SERVER_URL")?,
+        },
+    };
+    let found = named.ok_or(Error::NoGitlab)?;
+    let no = || Error::GitlabAddress(found.source.clone());
+    let text = found.value.trim().trim_end_matches('/');
+    let text = text.strip_suffix("/api/v4").unwrap_or(text);
+    let url = Url::parse(&format!("{text}/api/v4")).map_err(|_| no())?;
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    match url.scheme() {
+        "https" if has_host && plain => Ok(url),
+        "http" if has_host && plain => match is_loopback(&url) || lookup.switch("allow-http")? {
+            true => Ok(url),
+            false => Err(Error::PlainHttp(found.source)),
+        },
+        _ => Err(no()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rotation(line: &str, env: &[(&str, &str)]) -> Result<Rotation, Error> {
+        let line = line.split(' ').map(std::ffi::OsString::from).collect::<Vec<_>>();
+        let base =
+            [("VAULT_ADDR", "https://v.example"), ("VAULT_TOKEN", "t"), ("CI_CREDS_GITLAB_TOKEN", "g")];
+        let env = base.iter().chain(env).copied().collect();
+        Rotation::resolve(&crate::cli::parse(&line).unwrap(), &env)
+    }
+
+    const ROTATE: &str = "ci-creds rotate --token-role issuing --approle ci";
+
+    #[test]
+    fn a_job_needs_little() {
+        let job = [("CI_PROJECT_ID", "22"), ("CI_API_V4_URL", "https://example.com/gitlab/api/v4")];
+        let rotation = rotation(ROTATE, &job).unwrap();
+        assert_eq!(rotation.gitlab.base.as_str(), "https://example.com/gitlab/api/v4");
+        assert_eq!(rotation.place.to_string(), "VAULT_TOKEN of project 22");
+        assert_eq!(rotation.secret_id_path, "auth/approle/role/ci/secret-id");
+        assert_eq!(rotation.grace, GRACE);
+        assert_eq!(rotation.in_this_job.unwrap().reveal(), "t");
+    }
+
+    #[test]
+    fn the_address_is_completed() {
+        let at = |url: &str| {
+            let line = format!("{ROTATE} --project 1 --gitlab-url {url}");
+            rotation(&line, &[])
+                .map(|rotation| rotation.gitlab.base.to_string())
+                .map_err(|error| error.code())
+        };
+        assert_eq!(at("https://g.example/").as_deref(), Ok("https://g.example/api/v4"));
+        assert_eq!(at("https://g.example/git/api/v4/").as_deref(), Ok("https://g.example/git/api/v4"));
+        assert_eq!(at("http://g.example"), Err(Code::Environment));
+        assert_eq!(at("http://127.0.0.1:1").as_deref(), Ok("http://127.0.0.1:1/api/v4"));
+        assert_eq!(at("g.example"), Err(Code::Environment));
+    }
+
+    #[test]
+    fn a_project_or_a_group() {
+        let url = [("CI_SERVER_URL", "https://g.example"), ("CI_PROJECT_ID", "22")];
+        let owner = |more: &str, env: &[(&str, &str)]| {
+            rotation(&format!("{ROTATE}{more}"), &[&url, env].concat()).map(|rotation| rotation.place.owner)
+        };
+        assert_eq!(owner(" --group a/b", &[]).unwrap(), Owner::Group("a/b".to_owned()));
+        assert_eq!(
+            owner(" --group a/b", &[("CI_CREDS_PROJECT", "1")]).unwrap(),
+            Owner::Group("a/b".to_owned())
+        );
+        assert_eq!(
+            owner(" --project 7", &[("CI_CREDS_GROUP", "1")]).unwrap(),
+            Owner::Project("7".to_owned())
+        );
+        assert!(matches!(owner(" --project 7 --group 8", &[]), Err(Error::TwoOwners)));
+        assert!(matches!(rotation("ci-creds rotate --approle a", &url), Err(Error::NoTokenRole)));
+    }
+}

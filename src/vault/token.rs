@@ -1,0 +1,102 @@
+//! Tokens as things of their own: made through a token role, looked up, ended (Vault's `auth/token`).
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use super::{Ask, Auth, Body, Data, Error, Value, Vault};
+use crate::secret::Secret;
+
+/// What `auth/token/lookup-self` says of a token, as far as it matters.
+#[derive(Debug, Clone)]
+pub struct TokenInfo {
+    /// Its public handle.
+    pub accessor: String,
+    /// Its policies, those of its identity included.
+    pub policies: Vec<String>,
+    /// What is left of its life; `None` if it never ends.
+    pub ttl: Option<Duration>,
+    /// Whether it outlives the token that made it.
+    pub orphan: bool,
+    /// Whether its life can be changed.
+    pub renewable: bool,
+    /// Whether each renewal gives it a whole period again. A period that comes from a token role does not show.
+    pub periodic: bool,
+    /// How many requests it is good for; 0 for any number.
+    pub num_uses: u64,
+    /// `service`, or `batch`, which can neither be renewed nor revoked.
+    pub kind: String,
+}
+
+impl TokenInfo {
+    fn of(data: &Data) -> Self {
+        let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
+        let number = |name: &str| text(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let texts = |name: &str| {
+            let list = match data.field(name) {
+                Some(Data::List(list)) => list.as_slice(),
+                _ => &[],
+            };
+            list.iter().filter_map(|one| Some(one.text()?.reveal().to_owned()))
+        };
+        let is = |name: &str| text(name).as_deref() == Some("true");
+        Self {
+            policies: texts("policies").chain(texts("identity_policies")).collect(),
+            accessor: text("accessor").unwrap_or_default(),
+            ttl: Some(Duration::from_secs(number("ttl"))).filter(|ttl| !ttl.is_zero()),
+            orphan: is("orphan"),
+            renewable: is("renewable"),
+            periodic: number("period") > 0,
+            num_uses: number("num_uses"),
+            kind: text("type").unwrap_or_default(),
+        }
+    }
+}
+
+impl Vault {
+    /// `POST auth/token/create/ROLE`. What the token is like is the role's to say.
+    pub async fn create_token(&self, by: &Secret, role: &str) -> Result<Auth, Error> {
+        let path = format!("auth/token/create/{role}");
+        let action = format!("to create a token at {path}");
+        let name = Value::Plain("ci-creds-rotate".into());
+        let ask = Ask {
+            token: Some(by),
+            body: Some(Body(vec![("display_name".to_owned(), name)])),
+            namespace: self.login_namespace(),
+            ..self.post(action, &path)
+        };
+        let action = ask.action.clone();
+        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
+    }
+
+    /// `auth/token/lookup-self`.
+    pub async fn lookup_self(&self, token: &Secret) -> Result<TokenInfo, Error> {
+        let data = self.read_as(token, "to look the token up", "auth/token/lookup-self").await?;
+        Ok(TokenInfo::of(&data))
+    }
+
+    /// `auth/token/roles/ROLE`: whether its tokens are orphans.
+    pub async fn token_role_is_orphan(&self, token: &Secret, role: &str) -> Result<bool, Error> {
+        let path = format!("auth/token/roles/{role}");
+        let data = self.read_as(token, &format!("the read of {path}"), &path).await?;
+        Ok(data.field("orphan").and_then(Data::text).is_some_and(|text| text.reveal() == "true"))
+    }
+
+    /// `sys/capabilities-self` in the namespace of the logins: what the token may do at `path`.
+    pub async fn login_capabilities(&self, token: &Secret, path: &str) -> Result<Vec<String>, Error> {
+        self.capabilities_in(self.login_namespace(), token, &[path])
+            .await
+            .map(|mut all| all.pop().unwrap_or_default())
+    }
+
+    async fn read_as(&self, token: &Secret, action: &str, path: &str) -> Result<Data, Error> {
+        let ask = Ask {
+            method: Method::GET,
+            token: Some(token),
+            creates: false,
+            namespace: self.login_namespace(),
+            ..self.post(action.to_owned(), path)
+        };
+        Ok(self.ask(ask).await?.data.unwrap_or(Data::Null))
+    }
+}

@@ -1,0 +1,9 @@
+//! The GitLab template and the examples: valid for GitLab, and run job by job by gitlab-ci-local against the real
+//! server.
+
+mod download;
+mod pipeline;
+mod schema;
+mod shell;
+mod stories;
+mod tools;

@@ -1,0 +1,96 @@
+//! Getting the program: from a package registry with the job's token, or from a mirror without it, by curl or wget, and
+//! never run before its sum is right.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use super::shell::scripts;
+use crate::support::stub::{self, Request, Response};
+use crate::support::{Cmd, require, secret};
+
+/// A stand-in for ci-creds: what matters here is whether it is run.
+const PROGRAM: &str = "#!/bin/sh\necho \"ran $*\" >&2\n";
+/// Its SHA-256 is computed by the machine's own tool.
+fn sum(dir: &Path) -> String {
+    let file = dir.join("program");
+    fs::write(&file, PROGRAM).unwrap();
+    let run = Cmd::program(require("sha256sum").unwrap()).args([&file]).run().expect(0);
+    run.stdout.split(' ').next().unwrap().to_owned()
+}
+
+struct Registry {
+    url: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+}
+
+fn registry() -> Registry {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&seen);
+    let addr = stub::serve(move |request: &Request| {
+        record.lock().unwrap().push(request.clone());
+        let known = request.target.contains("/1.2.3/ci-creds-linux-");
+        Some(match known {
+            true => Response::new("200 OK", "", PROGRAM.as_bytes()),
+            false => Response::json("404 Not Found", &serde_json::json!({"message": "404 Not found"})),
+        })
+    });
+    Registry { url: format!("http://{addr}"), seen }
+}
+
+#[test]
+fn the_program_is_downloaded_once_and_checked_each_time() {
+    for (shell, tool) in [("bash", "curl"), ("dash", "wget"), ("busybox", "wget")] {
+        let (Some(shell_path), Some(tool_path)) = (require(shell), require(tool)) else { continue };
+        let (dir, registry, token) = (tempfile::tempdir().unwrap(), registry(), secret());
+        let bin = dir.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        symlink(tool_path, bin.join(tool)).unwrap();
+        for name in ["sha256sum", "uname", "mkdir", "mv", "rm", "chmod"] {
+            symlink(require(name).unwrap(), bin.join(name)).unwrap();
+        }
+        let job = |inputs: &str| {
+            let [before, _] = scripts(inputs);
+            let args: &[&str] = if shell == "busybox" { &["sh", "-euc"] } else { &["-euc"] };
+            Cmd::program(&shell_path)
+                .args(args)
+                .args([format!("{before}\nci-creds later")])
+                .job(dir.path())
+                .env("PATH", &bin)
+                .env("CI_API_V4_URL", &registry.url)
+                .env("CI_JOB_TOKEN", &token)
+        };
+        let inputs = |url: &str, sum: &str| {
+            format!("{{provider: none, install: '{url}', version: 1.2.3, sha256: '{sum}'}}")
+        };
+        let good =
+            inputs("$CI_API_V4_URL/projects/1/packages/generic/ci-creds", &format!("00 {}", sum(dir.path())));
+        for _ in 0..2 {
+            assert!(job(&good).run().expect(0).stderr.contains("ran later"));
+        }
+        {
+            let seen = registry.seen.lock().unwrap();
+            assert_eq!(seen.len(), 1, "{shell}: once");
+            assert_eq!(seen[0].headers.get("job-token"), Some(&token), "{shell}");
+        }
+        // Somebody changed what lies there: it is fetched again, not run.
+        let program = dir.path().join("project.tmp/ci-creds-1.2.3/ci-creds");
+        fs::write(&program, "#!/bin/sh\necho evil >&2\n").unwrap();
+        let run = job(&good).run().expect(0);
+        assert!(!run.stderr.contains("evil") && registry.seen.lock().unwrap().len() == 2, "{run}");
+        // A mirror gets no token; another sum, another version, and no sum at all are refused.
+        fs::remove_file(&program).unwrap();
+        let mirror = inputs(&registry.url.replace("127.0.0.1", "localhost"), &sum(dir.path()));
+        job(&mirror).run().expect(0);
+        assert_eq!(registry.seen.lock().unwrap().last().unwrap().headers.get("job-token"), None);
+        fs::remove_file(&program).unwrap();
+        for bad in ["0123", ""] {
+            let run = job(&inputs(&registry.url, bad)).run().expect(3);
+            assert!(run.stderr.contains("not the program with the sha256"), "{shell}: {run}");
+            assert!(!run.stderr.contains("ran") && !program.exists(), "{run}");
+        }
+        let run = job(&good.replace("1.2.3", "9.9.9")).run().expect(3);
+        assert!(run.stderr.contains("error: no ci-creds at "), "{shell}: {run}");
+    }
+}

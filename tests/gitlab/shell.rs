@@ -1,0 +1,139 @@
+//! The template's shell as GitLab Runner puts it together: before_script and script in one shell, after_script in
+//! another, and a trace when CI_DEBUG_TRACE is on.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::pipeline::source;
+use crate::support::space::AppRole;
+use crate::support::{Cmd, Engine, Space, canary, eventually, require, script};
+
+/// The shells of GitLab Runner's images.
+const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
+
+/// The blocks of the `-approle` job: before_script and after_script, with these inputs.
+pub fn scripts(inputs: &str) -> [String; 2] {
+    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let (header, jobs) = text.split_once("\n---\n").unwrap();
+    let mut name = "";
+    let mut values: Vec<(&str, String)> = Vec::new();
+    for line in header.lines() {
+        match (line.strip_prefix("    "), line.strip_prefix("      default: ")) {
+            (_, Some(default)) => values.push((name, default.trim_matches('"').to_owned())),
+            (Some(rest), None) if !rest.starts_with(' ') => name = rest.trim_end_matches(':'),
+            _ => {}
+        }
+    }
+    for pair in inputs.trim_matches(['{', '}']).split(", ") {
+        let (name, value) = pair.split_once(": ").unwrap();
+        values.retain(|(known, _)| *known != name);
+        values.push((name, value.trim_matches('\'').to_owned()));
+    }
+    let jobs = values
+        .iter()
+        .fold(jobs.to_owned(), |jobs, (name, value)| jobs.replace(&format!("$[[ inputs.{name} ]]"), value));
+    let block = |anchor: &str| {
+        let (_, rest) = jobs.split_once(&format!("- &{anchor} |\n")).unwrap();
+        let lines = rest.lines().take_while(|line| line.is_empty() || line.starts_with("      "));
+        lines.map(|line| format!("{}\n", line.trim_start_matches("      "))).collect::<String>()
+    };
+    let program = block("program");
+    [format!("ci_creds_auth=approle\n{program}{}", block("credentials")), program + &block("revoke")]
+}
+
+/// Story 1, with an engine that has real leases.
+struct Story<'a> {
+    engine: Engine<'a>,
+    approle: AppRole,
+    issuing_token: String,
+}
+
+impl<'a> Story<'a> {
+    fn new(space: &'a Space<'a>) -> Self {
+        let engine = Engine::new(space, "exoscale", json!({"ttl": "15m", "max_ttl": "30m"}));
+        engine.role("ci");
+        let policy = space.may_read(&[&format!("{}/creds/ci", engine.mount)]);
+        let approle = space.approle("ci", json!({"token_policies": policy, "token_ttl": "15m"}));
+        let approle = AppRole { secret_id: None, ..approle };
+        let issuing_token = space.issuing_token(&approle);
+        Self { engine, approle, issuing_token }
+    }
+
+    fn inputs(&self) -> String {
+        format!("{{provider: exoscale, role: ci, auth-role: ci, auth-path: {}}}", self.approle.mount)
+    }
+
+    fn job(&self, cmd: Cmd, space: &Space<'_>, dir: &std::path::Path) -> Cmd {
+        cmd.vault(space.server)
+            .job(dir)
+            .split_custody(&self.approle, &self.issuing_token)
+            // Empty project variables must not hide what the inputs say.
+            .env("VAULT_AUTH_ROLE", "")
+            .env("VAULT_AUTH_PATH", "")
+            .env("CI_CREDS_EXOSCALE_MOUNT", &self.engine.mount)
+            .env("CI_CREDS_EXOSCALE_PATH", "creds/{role}")
+            .env("CI_CREDS_EXOSCALE_FIELDS", "api_key=username,api_secret=password")
+    }
+}
+
+#[test]
+fn a_job_is_given_credentials_and_they_are_taken_back_even_under_trace() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        for trace in ["", "set -x; "] {
+            let dir = tempfile::tempdir().unwrap();
+            let [before, after] = scripts(&story.inputs());
+            let text = format!("{trace}{before}\ntest -n \"$EXOSCALE_API_SECRET\"; echo it works");
+            let job = |text: &str| {
+                let cmd = story.job(script(shell, text), &space, dir.path());
+                cmd.env("CI_DEBUG_TRACE", if trace.is_empty() { "false" } else { "true" }).run()
+            };
+            let run = job(&text).expect(0);
+            assert!(run.stdout.contains("it works") && canary::find(&run.stdout).is_none(), "{shell}: {run}");
+            assert_eq!(story.engine.leases().len(), 1, "{shell}");
+            // The same shell prints what it does, and nothing secret; then the other one.
+            let run = job(&format!("{trace}{after}")).expect(0);
+            assert!(canary::find(&run.stdout).is_none(), "{shell}: {run}");
+            eventually("nothing is left", || {
+                story.engine.leases().is_empty() && space.login_tokens().is_empty()
+            });
+        }
+    }
+}
+
+#[test]
+fn a_failure_stops_the_job_with_its_code_in_any_shell() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, after] = scripts(&story.inputs().replace("role: ci,", "role: other,"));
+        let run = story.job(script(shell, &format!("{before}\necho not reached")), &space, dir.path()).run();
+        assert!(run.code == 4 && !run.stdout.contains("not reached"), "{shell}: {run}");
+        story.job(script(shell, &after), &space, dir.path()).run().expect(0);
+        // No program at all, and a shell that does not stop by itself.
+        let missing = format!("set +e\n{before}\necho not reached");
+        let run = story.job(script(shell, &missing), &space, dir.path()).env("PATH", "/usr/bin:/bin").run();
+        assert!(run.code == 127 && !run.stdout.contains("not reached"), "{shell}: {run}");
+    }
+    assert!(space.login_tokens().is_empty());
+}
+
+#[test]
+fn several_providers_share_a_state_file_and_revoke_can_be_turned_off() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let [before, after] = scripts(&story.inputs());
+    story.job(script("bash", &format!("{before}{before}")), &space, dir.path()).run().expect(0);
+    assert_eq!(story.engine.leases().len(), 2);
+    story.job(script("bash", &after), &space, dir.path()).run().expect(0);
+    eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+    let inputs = story.inputs().replace("{provider", "{revoke: false, provider");
+    let [before, after] = scripts(&inputs);
+    story.job(script("bash", &before), &space, dir.path()).run().expect(0);
+    story.job(script("bash", &after), &space, dir.path()).run().expect(0);
+    assert_eq!(story.engine.leases().len(), 1);
+}

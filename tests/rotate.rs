@@ -1,0 +1,7 @@
+//! `ci-creds rotate` against the real server and a stub of GitLab's API for variables.
+
+mod ends;
+mod faults;
+pub mod gitlab;
+mod refusals;
+mod story;
