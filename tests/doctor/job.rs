@@ -334,7 +334,7 @@ const APPROLE: &[Case] = &[
         },
         "login",
         "invalid role or secret ID",
-        Do("check VAULT_ROLE_ID", fresh_secret_id),
+        Do("VAULT_ROLE_ID is wrong", fresh_secret_id),
     ),
     (
         "no secret_id",
