@@ -42,7 +42,7 @@ impl Job {
             name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
             unprotected_ref: unprotected_ref(&text),
             facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
-            debug_trace: text("CI_DEBUG_TRACE").and_then(crate::config::boolean).unwrap_or(false),
+            debug_trace: text("CI_DEBUG_TRACE").and_then(crate::env::boolean).unwrap_or(false),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Error;
 use crate::cli::Flags;
 use crate::cli::options::{self, Opt, Variables};
-use crate::env::Env;
+use crate::env::{Env, boolean};
 
 /// The flags and the environment of a run, seen from one provider, or from none.
 #[derive(Clone, Copy)]
@@ -115,15 +115,6 @@ impl<'a> Lookup<'a> {
             Some(value) => Ok(Some(value)),
             None => Err(Error::Value { source_name: found.source, wanted, by_flag: found.by_flag }),
         }
-    }
-}
-
-/// What Go's `strconv.ParseBool` takes.
-pub fn boolean(text: &str) -> Option<bool> {
-    match text.trim() {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use crate::auth::Login;
 use crate::cli::{Ask, Parsed, Verb};
-use crate::emit::{self, Format};
+use crate::emit::{self, Output};
 use crate::env::Env;
 use crate::job::Job;
 use crate::ledger::state;
 use crate::provider::{Request, Source, Step};
 use crate::secret::Secret;
+use crate::vault::Server;
 
 mod aws;
 mod error;
@@ -26,9 +27,8 @@ mod sources;
 mod steps;
 
 pub use error::Error;
-pub use lookup::boolean;
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
-pub use server::{Server, UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+pub use server::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 pub use sources::{Setting, sources};
 
 use lookup::Lookup;
@@ -109,23 +109,6 @@ pub struct HandOver {
     pub address: Option<String>,
     /// VAULT_NAMESPACE.
     pub namespace: Option<String>,
-}
-
-/// How credentials are handed over.
-#[derive(Debug, Clone)]
-pub struct Output {
-    /// The form.
-    pub format: &'static Format,
-    /// What the form can be told.
-    pub options: emit::Options,
-    /// The file, or stdout.
-    pub file: Option<PathBuf>,
-    /// Whether an existing profile file may be replaced.
-    pub force: bool,
-    /// Whether the user wants to see secrets.
-    pub show: bool,
-    /// Whether the summary is left out.
-    pub quiet: bool,
 }
 
 impl Config {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::{Found, Lookup};
-use super::{Server, login, server};
+use super::{login, server};
 use crate::auth::Login;
 use crate::cli::Parsed;
 use crate::cloud::gitlab::{Owner, Place};
@@ -14,6 +14,7 @@ use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
 use crate::job::Job;
 use crate::secret::Secret;
+use crate::vault::Server;
 
 /// How long jobs that started with the old token can go on using it.
 const GRACE: Duration = Duration::from_secs(3600);

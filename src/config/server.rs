@@ -8,22 +8,10 @@ use super::Error;
 use super::lookup::{Found, Lookup};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::secret::Secret;
+use crate::vault::Server;
 
 /// Vault's own default (openbao `api/client.go`); the Exoscale engine may need 15 s.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A server, and how to talk to it.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// With its path prefix, if any.
-    pub address: Url,
-    /// The namespace of everything, unless the login has another.
-    pub namespace: Option<String>,
-    /// The namespace of the login.
-    pub auth_namespace: Option<String>,
-    /// For the client.
-    pub http: http::Settings,
-}
 
 /// Variables without a flag: `BAO_X`, then `VAULT_X`, and what they do. For the README, and for its test.
 pub const VARIABLES_ONLY: &[(&str, &str)] = &[
@@ -63,7 +51,7 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
 fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
     for (x, instead) in UNSUPPORTED {
         if let Some(found) = lookup.vault_variable(x)?
-            && super::boolean(&found.value) != Some(false)
+            && crate::env::boolean(&found.value) != Some(false)
         {
             tracing::warn!("{} has no effect: {instead}", found.source);
         }
@@ -87,7 +75,7 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
         );
     }
     let disable = match lookup.vault_variable("DISABLE_REDIRECTS")? {
-        Some(found) => super::boolean(&found.value).ok_or(Error::Value {
+        Some(found) => crate::env::boolean(&found.value).ok_or(Error::Value {
             source_name: found.source,
             wanted: "true or false",
             by_flag: false,

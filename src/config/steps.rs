@@ -5,8 +5,9 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::{Found, Lookup};
-use super::{Error, aws, boolean, server};
+use super::{Error, aws, server};
 use crate::cloud::scaleway::Place;
+use crate::env::boolean;
 use crate::http::{self, is_loopback};
 use crate::job::Job;
 use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step};

@@ -9,12 +9,13 @@ use super::{Status, Step, approle, findings, network, signature, table};
 use crate::claims::Claims;
 use crate::claims::demands::{self, Extent, Role};
 use crate::cli::Doctor;
-use crate::config::{Desk, Server};
+use crate::config::Desk;
 use crate::error::{Code, Error};
 use crate::http::Client;
 use crate::secret::Secret;
 use crate::session;
 use crate::stop::Stop;
+use crate::vault::Server;
 use crate::vault::{self, Vault};
 
 /// Looks at `auth/MOUNT/role/NAME`.

@@ -7,9 +7,10 @@ use reqwest::Url;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{Status, Step};
-use crate::config::{Server, Setting};
+use crate::config::Setting;
 use crate::error::Code;
 use crate::http::{self, is_loopback};
+use crate::vault::Server;
 use crate::vault::{self, Health, Vault};
 
 /// From here on the clocks are worth a word; Vault's JWT method allows 60 s (go-jose `jwt/validation.go`).

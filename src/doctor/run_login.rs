@@ -3,10 +3,11 @@
 use super::{Status, Step, signature};
 use crate::auth::{Gathered, Ingredient, Login, Origin};
 use crate::claims::{Claims, Unusable};
-use crate::config::{Server, Setting};
+use crate::config::Setting;
 use crate::error::Code;
 use crate::secret::Secret;
 use crate::vault;
+use crate::vault::Server;
 
 /// The login that a run would choose.
 pub(super) fn method(login: &Login, sources: &[Setting]) -> Step {

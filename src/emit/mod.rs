@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use std::path::PathBuf;
+
 use zeroize::Zeroizing;
 
 use crate::credentials::{Credentials, Variable};
@@ -69,6 +71,23 @@ pub struct Options {
     pub profile: Option<String>,
     /// How many variables a dotenv report may hold.
     pub dotenv_limit: usize,
+}
+
+/// How credentials are handed over.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The form.
+    pub format: &'static Format,
+    /// What the form can be told.
+    pub options: Options,
+    /// The file, or stdout.
+    pub file: Option<PathBuf>,
+    /// Whether an existing profile file may be replaced.
+    pub force: bool,
+    /// Whether the user wants to see secrets.
+    pub show: bool,
+    /// Whether the summary is left out.
+    pub quiet: bool,
 }
 
 /// All variables, in the order in which they are written.

@@ -9,8 +9,8 @@ use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::stdio::stdout;
 
 use super::Format;
+use super::Output;
 use super::file::{self, Existing};
-use crate::config::Output;
 use crate::error::{Code, Explain};
 use crate::job::Job;
 

@@ -13,8 +13,8 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::Ledger;
-use crate::config::Server;
 use crate::error::{Code, Explain};
+use crate::vault::Server;
 
 mod record;
 

@@ -9,7 +9,6 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
-use crate::config::Server;
 use crate::http::{self, Call, Client};
 use crate::secret::Secret;
 use crate::stop::Stop;
@@ -32,6 +31,19 @@ pub use token::TokenInfo;
 
 /// How long the server's health is waited for.
 const HEALTH: Duration = Duration::from_secs(2);
+
+/// A server, and how to talk to it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// With its path prefix, if any.
+    pub address: Url,
+    /// The namespace of everything, unless the login has another.
+    pub namespace: Option<String>,
+    /// The namespace of the login.
+    pub auth_namespace: Option<String>,
+    /// For the client.
+    pub http: http::Settings,
+}
 
 /// A Vault server, and the namespaces to use there.
 pub struct Vault {

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::super::{By, Lease, Ledger, Owned};
 use crate::cloud::scaleway::Place;
-use crate::config::Server;
 use crate::credentials::Minted;
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls};
 use crate::secret::Secret;
+use crate::vault::Server;
 
 /// The form of the lines that this version writes, and reads.
 const VERSION: u32 = 1;
