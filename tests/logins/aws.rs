@@ -165,26 +165,31 @@ fn the_real_method_accepts_it() {
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: if an earlier `ci-creds aws` set AWS_ACCESS_KEY_ID, log in with the runner's own: --aws-source imds or CI_CREDS_AWS_SOURCE=imds
     hint: the role's bound_iam_principal_arn must name this principal (for an assumed role, the IAM role's ARN)
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     == no such role
     error: Vault refused the AWS IAM login at auth/X-aws, role nope
       caused by: entry for role nope not found
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: there is no role nope at auth/X-aws: set VAULT_AUTH_ROLE or --auth-role
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     == no server id
     error: Vault refused the AWS IAM login at auth/X-aws, role runner
       caused by: error validating X-Vault-AWS-IAM-Server-ID header: missing header "X-Vault-AWS-IAM-Server-ID"
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: --aws-server-id or CI_CREDS_AWS_SERVER_ID must be iam_server_id_header_value of auth/X-aws
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     == another server id
     error: Vault refused the AWS IAM login at auth/X-aws, role runner
       caused by: error validating X-Vault-AWS-IAM-Server-ID header: expected "vault.example.com" but got "other.example.com"
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: --aws-server-id or CI_CREDS_AWS_SERVER_ID must be iam_server_id_header_value of auth/X-aws
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     == nothing mounted
     error: Vault refused the AWS IAM login at auth/nowhere, role runner
       caused by: permission denied
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: is the AWS IAM method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
 
@@ -217,6 +222,7 @@ fn after_ci_creds_aws_the_runners_credentials_still_log_in() {
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: if an earlier `ci-creds aws` set AWS_ACCESS_KEY_ID, log in with the runner's own: --aws-source container or CI_CREDS_AWS_SOURCE=container
     hint: the role's bound_iam_principal_arn must name this principal (for an assumed role, the IAM role's ARN)
+    hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     script("ci-creds exoscale ci --aws-source container").run().expect(0);
 }

@@ -223,6 +223,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid audience (aud) claim: audience claim does not match any expected audience
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://other.example.com iss=https://gitlab.example.com
+    hint: the role's bound_audiences must contain the token's aud: https://other.example.com
     hint: the role's bound_audiences and the aud of the job's id_tokens: must have one in common
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
@@ -234,6 +235,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid issuer (iss) claim
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://other.example.com
+    hint: the mount's bound_issuer must be the token's iss: https://other.example.com
     hint: bound_issuer at auth/X-jwt must be the iss of the token, GitLab's own address
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
@@ -270,6 +272,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: audience claim found in JWT but no audiences bound to the role
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_audiences must contain https://vault.example.com
     hint: the role needs bound_audiences with the aud that the job's id_tokens: sets
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
@@ -282,6 +285,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid subject (sub) claim
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the role's bound_subject must be empty, or the token's sub: project_path:group/project:ref_type:branch:ref:main
     hint: the role's bound_subject must be the sub of the token; a leftover one can be emptied
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
