@@ -192,15 +192,15 @@ async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &O
     let (Some(lease), false) = (lease, token.counted) else { return Ok(()) };
     if token.given {
         if order.look_up || order.min_ttl.is_some() {
-            let ttl = match vault.token_ttl(&token.secret).await {
+            let info = match vault.lookup_self(&token.secret).await {
                 // A policy may lack the look-up; only --min-ttl can't do without it.
                 Err(error) if order.min_ttl.is_none() => {
                     tracing::debug!("the end of VAULT_TOKEN is not known: {error}");
                     None
                 }
-                ttl => ttl?,
+                info => Some(info?),
             };
-            token.life = ttl.and_then(|ttl| Life::new(Duration::from_secs(ttl), vault::now()));
+            token.life = info.and_then(|info| Life::new(info.ttl?, vault::now()));
         }
         return Ok(());
     }

@@ -2,7 +2,6 @@
 
 use crate::secret::Secret;
 use jiff::SignedDuration;
-use reqwest::Method;
 
 use super::{Ask, Vault, now};
 
@@ -17,12 +16,7 @@ impl Vault {
         // The same status in every state of the server.
         let states = ["sealedcode", "uninitcode", "standbycode", "performancestandbycode", "drsecondarycode"];
         let query: Vec<_> = states.iter().map(|state| ((*state).to_owned(), Secret::from("200"))).collect();
-        let ask = Ask {
-            method: Method::GET,
-            query: &query,
-            creates: false,
-            ..self.post("to tell the time".to_owned(), "sys/health")
-        };
+        let ask = Ask { query: &query, ..Ask::read("to tell the time", "sys/health") };
         // Whatever it says, it has a date.
         let _ = self.ask(ask).await;
         self.ahead()

@@ -1,11 +1,12 @@
-//! Calls that only look, for doctor: nothing is made, and nothing is spent but a token's use.
+//! Calls that only look: nothing is made, and nothing is spent but a token's use.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Ask, Error, Vault, answer, headers, instead};
-use crate::http::Call;
+use super::ask::instead;
+use super::{Ask, Data, Error, Value, Vault, answer};
 use crate::secret::Secret;
 
 /// `sys/health` (vault: http/sys_health.go).
@@ -43,8 +44,17 @@ impl Health {
     }
 }
 
-/// A status that says how the server is, and an answer all the same.
-const HEALTH: &str = "sys/health";
+/// Where an engine is mounted.
+#[derive(Debug)]
+pub struct Mount {
+    /// With a / at its end.
+    pub path: String,
+    /// For the KV engine.
+    pub kv_version: Option<u32>,
+}
+
+/// How long a courtesy is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Vault {
     /// `GET sys/health`; every state is an answer. It knows no namespace (OpenBao: 400 in one).
@@ -53,20 +63,26 @@ impl Vault {
         let codes = ["sealedcode", "uninitcode", "drsecondarycode"];
         let query: Vec<_> =
             query.into_iter().chain(codes.map(|name| (name.to_owned(), Secret::from("200")))).collect();
-        let action = || "to tell its health".to_owned();
-        let ask = Ask { method: Method::GET, query: &query, creates: false, ..self.post(action(), HEALTH) };
-        let call = Call {
-            url: self.url(&ask),
-            headers: headers(&ask)?,
-            body: None,
-            method: Method::GET,
-            creates: false,
-            leases: false,
-        };
-        let answer = self.client.send(&call, answer::judge).await?;
+        let action = "to tell its health";
+        let ask = Ask { query: &query, ..Ask::read(action, "sys/health") };
+        let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
         let health = serde_json::from_slice::<Health>(&answer.body);
-        let health = health.map_err(|_| self.not_vault(action(), &instead(answer.status, &answer.body)))?;
+        let health = health.map_err(|_| self.not_vault(action, &instead(answer.status, &answer.body)))?;
         Ok(Health { certificate: answer.certificate, ..health })
+    }
+
+    /// Warns of a server that ignores namespaces, where one is set: Vault's community edition serves the root
+    /// namespace's data instead. Its health says `enterprise: false`, which OpenBao does not have (wire.md).
+    pub async fn check_namespaces(&self) {
+        let named = self.namespace.as_ref().or(self.auth_namespace.as_ref());
+        let Some(namespace) = named.filter(|_| !self.client.is_stopped()) else { return };
+        let Ok(Ok(health)) = tokio::time::timeout(PATIENCE, self.health()).await else { return };
+        if health.enterprise == Some(false) {
+            tracing::warn!(
+                "this server is Vault's community edition: it ignores the namespace {namespace} and uses its root; unset \
+                 VAULT_NAMESPACE, or use the address of Vault Enterprise or OpenBao"
+            );
+        }
     }
 
     /// The configuration at `path`, as JSON; for paths that hold no secret.
@@ -75,13 +91,50 @@ impl Vault {
             true => self.login_namespace(),
             false => self.namespace.as_deref(),
         };
-        let ask = Ask {
-            method: Method::GET,
-            token: Some(token),
-            creates: false,
-            namespace,
-            ..self.post(format!("to look at {path}"), path)
-        };
+        let ask = Ask::read(format!("to look at {path}"), path).by(token).within(namespace);
         Ok(self.ask(ask).await?.data.map(|data| data.open()).unwrap_or_default())
+    }
+
+    /// `sys/internal/ui/mounts/PATH`: the mount that serves `path`, if the token may use anything in it.
+    pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Option<Mount>, Error> {
+        let path = format!("sys/internal/ui/mounts/{path}");
+        let ask = Ask::read("to look at a mount", &path).by(token).within(self.namespace.as_deref());
+        let Some(data) = self.ask(ask).await?.data else { return Ok(None) };
+        let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
+        let is_kv = text("type").is_some_and(|kind| kind == "kv" || kind == "generic");
+        let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
+        Ok(text("path").map(|path| Mount { path, kv_version: is_kv.then(version) }))
+    }
+
+    /// `sys/capabilities-self`: what the token may do at each of `paths`, in their order.
+    pub async fn capabilities(&self, token: &Secret, paths: &[&str]) -> Result<Vec<Vec<String>>, Error> {
+        self.capabilities_in(self.namespace.as_deref(), token, paths).await
+    }
+
+    /// `sys/capabilities-self` in the namespace of the logins: what the token may do at `path`.
+    pub async fn login_capabilities(&self, token: &Secret, path: &str) -> Result<Vec<String>, Error> {
+        self.capabilities_in(self.login_namespace(), token, &[path])
+            .await
+            .map(|mut all| all.pop().unwrap_or_default())
+    }
+
+    async fn capabilities_in(
+        &self,
+        namespace: Option<&str>,
+        token: &Secret,
+        paths: &[&str],
+    ) -> Result<Vec<Vec<String>>, Error> {
+        let ask = Ask::write("to list capabilities", "sys/capabilities-self")
+            .by(token)
+            .within(namespace)
+            .with([("paths", Value::Plain(paths.into()))]);
+        let data = self.ask(ask).await?.data.unwrap_or(Data::Null);
+        let of = |path: &&str| match data.field(path) {
+            Some(Data::List(list)) => {
+                list.iter().filter_map(|item| Some(item.text()?.reveal().to_owned())).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(paths.iter().map(of).collect())
     }
 }

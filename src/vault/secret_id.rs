@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ask, Body, Envelope, Error, Value, Vault};
+use super::{Ask, Envelope, Error, Vault};
 use crate::secret::Secret;
 
 impl Vault {
@@ -19,31 +19,24 @@ impl Vault {
         let facts: serde_json::Map<_, _> =
             metadata.iter().map(|(fact, text)| ((*fact).to_owned(), text.as_str().into())).collect();
         let facts = serde_json::Value::Object(facts).to_string();
-        let body = (!metadata.is_empty()).then(|| Body(vec![("metadata".to_owned(), facts.as_str().into())]));
-        let ask = Ask {
-            token: Some(issuer),
-            body,
-            wrap_ttl,
-            namespace: self.login_namespace(),
-            ..self.post(action.clone(), path)
+        let ask = Ask::create(&action, path).by(issuer).within(self.login_namespace());
+        let ask = match metadata.is_empty() {
+            true => ask,
+            false => ask.with([("metadata", facts.as_str().into())]),
         };
-        let envelope = self.ask(ask).await?;
+        let envelope = self.ask(Ask { wrap_ttl, ..ask }).await?;
         match envelope.wrap_info {
             Some(wrapped) => Ok(SecretId::Wrapped(wrapped.token)),
-            None => self.secret_id_of(&envelope, action).map(SecretId::Plain),
+            None => self.secret_id_of(&envelope, &action).map(SecretId::Plain),
         }
     }
 
     /// `sys/wrapping/lookup`, which needs no token: the path that made what is wrapped.
     pub async fn creation_path(&self, wrapping: &Secret) -> Result<String, Error> {
-        let action = "to look up the wrapping token".to_owned();
-        let body = Body(vec![("token".to_owned(), Value::Secret(wrapping.clone()))]);
-        let ask = Ask {
-            body: Some(body),
-            creates: false,
-            namespace: self.login_namespace(),
-            ..self.post(action.clone(), "sys/wrapping/lookup")
-        };
+        let action = "to look up the wrapping token";
+        let ask = Ask::write(action, "sys/wrapping/lookup")
+            .within(self.login_namespace())
+            .with([("token", wrapping.into())]);
         let data = self.ask(ask).await?.data;
         let path = data.as_ref().and_then(|data| data.field("creation_path")?.text());
         let path = path.map(|path| path.reveal().to_owned());
@@ -52,17 +45,13 @@ impl Vault {
 
     /// `sys/wrapping/unwrap` as the wrapping token, which it uses up.
     pub async fn unwrap_secret_id(&self, wrapping: &Secret) -> Result<Secret, Error> {
-        let action = "to unwrap the secret_id".to_owned();
-        let ask = Ask {
-            token: Some(wrapping),
-            namespace: self.login_namespace(),
-            ..self.post(action.clone(), "sys/wrapping/unwrap")
-        };
+        let action = "to unwrap the secret_id";
+        let ask = Ask::create(action, "sys/wrapping/unwrap").by(wrapping).within(self.login_namespace());
         let envelope = self.ask(ask).await?;
         self.secret_id_of(&envelope, action)
     }
 
-    fn secret_id_of(&self, envelope: &Envelope, action: String) -> Result<Secret, Error> {
+    fn secret_id_of(&self, envelope: &Envelope, action: &str) -> Result<Secret, Error> {
         let secret_id = envelope.data.as_ref().and_then(|data| data.field("secret_id")?.text());
         secret_id.ok_or_else(|| self.not_vault(action, "an answer without a secret_id"))
     }

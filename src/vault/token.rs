@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
-
-use super::{Ask, Auth, Body, Data, Error, Value, Vault};
+use super::{Ask, Auth, Data, Error, NO_TOKEN, Vault};
 use crate::secret::Secret;
 
 /// What `auth/token/lookup-self` says of a token, as far as it matters.
@@ -58,15 +56,11 @@ impl Vault {
     pub async fn create_token(&self, by: &Secret, role: &str) -> Result<Auth, Error> {
         let path = format!("auth/token/create/{role}");
         let action = format!("to create a token at {path}");
-        let name = Value::Plain("ci-creds-rotate".into());
-        let ask = Ask {
-            token: Some(by),
-            body: Some(Body(vec![("display_name".to_owned(), name)])),
-            namespace: self.login_namespace(),
-            ..self.post(action, &path)
-        };
-        let action = ask.action.clone();
-        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(action, "an answer without a token"))
+        let ask = Ask::create(&action, &path)
+            .by(by)
+            .within(self.login_namespace())
+            .with([("display_name", "ci-creds-rotate".into())]);
+        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))
     }
 
     /// `auth/token/lookup-self`.
@@ -82,21 +76,8 @@ impl Vault {
         Ok(data.field("orphan").and_then(Data::text).is_some_and(|text| text.reveal() == "true"))
     }
 
-    /// `sys/capabilities-self` in the namespace of the logins: what the token may do at `path`.
-    pub async fn login_capabilities(&self, token: &Secret, path: &str) -> Result<Vec<String>, Error> {
-        self.capabilities_in(self.login_namespace(), token, &[path])
-            .await
-            .map(|mut all| all.pop().unwrap_or_default())
-    }
-
     async fn read_as(&self, token: &Secret, action: &str, path: &str) -> Result<Data, Error> {
-        let ask = Ask {
-            method: Method::GET,
-            token: Some(token),
-            creates: false,
-            namespace: self.login_namespace(),
-            ..self.post(action.to_owned(), path)
-        };
+        let ask = Ask::read(action, path).by(token).within(self.login_namespace());
         Ok(self.ask(ask).await?.data.unwrap_or(Data::Null))
     }
 }

@@ -1,0 +1,247 @@
+//! One request in Vault's words, and the one way to ask: what is known to be secret in it is said here once.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use zeroize::Zeroizing;
+
+use super::{Envelope, Error, Said, Vault, answer, clock};
+use crate::http::Call;
+use crate::secret::Secret;
+
+/// The JSON object of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Body(pub Vec<(String, Value)>);
+
+/// One value of a [`Body`].
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Sent, and masked wherever the server says it back.
+    Secret(Secret),
+    /// Sent.
+    Plain(serde_json::Value),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.into())
+    }
+}
+
+impl From<&Secret> for Value {
+    fn from(secret: &Secret) -> Self {
+        Self::Secret(secret.clone())
+    }
+}
+
+impl<const N: usize> From<[(&str, Value); N]> for Body {
+    fn from(fields: [(&str, Value); N]) -> Self {
+        Self(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            match value {
+                Value::Secret(secret) => map.serialize_entry(name, secret.reveal())?,
+                Value::Plain(value) => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// A request, said as `Ask::read(…).by(token).within(namespace)`.
+pub(super) struct Ask<'a> {
+    /// For messages: `Vault refused {action}`.
+    pub(super) action: String,
+    pub(super) method: Method,
+    /// Below /v1/.
+    pub(super) path: &'a str,
+    pub(super) query: &'a [(String, Secret)],
+    pub(super) token: Option<&'a Secret>,
+    pub(super) body: Option<Body>,
+    /// Whether something is made that must be taken back.
+    pub(super) creates: bool,
+    /// Whether that has a lease.
+    pub(super) leases: bool,
+    pub(super) namespace: Option<&'a str>,
+    /// The answer shall come wrapped, for this long.
+    pub(super) wrap_ttl: Option<Duration>,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET that makes nothing.
+    pub(super) fn read(action: impl Into<String>, path: &'a str) -> Self {
+        Self { method: Method::GET, creates: false, ..Self::create(action, path) }
+    }
+
+    /// A POST that makes nothing.
+    pub(super) fn write(action: impl Into<String>, path: &'a str) -> Self {
+        Self { creates: false, ..Self::create(action, path) }
+    }
+
+    /// A POST that makes something, and so is repeated only when it surely did not run.
+    pub(super) fn create(action: impl Into<String>, path: &'a str) -> Self {
+        Self {
+            action: action.into(),
+            method: Method::POST,
+            path,
+            query: &[],
+            token: None,
+            body: None,
+            creates: true,
+            leases: false,
+            namespace: None,
+            wrap_ttl: None,
+        }
+    }
+
+    pub(super) fn by(self, token: &'a Secret) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    pub(super) fn within(self, namespace: Option<&'a str>) -> Self {
+        Self { namespace, ..self }
+    }
+
+    pub(super) fn with(self, body: impl Into<Body>) -> Self {
+        Self { body: Some(body.into()), ..self }
+    }
+}
+
+impl Vault {
+    /// The one way to ask.
+    pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Envelope, Error> {
+        self.remember(&ask);
+        tracing::debug!("{} {}", ask.method, ask.path);
+        let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
+        self.ahead.set(answer.date.as_deref().and_then(clock::ahead_of).or(self.ahead.get()));
+        let envelope = self.understood(&ask.action, answer.status, &answer.body)?;
+        let warnings = envelope.warnings.as_deref().unwrap_or_default();
+        for warning in answer::readable(warnings, &self.known.borrow()) {
+            // A renewal's caller judges what was granted.
+            match ask.creates {
+                true => tracing::warn!("Vault says of {}: {warning}", ask.path),
+                false => tracing::debug!("Vault says of {}: {warning}", ask.path),
+            }
+        }
+        Ok(envelope)
+    }
+
+    /// What is sent.
+    pub(super) fn call(&self, ask: &Ask<'_>) -> Result<Call, Error> {
+        Ok(Call {
+            url: self.url(ask),
+            headers: headers(ask)?,
+            body: ask.body.as_ref().map(json),
+            method: ask.method.clone(),
+            creates: ask.creates,
+            leases: ask.leases,
+        })
+    }
+
+    /// What an answer means: by Vault's own words where it has some, whatever its status.
+    fn understood(&self, action: &str, status: u16, body: &[u8]) -> Result<Envelope, Error> {
+        if status == 204 {
+            return Ok(Envelope::default());
+        }
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
+            return Err(self.not_vault(action, &instead(status, body)));
+        };
+        let known = self.known.borrow();
+        let texts = |all: &Option<Vec<_>>| answer::readable(all.as_deref().unwrap_or_default(), &known);
+        let (errors, warnings) = (texts(&envelope.errors), texts(&envelope.warnings));
+        let unable = |said| Error::Unable { action: action.to_owned(), status, said: Said(said) };
+        match status {
+            200..=299 if errors.is_empty() => Ok(envelope),
+            200..=299 | 400..=499 if envelope.errors.is_some() || envelope.warnings.is_some() => {
+                let mut said = [errors, warnings].concat();
+                if said.is_empty() {
+                    said.push(format!("status {status}"));
+                }
+                Err(match status {
+                    412 | 429 => unable(said),
+                    _ => Error::Refused { action: action.to_owned(), status, said: Said(said) },
+                })
+            }
+            500.. if envelope.errors.is_some() => Err(unable(errors)),
+            _ => Err(self.not_vault(action, &instead(status, body))),
+        }
+    }
+
+    pub(super) fn not_vault(&self, action: &str, what: &str) -> Error {
+        Error::NotVault {
+            action: action.to_owned(),
+            host: self.client.peer(&self.base),
+            said: Said(vec![what.to_owned()]),
+        }
+    }
+
+    fn url(&self, ask: &Ask<'_>) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v1").extend(ask.path.split('/'));
+        }
+        if !ask.query.is_empty() {
+            let pairs = ask.query.iter().map(|(name, value)| (name, value.reveal()));
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        url
+    }
+
+    fn remember(&self, ask: &Ask<'_>) {
+        let fields = ask.body.iter().flat_map(|body| &body.0);
+        let sent = fields.filter_map(|(_, value)| match value {
+            Value::Secret(secret) => Some(secret),
+            Value::Plain(_) => None,
+        });
+        sent.chain(ask.token).for_each(|secret| self.hide(secret));
+    }
+}
+
+fn json(body: &Body) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    // Strings, numbers and lists of them into memory: this can't fail.
+    let _ = serde_json::to_writer(&mut *bytes, body);
+    bytes
+}
+
+fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    // Agents and proxies with require_request_header ask for it.
+    headers.insert(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"));
+    let header = |text: &str, what| HeaderValue::from_str(text).map_err(|_| Error::Unsendable(what));
+    if let Some(token) = ask.token {
+        let mut token = header(token.reveal(), "the token")?;
+        token.set_sensitive(true);
+        headers.insert(HeaderName::from_static("x-vault-token"), token);
+    }
+    if let Some(namespace) = ask.namespace {
+        headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
+    }
+    if let Some(ttl) = ask.wrap_ttl {
+        headers.insert(HeaderName::from_static("x-vault-wrap-ttl"), ttl.as_secs().into());
+    }
+    Ok(headers)
+}
+
+/// What came instead of an answer of Vault's; never the body itself.
+pub(super) fn instead(status: u16, body: &[u8]) -> String {
+    let start = body.trim_ascii_start();
+    let kind = match start.first() {
+        None => "nothing",
+        Some(b'<') => "an HTML page",
+        // Go's HTTP server, on a TLS port.
+        Some(_) if body.starts_with(b"Client sent an HTTP request to an HTTPS server") => {
+            "a remark that this port wants https://"
+        }
+        Some(b'{' | b'[') => "JSON of another kind",
+        Some(_) => "something that is not JSON",
+    };
+    format!("status {status} with {kind}")
+}

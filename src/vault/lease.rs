@@ -1,0 +1,40 @@
+//! Lives made longer, and ended: of the token itself, and of leases.
+
+use super::{Ask, Auth, Error, NO_TOKEN, Value, Vault};
+use crate::secret::Secret;
+
+impl Vault {
+    /// `auth/token/renew-self`, so that the token lives `seconds` from now if it may.
+    pub async fn renew_self(&self, token: &Secret, seconds: u64) -> Result<Auth, Error> {
+        let action = "to renew the token";
+        let ask = Ask::write(action, "auth/token/renew-self")
+            .by(token)
+            .within(self.login_namespace())
+            .with([("increment", Value::Plain(seconds.into()))]);
+        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(action, NO_TOKEN))
+    }
+
+    /// `auth/token/revoke-self`: the token's leases go with it.
+    pub async fn revoke_self(&self, token: &Secret) -> Result<(), Error> {
+        let ask = Ask::write("to revoke the token", "auth/token/revoke-self");
+        self.ask(ask.by(token).within(self.login_namespace())).await.map(drop)
+    }
+
+    /// `sys/leases/renew`: the seconds from now that were granted, of `seconds` that were asked for.
+    pub async fn renew_lease(&self, token: &Secret, lease: &str, seconds: u64) -> Result<u64, Error> {
+        let ask = Ask::write(format!("to renew the lease {lease}"), "sys/leases/renew")
+            .by(token)
+            .within(self.namespace.as_deref())
+            .with([("lease_id", lease.into()), ("increment", Value::Plain(seconds.into()))]);
+        self.ask(ask).await.map(|answer| answer.lease_duration)
+    }
+
+    /// `sys/leases/revoke`, done when it answers.
+    pub async fn revoke_lease(&self, token: &Secret, lease: &str) -> Result<(), Error> {
+        let ask = Ask::write(format!("to revoke the lease {lease}"), "sys/leases/revoke")
+            .by(token)
+            .within(self.namespace.as_deref())
+            .with([("lease_id", lease.into()), ("sync", Value::Plain(true.into()))]);
+        self.ask(ask).await.map(drop)
+    }
+}
