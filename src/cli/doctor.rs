@@ -2,8 +2,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::options;
 use super::{Ask, Doctor, Subject};
+use super::{definition, options};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
 pub(super) fn options(command: Command) -> Command {
@@ -35,13 +35,14 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = command.arg(super::and());
+    let command = command.arg(definition::and());
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
-    let mut command = super::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);
+    let mut command =
+        definition::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);
     command = command.next_help_heading(options::OUTPUT.heading);
     for option in &output {
-        command = command.arg(super::arg(option, None));
+        command = command.arg(definition::arg(option, None));
     }
     command
 }

@@ -1,0 +1,173 @@
+//! The command line as clap has it: for parsing, --help, completions and the man page. Provider commands are made from
+//! the providers' tables, options from the rows in [`options`].
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command};
+
+use super::doctor;
+use super::options::{self, Group, Opt, Takes, Variables};
+use crate::provider::PROVIDERS;
+
+/// The whole command line, for parsing, help and completions.
+pub fn command() -> Command {
+    let mut command = Command::new("ci-creds")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao")
+        .long_about(
+            "Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao.\n\n    \
+             eval $(ci-creds exoscale)\n    \
+             ci-creds exoscale -- packer build hello.json",
+        )
+        .after_help(
+            "Every option can come from a variable, named [env: …] in `ci-creds COMMAND --help`; the flag wins.\n\
+             Each VAULT_X may be given as BAO_X, which comes first.\n\n\
+             exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .max_term_width(100);
+    for provider in PROVIDERS {
+        command =
+            command.subcommand(Command::new(provider.name).about(provider.about).defer(provider_options));
+    }
+    command
+        .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
+        .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
+        .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
+        .subcommand(
+            Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
+        )
+        .subcommand(
+            Command::new("rotate")
+                .about("Replace the issuing token in a GitLab variable")
+                .defer(rotate_options),
+        )
+        .subcommand(
+            Command::new("completions").about("Print the completions of a shell").arg(
+                Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
+            ),
+        )
+}
+
+fn provider_options(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let mut command = command.arg(Arg::new("ROLE").help(format!(
+        "The role in the engine [env: CI_CREDS_{}_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE]",
+        options::shout(&name)
+    )));
+    if let Some(provider) = crate::provider::find(&name).filter(|provider| !provider.options.is_empty()) {
+        command = command.next_help_heading(provider.title);
+        for option in provider.options {
+            command = command.arg(arg(&option.opt, Some(&name)));
+        }
+    }
+    groups(with_and(command), Some(&name), &[&options::ENGINE], options::COMMON)
+        .after_help(formats(Some(&name)))
+}
+
+fn read_options(command: Command) -> Command {
+    let command = command
+        .arg(
+            Arg::new("PATH")
+                .required(true)
+                .help("The path, mount included: web-db/creds/web, secret/data/app"),
+        )
+        .arg(
+            Arg::new("NAME=FIELD")
+                .required(true)
+                .num_args(1..)
+                .help("The variable to set, and the field of the answer that it gets"),
+        );
+    groups(with_and(command), None, &[&options::READ], options::COMMON).after_help(formats(None))
+}
+
+fn login_options(command: Command) -> Command {
+    groups(with_and(command), None, &[], options::COMMON).after_help(formats(None))
+}
+
+/// The formats that `provider`, or any command, can use.
+fn formats(provider: Option<&str>) -> String {
+    let all = crate::emit::FORMATS.iter();
+    let fitting = all.filter(|format| format.provider.is_none() || format.provider == provider);
+    fitting.fold("Formats:".to_owned(), |text, format| {
+        format!("{text}\n  {}\n          {}", format.name, format.about)
+    })
+}
+
+fn revoke_options(command: Command) -> Command {
+    let rows = ["state-file", "best-effort", "quiet", "verbose"];
+    rows.into_iter().filter_map(options::find).fold(command, |command, row| command.arg(arg(row, None)))
+}
+
+/// It hands nothing over: of the output options it has only those of the log.
+fn rotate_options(mut command: Command) -> Command {
+    for group in [&options::ROTATE, &options::VAULT, &options::LOGIN] {
+        command = command.next_help_heading(group.heading);
+        for option in group.options {
+            command = command.arg(arg(option, None));
+        }
+    }
+    let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
+    command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
+}
+
+fn with_and(command: Command) -> Command {
+    let command = command.arg(
+        Arg::new("COMMAND")
+            .last(true)
+            .num_args(1..)
+            .value_parser(clap::value_parser!(OsString))
+            .help("Run this with the credentials, and take them back when it has ended"),
+    );
+    command.arg(and())
+}
+
+pub(super) fn and() -> Arg {
+    Arg::new("and")
+        .long("and")
+        .value_name("PROVIDER[=ROLE]")
+        .action(ArgAction::Append)
+        .help("Another provider, or `login`, with the same login; all or nothing")
+}
+
+pub(super) fn groups(
+    mut command: Command,
+    provider: Option<&str>,
+    special: &[&Group],
+    common: &[&Group],
+) -> Command {
+    for group in special.iter().chain(common) {
+        command = command.next_help_heading(group.heading);
+        for option in group.options {
+            command = command.arg(arg(option, provider));
+        }
+    }
+    command
+}
+
+pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
+    let variables: Vec<String> = option
+        .variables(provider)
+        .into_iter()
+        .filter(|name| !matches!(option.variables, Variables::Vault(_)) || name.starts_with("VAULT_"))
+        .collect();
+    let help = match variables.is_empty() {
+        true => option.help.to_owned(),
+        false => format!("{} [env: {}]", option.help, variables.join(", ")),
+    };
+    let arg = Arg::new(option.name).long(option.name).help(help);
+    let arg = match option.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    };
+    match option.takes {
+        Takes::Value(name) => arg.value_name(name),
+        Takes::Values(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Switch => {
+            arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
+        }
+        Takes::Count => arg.action(ArgAction::Count),
+    }
+}
