@@ -26,6 +26,12 @@ pub enum Code {
     HungUp = 129,
     /// Stopped by SIGINT.
     Interrupted = 130,
+    /// Stopped by SIGQUIT.
+    Quit = 131,
+    /// Stopped by SIGUSR1.
+    User1 = 138,
+    /// Stopped by SIGUSR2.
+    User2 = 140,
     /// Stopped by SIGTERM.
     Terminated = 143,
 }

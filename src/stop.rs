@@ -1,4 +1,4 @@
-//! Being asked to stop: SIGINT, SIGTERM and SIGHUP become a request that work looks at where it safely can.
+//! Being asked to stop: a signal that would end the process becomes a request that work looks at where it safely can.
 
 use std::future::Future;
 use std::io;
@@ -19,10 +19,29 @@ pub const PATIENCE: Duration = Duration::from_secs(6);
 #[derive(Clone)]
 pub struct Stop(watch::Receiver<Option<Code>>);
 
+/// What ends a process that does not care, and can be heard; the status is 128 + its number, as a shell has it.
+const SIGNALS: &[(SignalKind, Code, &str)] = &[
+    (SignalKind::terminate(), Code::Terminated, "SIGTERM"),
+    (SignalKind::interrupt(), Code::Interrupted, "SIGINT"),
+    (SignalKind::hangup(), Code::HungUp, "SIGHUP"),
+    (SignalKind::quit(), Code::Quit, "SIGQUIT"),
+    (SignalKind::user_defined1(), Code::User1, "SIGUSR1"),
+    (SignalKind::user_defined2(), Code::User2, "SIGUSR2"),
+];
+
 /// The process was asked to stop.
 #[derive(Debug, thiserror::Error)]
-#[error("stopped by {}", match .0 { Code::Interrupted => "SIGINT", Code::HungUp => "SIGHUP", _ => "SIGTERM" })]
+#[error("stopped by {}", name(.0))]
 pub struct Stopped(pub Code);
+
+fn name(code: &Code) -> &'static str {
+    SIGNALS.iter().find(|(_, known, _)| known == code).map_or("a signal", |(.., name)| name)
+}
+
+/// Whether a process that ends with this code was asked to stop.
+pub fn is_stop(code: Code) -> bool {
+    SIGNALS.iter().any(|(_, known, _)| *known == code)
+}
 
 impl Explain for Stopped {
     fn code(&self) -> Code {
@@ -34,12 +53,7 @@ impl Stop {
     /// Starts to listen; inside a runtime.
     pub fn listen() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
-        let kinds = [
-            (SignalKind::terminate(), Code::Terminated),
-            (SignalKind::interrupt(), Code::Interrupted),
-            (SignalKind::hangup(), Code::HungUp),
-        ];
-        for (kind, code) in kinds {
+        for &(kind, code, _) in SIGNALS {
             if crate::process::ignores(kind.as_raw_value()) {
                 continue;
             }

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::names::Names;
-use super::verify::{Checked, TrustAnyone};
+use super::verify::Peer;
 use super::{Error, Proxy, Settings, roots};
 use crate::secret::Secret;
 
@@ -171,11 +171,12 @@ fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let tls = &settings.tls;
     let builder = if !settings.needs_tls {
         builder.with_root_certificates(RootCertStore::empty())
-    } else if tls.skip_verify {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnyone(provider)))
     } else {
-        let checked = Checked::new(roots::load(&tls.ca)?, tls.server_name.as_deref(), provider)?;
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(checked))
+        let peer = match tls.skip_verify {
+            true => Peer::anyone(&provider),
+            false => Peer::vouched_for(roots::load(&tls.ca)?, tls.server_name.as_deref(), provider)?,
+        };
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(peer))
     };
     let Some((certificate, key)) = &tls.client else { return Ok(builder.with_no_client_auth()) };
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificate.read()?)

@@ -4,22 +4,31 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use super::Error;
 use super::certificate::{self, UnknownIssuer};
 
-/// The usual checks, for the address's name or for VAULT_TLS_SERVER_NAME; an unknown issuer is named.
+/// The peer must hold the key of the certificate that it shows. Which certificate that may be is up to `chain`.
 #[derive(Debug)]
-pub(super) struct Checked {
-    usual: Arc<WebPkiServerVerifier>,
+pub(super) struct Peer {
+    /// Who vouches for it, unless anyone may be the server (--tls-skip-verify).
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    /// Whom it is for, instead of the address's host.
     name: Option<ServerName<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Checked {
-    pub(super) fn new(
+impl Peer {
+    /// Anyone.
+    pub(super) fn anyone(provider: &CryptoProvider) -> Self {
+        Self { chain: None, name: None, algorithms: provider.signature_verification_algorithms }
+    }
+
+    /// One whom these roots vouch for, by the address's name or by VAULT_TLS_SERVER_NAME.
+    pub(super) fn vouched_for(
         store: RootCertStore,
         name: Option<&str>,
         provider: Arc<CryptoProvider>,
@@ -30,12 +39,13 @@ impl Checked {
         };
         let name = name.map(|name| ServerName::try_from(name.to_owned())).transpose();
         let name = name.map_err(|_| fault("the TLS server name is not a host name".to_owned()))?;
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-        Ok(Self { usual: usual.map_err(|error| fault(error.to_string()))?, name })
+        let algorithms = provider.signature_verification_algorithms;
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
+        Ok(Self { chain: Some(chain.map_err(|error| fault(error.to_string()))?), name, algorithms })
     }
 }
 
-impl ServerCertVerifier for Checked {
+impl ServerCertVerifier for Peer {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -44,8 +54,9 @@ impl ServerCertVerifier for Checked {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(usual) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         let name = self.name.as_ref().unwrap_or(name);
-        self.usual.verify_server_cert(certificate, chain, name, ocsp, now).map_err(|error| match error {
+        usual.verify_server_cert(certificate, chain, name, ocsp, now).map_err(|error| match error {
             rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
                 let issuer = certificate::issuer(chain.last().unwrap_or(certificate));
                 let unknown = OtherError(Arc::new(UnknownIssuer(issuer)));
@@ -60,7 +71,7 @@ impl ServerCertVerifier for Checked {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
+        crypto::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
     fn verify_tls13_signature(
         &self,
@@ -68,47 +79,9 @@ impl ServerCertVerifier for Checked {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
+        crypto::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
-}
-
-/// --tls-skip-verify: only that the peer holds the key of the certificate it shows.
-#[derive(Debug)]
-pub(super) struct TrustAnyone(pub(super) Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustAnyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, known)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

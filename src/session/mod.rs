@@ -9,7 +9,7 @@ use crate::error::{Code, Explain};
 use crate::ledger::Ledger;
 use crate::provider::{self, Request};
 use crate::secret::Secret;
-use crate::stop::Stopped;
+use crate::stop::{self, Stopped};
 use crate::vault::{self, Vault};
 
 mod data;
@@ -109,7 +109,7 @@ pub enum Error {
 impl Error {
     /// Whether the process was asked to stop.
     fn is_stopped(&self) -> bool {
-        matches!(self.code(), Code::Terminated | Code::Interrupted | Code::HungUp)
+        stop::is_stop(self.code())
     }
 
     /// Whether a request that creates something may have run although its answer never came.

@@ -11,6 +11,16 @@ use crate::support::{Cmd, Engine, Space, eventually, require, say, script, secre
 
 const RUNS: u64 = if cfg!(feature = "soak") { 2_000 } else { 100 };
 
+/// With the status that a shell gives them.
+const SIGNALS: [(Signal, i32); 6] = [
+    (Signal::TERM, 143),
+    (Signal::INT, 130),
+    (Signal::HUP, 129),
+    (Signal::QUIT, 131),
+    (Signal::USR1, 138),
+    (Signal::USR2, 140),
+];
+
 #[test]
 fn a_signal_at_any_moment() {
     let space = Space::new();
@@ -26,8 +36,7 @@ fn a_signal_at_any_moment() {
         // An even spread over a run's time, the same in each test run, and all the way past its end.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let moment = Duration::from_micros((state >> 33) % 60_000);
-        let (signal, code) =
-            [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)][(run % 3) as usize];
+        let (signal, code) = SIGNALS[run as usize % SIGNALS.len()];
         let cmd = Cmd::new(["read", &path, "A=username", "B=password"]).vault(space.server).approle(&login);
         let running = cmd.spawn();
         sleep(moment);
