@@ -5,24 +5,27 @@
 
 The ways take turns, A B C A B C …, so that a machine that gets slower slows all of them. Printed are medians, the
 spread, and ratios; nothing passes or fails. Needs the OpenBao binary (BAO, PATH, or where `cargo test` put it), curl
-and jq; strace and valgrind add a table each.
+and jq; strace, valgrind and time add figures.
 """
 
 import argparse
+import contextlib
 import http.client
-import json
 import os
 import pathlib
+import random
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 
 import setup
+from measure import Floor, Way, compare, peak
+from stub import CountingProxy, huge_answer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+MIB = 1 << 20
 
 SNIPPET = """
 export SECRET_ID=$(VAULT_TOKEN=$VAULT_TOKEN bao write -f -field=secret_id auth/approle/role/$VAULT_AUTH_ROLE/secret-id)
@@ -44,155 +47,150 @@ test -n "$EXOSCALE_API_SECRET"
 """
 
 
-class Way:
-    """One way to get credentials: a command and its environment."""
-
-    def __init__(self, name, argv, env):
-        self.name, self.argv, self.env, self.samples = name, argv, env, []
-
-    def run(self):
-        """One run: wall and CPU milliseconds."""
-        with open(os.devnull, "wb") as nowhere:
-            actions = [(os.POSIX_SPAWN_DUP2, nowhere.fileno(), fd) for fd in (1, 2)]
-            start = time.perf_counter()
-            pid = os.posix_spawnp(self.argv[0], self.argv, self.env, file_actions=actions)
-            _, status, usage = os.wait4(pid, 0)
-            wall = (time.perf_counter() - start) * 1000
-        if status:
-            sys.exit(f"{self.name} failed with {os.waitstatus_to_exitcode(status)}")
-        self.samples.append((wall, (usage.ru_utime + usage.ru_stime) * 1000))
-
-    def peak(self):
-        """Peak memory in MiB, of the largest process. A child of ours would show our own memory, hence time(1)."""
-        if not shutil.which("time"):
-            return "?"
-        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as report:
-            command = [shutil.which("time"), "-f", "%M", "-o", report.name, *self.argv]
-            subprocess.run(command, env=self.env, capture_output=True, check=True)
-            return f"{int(report.read()) / 1024:.1f}"
-
-    def median(self, column):
-        return statistics.median(sample[column] for sample in self.samples)
-
-    def row(self, base):
-        walls = sorted(sample[0] for sample in self.samples)
-        tenth = max(len(walls) // 10, 0)
-        return (
-            f"| {self.name} | {self.median(0):.1f} ({walls[tenth]:.1f}–{walls[-1 - tenth]:.1f}) | {self.median(1):.1f} "
-            f"| {self.peak()} | {self.median(0) / base.median(0):.1f} | {self.median(1) / base.median(1):.1f} |"
-        )
+def story(server, program, runs):
+    """Split custody, in each of the ways."""
+    env = server.env()
+    ways = [
+        Way("ci-creds", [program, "exoscale"], env),
+        Way("3 × bao, 2 × jq (as published)", ["bash", "-euc", SNIPPET], env),
+        Way("3 × curl, 3 × jq", ["bash", "-euc", CURL], env),
+    ]
+    compare("Split custody over TLS" if server.tls else "Split custody over http",
+            ways if server.tls else [*ways, Floor(server, env)], runs)
 
 
-class Floor(Way):
-    """An empty process, and the same calls by a client that is there already and keeps its connection."""
+def others(server, program, runs):
+    """The other ways to use it, and the parts of a run."""
+    env, jwt = server.env(), server.jwt_env()
+    compare("Other runs over http", [
+        Way("ci-creds exoscale, split custody", [program, "exoscale"], env),
+        Way("the same, `-- true`", [program, "exoscale", "--", "true"], env),
+        Way("the same, `-- true`, --no-mask", [program, "exoscale", "--no-mask", "--", "true"], env),
+        Way("true", ["true"], env),
+        Way("ci-creds exoscale, ID token", [program, "exoscale"], jwt),
+        Way("ci-creds exoscale --and scaleway, ID token", [program, "exoscale", "--and", "scaleway"], jwt),
+        Way("ci-creds --version", [program, "--version"], env),
+    ], runs)
 
-    def __init__(self, server, env):
-        super().__init__("floor: an empty process and the three calls", ["true"], env)
-        self.server = server
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
-    def run(self):
-        super().run()
-        wall, cpu = self.samples.pop()
+def roots(server, program, runs):
+    """What the system's certificate store costs."""
+    env = server.env()
+    system = {**env, "SSL_CERT_FILE": server.system_bundle()}
+    del system["VAULT_CACERT"]
+    compare("TLS, the system's roots", [
+        Way("VAULT_CACERT", [program, "exoscale"], env),
+        Way("the system's bundle", [program, "exoscale"], system),
+    ], runs)
+
+
+def load(server, program, jobs):
+    """Many jobs at once, beside as many keep-alive clients that make the same calls at once."""
+    env = server.env()
+
+    def timed(work):
+        """How long each of many took that began together, in seconds."""
+        ready, ends = threading.Barrier(jobs + 1), []
+
+        def one():
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            connection.connect()
+            ready.wait()
+            work(connection)
+            ends.append(time.perf_counter())
+
+        threads = [threading.Thread(target=one) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        ready.wait()
         start = time.perf_counter()
-        secret_id = self.call("POST", f"auth/approle/role/{setup.ROLE}/secret-id", self.server.issuer, {})["data"]["secret_id"]
-        login = {"role_id": self.server.role_id, "secret_id": secret_id}
-        token = self.call("POST", "auth/approle/login", "", login)["auth"]["client_token"]
-        self.call("GET", f"exoscale/apikey/{setup.ROLE}", token, None)
-        self.call("POST", "auth/token/revoke-self", token, {})
-        self.samples.append((wall + (time.perf_counter() - start) * 1000, cpu))
+        for thread in threads:
+            thread.join()
+        return sorted(end - start for end in ends)
 
-    def call(self, method, path, token, body):
-        data = None if body is None else json.dumps(body)
-        self.connection.request(method, f"/v1/{path}", data, {"X-Vault-Token": token})
-        text = self.connection.getresponse().read()
-        return json.loads(text) if text else {}
-
-
-def compare(title, ways, runs):
-    """Runs the ways in turn; the first is what the others are compared with."""
-    for way in ways:
-        way.run()
-        way.samples.clear()
-    for _ in range(runs):
-        for way in ways:
-            way.run()
-    print(f"\n### {title}: medians of {runs} runs in turn\n")
-    print("| way | wall ms (10 %–90 %) | CPU ms | peak MiB | wall, ratio | CPU, ratio |")
-    print("|---|---|---|---|---|---|")
-    for way in ways:
-        print(way.row(ways[0]), flush=True)
-
-
-def load(server, env, program, jobs):
-    """Many jobs at once: the slowest, beside the server's own pace for the same calls."""
+    floor = Floor(server, env)
+    clients = timed(floor.calls)
     start = time.perf_counter()
     with open(os.devnull, "wb") as nowhere:
         running = [subprocess.Popen([program, "exoscale"], env=env, stdout=nowhere, stderr=nowhere) for _ in range(jobs)]
-        codes = [child.wait() for child in running]
+        failed = sum(child.wait() != 0 for child in running)
     wall = time.perf_counter() - start
-    floor = Floor(server, env)
-    start = time.perf_counter()
-    for _ in range(jobs):
-        floor.run()
-    paced = time.perf_counter() - start
-    failed = sum(code != 0 for code in codes)
-    print(f"\n### {jobs} jobs at once\n\n{jobs - failed} succeeded, {failed} failed; the last ended after {wall:.2f} s; "
-          f"one keep-alive client needs {paced:.2f} s for the same, one after the other: ratio {wall / paced:.2f}")
+    print(f"\n### {jobs} jobs at once\n\n{jobs - failed} succeeded, {failed} failed; the last ended after {wall:.2f} s. "
+          f"{jobs} keep-alive clients at once: {clients[-1]:.2f} s; ratio {wall / clients[-1]:.2f}", flush=True)
 
 
-def counters(program, env):
+def mask(server, program, size):
+    """How fast a command's output passes the mask: plain text, and text that looks like secrets."""
+    env = server.env()
+    numbers = random.Random(1)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    line = "2026-11-21T10:00:00Z INFO  compiled module {} in {} ms, 0 warnings, 0 errors\n"
+    texts = {
+        "a build's log": "".join(line.format(n, numbers.randrange(999)) for n in range(20_000)),
+        "base64": "".join("".join(numbers.choices(letters, k=76)) + "\n" for _ in range(20_000)),
+    }
+    print(f"\n### The mask, {size // MIB} MiB of output through `cat`\n")
+    print("| output | MiB/s masked | MiB/s --no-mask |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            file = pathlib.Path(folder) / "output"
+            file.write_text(text * (size // len(text)), encoding="utf-8")
+            speeds = []
+            for flags in ([], ["--no-mask"]):
+                walls = []
+                for _ in range(5):
+                    start = time.perf_counter()
+                    with subprocess.Popen([program, "exoscale", "-q", *flags, "--", "cat", str(file)], env=env,
+                                          stdout=subprocess.PIPE) as child:
+                        while os.read(child.stdout.fileno(), MIB):
+                            pass
+                    walls.append(time.perf_counter() - start)
+                speeds.append(file.stat().st_size / MIB / sorted(walls)[len(walls) // 2])
+            print(f"| {name} | {speeds[0]:.0f} | {speeds[1]:.0f} |", flush=True)
+
+
+def counters(server, program):
     """What does not depend on the machine's speed."""
-    size = pathlib.Path(program).stat().st_size
-    print(f"\n### Counted\n\n- binary: {size / (1 << 20):.2f} MiB")
-    if shutil.which("strace"):
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["strace", "-f", "-c", "-o", f"{folder}/count", program, "exoscale"],
-                           env=env, capture_output=True, check=False)
-            total = [line for line in pathlib.Path(f"{folder}/count").read_text().splitlines() if line.endswith("total")]
-        print(f"- system calls: {total[0].split()[-3] if total else '?'}")
-    if shutil.which("valgrind"):
-        with tempfile.TemporaryDirectory() as folder:
-            result = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", program, "exoscale"],
-                                    env=env, capture_output=True, text=True, check=False)
-        found = [line.split()[-1] for line in result.stderr.splitlines() if "Collected" in line]
-        print(f"- instructions: {int(found[0]) / 1e6:.1f} million" if found else "- instructions: ?")
-    proxy = setup.CountingProxy(env["VAULT_ADDR"])
+    env = server.env()
+    print(f"\n### Counted\n\n- binary: {pathlib.Path(program).stat().st_size / MIB:.2f} MiB")
+    with contextlib.ExitStack() as stack:
+        out = f"{stack.enter_context(tempfile.TemporaryDirectory())}/out"
+        if shutil.which("strace"):
+            subprocess.run(["strace", "-f", "-c", "-o", out, program, "exoscale"], env=env, capture_output=True, check=True)
+            total = [line for line in pathlib.Path(out).read_text(encoding="utf-8").splitlines() if line.endswith("total")]
+            print(f"- system calls: {total[0].split()[-3] if total else '?'}")
+        if shutil.which("valgrind"):
+            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", program, "exoscale"]
+            result = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+            found = [line.split()[-1] for line in result.stderr.splitlines() if "Collected" in line]
+            print(f"- instructions: {int(found[0]) / 1e6:.2f} million" if found else "- instructions: ?")
+    proxy = CountingProxy(env["VAULT_ADDR"])
     subprocess.run([program, "exoscale"], env={**env, "VAULT_ADDR": proxy.addr}, capture_output=True, check=True)
-    print(f"- connections: {proxy.connections}, requests: {proxy.requests} (one more is the revocation: KV has no lease)")
+    print(f"- connections: {proxy.connections}, requests: {proxy.requests}")
+    refused = {**env, "VAULT_ADDR": huge_answer(5 * MIB), "VAULT_TOKEN": "t"}
+    del refused["VAULT_ROLE_ID"]
+    print(f"- peak memory: {peak([program, 'exoscale'], env)} MiB; {peak([program, 'exoscale'], refused)} MiB where an answer "
+          "of more than 4 MiB is refused", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=25, help="runs of each way")
     parser.add_argument("--jobs", type=int, default=500, help="jobs at once")
+    parser.add_argument("--mask", type=int, default=256, help="MiB of output through the mask")
     parser.add_argument("--program", default=str(ROOT / "target/release/ci-creds"))
     options = parser.parse_args()
     model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")]
     print(f"{os.cpu_count()} cores, {model[0] if model else 'unknown'}; Linux {os.uname().release}")
-    for tls in (False, True):
-        with setup.Server(tls=tls) as server:
-            env = server.env()
-            program = options.program
-            own = Way("ci-creds", [program, "exoscale"], env)
-            ways = [own, Way("3 × bao, 2 × jq (as published)", ["bash", "-euc", SNIPPET], env),
-                    Way("3 × curl, 3 × jq", ["bash", "-euc", CURL], env)]
-            if tls:
-                system = {**env, "SSL_CERT_FILE": server.system_bundle()}
-                del system["VAULT_CACERT"]
-                compare("Split custody over TLS", ways, options.n)
-                compare("TLS, the system's roots", [Way("VAULT_CACERT", [program, "exoscale"], env),
-                                                    Way("the system's bundle", [program, "exoscale"], system)], options.n * 4)
-                continue
-            compare("Split custody over http", [*ways, Floor(server, env)], options.n)
-            jwt = server.jwt_env()
-            compare("Other runs over http", [
-                Way("ci-creds, ID token", [program, "exoscale"], jwt),
-                Way("ci-creds, two providers", [program, "exoscale", "--and", "scaleway"], jwt),
-                Way("ci-creds --version", [program, "--version"], env),
-            ], options.n * 2)
-            load(server, env, program, options.jobs)
-            counters(program, env)
+    with setup.Server(tls=False) as server:
+        story(server, options.program, options.n)
+        others(server, options.program, options.n * 2)
+        load(server, options.program, options.jobs)
+        mask(server, options.program, options.mask * MIB)
+        counters(server, options.program)
+    with setup.Server(tls=True) as server:
+        story(server, options.program, options.n)
+        roots(server, options.program, options.n * 4)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 ROLE = "gitlab-ci-runner"
@@ -79,9 +78,11 @@ class Server:
 
     def fill(self):
         for mount in ("exoscale", "scaleway"):
-            self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "1"}})
-        self.call("POST", f"exoscale/apikey/{ROLE}", {"api_key": "EXO0123", "api_secret": "x" * 43, "name": "bench"})
-        self.call("POST", f"scaleway/creds/{ROLE}", {"access_key": "SCW0123", "secret_key": "y" * 36})
+            # With leases, like the engines that it stands in for.
+            self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "1", "leased_passthrough": "true"}})
+        lease = {"ttl": "10m"}
+        self.call("POST", f"exoscale/apikey/{ROLE}", {**lease, "api_key": "EXO0123", "api_secret": "x" * 43, "name": "bench"})
+        self.call("POST", f"scaleway/creds/{ROLE}", {**lease, "access_key": "SCW0123", "secret_key": "y" * 36})
         paths = [f"exoscale/apikey/{ROLE}", f"scaleway/creds/{ROLE}"]
         policy = "\n".join(f'path "{path}" {{ capabilities = ["read"] }}' for path in paths)
         self.call("PUT", "sys/policies/acl/key", {"policy": policy})
@@ -129,28 +130,3 @@ class Server:
         env = self.env()
         del env["VAULT_ROLE_ID"], env["VAULT_TOKEN"]
         return {**env, "VAULT_ID_TOKEN": (signed + b"." + part(signature.stdout)).decode()}
-
-
-class CountingProxy:
-    """Passes bytes on, and counts connections and requests."""
-
-    def __init__(self, upstream):
-        self.host, self.port = upstream.removeprefix("http://").split(":")
-        self.connections = self.requests = 0
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.addr = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, args=(listener,), daemon=True).start()
-
-    def serve(self, listener):
-        while True:
-            client, _ = listener.accept()
-            self.connections += 1
-            server = socket.create_connection((self.host, int(self.port)))
-            threading.Thread(target=self.pipe, args=(client, server, True), daemon=True).start()
-            threading.Thread(target=self.pipe, args=(server, client, False), daemon=True).start()
-
-    def pipe(self, source, sink, counted):
-        while data := source.recv(65536):
-            self.requests += counted and data.count(b" HTTP/1.1\r\n")
-            sink.sendall(data)
-        sink.close()

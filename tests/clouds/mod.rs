@@ -3,6 +3,7 @@
 mod aws;
 mod exoscale;
 mod iam;
+mod minted;
 mod read;
 mod scaleway;
 mod together;

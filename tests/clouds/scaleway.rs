@@ -7,15 +7,15 @@ use super::iam::{Fault, Iam, uuid};
 use crate::support::{Cmd, Space, eventually, python, script, secret};
 
 /// A job whose parent key stands in KV version 2, and Scaleway's API.
-struct Mint<'a> {
-    space: &'a Space<'static>,
-    iam: Iam,
-    kv: String,
-    token: String,
+pub(super) struct Mint<'a> {
+    pub space: &'a Space<'static>,
+    pub iam: Iam,
+    pub kv: String,
+    pub token: String,
 }
 
 impl<'a> Mint<'a> {
-    fn new(space: &'a Space<'static>) -> Self {
+    pub fn new(space: &'a Space<'static>) -> Self {
         let (iam, kv) = (Iam::new(), space.kv2("scaleway"));
         let data = json!({"access_key": iam.parent.0, "secret_key": iam.parent.1, "organization_id": uuid(),
             "region": "fr-par"});
@@ -24,7 +24,7 @@ impl<'a> Mint<'a> {
         Self { space, iam, kv, token }
     }
 
-    fn env(&self, cmd: Cmd) -> Cmd {
+    pub fn env(&self, cmd: Cmd) -> Cmd {
         cmd.vault(self.space.server)
             .env("VAULT_TOKEN", &self.token)
             .env("CI_CREDS_SCALEWAY_MOUNT", &self.kv)
@@ -35,11 +35,11 @@ impl<'a> Mint<'a> {
             .env("CI_JOB_ID", "4242")
     }
 
-    fn run(&self, args: &[&str]) -> Cmd {
+    pub fn run(&self, args: &[&str]) -> Cmd {
         self.env(Cmd::new(["scaleway", "dev", "--mint"]).args(args))
     }
 
-    fn log(&self) -> Vec<String> {
+    pub fn log(&self) -> Vec<String> {
         self.iam.state().log.clone()
     }
 }

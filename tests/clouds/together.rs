@@ -24,7 +24,7 @@ fn every_pair_belongs_together() {
         space.write(&format!("{kv}/creds/r{run}"), pair);
     }
     let seen: Mutex<BTreeMap<String, String>> = Mutex::default();
-    let one = |run: usize| {
+    let one = &|run: usize| {
         let cmd = Cmd::new(["exoscale", "ci", "--and", &format!("scaleway=r{run}"), "--format", "json"]);
         let cmd = cmd
             .vault(space.server)
@@ -40,14 +40,9 @@ fn every_pair_belongs_together() {
         let text = |name: &str| exoscale["variables"][name].as_str().unwrap().to_owned();
         seen.lock().unwrap().insert(text("EXOSCALE_API_KEY"), text("EXOSCALE_API_SECRET"));
     };
-    let next = Mutex::new(0..RUNS);
     thread::scope(|scope| {
-        for _ in 0..RUNS.min(50) {
-            scope.spawn(|| {
-                while let Some(run) = { next.lock().unwrap().next() } {
-                    one(run);
-                }
-            });
+        for run in 0..RUNS {
+            scope.spawn(move || one(run));
         }
     });
     // What the server made, as it made it: each name with its own password.
