@@ -1,6 +1,7 @@
 //! The three clouds, and whatever else Vault issues: real engines, real SDKs.
 
 mod aws;
+mod aws_answers;
 mod exoscale;
 mod iam;
 mod minted;

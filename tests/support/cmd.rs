@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use ci_creds::process;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::Server;
@@ -172,7 +173,7 @@ impl Cmd {
     /// Starts it, for tests that send signals.
     #[track_caller]
     pub fn spawn(&self) -> Running {
-        let mut command = Command::new(&self.program);
+        let mut command = with_usual_signals(&self.program);
         command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
         // Its own process group: a hanging run can be ended with all that it started.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -187,6 +188,18 @@ impl Cmd {
         let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
         Running { child, started, stdout, stderr, may_show: self.may_show }
     }
+}
+
+/// A command that hears Ctrl-C and its like, even where these tests run in the background of a script: then they are
+/// ignored, and all that is started inherits that.
+fn with_usual_signals(program: &Path) -> Command {
+    let ignored = [Signal::INT, Signal::QUIT, Signal::HUP].iter().any(|one| process::ignores(one.as_raw()));
+    if !ignored {
+        return Command::new(program);
+    }
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal", "--"]).arg(program);
+    command
 }
 
 /// A started command.

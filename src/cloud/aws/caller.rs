@@ -9,6 +9,17 @@ use super::{BODY, Error, REGION, signed};
 use crate::http::{Call, Client, Settings, Verdict};
 use crate::secret::Secret;
 
+/// The partitions whose regions have another domain, by the beginning of their names (botocore:
+/// `data/partitions.json`).
+const DOMAINS: &[(&str, &str)] = &[
+    ("cn-", "amazonaws.com.cn"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+];
+
 /// AWS's Security Token Service, as far as it says who a key is.
 #[derive(Debug, Clone)]
 pub struct Sts {
@@ -23,11 +34,9 @@ pub struct Sts {
 impl Sts {
     /// The address of a region's STS, or of the global one.
     pub fn address(region: Option<&str>) -> String {
-        match region {
-            None => "https://sts.amazonaws.com/".to_owned(),
-            Some(region) if region.starts_with("cn-") => format!("https://sts.{region}.amazonaws.com.cn/"),
-            Some(region) => format!("https://sts.{region}.amazonaws.com/"),
-        }
+        let Some(region) = region else { return "https://sts.amazonaws.com/".to_owned() };
+        let domain = DOMAINS.iter().find(|(start, _)| region.starts_with(start));
+        format!("https://sts.{region}.{}/", domain.map_or("amazonaws.com", |(_, domain)| domain))
     }
 
     /// Whether `sts:GetCallerIdentity`, signed with this key, is answered. It needs no permission.
