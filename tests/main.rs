@@ -13,6 +13,7 @@ mod life;
 mod logins;
 mod main_job;
 mod network;
+mod readme;
 mod rotate;
 mod sdks;
 mod shells;
