@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// What is shorter is no secret, and would tear holes into plain text. GitLab's own limit.
-const SHORTEST: usize = 8;
+pub(super) const SHORTEST: usize = 8;
 
 /// Every form of `secret` that is long enough.
 pub(super) fn all(secret: &str) -> Vec<Vec<u8>> {

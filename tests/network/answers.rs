@@ -144,7 +144,10 @@ fn a_login_without_a_token_is_no_login() {
 #[test]
 fn namespaces_are_explained() {
     let fake = Fake::new(|seen| match seen.line.contains("sys/health") {
-        true => Reply::Json(200, json!({"version": "1.21.4", "enterprise": false})),
+        true => Reply::Json(
+            200,
+            json!({"initialized": true, "sealed": false, "version": "1.21.4", "enterprise": false}),
+        ),
         false => Reply::Vault,
     });
     let run = one_read(&fake.addr).env("VAULT_NAMESPACE", "team-a").run().expect(0);

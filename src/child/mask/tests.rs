@@ -72,6 +72,20 @@ fn overlaps_are_one_and_neighbours_are_two() {
     assert_eq!(text(&["aaaaaaaa"], &"a".repeat(100_000)), "[MASKED]");
 }
 
+/// More forms than vector instructions can look for at once.
+#[test]
+fn many_secrets_are_found_as_few_are() {
+    let many: Vec<String> = (0..100).map(|number| format!("{number:03}-secret-number")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(matches!(patterns(&many).heads, Heads::Table(_)));
+    let input = format!("{}<{}>{}", "x".repeat(1_000), many.join("|"), "y".repeat(1_000));
+    let expected = format!("{}<{}>{}", "x".repeat(1_000), vec!["[MASKED]"; 100].join("|"), "y".repeat(1_000));
+    for size in [1, 7, 8, 64, 5_000] {
+        let (out, _) = masked(&patterns(&many), input.as_bytes().chunks(size));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
+
 #[test]
 fn a_prompt_comes_at_once_and_only_a_beginning_is_held() {
     let patterns = patterns(&["abcdefgh"]);
