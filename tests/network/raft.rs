@@ -95,7 +95,7 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let expected = outcome.leases.len();
     cluster.settle();
     // A node that lost the lead in the middle of a revocation leaves it to its successor, which tries again later.
-    let until = Instant::now() + Duration::from_secs(90);
+    let until = Instant::now() + Duration::from_secs(60);
     let nobodys = || {
         let known: BTreeSet<String> = engine.leases().into_iter().collect();
         assert!(outcome.leases.is_subset(&known), "every run's lease is alive");
@@ -104,20 +104,23 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     while !nobodys().is_empty() && Instant::now() < until {
         thread::sleep(Duration::from_millis(200));
     }
-    let look =
-        |lease: String| space.write("sys/leases/lookup", json!({"lease_id": lease}))["data"].to_string();
-    let left: Vec<String> = nobodys().into_iter().map(look).collect();
-    assert_eq!(
-        left,
-        [""; 0],
-        "leases that no run was handed; the runs that started once more said:\n{}",
+    // Every token of an attempt that was given up is gone, but for logins whose answer was lost, and with it all that
+    // the server knows to be its own. It may have lost the tie: such a lease ends by itself, and its run said so.
+    let said = |what: &str| outcome.warned.iter().map(|text| text.matches(what).count()).sum::<usize>();
+    let (tokens, lost_logins) = (space.login_tokens().len(), said("may have made a token"));
+    assert!(tokens <= expected + lost_logins, "{tokens} tokens, {expected} runs, {lost_logins} lost logins");
+    let (untied, lost_reads) = (nobodys().len(), said("may have made credentials"));
+    assert!(
+        untied <= lost_reads,
+        "{untied} leases that no run was handed; the runs that started once more said:\n{}",
         outcome.warned.join("\n")
     );
     let warned = outcome.warned.len();
     let orphans = engine.objects().len() - expected;
     assert!(orphans <= warned, "{orphans} keys without a lease, but {warned} warnings");
     say(&format!(
-        "{} runs in {} s, the slowest took {} s; {} started once more, {orphans} keys without a lease",
+        "{} runs in {} s, the slowest took {} s; {} started once more, {orphans} keys without a lease, {untied} leases \
+         that the server lost the tie of",
         expected,
         began.elapsed().as_secs(),
         outcome.slowest.as_secs(),
