@@ -41,8 +41,11 @@ fn registry() -> Registry {
 
 #[test]
 fn the_program_is_downloaded_once_and_checked_each_time() {
-    for (shell, tool) in [("bash", "curl"), ("dash", "wget"), ("busybox", "wget")] {
-        let (Some(shell_path), Some(tool_path)) = (require(shell), require(tool)) else { continue };
+    // With the trace on, as CI_DEBUG_TRACE does it: the run is searched for the job's token.
+    for (shell, tool, program) in
+        [("bash", "curl", "curl"), ("dash", "wget", "wget"), ("busybox", "wget", "busybox")]
+    {
+        let (Some(shell_path), Some(tool_path)) = (require(shell), require(program)) else { continue };
         let (dir, registry, token) = (tempfile::tempdir().unwrap(), registry(), secret());
         let bin = dir.path().join("bin");
         fs::create_dir(&bin).unwrap();
@@ -55,7 +58,7 @@ fn the_program_is_downloaded_once_and_checked_each_time() {
             let args: &[&str] = if shell == "busybox" { &["sh", "-euc"] } else { &["-euc"] };
             Cmd::program(&shell_path)
                 .args(args)
-                .args([format!("{before}\nci-creds later")])
+                .args([format!("set -x\n{before}\nci-creds later")])
                 .job(dir.path())
                 .env("PATH", &bin)
                 .env("CI_API_V4_URL", &registry.url)
