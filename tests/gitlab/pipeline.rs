@@ -57,6 +57,9 @@ impl Project {
         fs::create_dir_all(root.join("templates")).unwrap();
         fs::create_dir_all(&tools).unwrap();
         fs::copy(source("templates/ci-creds.yml"), root.join("templates/ci-creds.yml")).unwrap();
+        // There are no containers here. A job that names an image would think that it is in /builds.
+        let lines = pipeline.lines().filter(|line| !line.trim_start().starts_with("image: "));
+        let pipeline: String = lines.map(|line| format!("{line}\n")).collect();
         fs::write(root.join(".gitlab-ci.yml"), pipeline).unwrap();
         symlink(&*PROGRAM, tools.join("ci-creds")).unwrap();
         // gitlab-ci-local copies the checkout for containers, of which there are none here.
