@@ -1,4 +1,9 @@
 //! A project with a pipeline, and gitlab-ci-local to run its jobs with its shell executor, one after the other.
+//!
+//! It reads pipelines as GitLab does (all four kinds of include, inputs, extends, !reference, rules) and runs
+//! before_script and script in one shell, after_script in another. What it does not do, and other tests do by hand or not
+//! at all: containers, with their services and entrypoints; issue ID tokens; mask or protect variables; run after_script
+//! when a job is cancelled; schedules, resource groups, `retry`, and runners with their `tags`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -29,7 +34,7 @@ pub struct Project {
     dir: tempfile::TempDir,
     program: PathBuf,
     path: String,
-    variables: Vec<(String, String)>,
+    variables: Vec<(String, serde_json::Value)>,
 }
 
 /// One call of a recorder.
@@ -93,9 +98,15 @@ impl Project {
     pub fn set<N: AsRef<str>, V: AsRef<str>>(&mut self, all: impl IntoIterator<Item = (N, V)>) -> &mut Self {
         for (name, value) in all {
             self.variables.retain(|(known, _)| known != name.as_ref());
-            self.variables.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+            self.variables.push((name.as_ref().to_owned(), value.as_ref().into()));
         }
         self
+    }
+
+    /// Sets a variable of the project that has one value for each environment scope.
+    pub fn set_scoped(&mut self, name: &str, values: &serde_json::Value) {
+        let scoped = serde_json::json!({"type": "variable", "values": values});
+        self.variables.push((name.to_owned(), scoped));
     }
 
     /// Runs jobs and searches the whole log for secrets.
@@ -103,8 +114,7 @@ impl Project {
     pub fn run(&self, jobs: &[&str]) -> Run {
         let _ = fs::remove_file(self.dir.path().join("record"));
         let root = self.dir.path().join("project");
-        let lines =
-            self.variables.iter().map(|(name, value)| format!("{name}: {}\n", serde_json::json!(value)));
+        let lines = self.variables.iter().map(|(name, value)| format!("{name}: {value}\n"));
         fs::write(root.join(".gitlab-ci-local-variables.yml"), lines.collect::<String>()).unwrap();
         let run = Cmd::program(&self.program)
             .args(["--force-shell-executor", "--concurrency", "1", "--no-color"])

@@ -111,6 +111,34 @@ fn a_job_is_given_credentials_and_they_are_taken_back_even_under_trace() {
 }
 
 #[test]
+fn an_entrypoint_starts_the_shell_and_the_script_is_its_standard_input() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    // As an image's entrypoint does, with its own ideas, before the docker executor's shell.
+    let entrypoint = dir.path().join("entrypoint");
+    fs::write(&entrypoint, "#!/bin/sh\ncd /\numask 000\nexport EXOSCALE_KEY=of-the-image\nexec \"$@\"\n")
+        .unwrap();
+    fs::set_permissions(&entrypoint, Permissions::from_mode(0o755)).unwrap();
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let [before, after] = scripts(&story.inputs());
+        let job = |text: &str| {
+            let words = if shell == "busybox" { vec!["busybox", "sh", "-e"] } else { vec![shell, "-e"] };
+            let like = script(shell, "");
+            let job = story.job(Cmd::program(&entrypoint).args(words).inherit(&like), &space, dir.path());
+            job.stdin(format!("{text}\n")).run()
+        };
+        let run =
+            job(&format!("{before}\necho \"${{EXOSCALE_KEY-gone}} ${{#EXOSCALE_API_SECRET}}\"")).expect(0);
+        assert_eq!(run.stdout, "gone 24\n", "{shell}: {run}");
+        let state = fs::metadata(dir.path().join("project.tmp/ci-creds.state")).unwrap();
+        assert_eq!(state.mode() & 0o777, 0o600, "{shell}");
+        job(&after).expect(0);
+        eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+    }
+}
+
+#[test]
 fn a_failure_stops_the_job_with_its_code_in_any_shell() {
     let space = Space::new();
     let story = Story::new(&space);

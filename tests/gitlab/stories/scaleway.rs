@@ -45,6 +45,8 @@ fn scaleway_kubernetes() {
     apply(&server, "scaleway-kubernetes/vault.sh", &variables);
     let pod = dir.path().join("token");
     project.set([(ADDR, server.addr.as_str()), ("CI_CREDS_ID_TOKEN_FILE", pod.to_str().unwrap())]);
+    let roles = json!({"dev": "dev", "preprod": "preprod", "prod": "prod"});
+    project.set_scoped("CI_CREDS_SCALEWAY_ROLE", &roles);
     let namespace = |name: &str| {
         let account = json!({"namespace": name, "serviceaccount": {"name": "app-deployer", "uid": "u-1"}});
         let subject = format!("system:serviceaccount:{name}:app-deployer");
@@ -55,7 +57,7 @@ fn scaleway_kubernetes() {
         [("dev", "main", &keys[0]), ("preprod", "preprod", &keys[1]), ("prod", "prod", &keys[2])]
     {
         namespace(environment);
-        project.set([("CI_CREDS_SCALEWAY_ROLE", environment), ("CI_COMMIT_BRANCH", branch)]);
+        project.set([("CI_COMMIT_BRANCH", branch)]);
         passes(&project, &format!("deploy-{environment}"), "scw k8s cluster list");
         let calls = project.calls();
         assert_eq!(calls.len(), 2, "{calls:?}");
