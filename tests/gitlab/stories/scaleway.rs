@@ -1,11 +1,13 @@
 //! Scaleway from runners in Kubernetes: dev, preprod and prod.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{ADDR, apply, empty, is_denied, nothing_is_left, passes};
+use super::{ADDR, apply, empty, is_denied, nothing_is_left, passes, sha256};
 use crate::gitlab::pipeline::Project;
+use crate::support::cmd::PROGRAM;
 use crate::support::stub::{self, Request, Response};
 use crate::support::{jwt, secret};
 
@@ -28,6 +30,19 @@ fn cluster() -> String {
     format!("http://{addr}")
 }
 
+/// A GitLab with ci-creds in the package registry of project 11.
+fn package_registry() -> String {
+    let addr = stub::serve(|request: &Request| {
+        let known =
+            request.target.starts_with("/api/v4/projects/11/packages/generic/ci-creds/0.1.0/ci-creds-linux-");
+        Some(match known {
+            true => Response::new("200 OK", "", &fs::read(&*PROGRAM).unwrap()),
+            false => Response::json("404 Not Found", &json!({"message": "404 Not found"})),
+        })
+    });
+    format!("http://{addr}/api/v4")
+}
+
 #[test]
 fn scaleway_kubernetes() {
     let Some(mut project) = Project::example("scaleway-kubernetes", &["scw", "./deploy"]) else { return };
@@ -44,7 +59,15 @@ fn scaleway_kubernetes() {
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     apply(&server, "scaleway-kubernetes/vault.sh", &variables);
     let pod = dir.path().join("token");
-    project.set([(ADDR, server.addr.as_str()), ("CI_CREDS_ID_TOKEN_FILE", pod.to_str().unwrap())]);
+    // ci-creds comes from the package registry alone.
+    fs::remove_file(project.tools().join("ci-creds")).unwrap();
+    let Some(sum) = sha256(Path::new(&*PROGRAM)) else { return };
+    project.set([
+        (ADDR, server.addr.as_str()),
+        ("CI_CREDS_ID_TOKEN_FILE", pod.to_str().unwrap()),
+        ("CI_API_V4_URL", &package_registry()),
+        ("CI_CREDS_SHA256", &sum),
+    ]);
     let roles = json!({"dev": "dev", "preprod": "preprod", "prod": "prod"});
     project.set_scoped("CI_CREDS_SCALEWAY_ROLE", &roles);
     let namespace = |name: &str| {
