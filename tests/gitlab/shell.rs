@@ -111,6 +111,26 @@ fn a_job_is_given_credentials_and_they_are_taken_back_even_under_trace() {
 }
 
 #[test]
+fn what_a_project_sets_for_other_jobs_does_not_turn_the_template_off() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let [before, after] = scripts(&story.inputs());
+    let job = |text: &str| {
+        let others = [
+            ("CI_CREDS_FORMAT", "json"),
+            ("CI_CREDS_OUTPUT", "creds.json"),
+            ("CI_CREDS_STATE_FILE", "../state"),
+        ];
+        story.job(script("dash", text), &space, dir.path()).envs(others).run()
+    };
+    job(&format!("{before}\ntest -n \"$EXOSCALE_API_SECRET\"")).expect(0);
+    assert_eq!(story.engine.leases().len(), 1);
+    job(&after).expect(0);
+    eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+}
+
+#[test]
 fn an_entrypoint_starts_the_shell_and_the_script_is_its_standard_input() {
     let space = Space::new();
     let story = Story::new(&space);
