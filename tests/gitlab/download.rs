@@ -6,6 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::shell::scripts;
 use crate::support::stub::{self, Request, Response};
 use crate::support::{Cmd, require, secret};
@@ -30,6 +33,12 @@ fn registry() -> Registry {
     let record = Arc::clone(&seen);
     let addr = stub::serve(move |request: &Request| {
         record.lock().unwrap().push(request.clone());
+        if let Some(rest) = request.target.strip_prefix("/stored-elsewhere/") {
+            // As GitLab does with object storage: another host.
+            let port = request.headers["host"].rsplit_once(':').unwrap().1;
+            let headers = format!("Location: http://localhost:{port}/{rest}\r\n");
+            return Some(Response::new("302 Found", &headers, b""));
+        }
         let known = request.target.contains("/1.2.3/ci-creds-linux-");
         Some(match known {
             true => Response::new("200 OK", "", PROGRAM.as_bytes()),
@@ -37,6 +46,13 @@ fn registry() -> Registry {
         })
     });
     Registry { url: format!("http://{addr}"), seen }
+}
+
+/// Whether a request has the job's token, as GitLab takes it: in its own header, or as a password.
+fn has_token(request: &Request, token: &str) -> bool {
+    let password = format!("Basic {}", STANDARD.encode(format!("gitlab-ci-token:{token}")));
+    request.headers.get("job-token").is_some_and(|given| given == token)
+        || request.headers.get("authorization").is_some_and(|given| *given == password)
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn the_program_is_downloaded_once_and_checked_each_time() {
         {
             let seen = registry.seen.lock().unwrap();
             assert_eq!(seen.len(), 1, "{shell}: once");
-            assert_eq!(seen[0].headers.get("job-token"), Some(&token), "{shell}");
+            assert!(has_token(&seen[0], &token), "{shell}: {seen:?}");
         }
         // Somebody changed what lies there: it is fetched again, not run.
         let program = dir.path().join("project.tmp/ci-creds-1.2.3/ci-creds");
@@ -86,12 +102,19 @@ fn the_program_is_downloaded_once_and_checked_each_time() {
         fs::remove_file(&program).unwrap();
         let mirror = inputs(&registry.url.replace("127.0.0.1", "localhost"), &sum(dir.path()));
         job(&mirror).run().expect(0);
-        assert_eq!(registry.seen.lock().unwrap().last().unwrap().headers.get("job-token"), None);
+        assert!(!has_token(registry.seen.lock().unwrap().last().unwrap(), &token), "{shell}");
         fs::remove_file(&program).unwrap();
         for bad in ["0123", ""] {
             let run = job(&inputs(&registry.url, bad)).run().expect(3);
             assert!(run.stderr.contains("not the program with the sha256"), "{shell}: {run}");
             assert!(!run.stderr.contains("ran") && !program.exists(), "{run}");
+        }
+        if tool == "curl" {
+            let stored = good.replace("$CI_API_V4_URL/", "$CI_API_V4_URL/stored-elsewhere/");
+            job(&stored).run().expect(0);
+            let seen = registry.seen.lock().unwrap();
+            let [.., asked, storage] = &seen[..] else { panic!("{seen:?}") };
+            assert!(has_token(asked, &token) && !has_token(storage, &token), "{asked:?} {storage:?}");
         }
         let run = job(&good.replace("1.2.3", "9.9.9")).run().expect(3);
         assert!(run.stderr.contains("error: no ci-creds at "), "{shell}: {run}");
