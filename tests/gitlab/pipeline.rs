@@ -62,10 +62,7 @@ impl Project {
         fs::create_dir_all(root.join("templates")).unwrap();
         fs::create_dir_all(&tools).unwrap();
         fs::copy(source("templates/ci-creds.yml"), root.join("templates/ci-creds.yml")).unwrap();
-        // There are no containers here. A job that names an image would think that it is in /builds.
-        let lines = pipeline.lines().filter(|line| !line.trim_start().starts_with("image: "));
-        let pipeline: String = lines.map(|line| format!("{line}\n")).collect();
-        fs::write(root.join(".gitlab-ci.yml"), pipeline).unwrap();
+        fs::write(root.join(".gitlab-ci.yml"), without_containers(pipeline)).unwrap();
         symlink(&*PROGRAM, tools.join("ci-creds")).unwrap();
         // gitlab-ci-local copies the checkout for containers, of which there are none here.
         fs::write(tools.join("rsync"), "#!/bin/sh\n").unwrap();
@@ -171,6 +168,17 @@ impl Project {
             .current_dir(self.dir.path().join("project"));
         output(command.env_clear().env("PATH", &self.path).env("HOME", self.dir.path()))
     }
+}
+
+/// The same pipeline for a machine without containers: gitlab-ci-local would start the services all the same, and tell a
+/// job that names an image that it is in /builds.
+fn without_containers(pipeline: &str) -> String {
+    let mut in_services = false;
+    let kept = pipeline.lines().filter(|line| {
+        in_services = *line == "  services:" || in_services && line.starts_with("   ");
+        !in_services && !line.trim_start().starts_with("image: ")
+    });
+    kept.map(|line| format!("{line}\n")).collect()
 }
 
 /// A file of this repository.
