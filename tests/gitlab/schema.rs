@@ -81,6 +81,10 @@ fn every_pipeline_is_valid_for_gitlab() {
     }
     let own = fs::read_to_string(source(".gitlab-ci.yml")).unwrap();
     add("own", &own);
+    for script in own.split(".ci/").skip(1).map(|rest| rest.split([' ', ')', '\n', '"', ',']).next().unwrap())
+    {
+        assert!(script.ends_with('.') || source(&format!(".ci/{script}")).exists(), "{script} is there");
+    }
     resolved.push(("own", Project::new(&own, &[])));
     let documented = snippets("README.md");
     assert!(documented.len() >= 6, "README has pipelines");

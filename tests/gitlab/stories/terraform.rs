@@ -1,12 +1,23 @@
 //! Terraform, AWS and a database by ID token.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use serde_json::json;
 
 use super::{ADDR, apply, empty, gitlab_keys, is_denied, nothing_is_left, passes, register_aws};
 use crate::gitlab::pipeline::Project;
 use crate::logins::moto::Moto;
 use crate::support::plugins::aws_plugins;
-use crate::support::{Postgres, jwt, secret};
+use crate::support::{Postgres, jwt, openbao, secret};
+
+/// What `terraform plan` does with its token, by the Vault provider: a child token, and with that the AWS credentials.
+const PLAN: &str = r#"
+[ "$1" = plan ] || exit 0
+VAULT_TOKEN=$(vault token create -ttl=20m -field=token) || exit 1
+export VAULT_TOKEN
+exec vault read -field=arn web-aws/sts/web-pipeline
+"#;
 
 const ENGINES: &[&str] = &["web-aws/sts", "web-db/creds"];
 
@@ -34,6 +45,9 @@ fn aws_jwt_terraform() {
     apply(&server, "aws-jwt-terraform/engine.sh", &engines);
     apply(&server, "aws-jwt-terraform/vault.sh", &[("GITLAB_URL", &issuer)]);
     project.set([(ADDR, server.addr.clone()), ("VAULT_ID_TOKEN", jwt::mint(json!({"iss": issuer})))]);
+    symlink(openbao::binary(), project.tools().join("vault")).unwrap();
+    let terraform = project.tools().join("terraform");
+    fs::write(&terraform, fs::read_to_string(&terraform).unwrap() + PLAN).unwrap();
     for (job, program, given, not) in [
         ("plan", "terraform plan", &["VAULT_TOKEN"][..], &["AWS_SECRET_ACCESS_KEY"][..]),
         (
