@@ -164,7 +164,9 @@ fn rotate_on_and_on(server: &Server, chain: usize) -> Vec<End> {
             if std::mem::take(&mut injector.lock().unwrap().stop) {
                 running.signal(Signal::TERM);
             }
-            thread::sleep(std::time::Duration::from_millis(5));
+            // Not only in the end: a job may start at any moment.
+            assert!(story.issues(&story.gitlab.value()), "the variable's token works during {plan:?}");
+            thread::sleep(std::time::Duration::from_millis(30));
         }
         let run = running.wait();
         let suffered = std::mem::take(&mut *injector.lock().unwrap()).suffered;
