@@ -2,6 +2,8 @@
 //! server.
 
 mod download;
+mod jobs;
+mod own;
 mod pipeline;
 mod schema;
 mod shell;

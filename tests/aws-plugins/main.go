@@ -1,5 +1,5 @@
-// The AWS plugins of Vault 1.14, the last release under the MPL, as external plugins for the tests' OpenBao.
-// One program serves them all: the name it is called by says which.
+// The AWS plugins of Vault 1.14, the last release under the MPL, as external plugins for the tests' OpenBao, and a
+// stand-in for Exoscale's. One program serves them all: the name it is called by says which.
 package main
 
 import (
@@ -18,6 +18,8 @@ import (
 var plugins = map[string]logical.Factory{
 	"aws-auth":   awsauth.Factory,
 	"aws-engine": awsengine.Factory,
+	// Exoscale's own name, by which its users register it.
+	"vault-plugin-secrets-exoscale": exoscale,
 }
 
 // A server that is killed can't stop its plugins.

@@ -1,19 +1,20 @@
-//! GitLab's published schema for pipelines, and shellcheck for the shell in the template.
+//! GitLab's published schema for pipelines, and shellcheck for all the shell around them. Each of the two programs starts
+//! once for all files, and gitlab-ci-local once for all combinations of inputs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::pipeline::{Project, source};
 use super::tools::{check_jsonschema, output};
 use crate::support::require;
 
-/// Pipelines that use the template with the documented combinations of inputs.
+/// The documented combinations of inputs; each becomes a pipeline, and all of them one, with job names of their own.
 const COMBINATIONS: &[&str] = &[
     "{provider: exoscale}",
     "{provider: exoscale, role: ci, vault-addr: 'https://vault.example.com', namespace: team, auth-role: ci}",
     "{provider: aws, role: deploy, auth-method: aws, auth-role: runner, revoke: false}",
-    "{provider: scaleway, auth-method: kubernetes, auth-path: k8s, job-name: .scaleway}",
+    "{provider: scaleway, auth-method: kubernetes, auth-path: k8s}",
     "{provider: login, audience: 'https://vault.example.com', auth-method: cert}",
     "{provider: none, install: 'https://mirror.example.com/ci-creds', version: 1.2.3, sha256: 'aa bb'}",
     "{provider: login, auth-method: token, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', version: 1.2.3, sha256: aa}",
@@ -22,86 +23,118 @@ const COMBINATIONS: &[&str] = &[
 
 const EXAMPLES: &[&str] = &["exoscale-approle", "aws-jwt-terraform", "aws-runner-iam", "scaleway-kubernetes"];
 
-fn pipeline(inputs: &str) -> String {
-    let job = if inputs.contains(".scaleway") { ".scaleway" } else { ".ci-creds" };
-    format!(
-        "include:\n  - local: templates/ci-creds.yml\n    inputs: {inputs}\n\
-         jwt:\n  extends: {job}\n  script: [echo hi]\n\
-         approle:\n  extends: {job}-approle\n  script: [echo hi]\n\
-         own:\n  extends: {job}\n  before_script: [!reference [{job}, before_script], echo mine]\n  \
-         script: [echo hi]\n  after_script: [echo mine, !reference [{job}, after_script]]\n"
-    )
+/// A pipeline that has the template once for each of these inputs, and jobs that extend it in each documented way.
+fn pipeline(all: &[&str]) -> String {
+    let (mut include, mut jobs) = ("include:\n".to_owned(), String::new());
+    for (number, inputs) in all.iter().enumerate() {
+        let job = format!(".job-{number}");
+        let inputs = format!("{}, job-name: {job}}}", inputs.trim_end_matches('}'));
+        include += &format!("  - local: templates/ci-creds.yml\n    inputs: {inputs}\n");
+        jobs += &format!(
+            "jwt-{number}:\n  extends: {job}\n  script: [echo hi]\n\
+             approle-{number}:\n  extends: {job}-approle\n  script: [echo hi]\n\
+             own-{number}:\n  extends: {job}\n  before_script: [!reference [{job}, before_script], echo mine]\n  \
+             script: [echo hi]\n  after_script: [echo mine, !reference [{job}, after_script]]\n"
+        );
+    }
+    include + &jobs
 }
 
-/// What gitlab-ci-local prints beside the pipeline goes to stderr; the first line may still be a mark.
-fn check(checker: &Path, file: &Path) {
+/// Every file must fit GitLab's schema.
+#[track_caller]
+fn check(checker: &Path, files: &[PathBuf]) {
     let args =
         ["-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"];
-    output(Command::new(checker).args(args).arg(file));
+    output(Command::new(checker).args(args).args(files));
+}
+
+/// The pieces of a Markdown file in YAML.
+fn snippets(markdown: &str) -> Vec<String> {
+    let text = fs::read_to_string(source(markdown)).unwrap();
+    let fences = text.split("```yaml\n").skip(1);
+    fences.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
 }
 
 #[test]
-#[cfg_attr(
-    not(feature = "soak"),
-    ignore = "gitlab-ci-local starts once for each combination: --features soak"
-)]
-fn the_template_is_valid_with_each_combination_of_inputs() {
+fn every_pipeline_is_valid_for_gitlab() {
     let Some(checker) = check_jsonschema() else { return };
     let dir = tempfile::tempdir().unwrap();
-    for inputs in COMBINATIONS {
-        let text = pipeline(inputs);
-        let file = dir.path().join("pipeline.yml");
-        fs::write(&file, &text).unwrap();
-        check(&checker, &file);
-        let Some(project) = Project::new(&text, &[]) else { return };
-        let resolved = project.preview();
-        assert!(!resolved.contains("$[["), "{resolved}");
-        fs::write(&file, &resolved).unwrap();
-        check(&checker, &file);
-    }
-}
-
-#[test]
-fn the_template_has_its_header_and_its_jobs() {
-    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
-    let (header, jobs) = text.split_once("\n---\n").unwrap();
-    let Some(checker) = check_jsonschema() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    for (name, part) in [("header.yml", header), ("jobs.yml", jobs)] {
-        let file = dir.path().join(name);
-        fs::write(&file, part).unwrap();
-        check(&checker, &file);
-    }
+    let (mut files, mut resolved) = (Vec::new(), Vec::new());
+    let mut add = |name: &str, text: &str| {
+        let file = dir.path().join(format!("{name}.yml"));
+        fs::write(&file, text).unwrap();
+        files.push(file);
+    };
+    let template = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let (header, jobs) = template.split_once("\n---\n").unwrap();
+    add("header", header);
+    add("jobs", jobs);
     for used in jobs.split("$[[ inputs.").skip(1).map(|rest| rest.split(' ').next().unwrap()) {
         assert!(header.contains(&format!("    {used}:\n      description: ")), "{used} is an input");
     }
+    let all = pipeline(COMBINATIONS);
+    add("combinations", &all);
+    resolved.push(("combinations", Project::new(&all, &[])));
+    for name in EXAMPLES {
+        add(name, &fs::read_to_string(source(&format!("examples/{name}/.gitlab-ci.yml"))).unwrap());
+        resolved.push((name, Project::example(name, &[])));
+    }
+    let own = fs::read_to_string(source(".gitlab-ci.yml")).unwrap();
+    add("own", &own);
+    for script in own.split(".ci/").skip(1).map(|rest| rest.split([' ', ')', '\n', '"', ',']).next().unwrap())
+    {
+        assert!(script.ends_with('.') || source(&format!(".ci/{script}")).exists(), "{script} is there");
+    }
+    resolved.push(("own", Project::new(&own, &[])));
+    let documented = snippets("README.md");
+    assert!(documented.len() >= 6, "README has pipelines");
+    for (number, text) in documented.iter().enumerate() {
+        add(&format!("README-{number}"), text);
+    }
+    for (name, project) in resolved {
+        // As GitLab sees it, with the includes and references filled in.
+        let Some(project) = project else { continue };
+        let text = project.preview();
+        assert!(!text.contains("$[[") && !text.contains("!reference"), "{text}");
+        add(&format!("{name}-resolved"), &text);
+    }
+    check(&checker, &files);
 }
 
 #[test]
-fn the_examples_are_valid() {
+fn the_check_of_the_schema_does_check() {
     let Some(checker) = check_jsonschema() else { return };
-    for name in EXAMPLES {
-        check(&checker, &source(&format!("examples/{name}/.gitlab-ci.yml")));
-        if let Some(project) = Project::example(name, &[]) {
-            let resolved = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
-            fs::write(resolved.path(), project.preview()).unwrap();
-            check(&checker, resolved.path());
-        }
-    }
+    let file = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
+    fs::write(
+        file.path(),
+        "deploy:\n  script: [echo hi]\n  id_tokens: {VAULT_ID_TOKEN: {audience: nobody}}\n",
+    )
+    .unwrap();
+    let args = ["-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci"];
+    let output = Command::new(checker).args(args).arg(file.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn shellcheck_has_nothing_to_say() {
     let Some(shellcheck) = require("shellcheck") else { return };
-    for inputs in COMBINATIONS {
-        for text in super::shell::scripts(inputs) {
-            let file = tempfile::NamedTempFile::with_suffix(".sh").unwrap();
-            fs::write(file.path(), format!("#!/bin/sh\nset -eu\n{text}")).unwrap();
-            output(Command::new(&shellcheck).args(["--severity=style"]).arg(file.path()));
+    let dir = tempfile::tempdir().unwrap();
+    let scripts = fs::read_dir(source(".ci")).unwrap().map(|entry| entry.unwrap().path());
+    let is_shell = |path: &PathBuf| {
+        fs::read_to_string(path)
+            .is_ok_and(|text| text.lines().next().is_some_and(|line| line.ends_with("sh")))
+    };
+    let mut files: Vec<_> = scripts.filter(is_shell).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for name in EXAMPLES {
+        files.extend(["vault.sh", "engine.sh"].map(|script| source(&format!("examples/{name}/{script}"))));
+    }
+    for (number, inputs) in COMBINATIONS.iter().enumerate() {
+        for (part, text) in super::shell::scripts(inputs).iter().enumerate() {
+            let file = dir.path().join(format!("{number}-{part}.sh"));
+            fs::write(&file, format!("#!/bin/sh\nset -eu\n{text}")).unwrap();
+            files.push(file);
         }
     }
-    for name in EXAMPLES {
-        let scripts = ["vault.sh", "engine.sh"].map(|script| source(&format!("examples/{name}/{script}")));
-        output(Command::new(&shellcheck).args(scripts));
-    }
+    output(Command::new(&shellcheck).args(["--severity=style"]).args(files));
 }

@@ -1,13 +1,20 @@
 //! The template's shell as GitLab Runner puts it together: before_script and script in one shell, after_script in
 //! another, and a trace when CI_DEBUG_TRACE is on.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::pipeline::source;
+use super::tools::output;
+use crate::support::cmd::PROGRAM;
 use crate::support::space::AppRole;
-use crate::support::{Cmd, Engine, Space, canary, eventually, require, script};
+use crate::support::stub::{self, Request, Response};
+use crate::support::{Cmd, Engine, Space, canary, eventually, require, say, script};
 
 /// The shells of GitLab Runner's images.
 const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
@@ -104,6 +111,54 @@ fn a_job_is_given_credentials_and_they_are_taken_back_even_under_trace() {
 }
 
 #[test]
+fn what_a_project_sets_for_other_jobs_does_not_turn_the_template_off() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let [before, after] = scripts(&story.inputs());
+    let job = |text: &str| {
+        let others = [
+            ("CI_CREDS_FORMAT", "json"),
+            ("CI_CREDS_OUTPUT", "creds.json"),
+            ("CI_CREDS_STATE_FILE", "../state"),
+        ];
+        story.job(script("dash", text), &space, dir.path()).envs(others).run()
+    };
+    job(&format!("{before}\ntest -n \"$EXOSCALE_API_SECRET\"")).expect(0);
+    assert_eq!(story.engine.leases().len(), 1);
+    job(&after).expect(0);
+    eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+}
+
+#[test]
+fn an_entrypoint_starts_the_shell_and_the_script_is_its_standard_input() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    // As an image's entrypoint does, with its own ideas, before the docker executor's shell.
+    let entrypoint = dir.path().join("entrypoint");
+    fs::write(&entrypoint, "#!/bin/sh\ncd /\numask 000\nexport EXOSCALE_KEY=of-the-image\nexec \"$@\"\n")
+        .unwrap();
+    fs::set_permissions(&entrypoint, Permissions::from_mode(0o755)).unwrap();
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let [before, after] = scripts(&story.inputs());
+        let job = |text: &str| {
+            let words = if shell == "busybox" { vec!["busybox", "sh", "-e"] } else { vec![shell, "-e"] };
+            let like = script(shell, "");
+            let job = story.job(Cmd::program(&entrypoint).args(words).inherit(&like), &space, dir.path());
+            job.stdin(format!("{text}\n")).run()
+        };
+        let run =
+            job(&format!("{before}\necho \"${{EXOSCALE_KEY-gone}} ${{#EXOSCALE_API_SECRET}}\"")).expect(0);
+        assert_eq!(run.stdout, "gone 24\n", "{shell}: {run}");
+        let state = fs::metadata(dir.path().join("project.tmp/ci-creds.state")).unwrap();
+        assert_eq!(state.mode() & 0o777, 0o600, "{shell}");
+        job(&after).expect(0);
+        eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+    }
+}
+
+#[test]
 fn a_failure_stops_the_job_with_its_code_in_any_shell() {
     let space = Space::new();
     let story = Story::new(&space);
@@ -136,4 +191,74 @@ fn several_providers_share_a_state_file_and_revoke_can_be_turned_off() {
     story.job(script("bash", &before), &space, dir.path()).run().expect(0);
     story.job(script("bash", &after), &space, dir.path()).run().expect(0);
     assert_eq!(story.engine.leases().len(), 1);
+}
+
+#[test]
+fn what_a_cancelled_job_was_given_is_taken_back() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let nothing_is_left = || {
+        eventually("nothing is left", || {
+            let engine = &story.engine;
+            engine.leases().is_empty() && engine.objects().is_empty() && space.login_tokens().is_empty()
+        });
+    };
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, after] = scripts(&story.inputs());
+        let job = |text: &str| story.job(script(shell, text), &space, dir.path());
+        // GitLab Runner sends SIGTERM to all processes of the job, and then runs after_script.
+        let running = job(&format!("{before}\necho it works >&2; sleep 60")).spawn();
+        running.wait_for_stderr("it works");
+        assert_eq!(story.engine.leases().len(), 1, "{shell}");
+        running.signal_group(Signal::TERM);
+        running.wait().expect(143);
+        job(&after).run().expect(0);
+        nothing_is_left();
+        // While the engine is at work.
+        story.engine.answer_after(Duration::from_secs(1));
+        let seen = story.engine.upstream_requests();
+        let running = job(&format!("{before}\necho it works >&2; sleep 60")).spawn();
+        eventually("the engine is at work", || story.engine.upstream_requests() > seen);
+        running.signal_group(Signal::TERM);
+        let run = running.wait();
+        assert!(run.code == 143 && !run.stderr.contains("it works"), "{shell}: {run}");
+        story.engine.answer_after(Duration::ZERO);
+        job(&after).run().expect(0);
+        nothing_is_left();
+    }
+}
+
+#[test]
+fn an_image_that_is_not_roots_downloads_ci_creds_and_uses_it() {
+    let Some(setpriv) = require("setpriv") else { return };
+    if !rustix::process::geteuid().is_root() {
+        say("SKIPPED: only root can become somebody else");
+        return;
+    }
+    let space = Space::new();
+    let story = Story::new(&space);
+    let program = fs::read(&*PROGRAM).unwrap();
+    let addr = stub::serve(move |_: &Request| Some(Response::new("200 OK", "", &program)));
+    let sum = output(Command::new("sha256sum").arg(&*PROGRAM));
+    let more = format!("{{install: 'http://{addr}', version: 1.2.3, sha256: '{}', ", &sum[..64]);
+    let [before, after] = scripts(&story.inputs().replace('{', &more));
+    // As the docker executor leaves it: made by root, writable by all.
+    let dir = tempfile::tempdir().unwrap();
+    let tmp = dir.path().join("project.tmp");
+    fs::create_dir(&tmp).unwrap();
+    for (path, mode) in [(dir.path(), 0o755), (&*tmp, 0o777)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let job = |text: &str| {
+        let job = story.job(script("dash", text), &space, dir.path()).env("PATH", "/usr/bin:/bin");
+        job.wrapped(&setpriv, ["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).run()
+    };
+    let run = job(&format!("{before}\ntest -n \"$EXOSCALE_API_SECRET\"; id -u")).expect(0);
+    assert_eq!(run.stdout, "65534\n", "{run}");
+    let state = fs::metadata(tmp.join("ci-creds.state")).unwrap();
+    assert_eq!((state.uid(), state.mode() & 0o777), (65534, 0o600));
+    assert_eq!(story.engine.leases().len(), 1);
+    job(&after).expect(0);
+    eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
 }

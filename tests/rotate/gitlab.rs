@@ -144,8 +144,7 @@ fn act(variables: &mut [(String, Value)], request: &Request, token: &str) -> Res
         for (name, value) in change.as_object().unwrap() {
             changed[name] = value.clone();
         }
-        let value = changed["value"].as_str().unwrap_or_default();
-        if changed["masked"] == json!(true) && (value.len() < 8 || value.contains(char::is_whitespace)) {
+        if changed["masked"] == json!(true) && !maskable(&changed) {
             return said("400 Bad Request", json!({"value": ["is invalid"]}));
         }
         **variable = changed;
@@ -155,4 +154,14 @@ fn act(variables: &mut [(String, Value)], request: &Request, token: &str) -> Res
         shown["value"] = Value::Null;
     }
     Response::json("200 OK", &shown)
+}
+
+/// What GitLab masks (`app/models/concerns/ci/maskable.rb`): where `$` is expanded, only some characters.
+fn maskable(variable: &Value) -> bool {
+    let value = variable["value"].as_str().unwrap_or_default();
+    let fits = |letter: char| match variable["raw"] == json!(true) {
+        true => !letter.is_whitespace(),
+        false => letter.is_ascii_alphanumeric() || "_+=/@:.~-".contains(letter),
+    };
+    value.len() >= 8 && value.chars().all(fits)
 }

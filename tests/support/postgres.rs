@@ -74,6 +74,11 @@ impl Postgres {
         self.query(user, password, "SELECT 1").is_some_and(|answer| answer == ["1"])
     }
 
+    /// Runs a statement as the administrator.
+    pub fn run(&self, statement: &str) {
+        self.query("postgres", &self.password, statement).expect("the administrator may do everything");
+    }
+
     /// The users that the engine made, as they are now.
     pub fn users(&self) -> Vec<String> {
         let query = format!("SELECT rolname FROM pg_roles WHERE rolname LIKE '{CANARY}%'");
