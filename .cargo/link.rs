@@ -1,6 +1,8 @@
 //! How the shipped program is linked. It aborts on a panic and never unwinds, so the tables for unwinding, a tenth
 //! of it, are left out: rustc has no switch for that, because the tables come from the standard library too.
 
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "this is how Cargo is talked to")]
+
 use std::env;
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What people read, on stderr: the summary, warnings, and with -v what is done. A value of type `Secret` has no
+//! What people read, on stderr: what is said, warnings, and with -v what is done. A value of type `Secret` has no
 //! way here.
 
 use std::fmt;
@@ -8,10 +8,6 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
-
-use crate::credentials::Credentials;
-use crate::duration::show;
-use crate::job::Job;
 
 /// Starts the log: warnings always, the summary unless `quiet`, more with -v and -vv.
 pub fn start(verbose: usize, quiet: bool) {
@@ -31,41 +27,6 @@ pub fn start(verbose: usize, quiet: bool) {
 /// Writes one message. A closed stderr is nobody's fault, and no reason to fail.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// One line per provider.
-pub fn summary(all: &[Credentials], job: &Job) {
-    for one in all {
-        tracing::info!("{}{}", line(one), rest(one, job));
-    }
-}
-
-/// What it is, and its end.
-pub fn line(one: &Credentials) -> String {
-    let mut line = one.provider.clone();
-    if one.provider == "read" {
-        line = format!("{line} {}", one.path);
-    }
-    if let Some(label) = &one.label {
-        let label: String = label.chars().filter(|char| !char.is_control()).take(120).collect();
-        line = format!("{line} {label}");
-    }
-    if let Some(role) = &one.role {
-        line = format!("{line} (role {role})");
-    }
-    if let Some(detour) = &one.detour {
-        line = format!("{line}, {detour}");
-    }
-    match one.life {
-        Some(life) => format!("{line}, valid {}, until {}", show(life.ttl), life.until),
-        None => format!("{line}, without an end that is known"),
-    }
-}
-
-/// How much longer the job may run.
-fn rest(one: &Credentials, job: &Job) -> String {
-    let rest = one.life.and_then(|life| job.time_after(life.until));
-    rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default()
 }
 
 struct Stderr;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cloud::scaleway::Place;
+use crate::duration::show;
+use crate::job::Job;
 use crate::secret::Secret;
 
 /// One variable that the job gets.
@@ -108,4 +110,37 @@ pub struct InFile {
     pub content: Secret,
     /// The file, from the moment at which its name is chosen.
     pub path: std::path::PathBuf,
+}
+
+impl Credentials {
+    /// What it is, and its end, in a line for people.
+    pub fn line(&self) -> String {
+        let mut line = self.provider.clone();
+        if self.provider == "read" {
+            line = format!("{line} {}", self.path);
+        }
+        if let Some(label) = &self.label {
+            let label: String = label.chars().filter(|char| !char.is_control()).take(120).collect();
+            line = format!("{line} {label}");
+        }
+        if let Some(role) = &self.role {
+            line = format!("{line} (role {role})");
+        }
+        if let Some(detour) = &self.detour {
+            line = format!("{line}, {detour}");
+        }
+        match self.life {
+            Some(life) => format!("{line}, valid {}, until {}", show(life.ttl), life.until),
+            None => format!("{line}, without an end that is known"),
+        }
+    }
+}
+
+/// Tells one line for each, and how much longer the job may run.
+pub fn summary(all: &[Credentials], job: &Job) {
+    for one in all {
+        let rest = one.life.and_then(|life| job.time_after(life.until));
+        let rest = rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default();
+        tracing::info!("{}{rest}", one.line());
+    }
 }

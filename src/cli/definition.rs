@@ -1,12 +1,10 @@
 //! The command line as clap has it: for parsing, --help, completions and the man page. Provider commands are made from
 //! the providers' tables, options from the rows in [`options`].
 
-use std::ffi::OsString;
+use clap::{Arg, Command};
 
-use clap::{Arg, ArgAction, Command};
-
-use super::doctor;
-use super::options::{self, Group, Opt, Takes, Variables};
+use super::arguments::{arg, groups, with_and};
+use super::{doctor, options};
 use crate::provider::PROVIDERS;
 
 /// The whole command line, for parsing, help and completions.
@@ -111,63 +109,4 @@ fn rotate_options(mut command: Command) -> Command {
     }
     let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
     command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
-}
-
-fn with_and(command: Command) -> Command {
-    let command = command.arg(
-        Arg::new("COMMAND")
-            .last(true)
-            .num_args(1..)
-            .value_parser(clap::value_parser!(OsString))
-            .help("Run this with the credentials, and take them back when it has ended"),
-    );
-    command.arg(and())
-}
-
-pub(super) fn and() -> Arg {
-    Arg::new("and")
-        .long("and")
-        .value_name("PROVIDER[=ROLE]")
-        .action(ArgAction::Append)
-        .help("Another provider, or `login`, with the same login; all or nothing")
-}
-
-pub(super) fn groups(
-    mut command: Command,
-    provider: Option<&str>,
-    special: &[&Group],
-    common: &[&Group],
-) -> Command {
-    for group in special.iter().chain(common) {
-        command = command.next_help_heading(group.heading);
-        for option in group.options {
-            command = command.arg(arg(option, provider));
-        }
-    }
-    command
-}
-
-pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
-    let variables: Vec<String> = option
-        .variables(provider)
-        .into_iter()
-        .filter(|name| !matches!(option.variables, Variables::Vault(_)) || name.starts_with("VAULT_"))
-        .collect();
-    let help = match variables.is_empty() {
-        true => option.help.to_owned(),
-        false => format!("{} [env: {}]", option.help, variables.join(", ")),
-    };
-    let arg = Arg::new(option.name).long(option.name).help(help);
-    let arg = match option.short {
-        Some(letter) => arg.short(letter),
-        None => arg,
-    };
-    match option.takes {
-        Takes::Value(name) => arg.value_name(name),
-        Takes::Values(name) => arg.value_name(name).action(ArgAction::Append),
-        Takes::Switch => {
-            arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
-        }
-        Takes::Count => arg.action(ArgAction::Count),
-    }
 }

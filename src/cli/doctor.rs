@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Ask, Doctor, Subject};
-use super::{definition, options};
+use super::{arguments, options};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
 pub(super) fn options(command: Command) -> Command {
@@ -35,14 +35,14 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = command.arg(definition::and());
+    let command = command.arg(arguments::and());
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
     let mut command =
-        definition::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);
+        arguments::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);
     command = command.next_help_heading(options::OUTPUT.heading);
     for option in &output {
-        command = command.arg(definition::arg(option, None));
+        command = command.arg(arguments::arg(option, None));
     }
     command
 }

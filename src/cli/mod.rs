@@ -11,6 +11,7 @@ use crate::provider::Provider;
 pub use definition::command;
 use options::Takes;
 
+mod arguments;
 mod definition;
 mod doctor;
 pub mod options;

@@ -2,8 +2,7 @@
 //! once. Whatever fails on the way, what was issued until then is taken back.
 
 use crate::config::{Config, HandOver};
-use crate::console;
-use crate::credentials::{Credentials, Variable};
+use crate::credentials::{self, Credentials, Variable};
 use crate::emit::{masking, private, sink};
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -52,7 +51,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
             return Err(error);
         }
     }
-    console::summary(&session.credentials, &config.job);
+    credentials::summary(&session.credentials, &config.job);
     if keeps_files {
         tracing::warn!(
             "nobody removes the file again: add --state-file auto and `ci-creds revoke`, or use `-- COMMAND`"

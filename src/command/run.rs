@@ -10,8 +10,7 @@ use crate::child::mask::Patterns;
 use crate::child::refresh::Endpoint;
 use crate::child::{self, Child, Mask, Signals};
 use crate::config::{Command, Config};
-use crate::console;
-use crate::credentials::Credentials;
+use crate::credentials::{self, Credentials};
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::Error;
@@ -90,7 +89,7 @@ impl Run<'_> {
         }
         let environment = child::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
         let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over]);
-        console::summary(&self.session.credentials, &self.config.job);
+        credentials::summary(&self.session.credentials, &self.config.job);
         let mut keeper = Keeper::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;

@@ -60,7 +60,7 @@ impl<'a> Source<'a> {
             still_good => match self.issue(&mut state).await {
                 Ok(fresh) => {
                     seen(&fresh);
-                    tracing::info!("fresh {}", crate::console::line(&fresh));
+                    tracing::info!("fresh {}", fresh.line());
                     state.current = fresh.clone();
                     Ok(fresh)
                 }
