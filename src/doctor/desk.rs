@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use super::report::Report;
 use super::{Status, Step, approle, findings, network, signature, table};
 use crate::claims::Claims;
-use crate::claims::demands::{self, Extent, Role};
+use crate::claims::change::change;
+use crate::claims::demands::{self, Extent};
+use crate::claims::role::Role;
 use crate::cli::Doctor;
 use crate::config::Desk;
 use crate::error::{Code, Error};
@@ -152,7 +154,7 @@ async fn compare(
     }
     let rows = demands::evaluate(role, &claims, extent, vault::now());
     report.claims = table::rows(&rows);
-    let change = demands::change(role, &claims, &rows);
+    let change = change(role, &claims, &rows);
     Ok(report.add(table::remedy(table::step(&rows), &change, mount, name))?)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Step;
-use crate::claims::demands::Role;
+use crate::claims::role::Role;
 
 /// Claims that tie a role to somebody's projects.
 const OWNERS: &[&str] =

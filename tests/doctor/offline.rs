@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use ci_creds::claims::Claims;
-use ci_creds::claims::demands::{self, Extent, Role, Row, Verdict};
+use ci_creds::claims::change::change;
+use ci_creds::claims::demands::{self, Extent, Row, Verdict};
+use ci_creds::claims::role::Role;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
@@ -233,7 +235,7 @@ fn opens(space: &Space<'_>, path: &str, role: &Role, claims: &Claims, rows: &[Ro
     {
         return;
     }
-    let change = demands::change(role, claims, rows);
+    let change = change(role, claims, rows);
     let written = space.server.api("POST", path, Value::Object(change.role.clone()));
     assert!(written.status < 300, "{} {:?}\n{told}", written.body, change.role);
     let (mount, name) = path.rsplit_once("/role/").unwrap();
