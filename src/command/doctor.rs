@@ -19,9 +19,13 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }
-        Subject::Run(ask) => {
-            let verb = ask.clone().map_or(Verb::Login, Verb::Provider);
-            let what = ask.as_ref().map_or("login", |ask| ask.provider.name);
+        Subject::Run(verb) => {
+            let verb = (**verb).clone();
+            let what = match &verb {
+                Verb::Provider(ask) => ask.provider.name.to_owned(),
+                Verb::Read { path, .. } => format!("read {path}"),
+                _ => "login".to_owned(),
+            };
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
             let parsed = Parsed { verb, and, command: Vec::new(), flags };

@@ -2,7 +2,7 @@
 //! taken back at its end.
 
 use super::report::Report;
-use super::{Status, Step, access, engine, network, run_login};
+use super::{Status, Step, access, engine, network, policy, run_login};
 use crate::auth::{Gathered, Login};
 use crate::config::{Config, Setting};
 use crate::credentials::{Credentials, Life};
@@ -78,7 +78,7 @@ async fn inside(
             return rest(report, "token");
         }
     };
-    for step in run_login::id_token(&config.login, &gathered, &config.server).await {
+    for step in run_login::id_token(&config.login, &gathered, &config.server, vault.ahead()).await {
         report.add(step)?;
     }
     if report.failed() {
@@ -91,20 +91,19 @@ async fn inside(
     if report.failed() {
         return rest(report, "policy");
     }
-    for step in access::policy(vault, &token, config).await {
+    let policies = policy::look(vault, &token, config).await;
+    let refused = policy::stops(&policies);
+    for step in policies {
         report.add(step)?;
     }
     for request in &config.requests {
-        if report.failed() {
-            break;
-        }
-        for step in engine::look(vault, &token, request).await {
+        for step in engine::look(vault, &token, request, refused).await {
             report.add(step)?;
         }
     }
     report.add(access::lifetime(&token, config))?;
     report.add(access::output(config))?;
-    if issue {
+    if issue && !report.failed() {
         for request in &config.requests {
             report.add(issued(vault, &mut token, request, ledger).await)?;
         }
@@ -166,7 +165,7 @@ async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -
     }
     let life = short(token.life)?;
     Some(format!(
-        "the token ends after {} and takes the key with it: raise token_ttl and token_max_ttl of the login's role to {}",
+        "the token ends after {0} and takes the key with it: set token_ttl={1} token_max_ttl={1} on the login's role",
         show(life.ttl),
         show(lease.ttl)
     ))

@@ -188,7 +188,7 @@ fn the_real_method_accepts_it() {
     error: Vault refused the AWS IAM login at auth/nowhere, role runner
       caused by: permission denied
       the AWS credentials came from AWS_ACCESS_KEY_ID
-    hint: is the AWS IAM method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: is the AWS IAM method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount, VAULT_NAMESPACE another namespace; else the address of this runner may not be among those that the role allows
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
