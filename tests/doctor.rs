@@ -5,4 +5,5 @@ mod desk;
 mod faults;
 mod job;
 mod offline;
+mod remedy;
 mod world;
