@@ -4,6 +4,9 @@
 mod desk;
 mod faults;
 mod job;
+mod logins;
 mod offline;
+mod pairs;
 mod remedy;
+mod signature;
 mod world;

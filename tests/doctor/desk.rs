@@ -16,6 +16,12 @@ fn operator(space: &Space<'_>, mount: &str, args: &[&str]) -> Cmd {
     Cmd::new(["doctor", &role]).args(args).vault(space.server).env("VAULT_TOKEN", token)
 }
 
+/// The role of the world, held against a token.
+pub fn with_token(world: &World<'_>, token: &str) -> Report {
+    let (_dir, file) = crate::logins::file(token);
+    json_report(&operator(world.space, &world.jwt.mount, &["--id-token-file", file.to_str().unwrap()]))
+}
+
 fn json_report(cmd: &Cmd) -> Report {
     Report::of(&cmd.clone().args(["--format", "json"]).run())
 }
