@@ -23,6 +23,7 @@ pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
         token.life = info.ttl.and_then(|ttl| Life::new(ttl, vault::now()));
         token.renewable = info.renewable;
     }
+    token.counted |= info.num_uses > 0;
     let seen = described(&info);
     if info.policies.iter().any(|policy| policy == "root") {
         return Step::warn(

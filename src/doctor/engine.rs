@@ -36,7 +36,12 @@ pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refuse
     let mount = match mounted(vault, token, &request.read.path).await {
         Ok(mount) => mount,
         // To whom nothing is allowed there, Vault does not say whether there is something.
-        Err(error) if refused && error.refusal().is_some() => return Vec::new(),
+        Err(error) if refused && error.refusal().is_some() => {
+            return vec![Step::skip(
+                "engine",
+                "not told: this token may see nothing of what is mounted there",
+            )];
+        }
         Err(error) => return vec![unmounted(request, &error)],
     };
     let role = role(vault, token, request, &mount).await;

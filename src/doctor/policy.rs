@@ -5,6 +5,7 @@ use crate::cli::options::shout;
 use crate::config::Config;
 use crate::error::Code;
 use crate::provider::{self, Read, Request};
+use crate::secret::Secret;
 use crate::session::{self, Token};
 use crate::vault::Vault;
 
@@ -84,7 +85,7 @@ pub(super) async fn look(vault: &Vault, token: &Token, config: &Config) -> Vec<S
 }
 
 /// A line of a policy, as it is written there.
-fn line(what: &str, path: &str, capability: &str) -> String {
+pub(super) fn line(what: &str, path: &str, capability: &str) -> String {
     // It is copied as one piece.
     let line = format!("path \"{path}\" {{ capabilities = [\"{capability}\"] }}").replace(' ', "\u{a0}");
     format!("{what}: {line}")
@@ -135,4 +136,55 @@ fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
 /// Whether the policy lets the run have this request, as far as `steps` tell.
 pub(super) fn stops(steps: &[Step]) -> bool {
     steps.iter().any(|step| step.status == Status::Fail)
+}
+
+/// What is wide in the policies that a login's role gives, as far as an operator may read them.
+pub(super) async fn of_role(vault: &Vault, operator: &Secret, names: &[String]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for name in names.iter().filter(|name| !["default", "root"].contains(&name.as_str())) {
+        let path = format!("sys/policies/acl/{name}");
+        let found = match vault.look(operator, &path).await {
+            Ok(found) => found,
+            Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => {
+                let seen = format!("the role gives the policy {name}, which does not exist");
+                steps.push(Step::warn(
+                    "policies",
+                    seen,
+                    format!("write {path}, or take {name} out of the role"),
+                ));
+                continue;
+            }
+            Err(error) => {
+                steps.push(Step::skip("policies", format!("{name} is not looked at: {error}")));
+                continue;
+            }
+        };
+        let rules = found.get("policy").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let wide = wide(rules);
+        if !wide.is_empty() {
+            let seen = format!("{name} opens whole engines: {}", wide.join(", "));
+            let hint = line("name what the jobs read, as in", "exoscale/apikey/ROLE", "read");
+            steps.push(Step::warn("policies", seen, hint));
+        }
+    }
+    steps
+}
+
+/// The paths of a policy that leave nothing out: `*`, and `MOUNT/*`.
+fn wide(rules: &str) -> Vec<&str> {
+    let lines = rules.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let paths =
+        lines.filter_map(|line| line.strip_prefix("path")?.trim_start().strip_prefix('"')?.split('"').next());
+    paths.filter(|path| path.ends_with('*') && path.matches('/').count() < 2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_engines_are_found() {
+        let rules = "# path \"*\" {}\npath \"exoscale/*\" { capabilities = [\"read\"] }\n  path  \"aws/sts/*\" {}\npath \"*\" {}";
+        assert_eq!(wide(rules), ["exoscale/*", "*"]);
+    }
 }
