@@ -147,9 +147,20 @@ async fn enter(
             let mut step = Step::failed("login", &error);
             // The claims stand two lines above.
             step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
-            report.add(step)?;
+            report.add(desk(step, login))?;
             Ok(None)
         }
+    }
+}
+
+/// Vault names one claim, and of the role a job sees nothing: who may read it sees all.
+fn desk(step: Step, login: &Login) -> Step {
+    match &login.role {
+        Some(role) if login.method.name == "jwt" && step.code == Code::Refused => step.hint(format!(
+            "an operator compares all claims: ci-creds doctor auth/{}/role/{role} --from-job 'this token says: …'",
+            login.mount
+        )),
+        _ => step,
     }
 }
 

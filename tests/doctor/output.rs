@@ -37,7 +37,24 @@ fn on_a_broken_one_the_first_thing_to_do_is_plain() {
         run.stderr.contains("error: one fault; the first to act on: login: Vault refused the JWT login"),
         "{run}"
     );
+    assert!(run.stderr.contains("hint: the role's bound_claims must contain ref=dev"), "{run}");
     assert!(run.stdout.lines().count() <= 40, "{run}");
+}
+
+/// Broken where the log breaks it, a policy is still one.
+#[test]
+fn the_printed_policy_can_be_pasted() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    let role = "a-role-with-a-name-that-is-long-enough-for-two-lines";
+    world.engine.role(role);
+    world.env("CI_CREDS_EXOSCALE_ROLE", role);
+    let run = world.plain().expect(4);
+    let (_, hint) = run.stdout.split_once("→ the policy must have:").unwrap();
+    let (policy, _) = hint.split_once('→').unwrap();
+    assert!(policy.trim().contains('\n'), "it fits one line: {run}");
+    space.ok("PUT", &format!("sys/policies/acl/{}", world.policy), json!({"policy": policy}));
+    world.plain().expect(0);
 }
 
 #[test]

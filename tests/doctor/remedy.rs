@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::world::World;
 
-type Rule = (Regex, fn(&mut World<'_>, &Captures<'_>));
+type Action = fn(&mut World<'_>, &Captures<'_>);
+type Rule = (Regex, Action);
 
 /// Each form of a remedy, and how somebody who reads it carries it out.
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let rules: [(&str, fn(&mut World<'_>, &Captures<'_>)); 9] = [
+    let rules: [(&str, Action); 9] = [
         (
             r#"policy(?: of \w+)? (?:must|should) have: (path "[^"]+" \{ capabilities = \["\w+"\] \})$"#,
             |w, found| {
