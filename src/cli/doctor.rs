@@ -44,11 +44,12 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = command.arg(super::and());
+    let command = super::with_and(command);
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
     let special = [&options::ENGINE, &options::READ];
-    let mut command = super::groups(command, None, &special, &[&options::VAULT, &options::LOGIN]);
+    let mut command =
+        super::groups(command, None, &special, &[&options::VAULT, &options::LOGIN, &options::COMMAND]);
     command = command.next_help_heading("Clouds");
     for option in own() {
         command = command.arg(super::arg(option, None));

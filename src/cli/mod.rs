@@ -393,7 +393,7 @@ mod tests {
         };
         let Verb::Read { path, names } = run("ci-creds doctor read db/creds/web A=b C=d") else { panic!() };
         assert_eq!((path.as_str(), &names[..]), ("db/creds/web", &["A=b".to_owned(), "C=d".to_owned()][..]));
-        let aws = run("ci-creds doctor aws web --role-arn A --region eu-west-1 --wait");
+        let aws = run("ci-creds doctor aws web --role-arn A --region eu-west-1 --wait -- terraform apply");
         assert!(matches!(aws, Verb::Provider(ask) if ask.role.as_deref() == Some("web")));
         assert!(matches!(run("ci-creds doctor login"), Verb::Login));
     }

@@ -28,7 +28,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             };
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
-            let parsed = Parsed { verb, and, command: Vec::new(), flags };
+            let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => job::walk(&mut report, config, &all, doctor.issue, stop).await?,

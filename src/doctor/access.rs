@@ -99,6 +99,10 @@ pub(super) fn lifetime(token: &Token, config: &Config) -> Step {
 
 /// Where the credentials would go.
 pub(super) fn output(config: &Config) -> Step {
+    if let Some(command) = &config.command {
+        let program = command.argv.first().map(|program| program.to_string_lossy().into_owned());
+        return Step::ok("output", format!("to {} alone; nothing is printed", program.unwrap_or_default()));
+    }
     let output = &config.output;
     let place = output.file.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
     let seen = format!("{} to {place}", output.format.name);

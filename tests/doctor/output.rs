@@ -184,6 +184,21 @@ fn any_path_is_looked_at() {
     );
 }
 
+/// The call that fails may be one with a command: doctor stands in it, and runs nothing.
+#[test]
+fn a_call_with_a_command_is_looked_at() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.env("CI_DEBUG_TRACE", "true");
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    let words = ["--format", "json", "--no-mask", "--", "/bin/mkdir", made.to_str().unwrap()];
+    let report = Report::of(&world.cmd.clone().args(words).run());
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert_eq!(report.step("output")["seen"], "to /bin/mkdir alone; nothing is printed", "{:#}", report.body);
+    assert!(!made.exists());
+}
+
 #[test]
 fn several_at_once_are_looked_at() {
     let space = Space::on(bao());

@@ -117,7 +117,9 @@ fn the_clock_that_counts_is_vaults() {
     };
     // By this machine's clock the token is two hours old, by Vault's it has just begun.
     let behind = Dated::new(&date(7200), "{\"errors\":[\"stop here\"]}");
-    let cmd = setup.cmd(json!({"iat": now - 9000, "nbf": now - 9000, "exp": now - 3600})).env("VAULT_ADDR", &behind.addr);
+    let cmd = setup
+        .cmd(json!({"iat": now - 9000, "nbf": now - 9000, "exp": now - 3600}))
+        .env("VAULT_ADDR", &behind.addr);
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
     exit code: 4
     ----- stdout -----

@@ -78,7 +78,7 @@ const CASES: &[Case] = &[
             w.env("VAULT_PROXY_ADDR", "http://proxy.invalid:3128");
         },
         ("dns", "the proxy proxy.invalid is not known"),
-        Done("unset it", |w| {
+        Done("unset VAULT_PROXY_ADDR", |w| {
             w.unset("VAULT_PROXY_ADDR");
             w.env("VAULT_ADDR", w.addr());
         }),
