@@ -48,12 +48,16 @@ fn doctor_judges_as_the_server_does() {
     let config = space.server.ok("GET", &format!("auth/{mount}/config"), Value::Null);
     let config = config["data"].as_object().unwrap().clone();
     let mut dice = Dice(0x5eed_0009);
+    let mut corners = pairs::corners().into_iter();
     let (mut count, mut accepted, mut not_written) = (0, 0, 0);
     // How often the server's claim was to be found under each of the role's fields.
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     while count < PAIRS {
-        let claims = pairs::claims(&mut dice);
-        let written = pairs::role(&mut dice, &claims);
+        let (claims, written) = corners.next().unwrap_or_else(|| {
+            let claims = pairs::claims(&mut dice);
+            let role = pairs::role(&mut dice, &claims);
+            (claims, role)
+        });
         let path = format!("auth/{mount}/role/r{count}");
         if space.server.api("POST", &path, written.clone()).status >= 300 {
             not_written += 1;

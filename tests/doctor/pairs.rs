@@ -71,6 +71,44 @@ const NAMES: &[&str] = &[
     "ref_protected",
 ];
 
+/// Rules that dice rarely roll: a claim, what the role has for it, and how it compares.
+pub fn corners() -> Vec<(Value, Value)> {
+    let corners = [
+        ("string", "list", json!([22]), json!(22)),
+        ("string", "list", json!(["22"]), json!(["7", "22"])),
+        ("string", "list", json!([]), json!("22")),
+        ("string", "x", json!(22.7), json!(22)),
+        ("string", "x", json!(-22.7), json!(-22)),
+        ("string", "x", json!(22), json!(22.7)),
+        ("string", "x", json!(22), json!("22")),
+        ("string", "x", json!(true), json!("true")),
+        ("string", "x", json!(true), json!(true)),
+        ("string", "x", json!(1e15), json!(1e15)),
+        ("string", "x", json!(""), json!("")),
+        ("string", "x", json!("a"), json!([])),
+        ("string", "x", json!("a"), json!(["*", "A"])),
+        ("string", "x", json!({"a": 1}), json!("a")),
+        ("string", "/list/1", json!(["a", "b"]), json!("b")),
+        ("string", "/list/2", json!(["a", "b"]), json!("b")),
+        ("string", "/list/-1", json!(["a", "b"]), json!("b")),
+        ("glob", "x", json!(22), json!("*")),
+        ("glob", "x", json!(""), json!("*")),
+        ("glob", "list", json!(["a", "web-prod"]), json!(["b", "*-prod"])),
+        ("glob", "x", json!("a/b/c"), json!("a/*")),
+        ("glob", "x", json!("aba"), json!("a*b*a")),
+        ("glob", "x", json!("ab"), json!("a*b*b")),
+        ("glob", "x", json!("a"), json!(1)),
+    ];
+    let pair = |(kind, name, has, wants): (&str, &str, Value, Value)| {
+        let mut claims = jwt::claims();
+        claims[name.trim_start_matches('/').split('/').next().unwrap()] = has;
+        let role = json!({"role_type": "jwt", "user_claim": "project_path", "bound_audiences": [jwt::AUDIENCE],
+            "bound_claims_type": kind, "bound_claims": {name: wants}});
+        (claims, role)
+    };
+    corners.into_iter().map(pair).collect()
+}
+
 /// Claims as GitLab writes them, with values of every kind under names that roles are bound to.
 pub fn claims(dice: &mut Dice) -> Value {
     let mut claims = jwt::claims();
