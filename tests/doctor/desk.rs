@@ -13,7 +13,9 @@ pub fn operator(space: &Space<'_>, mount: &str, args: &[&str]) -> Cmd {
         .replace("auth/approle/", &format!("auth/{mount}/"));
     let token = space.token(&[&space.policy(&rules)], json!({}));
     let role = format!("auth/{mount}/role/{ROLE}");
-    Cmd::new(["doctor", &role]).args(args).vault(space.server).env("VAULT_TOKEN", token)
+    let namespace = Some(&space.namespace).filter(|name| !name.is_empty());
+    let cmd = Cmd::new(["doctor", &role]).args(args).vault(space.server).env("VAULT_TOKEN", token);
+    cmd.envs(namespace.map(|name| ("VAULT_NAMESPACE", name)))
 }
 
 /// The role of the world, held against a token.

@@ -125,6 +125,15 @@ fn findings_about_approles() {
     for part in ["secret_id: 1 uses, TTL 5m", "token: TTL 15m", "CIDRs: secret_id 127.0.0.0/8"] {
         assert!(seen.contains(part), "{seen}");
     }
+    // What may not be read is said.
+    write(&json!({"token_policies": ["somebodys"]}));
+    let desk = operator(&space, &login.mount, &[]);
+    assert_eq!(remarks(&json_report(&desk)), ["policies"]);
+    let reading = space.may_read(&[&format!("auth/{}/role/{ROLE}", login.mount)]);
+    let report = json_report(&desk.env("VAULT_TOKEN", space.token(&[&reading], json!({}))));
+    let policies = report.step("policies");
+    assert_eq!((report.code, &policies["status"]), (0, &json!("skip")), "{:#}", report.body);
+    assert!(policies["seen"].as_str().unwrap().starts_with("somebodys is not looked at"), "{policies}");
 }
 
 /// Addresses that anyone on the way can read, or play Vault at.

@@ -1,12 +1,13 @@
 //! A real server with TLS and namespaces.
 
 use rcgen::date_time_ymd;
+use serde_json::json;
 
 use super::Cure::{Done, Set, Unset};
 use super::{Case, case, one};
 use crate::doctor::faults;
 use crate::doctor::world::World;
-use crate::support::{Options, Pki, Server, Space, bao, secret};
+use crate::support::{Options, Pki, Server, Space, bao, jwt, secret};
 
 fn ca(world: &World<'_>) -> String {
     world.space.server.ca_cert().display().to_string()
@@ -93,7 +94,13 @@ fn faults_of_tls_and_namespaces() {
         one(case, World::new(&Space::in_namespace(&server)));
     }
     let space = Space::in_namespace(&server);
-    let report = World::new(&space).report();
+    let world = World::new(&space);
+    // The desk goes the same way.
+    for (branch, code) in [("main", 0), ("dev", 4)] {
+        let report = crate::doctor::desk::with_token(&world, &jwt::mint(json!({"ref": branch})));
+        assert_eq!(report.code, code, "{:#}", report.body);
+    }
+    let report = world.report();
     let (tls, address) = (report.step("tls"), report.step("address"));
     assert_eq!(tls["status"], "ok", "{:#}", report.body);
     let seen = tls["seen"].as_str().unwrap();
