@@ -69,7 +69,7 @@ fn one(case: &Case, mut world: World<'_>) {
     assert_eq!(first["id"], case.step, "{told}");
     assert!(first["seen"].as_str().unwrap().contains(case.says), "{told}");
     assert!([3, 4, 5, 6].contains(&broken.code), "{told}");
-    let hint = first["hint"].as_str().unwrap_or_default().to_owned();
+    let hint = first["hint"].as_str().unwrap_or_else(|| panic!("no remedy: {told}")).to_owned();
     match case.cure {
         Cure::Hint => remedy::apply(&mut world, &hint),
         Cure::Unset(variable) => {
