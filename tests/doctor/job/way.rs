@@ -142,8 +142,7 @@ fn a_sealed_server_is_unsealed() {
         |w| _ = w.space.ok("PUT", "sys/seal", Value::Null),
         ("health", "is sealed"),
         Done("unseal it", |w| {
-            let log = std::fs::read_to_string(w.space.server.dir.join("log")).unwrap();
-            let key = log.lines().find_map(|line| line.trim().strip_prefix("Unseal Key: ")).unwrap();
+            let key = unseal_key(w.space.server);
             w.space.ok("PUT", "sys/unseal", json!({"key": key}));
             crate::support::eventually("it is active again", || {
                 w.space.server.api("GET", "sys/health", Value::Null).status == 200
@@ -151,4 +150,14 @@ fn a_sealed_server_is_unsealed() {
         }),
     );
     one(&sealed, World::new(&space));
+}
+
+/// The server prints it when it has started, and that can be later than its first answer.
+fn unseal_key(server: &Server) -> String {
+    let printed = || {
+        let log = std::fs::read_to_string(server.dir.join("log")).unwrap();
+        Some(log.split_once("Unseal Key: ")?.1.split_once('\n')?.0.trim().to_owned())
+    };
+    crate::support::eventually("the unseal key is printed", || printed().is_some());
+    printed().unwrap()
 }
