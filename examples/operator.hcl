@@ -12,6 +12,11 @@ path "auth/approle/role/+" {
   capabilities = ["read"]
 }
 
+# The policies that the roles give: whether they open more than the jobs read.
+path "sys/policies/acl/+" {
+  capabilities = ["read"]
+}
+
 # For `ci-creds doctor PROVIDER ROLE` with this token: what the engines' roles say. They hold no secret.
 path "exoscale/role/*" {
   capabilities = ["read"]

@@ -89,6 +89,7 @@ fn doctor_line(parsed: &cli::Parsed) -> Option<String> {
             format!("ci-creds doctor {}{}", ask.provider.name, role.unwrap_or_default())
         }
         cli::Verb::Login => "ci-creds doctor".to_owned(),
+        cli::Verb::Read { path, names } => format!("ci-creds doctor read {path} {}", names.join(" ")),
         _ => return None,
     };
     Some(format!("hint: `{call}` looks at each step of this run"))

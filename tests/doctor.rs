@@ -3,6 +3,12 @@
 
 mod desk;
 mod faults;
+mod findings;
 mod job;
+mod logins;
 mod offline;
+mod output;
+mod pairs;
+mod remedy;
+mod signature;
 mod world;

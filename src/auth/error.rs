@@ -81,8 +81,8 @@ impl Error {
         notes.extend(ahead.filter(|_| about_time).and_then(clocks));
         if hints.is_empty() && error.refusal().is_some_and(|(status, _)| status == 403) {
             hints.push(format!(
-                "is the {} method mounted at auth/{}? --auth-path or VAULT_AUTH_PATH names another mount; \
-                 else the address of this runner may not be among those that the role allows",
+                "is the {} method mounted at auth/{}? --auth-path or VAULT_AUTH_PATH names another mount, \
+                 VAULT_NAMESPACE another namespace; else the address of this runner may not be among those that the role allows",
                 login.method.title, login.mount
             ));
         }

@@ -36,7 +36,10 @@ pub(super) static JWT: Method = Method {
             "could not be found",
             "there is no role {role} at auth/{mount}: check VAULT_AUTH_ROLE and VAULT_AUTH_PATH",
         ),
-        ("role with oidc role_type", "the role {role} must be of role_type jwt, not oidc"),
+        (
+            "role with oidc role_type",
+            "set role_type=jwt on the role {role}: a role of role_type oidc takes no ID tokens",
+        ),
         (
             "could not load configuration",
             "auth/{mount} is not configured: it needs GitLab's oidc_discovery_url or jwks_url",
@@ -60,8 +63,14 @@ pub(super) static JWT: Method = Method {
             "no known key successfully validated",
             "auth/{mount} must use the keys of the GitLab that made the token",
         ),
-        ("not found in token", "the role's user_claim must be a claim that the token has"),
-        ("could not be converted to string", "the role's user_claim must name a claim that is text"),
+        (
+            "not found in token",
+            "set user_claim=project_path, or another claim that the token has, on the role {role}",
+        ),
+        (
+            "could not be converted to string",
+            "set user_claim=project_path, or another claim that is text, on the role {role}",
+        ),
         ("error converting claim", "the role's user_claim and claim_mappings must name claims that are text"),
         ("error checking oidc discovery URL", "Vault must reach GitLab's address to get its keys"),
         ("fetching keys", "Vault must reach GitLab's address to get its keys"),
@@ -92,13 +101,20 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     let notes = vec![format!("{} {}", crate::claims::MARK, claims.line(named))];
     let bound = named.filter(|_| error.says("validating claims"));
     let mut hints: Vec<_> = bound
-        .map(|name| match claims.shown(name) {
-            Some(value) => {
+        .map(|name| match (claims.shown(name), claims.get(name)) {
+            (Some(value), _) => {
                 format!(
                     "the role's bound_claims must contain {name}={value}, or run this job where the role allows it"
                 )
             }
-            None => format!("the role's bound_claims ask for {name}, which this token does not have, or may not show"),
+            (None, Some(_)) => {
+                format!("the role's bound_claims must contain the token's {name}, which is not shown here")
+            }
+            (None, None) => {
+                format!(
+                    "the role's bound_claims ask for {name}, which this token does not have: take {name} out of them"
+                )
+            }
         })
         .into_iter()
         .collect();
@@ -121,6 +137,11 @@ const DEMANDS: &[(&str, &str, &str)] = &[
     ("no audiences bound", "aud", "the role's bound_audiences must contain"),
     ("invalid audience", "aud", "the role's bound_audiences must contain the token's aud:"),
     ("invalid issuer", "iss", "the mount's bound_issuer must be the token's iss:"),
+    (
+        "no known key successfully validated",
+        "iss",
+        "the mount must use the keys of the GitLab that made the token: set its oidc_discovery_url to",
+    ),
     ("invalid subject", "sub", "the role's bound_subject must be empty, or the token's sub:"),
 ];
 

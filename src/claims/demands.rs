@@ -5,18 +5,13 @@
 //! bound claims in random order; here every demand gets its verdict.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{Claims, lookup, lookup::text};
-
-/// A role and its mount's configuration, as Vault reads them out.
-#[derive(Debug, Clone, Default)]
-pub struct Role {
-    /// `auth/MOUNT/role/NAME`.
-    pub role: Map<String, Value>,
-    /// `auth/MOUNT/config`; empty where it may not be read.
-    pub config: Map<String, Value>,
-}
+use super::Claims;
+use super::compare::normal;
+use super::lookup::text;
+use super::role::Role;
+use super::times::Span;
 
 /// How much of the token's claims is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,20 +52,6 @@ pub struct Row {
     pub field: &'static str,
 }
 
-/// What would let the token in: fields to write to the role and to the mount's configuration.
-#[derive(Debug, Clone, Default)]
-pub struct Change {
-    /// Fields of the role.
-    pub role: Map<String, Value>,
-    /// Fields of the configuration.
-    pub config: Map<String, Value>,
-}
-
-/// Seconds that Vault adds to `exp` and `nbf` by default when one is made up from another (cap `jwt.go`).
-const DEFAULT_LEEWAY: i64 = 150;
-/// Seconds that clocks may differ by default (go-jose `jwt/validation.go`).
-const DEFAULT_SKEW: i64 = 60;
-
 /// Every demand of `role` on a token with `claims` at `now`, in Vault's order.
 pub fn evaluate(role: &Role, claims: &Claims, extent: Extent, now: Timestamp) -> Vec<Row> {
     let look = Look { role, claims, extent };
@@ -92,38 +73,6 @@ struct Look<'a> {
     role: &'a Role,
     claims: &'a Claims,
     extent: Extent,
-}
-
-impl Role {
-    /// A text field of the role; empty where there is none.
-    pub fn text(&self, name: &str) -> &str {
-        self.role.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// A number of the role; 0 where there is none.
-    pub fn number(&self, name: &str) -> i64 {
-        self.role.get(name).and_then(Value::as_i64).unwrap_or(0)
-    }
-
-    /// A list of texts of the role.
-    pub fn list(&self, name: &str) -> Vec<String> {
-        let items = self.role.get(name).and_then(Value::as_array).into_iter().flatten();
-        items.map(text).collect()
-    }
-
-    /// The role's object of this name.
-    pub fn map(&self, name: &str) -> Map<String, Value> {
-        self.role.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
-    }
-
-    /// Whether bound claims are globs.
-    pub fn globs(&self) -> bool {
-        self.text("bound_claims_type") == "glob"
-    }
-
-    fn config_text(&self, name: &str) -> &str {
-        self.config.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
 }
 
 impl Look<'_> {
@@ -223,31 +172,19 @@ impl Look<'_> {
         if !odd.is_empty() {
             return odd;
         }
-        let time = |name| self.claims.get(name).and_then(Value::as_f64).map_or(0, |time| time as i64);
-        let [exp, nbf, iat] = names.map(time);
-        if (exp, nbf, iat) == (0, 0, 0) {
+        let Some(span) = Span::of(self.claims, |name| self.role.number(name)) else {
             let verdict = if self.extent == Extent::Whole { Verdict::Unmet } else { Verdict::Unknown };
             return vec![self.row("exp", "times", "exp, nbf or iat".to_owned(), verdict)];
-        }
-        let leeway = |name, default: i64| match self.role.number(name) {
-            0 => default,
-            seconds => seconds.max(0),
-        };
-        let skew = leeway("clock_skew_leeway", DEFAULT_SKEW);
-        let end = if exp != 0 { exp } else { iat.max(nbf) + leeway("expiration_leeway", DEFAULT_LEEWAY) };
-        let start = match (nbf, iat) {
-            (0, 0) => end - leeway("not_before_leeway", DEFAULT_LEEWAY),
-            (0, iat) => iat,
-            (nbf, _) => nbf,
         };
         let now = now.as_second();
         let moment = |second: i64| {
             Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
         };
+        let (early, late) = (moment(now + span.skew), moment(now - span.skew));
         let checks = [
-            ("nbf", now + skew < start, format!("before {}", moment(now + skew)), start),
-            ("exp", now - skew > end, format!("after {}", moment(now - skew)), end),
-            ("iat", now + skew < iat, format!("before {}", moment(now + skew)), iat),
+            ("nbf", span.is_ahead(span.start, now), format!("before {early}"), span.start),
+            ("exp", span.is_over(now), format!("after {late}"), span.end),
+            ("iat", span.is_ahead(span.issued, now), format!("before {early}"), span.issued),
         ];
         let verdict = |failed| if failed { Verdict::Unmet } else { Verdict::Met };
         let rows = checks.into_iter().filter(|(name, failed, ..)| *failed || *name == "exp");
@@ -335,46 +272,6 @@ impl Look<'_> {
     }
 }
 
-/// A value as the plugin compares it.
-struct Item {
-    value: Value,
-    /// A number inside a list of the token's stays a float in Go, which equals no number of the role's.
-    float: bool,
-}
-
-impl Item {
-    fn equals(&self, has: &Self, globs: bool) -> bool {
-        match (&self.value, &has.value) {
-            (Value::String(want), Value::String(has)) if globs => lookup::glob(want, has),
-            _ if globs => false,
-            (Value::Number(want), Value::Number(number)) => {
-                !has.float && want.to_string() == number.to_string()
-            }
-            (Value::Array(_) | Value::Object(_), _) => false,
-            (want, has) => want == has,
-        }
-    }
-}
-
-/// `normalizeList`, with `getClaim`'s numbers.
-fn normal(value: &Value, of_token: bool) -> Option<Vec<Item>> {
-    match value {
-        Value::Array(list) => {
-            let item = |value: &Value| Item { float: of_token && value.is_number(), value: value.clone() };
-            Some(list.iter().map(item).collect())
-        }
-        Value::Number(number) if of_token => {
-            // Go cuts the fraction off.
-            let whole = number.as_f64().map_or(0, |number| number as i64);
-            Some(vec![Item { value: json!(whole), float: false }])
-        }
-        Value::String(_) | Value::Bool(_) | Value::Number(_) => {
-            Some(vec![Item { value: value.clone(), float: false }])
-        }
-        _ => None,
-    }
-}
-
 fn demand(wanted: &Value, globs: bool) -> String {
     let kind = if globs { "like " } else { "" };
     match wanted {
@@ -389,120 +286,4 @@ fn one_of(all: &[String]) -> String {
         [] => "(an empty list: nothing)".to_owned(),
         _ => format!("one of {}", all.join(", ")),
     }
-}
-
-/// What to write so that every unmet demand is met, where that is in the role's or the mount's hands.
-pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
-    let mut change = Change::default();
-    for row in rows.iter().filter(|row| row.verdict == Verdict::Unmet) {
-        let value = claims.get(&row.claim);
-        match (row.field, value) {
-            ("bound_issuer", Some(Value::String(iss))) => {
-                change.config.insert("bound_issuer".to_owned(), json!(iss));
-            }
-            ("bound_subject", Some(Value::String(sub))) => {
-                change.role.insert("bound_subject".to_owned(), json!(sub));
-            }
-            ("bound_subject", None) => drop(change.role.insert("bound_subject".to_owned(), json!(""))),
-            ("bound_audiences", aud) => {
-                let one = match aud {
-                    Some(Value::Array(list)) => list.first(),
-                    other => other,
-                };
-                // A token without an aud gets in only where none is bound.
-                let all = one.map(|one| [role.list("bound_audiences"), vec![text(one)]].concat());
-                change.role.insert("bound_audiences".to_owned(), json!(all.unwrap_or_default()));
-            }
-            ("user_claim", _) => {
-                let known = ["project_path", "project_id", "sub"];
-                let name = known.into_iter().find(|name| claims.exact(name).is_some_and(Value::is_string));
-                if let Some(name) = name {
-                    change.role.insert("user_claim".to_owned(), json!(name));
-                    change.role.insert("user_claim_json_pointer".to_owned(), json!(false));
-                }
-            }
-            ("groups_claim", _) => drop(change.role.insert("groups_claim".to_owned(), json!(""))),
-            ("claim_mappings", _) => without(&mut change, role, "claim_mappings", &row.claim),
-            ("bound_claims", None) => without(&mut change, role, "bound_claims", &row.claim),
-            ("bound_claims", Some(value)) => bind(&mut change, role, &row.claim, value),
-            ("role_type", _) => drop(change.role.insert("role_type".to_owned(), json!("jwt"))),
-            _ => {}
-        }
-    }
-    // A command would show who somebody is.
-    let private =
-        |bound: &Value| bound.as_object().is_some_and(|map| map.keys().any(|name| super::is_private(name)));
-    if change.role.get("bound_claims").is_some_and(private) {
-        change.role.remove("bound_claims");
-    }
-    bind_something(&mut change, role, claims);
-    if !change.role.is_empty() {
-        // A write without them puts the defaults back.
-        let kind = if role.globs() { "glob" } else { "string" };
-        change.role.insert("role_type".to_owned(), json!("jwt"));
-        change.role.insert("bound_claims_type".to_owned(), json!(kind));
-    }
-    change
-}
-
-/// Vault takes no role that is bound to nothing.
-fn bind_something(change: &mut Change, role: &Role, claims: &Claims) {
-    let now = |name: &str| change.role.get(name).or_else(|| role.role.get(name));
-    let bound = |name: &str| match now(name) {
-        Some(Value::String(text)) => !text.is_empty(),
-        Some(Value::Array(list)) => !list.is_empty(),
-        Some(Value::Object(map)) => !map.is_empty(),
-        _ => false,
-    };
-    let any =
-        ["bound_audiences", "bound_subject", "bound_claims", "token_bound_cidrs"].into_iter().any(bound);
-    if any || change.role.is_empty() {
-        return;
-    }
-    let known = ["project_id", "project_path", "sub"];
-    let own = known.into_iter().find_map(|name| Some((name, claims.exact(name)?.as_str()?)));
-    if let Some((name, value)) = own {
-        change.role.insert("bound_claims".to_owned(), json!({name: value}));
-    }
-}
-
-fn part<'a>(change: &'a mut Change, role: &Role, field: &str) -> Option<&'a mut Map<String, Value>> {
-    let whole = change.role.entry(field.to_owned()).or_insert_with(|| Value::Object(role.map(field)));
-    whole.as_object_mut()
-}
-
-fn without(change: &mut Change, role: &Role, field: &str, claim: &str) {
-    if let Some(map) = part(change, role, field) {
-        map.remove(claim);
-    }
-}
-
-/// Adds the token's value to those of the role, in place of one that only looks the same.
-fn bind(change: &mut Change, role: &Role, claim: &str, value: &Value) {
-    let one = match value {
-        Value::Array(list) => list.iter().find(|item| item.is_string()),
-        Value::String(_) | Value::Bool(_) => Some(value),
-        Value::Number(_) => Some(value).filter(|_| !role.globs()),
-        _ => None,
-    };
-    // Globs are strings: what is none can't be bound with them.
-    let one = one.filter(|one| one.is_string() || !role.globs());
-    let Some(map) = part(change, role, "bound_claims") else { return };
-    let Some(one) = one else {
-        map.remove(claim);
-        return;
-    };
-    let one = match one.as_f64() {
-        Some(number) => json!(number as i64),
-        None => one.clone(),
-    };
-    let mut values = match map.get(claim) {
-        Some(Value::Array(list)) => list.clone(),
-        Some(bound) if !bound.is_object() => vec![bound.clone()],
-        _ => Vec::new(),
-    };
-    values.retain(|bound| text(bound) != text(&one));
-    values.push(one);
-    let values = if values.len() == 1 { values.swap_remove(0) } else { Value::Array(values) };
-    map.insert(claim.to_owned(), values);
 }

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
+use times::Span;
 
+pub mod change;
+mod compare;
 pub mod demands;
 mod lookup;
-
-/// How far Vault's JWT method stretches exp and nbf by default, clock skew included, in seconds
-/// (vault-plugin-auth-jwt `path_role.go`: leeways of 150 s, skew of 60 s).
-const LEEWAY: i64 = 210;
+pub mod role;
+mod times;
 
 /// The claims of a token.
 #[derive(Debug, Clone)]
@@ -73,19 +74,16 @@ impl Claims {
             .map_err(|_| Unusable::NotAJwt)
     }
 
-    /// Whether Vault can accept the token at `now`, as far as its times tell.
+    /// Whether Vault can accept the token at `now`, as far as its times tell, by the leeways of a role that sets none.
     pub fn check(&self, now: Timestamp) -> Result<(), Unusable> {
-        let time = |name| self.0.get(name).and_then(Value::as_f64).map(|time| time as i64);
-        let past = |time: i64| u64::try_from(now.as_second() - time).unwrap_or(0);
-        let ahead = |time: i64| u64::try_from(time - now.as_second()).unwrap_or(0);
-        match (time("exp"), time("nbf")) {
-            (Some(exp), _) if now.as_second() > exp.saturating_add(LEEWAY) => {
-                Err(Unusable::Expired(past(exp)))
-            }
-            (_, Some(nbf)) if nbf > now.as_second().saturating_add(LEEWAY) => {
-                Err(Unusable::NotYet(ahead(nbf)))
-            }
-            _ => Ok(()),
+        let Some(span) = Span::of(self, |_| 0) else { return Ok(()) };
+        let now = now.as_second();
+        if span.is_over(now) {
+            return Err(Unusable::Expired(now.abs_diff(span.end)));
+        }
+        match [span.start, span.issued].into_iter().find(|moment| span.is_ahead(*moment, now)) {
+            Some(moment) => Err(Unusable::NotYet(moment.abs_diff(now))),
+            None => Ok(()),
         }
     }
 
@@ -171,9 +169,19 @@ mod tests {
     #[test]
     fn times_are_checked_with_vaults_leeway() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        assert_eq!(claims(r#"{"exp":999900}"#).check(now), Ok(()));
-        assert_eq!(claims(r#"{"exp":999400}"#).check(now), Err(Unusable::Expired(600)));
-        assert_eq!(claims(r#"{"nbf":1000600,"exp":2000000}"#).check(now), Err(Unusable::NotYet(600)));
+        for (token, expected) in [
+            (r#"{"exp":999940}"#, Ok(())),
+            (r#"{"exp":999939}"#, Err(Unusable::Expired(61))),
+            (r#"{"nbf":1000060,"exp":2000000}"#, Ok(())),
+            (r#"{"nbf":1000061,"exp":2000000}"#, Err(Unusable::NotYet(61))),
+            (r#"{"iat":1000061,"nbf":1,"exp":2000000}"#, Err(Unusable::NotYet(61))),
+            // Where there is no exp, 150 s stand in for it.
+            (r#"{"iat":999790}"#, Ok(())),
+            (r#"{"iat":999789}"#, Err(Unusable::Expired(61))),
+            (r#"{}"#, Ok(())),
+        ] {
+            assert_eq!(claims(token).check(now), expected, "{token}");
+        }
         assert!(Claims::of(&Secret::from("not.a.jwt")).is_err());
     }
 }

@@ -2,8 +2,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Ask, Doctor, Subject};
-use super::{arguments, options};
+use super::options::{self, Opt};
+use super::{Ask, Doctor, Subject, Verb, arguments};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
 pub(super) fn options(command: Command) -> Command {
@@ -14,8 +14,17 @@ pub(super) fn options(command: Command) -> Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     let command = command
-        .arg(Arg::new("SUBJECT").help("A provider, or a role of an auth method: auth/jwt/role/NAME"))
-        .arg(Arg::new("ROLE").requires("SUBJECT").help("The role in the provider's engine"))
+        .arg(
+            Arg::new("SUBJECT")
+                .help("A provider, `login`, `read`, or a role of an auth method: auth/jwt/role/NAME"),
+        )
+        .arg(
+            Arg::new("REST")
+                .value_name("ROLE")
+                .num_args(1..)
+                .requires("SUBJECT")
+                .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
+        )
         .arg(switch("issue", "Issue one credential of each kind, and revoke it"))
         .arg(switch("strict", "Let a warning fail"))
         .arg(
@@ -35,11 +44,16 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = command.arg(arguments::and());
+    let command = arguments::with_and(command);
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
+    let special = [&options::ENGINE, &options::READ];
     let mut command =
-        arguments::groups(command, None, &[&options::ENGINE], &[&options::VAULT, &options::LOGIN]);
+        arguments::groups(command, None, &special, &[&options::VAULT, &options::LOGIN, &options::COMMAND]);
+    command = command.next_help_heading("Clouds");
+    for option in own() {
+        command = command.arg(arguments::arg(option, None));
+    }
     command = command.next_help_heading(options::OUTPUT.heading);
     for option in &output {
         command = command.arg(arguments::arg(option, None));
@@ -50,11 +64,11 @@ pub(super) fn options(command: Command) -> Command {
 /// What was typed.
 pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let role = text("ROLE");
+    let rest = matches.get_many::<String>("REST").into_iter().flatten().cloned().collect();
     Ok(Doctor {
         subject: match text("SUBJECT") {
-            None => Subject::Run(None),
-            Some(subject) => subject_of(&subject, role)?,
+            None => Subject::Run(Box::new(Verb::Login)),
+            Some(subject) => subject_of(&subject, rest)?,
         },
         issue: matches.get_flag("issue"),
         strict: matches.get_flag("strict"),
@@ -64,16 +78,35 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     })
 }
 
-fn subject_of(text: &str, role: Option<String>) -> Result<Subject, String> {
-    if let Some(provider) = crate::provider::find(text) {
-        return Ok(Subject::Run(Some(Ask { provider, role })));
+/// The options of all clouds: a doctor is called like the run that it looks at. Each name once.
+pub(super) fn own() -> Vec<&'static Opt> {
+    let mut all: Vec<&Opt> = Vec::new();
+    for option in crate::provider::PROVIDERS.iter().flat_map(|provider| provider.options) {
+        if all.iter().all(|known| known.name != option.opt.name) {
+            all.push(&option.opt);
+        }
     }
-    if text == "login" && role.is_none() {
-        return Ok(Subject::Run(None));
+    all
+}
+
+fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
+    let run = |verb| Ok(Subject::Run(Box::new(verb)));
+    match (text, &rest[..], crate::provider::find(text)) {
+        ("read", [_, _, ..], _) => {
+            let path = rest.remove(0);
+            run(Verb::Read { path, names: rest })
+        }
+        ("read", ..) => Err("`doctor read` takes what `read` takes: PATH NAME=FIELD…".to_owned()),
+        (_, [] | [_], Some(provider)) => run(Verb::Provider(Ask { provider, role: rest.pop() })),
+        ("login", [], _) => run(Verb::Login),
+        (_, [], _) => role_of(text),
+        (_, [first, ..], _) => Err(format!("`{first}` is one word too many")),
     }
+}
+
+fn role_of(text: &str) -> Result<Subject, String> {
     let path = text.trim_matches('/').trim_start_matches("v1/").strip_prefix("auth/");
-    let parts = path.and_then(|path| path.rsplit_once("/role/")).filter(|_| role.is_none());
-    match parts {
+    match path.and_then(|path| path.rsplit_once("/role/")) {
         Some((mount, name)) if !mount.is_empty() && !name.is_empty() && !name.contains('/') => {
             Ok(Subject::Role { mount: mount.to_owned(), name: name.to_owned() })
         }

@@ -17,7 +17,7 @@ mod doctor;
 pub mod options;
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Verb {
     /// `exoscale [ROLE]` and its like.
     Provider(Ask),
@@ -60,8 +60,8 @@ pub struct Doctor {
 /// What doctor looks at.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A run: a provider's, or the login alone.
-    Run(Option<Ask>),
+    /// A run: a provider's, `read`, or the login alone.
+    Run(Box<Verb>),
     /// A role of an auth method.
     Role {
         /// The mount, without `auth/`.
@@ -176,12 +176,16 @@ fn ask(text: &str) -> Result<Option<Ask>, String> {
 }
 
 fn flags(command: &str, matches: &ArgMatches) -> Flags {
-    let special = crate::provider::find(command).map_or(&[][..], |provider| provider.options);
+    let special = match (command, crate::provider::find(command)) {
+        ("doctor", _) => doctor::own(),
+        (_, Some(provider)) => provider.options.iter().map(|option| &option.opt).collect(),
+        _ => Vec::new(),
+    };
     let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT]
         .into_iter()
         .chain([&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE])
         .flat_map(|group| group.options)
-        .chain(special.iter().map(|option| &option.opt));
+        .chain(special);
     let mut flags = HashMap::new();
     for row in rows {
         let values = match row.takes {
@@ -227,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn doctor_is_called_like_the_run() {
+        let run = |line| match parsed(line).unwrap().verb {
+            Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => *verb,
+            other => panic!("{line}: {other:?}"),
+        };
+        let Verb::Read { path, names } = run("ci-creds doctor read db/creds/web A=b C=d") else { panic!() };
+        assert_eq!((path.as_str(), &names[..]), ("db/creds/web", &["A=b".to_owned(), "C=d".to_owned()][..]));
+        let aws = run("ci-creds doctor aws web --role-arn A --region eu-west-1 --wait -- terraform apply");
+        assert!(matches!(aws, Verb::Provider(ask) if ask.role.as_deref() == Some("web")));
+        assert!(matches!(run("ci-creds doctor login"), Verb::Login));
+    }
+
+    #[test]
     fn what_stands_behind_the_dashes_is_the_commands() {
         let parsed = parsed("ci-creds read a B=c --no-mask -- sh -c --show -v").unwrap();
         assert_eq!(parsed.command, ["sh", "-c", "--show", "-v"]);
@@ -242,6 +259,9 @@ mod tests {
             "ci-creds exoscale --and nope",
             "ci-creds read a",
             "ci-creds aws a b",
+            "ci-creds doctor aws a b",
+            "ci-creds doctor read a",
+            "ci-creds doctor nope",
             "ci-creds aws a --",
             "ci-creds revoke -- sh",
         ] {

@@ -19,12 +19,16 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }
-        Subject::Run(ask) => {
-            let verb = ask.clone().map_or(Verb::Login, Verb::Provider);
-            let what = ask.as_ref().map_or("login", |ask| ask.provider.name);
+        Subject::Run(verb) => {
+            let verb = (**verb).clone();
+            let what = match &verb {
+                Verb::Provider(ask) => ask.provider.name.to_owned(),
+                Verb::Read { path, .. } => format!("read {path}"),
+                _ => "login".to_owned(),
+            };
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
-            let parsed = Parsed { verb, and, command: Vec::new(), flags };
+            let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => job::walk(&mut report, config, &all, doctor.issue, stop).await?,

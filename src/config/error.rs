@@ -231,6 +231,14 @@ fn with_ref(hint: String, unprotected: Option<&str>) -> Vec<String> {
     std::iter::once(hint).chain(protected).collect()
 }
 
+/// How a setting is taken away.
+fn without(source_name: &str) -> String {
+    match source_name.starts_with('-') {
+        true => format!("leave {source_name} out"),
+        false => format!("unset {source_name}"),
+    }
+}
+
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     all.collect::<Vec<_>>().join(", ")
 }
@@ -270,8 +278,8 @@ impl Explain for Error {
             Self::Namespace { source_name } => {
                 format!("set {source_name} to a path such as team-a/project-b")
             }
-            Self::HalfClient { .. } => "set both, or none".to_owned(),
-            Self::Value { .. } => return Vec::new(),
+            Self::HalfClient { source_name } => format!("set the other one too, or {}", without(source_name)),
+            Self::Value { source_name, .. } => format!("correct it, or {}", without(source_name)),
             Self::Method { .. } => {
                 format!("the logins are {}", names(METHODS.iter().map(|method| method.name)))
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Step, findings};
-use crate::claims::demands::Role;
+use crate::claims::role::Role;
 use crate::duration::show;
 
 /// What the role says, and what should be better.

@@ -5,9 +5,11 @@ use std::io::Read as _;
 use serde_json::{Map, Value};
 
 use super::report::Report;
-use super::{Status, Step, approle, findings, network, signature, table};
+use super::{Status, Step, approle, findings, network, policy, signature, table};
 use crate::claims::Claims;
-use crate::claims::demands::{self, Extent, Role};
+use crate::claims::change::change;
+use crate::claims::demands::{self, Extent};
+use crate::claims::role::Role;
 use crate::cli::Doctor;
 use crate::config::Desk;
 use crate::error::{Code, Error};
@@ -53,7 +55,7 @@ pub async fn walk(
         for step in approle::steps(&role, &path) {
             report.add(step)?;
         }
-        return Ok(());
+        return policies(report, &vault, &operator, &role).await;
     }
     if !role.role.contains_key("user_claim") {
         let fields: Vec<_> = role.role.keys().map(String::as_str).collect();
@@ -73,6 +75,13 @@ pub async fn walk(
     }
     compare(report, &vault, &desk, doctor, &role, (mount, name)).await?;
     for step in findings::jwt(&role, &path) {
+        report.add(step)?;
+    }
+    policies(report, &vault, &operator, &role).await
+}
+
+async fn policies(report: &mut Report, vault: &Vault, operator: &Secret, role: &Role) -> Result<(), Error> {
+    for step in policy::of_role(vault, operator, &role.list("token_policies")).await {
         report.add(step)?;
     }
     Ok(())
@@ -109,7 +118,7 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
                 Code::Refused,
                 format!("this VAULT_TOKEN may not read {path}"),
             )
-            .hint(format!("the policy must have: path \"{path}\" {{ capabilities = [\"read\"] }}"))
+            .hint(policy::line("the policy must have", path, "read"))
             .hint("a mount that does not exist, and a token that has ended, are refused in the same way"),
             _ => Step::failed("role", &error),
         }),
@@ -152,7 +161,7 @@ async fn compare(
     }
     let rows = demands::evaluate(role, &claims, extent, vault::now());
     report.claims = table::rows(&rows);
-    let change = demands::change(role, &claims, &rows);
+    let change = change(role, &claims, &rows);
     Ok(report.add(table::remedy(table::step(&rows), &change, mount, name))?)
 }
 

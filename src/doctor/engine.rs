@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::Step;
-use crate::error::{Code, Explain as _};
+use crate::cli::options::shout;
+use crate::error::Code;
 use crate::provider::{self, Request};
 use crate::session::Token;
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 
 /// What of an engine's role is worth a look (wire.md: the engines' role fields); policy documents are long.
 const TOLD: &[&str] = &[
@@ -24,53 +25,67 @@ const TOLD: &[&str] = &[
     "max_sts_ttl",
 ];
 
-/// The mount and the role of a request.
-pub(super) async fn look(vault: &Vault, token: &Token, request: &Request) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let path = request.read.path.to_string();
-    let mount = mounted(vault, token, &path).await;
-    match &mount {
-        Ok((mount, kind)) => steps.push(kind_of(request, mount, kind)),
-        Err(step) => {
-            steps.push(step.clone());
-            return steps;
-        }
-    }
-    if let Ok((mount, kind)) = mount
-        && let Some(step) = role(vault, token, request, &mount, &kind).await
-    {
-        steps.push(step);
-    }
-    steps
+/// Where an engine is mounted, and of which kind it is.
+pub(super) struct Mount {
+    path: String,
+    kind: String,
 }
 
-/// Where the engine is mounted, and of which kind it is: any token that may do something below a mount may ask.
-async fn mounted(vault: &Vault, token: &Token, path: &str) -> Result<(String, String), Step> {
-    let ask = format!("sys/internal/ui/mounts/{path}");
-    match vault.look(&token.secret, &ask).await {
-        Ok(found) => {
-            let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let (mount, kind) = (text("path"), text("type"));
-            Ok((mount.trim_matches('/').to_owned(), kind))
+/// The mount and the role of a request. `refused`: the token may not read it, and may see nothing of the mount either.
+pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refused: bool) -> Vec<Step> {
+    let mount = match mounted(vault, token, &request.read.path).await {
+        Ok(mount) => mount,
+        // To whom nothing is allowed there, Vault does not say whether there is something.
+        Err(error) if refused && error.refusal().is_some() => {
+            return vec![Step::skip(
+                "engine",
+                "not told: this token may see nothing of what is mounted there",
+            )];
         }
-        Err(error) if error.refusal().is_some() => {
-            let step =
-                Step::fail("engine", Code::Refused, format!("no engine is mounted that {path} belongs to"));
-            Err(step
-                .hint("mount it, or name another mount: --mount, CI_CREDS_<PROVIDER>_MOUNT; for `read`, the path begins with it"))
-        }
-        Err(error) => Err(Step::failed("engine", &error)).map_err(|step| Step { code: error.code(), ..step }),
-    }
+        Err(error) => return vec![unmounted(request, &error)],
+    };
+    let role = role(vault, token, request, &mount).await;
+    std::iter::once(kind_of(request, &mount)).chain(role).collect()
 }
 
-fn kind_of(request: &Request, mount: &str, kind: &str) -> Step {
-    let seen = format!("{mount}/ is mounted, an engine of type {kind}");
-    let cloud = provider::find(&request.provider);
-    match (cloud, kind) {
+/// The mount that a path belongs to: any token that may do something below it may ask.
+pub(super) async fn mounted(vault: &Vault, token: &Token, path: &str) -> Result<Mount, vault::Error> {
+    let found = vault.look(&token.secret, &format!("sys/internal/ui/mounts/{path}")).await?;
+    let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default().trim_matches('/');
+    Ok(Mount { path: text("path").to_owned(), kind: text("type").to_owned() })
+}
+
+/// Where the engine keeps the role itself.
+pub(super) fn role_path(request: &Request, mount: &Mount) -> Option<String> {
+    let (cloud, role) = (provider::find(&request.provider)?, request.role.as_ref()?);
+    (mount.kind != "kv").then(|| format!("{}/{}", mount.path, cloud.role_config.replace("{role}", role)))
+}
+
+fn unmounted(request: &Request, error: &vault::Error) -> Step {
+    if error.refusal().is_none() {
+        return Step::failed("engine", error);
+    }
+    let path = &request.read.path;
+    let step = Step::fail("engine", Code::Refused, format!("no engine is mounted that {path} belongs to"));
+    let mount = path.split('/').next().unwrap_or_default();
+    step.hint(match provider::find(&request.provider) {
+        Some(cloud) => {
+            let shout = shout(cloud.name);
+            format!("mount the engine at {mount}/, or name another mount: --mount, CI_CREDS_{shout}_MOUNT")
+        }
+        None => format!("mount an engine at {mount}/, or begin the path with another mount"),
+    })
+}
+
+fn kind_of(request: &Request, mount: &Mount) -> Step {
+    let seen = format!("{}/ is mounted, an engine of type {}", mount.path, mount.kind);
+    match (provider::find(&request.provider), mount.kind.as_str()) {
         (Some(cloud), "kv" | "generic" | "cubbyhole") => {
             let hint = format!(
-                "this is a key that never ends, kept by hand: the {} engine would make a new one for each job",
-                cloud.title
+                "this is a key that never ends, kept by hand: the {} engine would make a new one for each job \
+                 (--mount, CI_CREDS_{}_MOUNT)",
+                cloud.title,
+                shout(cloud.name)
             );
             Step::warn("engine", seen, hint)
         }
@@ -78,30 +93,25 @@ fn kind_of(request: &Request, mount: &str, kind: &str) -> Step {
     }
 }
 
-async fn role(vault: &Vault, token: &Token, request: &Request, mount: &str, kind: &str) -> Option<Step> {
+async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) -> Option<Step> {
     let (cloud, role) = (provider::find(&request.provider)?, request.role.as_ref()?);
-    if kind == "kv" {
-        return None;
-    }
-    let path = format!("{mount}/{}", cloud.role_config.replace("{role}", role));
-    match vault.look(&token.secret, &path).await {
-        Ok(found) => Some(told(&path, found.as_object()?)),
+    let path = role_path(request, mount)?;
+    let step = match vault.look(&token.secret, &path).await {
+        Ok(found) => told(&path, found.as_object()?),
         Err(error) => match error.refusal() {
             Some((403, _)) => {
-                Some(Step::skip("role", format!("the token may not read {path}; --issue tries it out")))
+                Step::skip("role", format!("the token may not read {path}; --issue tries it out"))
             }
             Some((404 | 400, _)) => {
-                let names = crate::cli::options::shout(cloud.name);
-                let hint =
-                    format!("write {path}, or name another role: ROLE, CI_CREDS_{names}_ROLE, CI_CREDS_ROLE");
-                Some(
-                    Step::fail("role", Code::Refused, format!("there is no role {role} in {mount}/"))
-                        .hint(hint),
+                let shout = shout(cloud.name);
+                Step::fail("role", Code::Refused, format!("there is no role {role} in {}/", mount.path)).hint(
+                    format!("write {path}, or name another role: ROLE, CI_CREDS_{shout}_ROLE, CI_CREDS_ROLE"),
                 )
             }
-            _ => Some(Step::skip("role", format!("not read: {error}"))),
+            _ => Step::skip("role", format!("not read: {error}")),
         },
-    }
+    };
+    Some(step)
 }
 
 fn told(path: &str, role: &Map<String, Value>) -> Step {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Step;
-use crate::claims::demands::Role;
+use crate::claims::role::Role;
 
 /// Claims that tie a role to somebody's projects.
 const OWNERS: &[&str] =
@@ -81,11 +81,15 @@ pub(super) fn approle(role: &Role, path: &str) -> Vec<Step> {
         find(
             "uses",
             "a secret_id may be used any number of times",
-            "set secret_id_num_uses=1 and issue one for each job",
+            "set secret_id_num_uses=1, and issue one for each job",
         );
     }
     if bound && role.number("secret_id_ttl") == 0 {
-        find("secret-ttl", "a secret_id never ends", "set secret_id_ttl=5m where each job gets its own");
+        find(
+            "secret-ttl",
+            "a secret_id never ends",
+            "set secret_id_ttl=5m, or what a job takes until it logs in",
+        );
     }
     if role.list("secret_id_bound_cidrs").is_empty() && role.list("token_bound_cidrs").is_empty() {
         find(
@@ -103,12 +107,12 @@ fn token(role: &Role, path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let number = |name| role.number(name);
     if number("token_ttl") == 0 && number("token_max_ttl") == 0 && number("token_explicit_max_ttl") == 0 {
-        let hint = format!("set token_ttl on {path}, such as 15m or what the job takes");
+        let hint = format!("set token_ttl=15m, or what the job takes, on {path}");
         steps.push(Step::warn("token-ttl", NO_TTL, hint));
     }
     if number("token_num_uses") == 1 || number("token_num_uses") == 2 {
         let seen = "token_num_uses is too small: a run reads, and revokes its token";
-        steps.push(Step::warn("token-uses", seen, "set token_num_uses to 0, or to 3 and more"));
+        steps.push(Step::warn("token-uses", seen, "set token_num_uses=0 (or 3 and more)"));
     }
     if role.list("token_policies").iter().any(|policy| policy == "root") {
         let hint = "give it a policy that allows what its jobs read, and nothing else";

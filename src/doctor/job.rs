@@ -2,7 +2,7 @@
 //! taken back at its end.
 
 use super::report::Report;
-use super::{Status, Step, access, engine, network, run_login};
+use super::{Status, Step, access, engine, network, policy, run_login};
 use crate::auth::{Gathered, Login};
 use crate::config::{Config, Setting};
 use crate::credentials::{Credentials, Life};
@@ -78,7 +78,7 @@ async fn inside(
             return rest(report, "token");
         }
     };
-    for step in run_login::id_token(&config.login, &gathered, &config.server).await {
+    for step in run_login::id_token(&config.login, &gathered, &config.server, vault.ahead()).await {
         report.add(step)?;
     }
     if report.failed() {
@@ -91,25 +91,39 @@ async fn inside(
     if report.failed() {
         return rest(report, "policy");
     }
-    for step in access::policy(vault, &token, config).await {
-        report.add(step)?;
-    }
-    for request in &config.requests {
-        if report.failed() {
-            break;
-        }
-        for step in engine::look(vault, &token, request).await {
-            report.add(step)?;
-        }
-    }
+    beyond(report, vault, &token, config).await?;
     report.add(access::lifetime(&token, config))?;
     report.add(access::output(config))?;
-    if issue {
+    if issue && !report.failed() {
         for request in &config.requests {
             report.add(issued(vault, &mut token, request, ledger).await)?;
         }
     }
     revoke(report, vault, &token, ledger).await?;
+    Ok(())
+}
+
+/// What the token may do, and what is there: calls that a run does not make.
+async fn beyond(
+    report: &mut Report,
+    vault: &Vault,
+    token: &Token,
+    config: &Config,
+) -> Result<(), sink::Error> {
+    if token.counted {
+        let seen = "not looked at: each look would use up one of the token's requests; --issue tries it out";
+        return report.add(Step::skip("policy", seen));
+    }
+    let policies = policy::look(vault, token, config).await;
+    let refused = policy::stops(&policies);
+    for step in policies {
+        report.add(step)?;
+    }
+    for request in &config.requests {
+        for step in engine::look(vault, token, request, refused).await {
+            report.add(step)?;
+        }
+    }
     Ok(())
 }
 
@@ -133,9 +147,20 @@ async fn enter(
             let mut step = Step::failed("login", &error);
             // The claims stand two lines above.
             step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
-            report.add(step)?;
+            report.add(desk(step, login))?;
             Ok(None)
         }
+    }
+}
+
+/// Vault names one claim, and of the role a job sees nothing: who may read it sees all.
+fn desk(step: Step, login: &Login) -> Step {
+    match &login.role {
+        Some(role) if login.method.name == "jwt" && step.code == Code::Refused => step.hint(format!(
+            "an operator compares all claims: ci-creds doctor auth/{}/role/{role} --from-job 'this token says: …'",
+            login.mount
+        )),
+        _ => step,
     }
 }
 
@@ -166,7 +191,7 @@ async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -
     }
     let life = short(token.life)?;
     Some(format!(
-        "the token ends after {} and takes the key with it: raise token_ttl and token_max_ttl of the login's role to {}",
+        "the token ends after {0} and takes the key with it: set token_ttl={1} token_max_ttl={1} on the login's role",
         show(life.ttl),
         show(lease.ttl)
     ))

@@ -11,6 +11,7 @@ mod approle;
 mod engine;
 mod findings;
 mod network;
+mod policy;
 mod run_login;
 mod signature;
 mod table;

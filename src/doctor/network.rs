@@ -79,7 +79,9 @@ pub(super) async fn connection(server: &Server) -> Vec<Step> {
     let whose = source.as_ref().map_or("the address", |_| "the proxy");
     let hint = match &source {
         Some(source) => {
-            format!("is the proxy in {source} right? Without one: unset it, or put the host into NO_PROXY")
+            format!(
+                "is the proxy in {source} right? Without one: unset {source}, or put the host into NO_PROXY"
+            )
         }
         None => "is VAULT_ADDR (or --addr) right, and may this runner reach it?".to_owned(),
     };

@@ -28,12 +28,18 @@ pub struct Report {
 pub struct Found {
     count: String,
     first: String,
+    hint: Option<String>,
     code: Code,
 }
 
 impl Explain for Found {
     fn code(&self) -> Code {
         self.code
+    }
+
+    /// The end of a log is what people see first.
+    fn hints(&self) -> Vec<String> {
+        self.hint.iter().map(|hint| spaced(hint)).collect()
     }
 }
 
@@ -91,6 +97,7 @@ impl Report {
         Some(Found {
             count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
             first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
+            hint: first.hints.first().cloned(),
             code: first.code,
         })
     }

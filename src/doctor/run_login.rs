@@ -1,5 +1,7 @@
 //! Which login and why, the ID token, and the login itself.
 
+use jiff::SignedDuration;
+
 use super::{Status, Step, signature};
 use crate::auth::{Gathered, Ingredient, Login, Origin};
 use crate::claims::{Claims, Unusable};
@@ -37,16 +39,20 @@ pub(super) fn method(login: &Login, sources: &[Setting]) -> Step {
         _ => step,
     });
     let given = |one: &&Ingredient| !matches!(one.origin, Origin::Issued(_));
-    match login.ingredients.iter().skip(1).find(given).filter(|_| !login.method.repeatable) {
-        Some(one) => {
-            let (name, source) = (one.name, one.origin.source());
-            let hint = format!(
-                "a {name} that is good for one login is used up by this look: give the job a new one"
-            );
-            let seen = format!("the next step logs in with the {name} of {source}");
-            Step { status: Status::Warn, ..step.line(seen).hint(hint) }
+    let Some(one) = login.ingredients.iter().skip(1).find(given).filter(|_| !login.method.repeatable) else {
+        return step;
+    };
+    let (name, source) = (one.name, one.origin.source());
+    match &one.origin {
+        // Certain, and known before it happens.
+        Origin::Wrapped { .. } => {
+            let hint =
+                "a wrapping token is good for one use, and this look uses it up: give the job a new one";
+            Step { status: Status::Warn, ..step.hint(hint) }
         }
-        None => step,
+        _ => step
+            .line(format!("the next step logs in with the {name} of {source}"))
+            .hint(format!("if it is good for one login, this look uses it up: give the job a new {name}")),
     }
 }
 
@@ -56,7 +62,13 @@ fn first(login: &Login) -> String {
 }
 
 /// The ID token's claims and times, and its signature. Nothing for other logins.
-pub(super) async fn id_token(login: &Login, gathered: &Gathered, server: &Server) -> Vec<Step> {
+/// The times are held against Vault's clock, which is `ahead` behind this machine's.
+pub(super) async fn id_token(
+    login: &Login,
+    gathered: &Gathered,
+    server: &Server,
+    ahead: Option<SignedDuration>,
+) -> Vec<Step> {
     let Some(token) = gathered.get("jwt") else { return Vec::new() };
     let source = login.ingredients.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
     let source = source.unwrap_or_default();
@@ -67,7 +79,7 @@ pub(super) async fn id_token(login: &Login, gathered: &Gathered, server: &Server
         Err(fault) => return vec![unusable(&fault, None).from(source)],
     };
     let line = format!("{} {}", crate::claims::MARK, claims.line(None));
-    if let Err(fault) = claims.check(vault::now()) {
+    if let Err(fault) = claims.check(vault::now() - ahead.unwrap_or_default()) {
         return vec![unusable(&fault, Some(line)).from(source)];
     }
     let mut steps = vec![Step::ok("id-token", life(&claims)).line(line).from(source)];

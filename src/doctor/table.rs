@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{Status, Step};
-use crate::claims::demands::{Change, Row, Verdict};
+use crate::claims::change::Change;
+use crate::claims::demands::{Row, Verdict};
 use crate::error::Code;
 
 /// Widths of the first two columns, mark included.

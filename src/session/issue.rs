@@ -74,7 +74,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
 }
 
 /// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
-async fn other_version(vault: &Vault, token: &Secret, read: &Read) -> Option<(Read, &'static str)> {
+pub async fn other_version(vault: &Vault, token: &Secret, read: &Read) -> Option<(Read, &'static str)> {
     let mount = vault.mount_of(token, &read.path).await.ok()??;
     let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
     let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {

@@ -23,7 +23,7 @@ mod wait;
 mod wrapping;
 
 pub use gather::{all as gather, read as gather_here};
-pub use issue::{allows, one as issue_one};
+pub use issue::{allows, one as issue_one, other_version};
 pub use transaction::obtain;
 
 /// What a run got.

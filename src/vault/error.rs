@@ -134,7 +134,8 @@ impl Explain for Error {
         let hint = match self {
             Self::Http(error) => return error.hints(),
             Self::Refused { .. } if self.says("namespace not found") => {
-                "check VAULT_NAMESPACE, --namespace and --auth-namespace"
+                "check VAULT_NAMESPACE (--namespace) and CI_CREDS_AUTH_NAMESPACE (--auth-namespace); \
+                 where there are no namespaces, unset VAULT_NAMESPACE"
             }
             Self::Refused { .. } => return Vec::new(),
             Self::Unsendable(_) => "give it as it was issued, on one line",

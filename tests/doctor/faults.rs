@@ -1,27 +1,17 @@
-//! Servers that no real one plays on demand.
+//! Servers that no real one plays on demand, and what stands before a real one.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 
-/// Answers every request with this body.
-fn serve(kind: &'static str, body: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    address
+use crate::support::stub::{self, Response};
+
+fn says(body: &Value) -> String {
+    let answer = Response::json("200 OK", body);
+    format!("http://{}", stub::serve(move |_| Some(answer.clone())))
 }
 
 fn health(changes: Value) -> String {
@@ -30,12 +20,13 @@ fn health(changes: Value) -> String {
     for (name, value) in changes.as_object().unwrap() {
         health[name] = value.clone();
     }
-    serve("application/json", health.to_string())
+    says(&health)
 }
 
 /// A sign-in page.
 pub fn web_page() -> String {
-    serve("text/html", "<html>Sign in</html>".to_owned())
+    let page = Response::new("200 OK", "Content-Type: text/html\r\n", b"<html>Sign in</html>");
+    format!("http://{}", stub::serve(move |_| Some(page.clone())))
 }
 
 /// A server whose clock is ten minutes behind.
@@ -43,13 +34,63 @@ pub fn other_time() -> String {
     health(json!({"server_time_utc": jiff::Timestamp::now().as_second() - 600}))
 }
 
-/// A sealed server.
-pub fn sealed() -> String {
-    health(json!({"sealed": true}))
+/// A server that has never been initialised.
+pub fn empty() -> String {
+    health(json!({"initialized": false, "sealed": true}))
 }
 
-/// A jwt configuration that trusts somebody else's key.
-pub fn other_key() -> Value {
-    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
-    json!({"jwt_validation_pubkeys": [key.public_key_pem()], "bound_issuer": crate::support::jwt::ISSUER})
+/// TLS in front of a real server; returns host and port.
+pub fn tls_front(config: ServerConfig, upstream: String) -> String {
+    stub::serve_tls_as(config, move |request| stub::forward(request, &upstream))
+}
+
+/// A proxy that leads every CONNECT to this address, whatever name was asked for.
+pub fn proxy_to(target: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let server = TcpStream::connect(&target).unwrap();
+            let _ = (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            pump(client.try_clone().unwrap(), server.try_clone().unwrap());
+            pump(server, client);
+        }
+    });
+    address
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+/// A GitLab that publishes these keys; returns its address.
+pub fn issuer(keys: Value) -> String {
+    // Discovery names the address itself, which is not known before it listens.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let discovery = json!({"issuer": address, "jwks_uri": format!("{address}/oauth/discovery/keys")});
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = lines.next().and_then(Result::ok).unwrap_or_default();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let body = if first.contains("openid-configuration") { &discovery } else { &keys };
+            let _ = (&stream).write_all(&Response::json("200 OK", body).0);
+        }
+    });
+    address
+}
+
+/// A jwt configuration for this issuer that trusts somebody else's key.
+pub fn other_key(issuer: &str) -> Value {
+    json!({"jwt_validation_pubkeys": [stranger().public_key_pem()], "bound_issuer": issuer})
+}
+
+fn stranger() -> KeyPair {
+    KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap()
 }

@@ -1,7 +1,6 @@
-//! A set-up that works, to be broken in one place; and cures that do what the report says.
+//! A set-up that works, to be broken in one place.
 
-use regex::Regex;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::support::run::Run;
 use crate::support::{Cmd, Engine, Space, jwt};
@@ -25,8 +24,10 @@ impl<'a> World<'a> {
         let policy = space.may_read(&[&format!("{}/creds/{ROLE}", engine.mount)]);
         let jwt = space.jwt();
         jwt.role(ROLE, json!({"bound_claims": {"project_id": "22", "ref": "main"}, "token_policies": policy, "token_ttl": "15m"}));
+        let namespace = Some(&space.namespace).filter(|name| !name.is_empty());
         let cmd = Cmd::new(["doctor", "exoscale"])
             .vault(space.server)
+            .envs(namespace.map(|name| ("VAULT_NAMESPACE", name)))
             .env("CI", "true")
             .env("CI_CREDS_EXOSCALE_MOUNT", &engine.mount)
             .env("CI_CREDS_EXOSCALE_PATH", "creds/{role}")
@@ -55,6 +56,16 @@ impl<'a> World<'a> {
         self.jwt.role(ROLE, params);
     }
 
+    /// The address of the real server.
+    pub fn addr(&self) -> String {
+        self.space.server.addr.clone()
+    }
+
+    /// Host and port of the real server, where it speaks plain http.
+    pub fn upstream(&self) -> String {
+        self.addr().trim_start_matches("http://").to_owned()
+    }
+
     pub fn token(&mut self, claims: Value) {
         self.env("VAULT_ID_TOKEN", jwt::mint(claims));
     }
@@ -70,6 +81,14 @@ impl<'a> World<'a> {
     pub fn report(&self) -> Report {
         Report::of(&self.cmd.clone().args(["--format", "json"]).run())
     }
+
+    /// As people see it; every line fits GitLab's log.
+    #[track_caller]
+    pub fn plain(&self) -> Run {
+        let run = self.cmd.run();
+        assert!(run.stdout.lines().all(|line| line.chars().count() <= 100), "{run}");
+        run
+    }
 }
 
 /// A JSON report.
@@ -82,58 +101,55 @@ pub struct Report {
 impl Report {
     #[track_caller]
     pub fn of(run: &Run) -> Self {
-        if let Some(leak) = crate::support::canary::find(&run.stdout) {
-            panic!("a secret in the report: {leak}\n{}", run.stdout);
-        }
         let body: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
-        assert_eq!(body["version"], 1);
-        assert_eq!(body["code"], run.code, "{run}");
-        Self { code: run.code, body }
+        let report = Self { code: run.code, body };
+        report.assert_schema();
+        report
+    }
+
+    /// The schema of the README.
+    #[track_caller]
+    fn assert_schema(&self) {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let told = format!("{:#}", self.body);
+        let whole = names(&self.body);
+        assert!(
+            whole == ["version", "code", "steps"] || whole == ["version", "code", "steps", "claims"],
+            "{told}"
+        );
+        assert_eq!(
+            (&self.body["version"], &self.body["code"]),
+            (&Value::from(1), &Value::from(self.code)),
+            "{told}"
+        );
+        for step in self.steps() {
+            assert_eq!(names(step), ["id", "status", "seen", "source", "hint"], "{told}");
+            assert!(["ok", "warn", "fail", "skip"].contains(&step["status"].as_str().unwrap()), "{told}");
+            assert!(step["id"].is_string() && step["seen"].is_string(), "{told}");
+            assert!(
+                ["source", "hint"].iter().all(|name| step[*name].is_string() || step[*name].is_null()),
+                "{told}"
+            );
+        }
+        for row in self.body["claims"].as_array().into_iter().flatten() {
+            assert_eq!(names(row), ["claim", "token", "demand", "field", "verdict", "why"], "{told}");
+        }
+    }
+
+    pub fn steps(&self) -> &[Value] {
+        self.body["steps"].as_array().unwrap()
+    }
+
+    /// The first step of this id.
+    #[track_caller]
+    pub fn step(&self, id: &str) -> &Value {
+        let found = self.steps().iter().find(|step| step["id"] == id);
+        found.unwrap_or_else(|| panic!("no step {id}: {:#}", self.body))
     }
 
     /// The first step with ✗; with --strict a ! counts.
     pub fn first(&self, strict: bool) -> Option<&Value> {
         let bad = |step: &&Value| step["status"] == "fail" || (strict && step["status"] == "warn");
-        self.body["steps"].as_array().unwrap().iter().find(bad)
+        self.steps().iter().find(bad)
     }
-}
-
-/// What the report's hints say, carried out.
-pub fn policy(world: &mut World<'_>, hints: &str) {
-    let line = Regex::new(r#"path "[^"]+" \{ capabilities = \[[^\]]+\] \}"#).unwrap();
-    let lines: Vec<_> = line.find_iter(hints).map(|found| found.as_str()).collect();
-    assert!(!lines.is_empty(), "no policy line in {hints}");
-    let path = format!("sys/policies/acl/{}", world.policy);
-    let before = world.space.server.ok("GET", &path, Value::Null)["data"]["policy"].clone();
-    let body = json!({"policy": format!("{}\n{}", before.as_str().unwrap(), lines.join("\n"))});
-    world.space.server.ok("PUT", &format!("sys/policies/acl/{}", world.policy), body);
-}
-
-/// `must contain …`, `must be …`: written to the role or the mount.
-pub fn role(world: &mut World<'_>, hints: &str) {
-    let found = |text: &str| Some(Regex::new(text).unwrap().captures(hints)?.get(1)?.as_str().to_owned());
-    let mut fields = Map::new();
-    if let Some(pair) = found(r"bound_claims must contain (\S+=\S+), or") {
-        let (name, value) = pair.split_once('=').unwrap();
-        let mut bound =
-            world.space.server.ok("GET", &world.role_path(), Value::Null)["data"]["bound_claims"].clone();
-        bound[name] = json!(value);
-        fields.insert("bound_claims".to_owned(), bound);
-    }
-    if let Some(aud) = found(r"bound_audiences must contain(?: the token's aud:)? (\S+)") {
-        fields.insert("bound_audiences".to_owned(), json!([aud]));
-    }
-    if let Some(sub) = found(r"bound_subject must be empty, or the token's sub: (\S+)") {
-        fields.insert("bound_subject".to_owned(), json!(sub));
-    }
-    if let Some(issuer) = found(r"bound_issuer must be the token's iss: (\S+)") {
-        let path = format!("auth/{}/config", world.jwt.mount);
-        let mut config = world.space.server.ok("GET", &path, Value::Null)["data"].clone();
-        config["bound_issuer"] = json!(issuer);
-        world.space.write(&path, config);
-        return;
-    }
-    assert!(!fields.is_empty(), "no remedy in {hints}");
-    fields.insert("role_type".to_owned(), json!("jwt"));
-    world.space.write(&world.role_path(), Value::Object(fields));
 }

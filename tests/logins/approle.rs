@@ -13,7 +13,7 @@ fn approle(target: &Target<'_>, mut params: Value) -> AppRole {
 }
 
 /// A wrapping token with a new secret_id of the role inside.
-fn wrapped(space: &Space<'_>, login: &AppRole) -> String {
+pub fn wrapped(space: &Space<'_>, login: &AppRole) -> String {
     let path = format!("auth/{}/role/{}/secret-id", login.mount, login.role);
     let policy = space.policy(&format!("path \"{path}\" {{ capabilities = [\"update\"] }}"));
     let issuer = space.token(&[&policy], json!({}));

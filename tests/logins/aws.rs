@@ -11,32 +11,32 @@ use crate::support::plugins::aws_plugins;
 use crate::support::{Cmd, Options, Server, Space, secret};
 
 /// A server with the AWS method, and the cloud that it asks.
-pub(super) struct Cloud {
-    pub(super) moto: Moto,
+pub struct Cloud {
+    pub moto: Moto,
     server: Server,
 }
 
 impl Cloud {
     /// None where Go or Python is missing.
-    pub(super) fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let (plugins, moto) = (aws_plugins()?, Moto::start()?);
         let options = Options { plugin_dir: Some(plugins), root_token: secret(), ..Options::default() };
         Some(Self { moto, server: Server::start(&options) })
     }
 
-    pub(super) fn space(&self) -> Space<'_> {
+    pub fn space(&self) -> Space<'_> {
         Space::on(&self.server)
     }
 }
 
 /// The method, with a role for moto's IAM role `runner`.
-pub(super) struct Setup<'a> {
-    pub(super) target: Target<'a>,
-    pub(super) mount: String,
+pub struct Setup<'a> {
+    pub target: Target<'a>,
+    pub mount: String,
 }
 
 impl<'a> Setup<'a> {
-    pub(super) fn new(cloud: &Cloud, space: &'a Space<'a>) -> Self {
+    pub fn new(cloud: &Cloud, space: &'a Space<'a>) -> Self {
         let target = Target::new(space);
         let mount = space.name("aws");
         space.write(&format!("sys/auth/{mount}"), json!({"type": "aws-auth"}));
@@ -51,7 +51,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The command, without any AWS credentials.
-    pub(super) fn cmd(&self) -> Cmd {
+    pub fn cmd(&self) -> Cmd {
         self.login(self.target.cmd())
     }
 
@@ -62,7 +62,7 @@ impl<'a> Setup<'a> {
 }
 
 /// Credentials in the environment.
-pub(super) fn keys(cmd: Cmd, keys: &Keys) -> Cmd {
+pub fn keys(cmd: Cmd, keys: &Keys) -> Cmd {
     let cmd = cmd.env("AWS_ACCESS_KEY_ID", &keys.access_key).env("AWS_SECRET_ACCESS_KEY", &keys.secret_key);
     cmd.env("AWS_SESSION_TOKEN", &keys.token)
 }
@@ -188,7 +188,7 @@ fn the_real_method_accepts_it() {
     error: Vault refused the AWS IAM login at auth/nowhere, role runner
       caused by: permission denied
       the AWS credentials came from AWS_ACCESS_KEY_ID
-    hint: is the AWS IAM method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: is the AWS IAM method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount, VAULT_NAMESPACE another namespace; else the address of this runner may not be among those that the role allows
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }

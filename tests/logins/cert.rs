@@ -30,20 +30,46 @@ fn client(ca: &Ca, name: &str, dir: &Path) -> (PathBuf, PathBuf) {
     (cert_file, key_file)
 }
 
+/// The method at a server with TLS, with a role for runners of one CA.
+pub struct Setup<'a> {
+    target: Target<'a>,
+    mount: String,
+    trusted: Ca,
+    dir: tempfile::TempDir,
+}
+
+impl<'a> Setup<'a> {
+    pub fn new(space: &'a Space<'a>) -> Self {
+        let (target, mount, trusted) = (Target::new(space), space.auth("cert"), ca("runners"));
+        let role = json!({"certificate": trusted.pem(), "allowed_common_names": "runner",
+            "token_policies": target.policy});
+        space.write(&format!("auth/{mount}/certs/runner"), role);
+        Self { target, mount, trusted, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// The command of a machine with this name in its certificate.
+    pub fn cmd(&self, name: &str) -> Cmd {
+        with(&self.bare(), &client(&self.trusted, name, self.dir.path()))
+    }
+
+    /// The command without a certificate.
+    fn bare(&self) -> Cmd {
+        self.target.cmd().env("VAULT_AUTH_METHOD", "cert").env("VAULT_AUTH_PATH", &self.mount)
+    }
+}
+
+fn with(cmd: &Cmd, (cert, key): &(PathBuf, PathBuf)) -> Cmd {
+    cmd.clone().env("VAULT_CLIENT_CERT", cert).env("VAULT_CLIENT_KEY", key)
+}
+
 #[test]
 fn the_connections_certificate_logs_in() {
     let server = Server::start(&Options { tls: true, root_token: secret(), ..Options::default() });
     let space = Space::on(&server);
-    let (target, mount) = (Target::new(&space), space.auth("cert"));
-    let (trusted, dir) = (ca("runners"), tempfile::tempdir().unwrap());
-    let role = json!({"certificate": trusted.pem(), "allowed_common_names": "runner",
-        "token_policies": target.policy});
-    space.write(&format!("auth/{mount}/certs/runner"), role);
-    let cmd = target.cmd().env("VAULT_AUTH_METHOD", "cert").env("VAULT_AUTH_PATH", &mount);
-    let with = |cmd: &Cmd, (cert, key): &(PathBuf, PathBuf)| {
-        cmd.clone().env("VAULT_CLIENT_CERT", cert).env("VAULT_CLIENT_KEY", key)
-    };
-    let good = client(&trusted, "runner", dir.path());
+    let setup = Setup::new(&space);
+    let cmd = setup.bare();
+    let (trusted, dir) = (&setup.trusted, &setup.dir);
+    let good = client(trusted, "runner", dir.path());
     assert_issued(with(&cmd, &good).run_both());
     assert_issued(with(&cmd, &good).env("VAULT_AUTH_ROLE", "runner").run_both());
     insta::assert_snapshot!(cmd.run_both().expect(3), @r"
@@ -54,7 +80,7 @@ fn the_connections_certificate_logs_in() {
     error: the TLS certificate login lacks a client certificate
     hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key
     ");
-    let other_name = client(&trusted, "laptop", dir.path());
+    let other_name = client(trusted, "laptop", dir.path());
     insta::assert_snapshot!(with(&cmd, &other_name).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----

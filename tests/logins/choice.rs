@@ -103,6 +103,7 @@ fn what_is_missing_is_named() {
     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
     ----- stderr -----
     error: VAULT_AUTH_PATH must be the mount of an auth method, such as jwt or auth/team/jwt
+    hint: correct it, or unset VAULT_AUTH_PATH
     ");
     insta::assert_snapshot!(target.cmd().env("VAULT_AUTH_METHOD", "ldap").run_both().expect(3), @r"
     exit code: 3

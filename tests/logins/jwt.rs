@@ -117,7 +117,9 @@ fn the_clock_that_counts_is_vaults() {
     };
     // By this machine's clock the token is two hours old, by Vault's it has just begun.
     let behind = Dated::new(&date(7200), "{\"errors\":[\"stop here\"]}");
-    let cmd = setup.cmd(json!({"nbf": now - 9000, "exp": now - 3600})).env("VAULT_ADDR", &behind.addr);
+    let cmd = setup
+        .cmd(json!({"iat": now - 9000, "nbf": now - 9000, "exp": now - 3600}))
+        .env("VAULT_ADDR", &behind.addr);
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
     exit code: 4
     ----- stdout -----
@@ -212,7 +214,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "ref" is missing
       this token says: namespace_path=group project_id=22 project_path=group/project ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_claims ask for ref, which this token does not have, or may not show
+    hint: the role's bound_claims ask for ref, which this token does not have: take ref out of them
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     insta::assert_snapshot!(setup.cmd(json!({"aud": "https://other.example.com"})).run_both().expect(4), @r"
@@ -248,7 +250,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: claim "nothing" not found in token
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's user_claim must be a claim that the token has
+    hint: set user_claim=project_path, or another claim that the token has, on the role deploy
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     setup.role("deploy", json!({"user_claim": "runner_id"}));
@@ -260,7 +262,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: claim "runner_id" could not be converted to string
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com runner_id=1
-    hint: the role's user_claim must name a claim that is text
+    hint: set user_claim=project_path, or another claim that is text, on the role deploy
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     setup.role("deploy", json!({"bound_audiences": [], "bound_claims": {"ref": "main"}}));
@@ -298,7 +300,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "user_email" does not match any associated bound claim values
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_claims ask for user_email, which this token does not have, or may not show
+    hint: the role's bound_claims must contain the token's user_email, which is not shown here
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
@@ -338,7 +340,7 @@ fn refused_roles_and_mounts_are_explained() {
     error: Vault refused the JWT login at auth/nowhere, role deploy
       caused by: permission denied
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: is the JWT method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: is the JWT method mounted at auth/nowhere? --auth-path or VAULT_AUTH_PATH names another mount, VAULT_NAMESPACE another namespace; else the address of this runner may not be among those that the role allows
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let empty = space.auth("jwt");
@@ -362,7 +364,7 @@ fn refused_roles_and_mounts_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: permission denied
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: is the JWT method mounted at auth/X-jwt? --auth-path or VAULT_AUTH_PATH names another mount; else the address of this runner may not be among those that the role allows
+    hint: is the JWT method mounted at auth/X-jwt? --auth-path or VAULT_AUTH_PATH names another mount, VAULT_NAMESPACE another namespace; else the address of this runner may not be among those that the role allows
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }
@@ -384,6 +386,7 @@ fn a_token_of_another_gitlab_is_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: error verifying token signature: no known key successfully validated the token signature
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
+    hint: the mount must use the keys of the GitLab that made the token: set its oidc_discovery_url to https://gitlab.example.com
     hint: CI_JOB_JWT_V2 is the token of GitLab before 17: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}` instead
     hint: auth/X-jwt must use the keys of the GitLab that made the token
     hint: `ci-creds doctor exoscale ci` looks at each step of this run

@@ -6,14 +6,14 @@ use super::stub::Stub;
 use super::{Target, assert_issued, file};
 use crate::support::{Cmd, Space, jwt, secret};
 
-struct Setup<'a> {
+pub struct Setup<'a> {
     target: Target<'a>,
     mount: String,
     cluster: Stub,
 }
 
 impl<'a> Setup<'a> {
-    fn new(space: &'a Space<'a>) -> Self {
+    pub fn new(space: &'a Space<'a>) -> Self {
         let cluster = Stub::new(|seen| {
             let review: Value = serde_json::from_str(&seen.body).unwrap_or_default();
             let known = review["spec"]["token"].as_str().is_some_and(|token| token.ends_with('x'));
@@ -46,14 +46,14 @@ impl<'a> Setup<'a> {
         self.target.space.write(&format!("auth/{}/role/app-deployer", self.mount), role);
     }
 
-    fn cmd(&self) -> Cmd {
+    pub fn cmd(&self) -> Cmd {
         let cmd = self.target.cmd().env("VAULT_AUTH_METHOD", "kubernetes");
         cmd.env("VAULT_AUTH_PATH", &self.mount).env("VAULT_AUTH_ROLE", "app-deployer")
     }
 }
 
 /// A projected service account token.
-fn token(namespace: &str, name: &str) -> String {
+pub fn token(namespace: &str, name: &str) -> String {
     let account = json!({"namespace": namespace, "serviceaccount": {"name": name, "uid": "u-1"}});
     let mut claims = json!({"kubernetes.io": account, "iss": "https://kubernetes.default.svc",
         "sub": format!("system:serviceaccount:{namespace}:{name}"), "aud": ["https://kubernetes.default.svc"]});

@@ -1,12 +1,12 @@
 //! Every login, against the real server: the good case, and every refusal that is known, with its whole message.
 
-mod approle;
-mod aws;
+pub mod approle;
+pub mod aws;
 mod aws_sources;
-mod cert;
+pub mod cert;
 mod choice;
 mod jwt;
-mod kubernetes;
+pub mod kubernetes;
 pub mod moto;
 mod stub;
 mod token;
@@ -19,15 +19,15 @@ use crate::support::run::Run;
 use crate::support::{Cmd, Space, secret};
 
 /// Something to read after the login: KV in the place of Exoscale's engine.
-struct Target<'a> {
+pub struct Target<'a> {
     space: &'a Space<'a>,
     mount: String,
     /// Allows reading it.
-    policy: String,
+    pub policy: String,
 }
 
 impl<'a> Target<'a> {
-    fn new(space: &'a Space<'a>) -> Self {
+    pub fn new(space: &'a Space<'a>) -> Self {
         let mount = space.kv1("exoscale");
         let path = format!("{mount}/apikey/ci");
         space.write(&path, json!({"api_key": secret(), "api_secret": secret(), "ttl": "5m"}));
@@ -35,7 +35,7 @@ impl<'a> Target<'a> {
     }
 
     /// `ci-creds exoscale ci` with nothing to log in with.
-    fn cmd(&self) -> Cmd {
+    pub fn cmd(&self) -> Cmd {
         self.with(&["exoscale", "ci"])
     }
 
@@ -54,7 +54,7 @@ fn assert_issued(run: Run) -> Run {
 }
 
 /// A file with this text, and the directory that keeps it.
-fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+pub fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secret");
     std::fs::write(&path, text).unwrap();

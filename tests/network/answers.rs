@@ -165,5 +165,10 @@ fn namespaces_are_explained() {
     let cmd = one_read(&space.server.addr).env("VAULT_NAMESPACE", "no/such/team");
     let run = cmd.run().expect(4);
     assert!(run.stderr.contains("namespace not found"), "{run}");
-    assert!(run.stderr.contains("hint: check VAULT_NAMESPACE, --namespace and --auth-namespace"), "{run}");
+    assert!(
+        run.stderr.contains(
+            "hint: check VAULT_NAMESPACE (--namespace) and CI_CREDS_AUTH_NAMESPACE (--auth-namespace)"
+        ),
+        "{run}"
+    );
 }

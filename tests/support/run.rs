@@ -37,10 +37,11 @@ impl Run {
         self
     }
 
-    /// Nothing on stderr may be secret, nor on stdout when it is no answer.
+    /// Nothing on stderr may be secret, nor on stdout when it is no answer: of a failed run, or of one that only
+    /// reports.
     #[track_caller]
-    pub(super) fn assert_no_secret(&self) {
-        let shown = [("stderr", &self.stderr, true), ("stdout", &self.stdout, self.code != 0)];
+    pub(super) fn assert_no_secret(&self, reports: bool) {
+        let shown = [("stderr", &self.stderr, true), ("stdout", &self.stdout, self.code != 0 || reports)];
         for (name, text, checked) in shown {
             if checked && let Some(leak) = canary::find(text) {
                 panic!("a secret on {name}: {leak}\nexit code: {}\n{text}", self.code);

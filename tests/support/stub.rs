@@ -49,6 +49,11 @@ pub fn serve(answer: impl Fn(&Request) -> Option<Response> + Send + Sync + 'stat
 
 /// The same over TLS; returns host and port, and the certificate to trust, in PEM form.
 pub fn serve_tls(answer: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static) -> (String, String) {
+    let (config, pem) = own_certificate();
+    (serve_tls_as(config, answer), pem)
+}
+
+fn own_certificate() -> (ServerConfig, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -58,15 +63,22 @@ pub fn serve_tls(answer: impl Fn(&Request) -> Option<Response> + Send + Sync + '
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
+    (config, cert.pem())
+}
+
+/// The same with a certificate of the test's choice; returns host and port.
+pub fn serve_tls_as(
+    config: ServerConfig,
+    answer: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+) -> String {
     let config = Arc::new(config);
-    let addr = listen(move |stream| {
+    listen(move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut stream = StreamOwned::new(connection, stream);
         respond(&mut stream, &answer);
         stream.conn.send_close_notify();
         let _ = stream.flush();
-    });
-    (addr, cert.pem())
+    })
 }
 
 fn listen(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> String {

@@ -1,0 +1,190 @@
+//! What the token may do, beside what a run does.
+
+use super::{Status, Step, engine};
+use crate::cli::options::shout;
+use crate::config::Config;
+use crate::error::Code;
+use crate::provider::{self, Read, Request};
+use crate::secret::Secret;
+use crate::session::{self, Token};
+use crate::vault::Vault;
+
+/// A role that nobody has: who may read its key may read everybody's.
+const NOBODY: &str = "ci-creds-doctor-asks";
+/// Beyond these a policy is wider than a read.
+const NARROW: &[&str] = &["read", "update", "create", "deny"];
+
+/// What is asked about one request.
+struct Asked<'a> {
+    request: &'a Request,
+    /// The ways that the run would try.
+    ways: Vec<Read>,
+    /// The same for a role that nobody has.
+    nobody: Option<String>,
+    /// Where the engine keeps the role itself: what an operator may read, and a job need not.
+    role: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    async fn of(vault: &Vault, token: &Token, request: &'a Request) -> Self {
+        let mut ways = vec![request.read.clone()];
+        ways.extend(request.fallbacks.iter().cloned());
+        if request.fallbacks.is_empty() {
+            let other = session::other_version(vault, &token.secret, &request.read).await;
+            ways.extend(other.map(|(read, _)| read));
+        }
+        let nobody = request.role.as_ref().and_then(|role| {
+            let (before, last) = request.read.path.rsplit_once('/')?;
+            (last == role).then(|| format!("{before}/{NOBODY}"))
+        });
+        let role = match engine::mounted(vault, token, &request.read.path).await {
+            Ok(mount) => engine::role_path(request, &mount),
+            Err(_) => None,
+        };
+        Self { request, ways, nobody, role }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        self.ways.iter().map(|read| &*read.path).chain(self.nobody.as_deref()).chain(self.role.as_deref())
+    }
+}
+
+/// What `paths` are allowed, in their order.
+struct Granted(Vec<(String, Vec<String>)>);
+
+impl Granted {
+    fn on(&self, path: &str) -> &[String] {
+        self.0.iter().find(|(known, _)| known == path).map_or(&[], |(_, granted)| granted)
+    }
+}
+
+/// Capabilities on every path that a run would use.
+pub(super) async fn look(vault: &Vault, token: &Token, config: &Config) -> Vec<Step> {
+    let mut asked = Vec::new();
+    for request in &config.requests {
+        asked.push(Asked::of(vault, token, request).await);
+    }
+    let mut paths: Vec<&str> =
+        asked.iter().flat_map(Asked::paths).chain(["auth/token/revoke-self"]).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let granted = match vault.capabilities(&token.secret, &paths).await {
+        Ok(granted) => Granted(paths.into_iter().map(str::to_owned).zip(granted).collect()),
+        Err(error) => {
+            let step = Step::skip("policy", format!("not looked at: {error}"));
+            return vec![step.hint(line("the policy should have", "sys/capabilities-self", "update"))];
+        }
+    };
+    let mut steps: Vec<Step> = asked.iter().map(|one| allowed(one, token, &granted)).collect();
+    let may_revoke = granted.on("auth/token/revoke-self").iter().any(|one| one == "update" || one == "root");
+    if !may_revoke && !token.given {
+        let hint = line("the policy should have", "auth/token/revoke-self", "update");
+        steps.push(Step::warn("policy", "the token can't be revoked when the job is done", hint));
+    }
+    steps
+}
+
+/// A line of a policy, as it is written there; it may be broken at any blank.
+pub(super) fn line(what: &str, path: &str, capability: &str) -> String {
+    format!("{what}: path \"{path}\" {{ capabilities = [\"{capability}\"] }}")
+}
+
+fn allowed(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
+    let found = asked.ways.iter().find(|read| session::allows(granted.on(&read.path), read));
+    let Some(read) = found else { return refused(asked, token, granted) };
+    let own = granted.on(&read.path);
+    let seen = format!("{} on {}", own.join(", "), read.path);
+    let everybody = asked.nobody.as_deref().is_some_and(|path| session::allows(granted.on(path), read));
+    let hint = line("the job needs no more than", &read.path, read.capability());
+    // Of a root token enough is said elsewhere.
+    let root = own.iter().any(|one| one == "root");
+    match own.iter().any(|one| !root && !NARROW.contains(&one.as_str())) {
+        true => Step::warn("policy", seen, hint),
+        false if everybody && !root => Step::warn(
+            "policy",
+            format!("{seen}, and on every other role: the policy is wider than the path"),
+            hint,
+        ),
+        false => Step::ok("policy", seen),
+    }
+}
+
+fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
+    let read = &asked.request.read;
+    let looks = |path: &str| granted.on(path).iter().any(|one| one == "read");
+    if token.given && asked.role.as_deref().is_some_and(looks) {
+        let seen = format!(
+            "this token may look at the role and not {} {}: an operator's",
+            read.capability(),
+            read.path
+        );
+        return Step::skip("policy", seen)
+            .hint("the job's own token has other policies: run doctor in the job too");
+    }
+    let seen = format!("the token may not {} {}", read.capability(), read.path);
+    let step = Step::fail("policy", Code::Refused, seen);
+    let step = step.hint(line("the policy must have", &read.path, read.capability()));
+    step.hint(match provider::find(&asked.request.provider) {
+        Some(cloud) => {
+            let shout = shout(cloud.name);
+            format!("or the engine or its role is another one: CI_CREDS_{shout}_MOUNT, CI_CREDS_{shout}_ROLE")
+        }
+        None => "or the path is another one: it begins with the engine's mount".to_owned(),
+    })
+}
+
+/// Whether the policy lets the run have this request, as far as `steps` tell.
+pub(super) fn stops(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.status == Status::Fail)
+}
+
+/// What is wide in the policies that a login's role gives, as far as an operator may read them.
+pub(super) async fn of_role(vault: &Vault, operator: &Secret, names: &[String]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for name in names.iter().filter(|name| !["default", "root"].contains(&name.as_str())) {
+        let path = format!("sys/policies/acl/{name}");
+        let found = match vault.look(operator, &path).await {
+            Ok(found) => found,
+            Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => {
+                let seen = format!("the role gives the policy {name}, which does not exist");
+                steps.push(Step::warn(
+                    "policies",
+                    seen,
+                    format!("write {path}, or take {name} out of the role"),
+                ));
+                continue;
+            }
+            Err(error) => {
+                steps.push(Step::skip("policies", format!("{name} is not looked at: {error}")));
+                continue;
+            }
+        };
+        let rules = found.get("policy").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let wide = wide(rules);
+        if !wide.is_empty() {
+            let seen = format!("{name} opens whole engines: {}", wide.join(", "));
+            let hint = line("name what the jobs read, as in", "exoscale/apikey/ROLE", "read");
+            steps.push(Step::warn("policies", seen, hint));
+        }
+    }
+    steps
+}
+
+/// The paths of a policy that leave nothing out: `*`, and `MOUNT/*`.
+fn wide(rules: &str) -> Vec<&str> {
+    let lines = rules.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let paths =
+        lines.filter_map(|line| line.strip_prefix("path")?.trim_start().strip_prefix('"')?.split('"').next());
+    paths.filter(|path| path.ends_with('*') && path.matches('/').count() < 2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_engines_are_found() {
+        let rules = "# path \"*\" {}\npath \"exoscale/*\" { capabilities = [\"read\"] }\n  path  \"aws/sts/*\" {}\npath \"*\" {}";
+        assert_eq!(wide(rules), ["exoscale/*", "*"]);
+    }
+}

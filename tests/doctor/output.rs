@@ -1,0 +1,237 @@
+//! What people and scripts see: short when all is well, and with the first thing to do at the top when not.
+
+use serde_json::json;
+
+use super::world::{ROLE, Report, World};
+use crate::support::{Cmd, Space, bao, jwt};
+
+#[test]
+fn a_healthy_run_fits_one_screen() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    world.cmd = world.cmd.clone().job(dir.path()).args(["--issue"]);
+    let run = world.plain().expect(0);
+    assert!(run.stdout.lines().count() <= 40, "{run}");
+    assert!(run.stdout.ends_with("\nAll is well.\n"), "{run}");
+    let marks: Vec<_> = run.stdout.lines().filter_map(|line| line.chars().next()).collect();
+    assert!(!marks.contains(&'✗') && !marks.contains(&'!'), "{run}");
+    assert_eq!(run.stderr, "", "{run}");
+}
+
+#[test]
+fn on_a_broken_one_the_first_thing_to_do_is_plain() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.token(json!({"ref": "dev"}));
+    let run = world.plain().expect(4);
+    let bad: Vec<_> = run.stdout.lines().filter(|line| line.starts_with('✗')).collect();
+    assert!(bad.len() == 1 && bad[0].starts_with("✗ login "), "{run}");
+    let after: Vec<_> = run.stdout.lines().skip_while(|line| !line.starts_with('✗')).collect();
+    assert!(
+        after.iter().take(5).any(|line| line.contains("→ the role's bound_claims must contain ref=dev")),
+        "{run}"
+    );
+    // The end of the log is what people see first.
+    assert!(
+        run.stderr.contains("error: one fault; the first to act on: login: Vault refused the JWT login"),
+        "{run}"
+    );
+    assert!(run.stderr.contains("hint: the role's bound_claims must contain ref=dev"), "{run}");
+    assert!(run.stdout.lines().count() <= 40, "{run}");
+}
+
+/// Broken where the log breaks it, a policy is still one.
+#[test]
+fn the_printed_policy_can_be_pasted() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    let role = "a-role-with-a-name-for-two-lines";
+    world.engine.role(role);
+    world.env("CI_CREDS_EXOSCALE_ROLE", role);
+    let run = world.plain().expect(4);
+    let (_, hint) = run.stdout.split_once("→ the policy must have:").unwrap();
+    let (policy, _) = hint.split_once('→').unwrap();
+    assert!(policy.trim().contains('\n'), "it fits one line: {run}");
+    space.ok("PUT", &format!("sys/policies/acl/{}", world.policy), json!({"policy": policy}));
+    world.plain().expect(0);
+}
+
+#[test]
+fn nothing_is_issued_unasked_and_all_is_taken_back() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.plain().expect(0);
+    assert_eq!(world.engine.upstream_requests(), 0);
+    world.flag("--issue");
+    let report = world.report();
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert!(
+        report.step("issue")["seen"].as_str().unwrap().contains("issued, valid 15m"),
+        "{:#}",
+        report.body
+    );
+    crate::support::eventually("made, and deleted", || world.engine.upstream_requests() == 2);
+    crate::support::eventually("nothing is left", || {
+        world.engine.objects().is_empty()
+            && world.engine.leases().is_empty()
+            && space.login_tokens().is_empty()
+    });
+    // Of a given token only the lease is taken back.
+    let revoke = space.policy("path \"sys/leases/revoke\" { capabilities = [\"update\"] }");
+    let token = space.token(&["default", &world.policy, &revoke], json!({}));
+    world.env("VAULT_AUTH_METHOD", "token");
+    world.env("VAULT_TOKEN", &token);
+    assert_eq!(world.report().code, 0);
+    crate::support::eventually("the lease is gone", || {
+        world.engine.leases().is_empty() && world.engine.objects().is_empty()
+    });
+    assert!(space.is_alive(&token));
+}
+
+#[test]
+fn the_first_fault_decides_the_code() {
+    for (variable, value, code) in [
+        ("VAULT_ADDR", "vault", 3),
+        ("VAULT_AUTH_PATH", "nowhere", 4),
+        ("VAULT_ADDR", "http://127.0.0.1:1", 5),
+        ("CI_DEBUG_TRACE", "true", 6),
+    ] {
+        let space = Space::new();
+        let mut world = World::new(&space);
+        world.env(variable, value);
+        world.plain().expect(code);
+        assert_eq!(world.report().code, code, "{variable}");
+    }
+    for line in [&["doctor", "nope"][..], &["doctor", "read", "a"], &["doctor", "--format", "xml"]] {
+        Cmd::new(line).run().expect(2);
+    }
+    // Remarks count under --strict only.
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.role(json!({"token_num_uses": 2}));
+    // Nor do the looks themselves use the token up.
+    assert_eq!(world.report().code, 0);
+    world.flag("--strict");
+    assert_eq!(world.report().code, 4);
+}
+
+/// Whatever is looked at, and however loudly: the harness searches all of it for secrets.
+#[test]
+fn no_secret_is_printed() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.flag("--issue");
+    world.cmd.run_both().expect(0);
+    world.cmd.clone().args(["--format", "json"]).run_both().expect(0);
+    let bound = json!({"bound_claims": {"user_email": "bob@example.com", "user_identities": "x"}});
+    world.role(bound);
+    world.cmd.run_both().expect(4);
+    world.cmd.clone().args(["--format", "json"]).run_both().expect(4);
+    world.env("VAULT_ID_TOKEN", crate::support::secret());
+    world.cmd.run_both().expect(3);
+    world.approle();
+    world.cmd.run_both().expect(0);
+    world.env("VAULT_PROXY_ADDR", format!("http://user:{}@127.0.0.1:1", crate::support::secret()));
+    world.env("VAULT_ADDR", "https://vault.example.com");
+    world.cmd.run_both().expect(5);
+    // The check can fail: a report with a secret in it does.
+    let leak = Cmd::program("/bin/echo").args(["doctor", &crate::support::secret()]);
+    assert!(std::panic::catch_unwind(move || leak.run()).is_err(), "a leak goes unseen");
+}
+
+/// `doctor read` takes what `read` takes.
+#[test]
+fn any_path_is_looked_at() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let kv = space.kv2("secret");
+    let secret = crate::support::secret();
+    space.write(&format!("{kv}/data/app"), json!({"data": {"password": secret}}));
+    let read = |path: &str, args: &[&str]| {
+        let cmd = Cmd::new(["doctor", "read", path, "PASSWORD=password", "--format", "json"]).args(args);
+        Report::of(&cmd.inherit(&world.cmd).run())
+    };
+    let path = format!("{kv}/app");
+    let report = read(&path, &[]);
+    let policy = report.first(false).unwrap();
+    assert!(policy["id"] == "policy" && report.code == 4, "{:#}", report.body);
+    assert!(policy["seen"].as_str().unwrap().contains(&format!("may not read {path}")), "{policy}");
+    // The rule is for data/, where KV version 2 has it; typed is the path without.
+    let rule = space.may_read(&[&format!("{kv}/data/app")]);
+    world.role(json!({"token_policies": [rule]}));
+    let report = read(&path, &["--issue"]);
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert_eq!(report.step("policy")["seen"], format!("read on {kv}/data/app"), "{:#}", report.body);
+    assert_eq!(report.step("engine")["status"], "ok", "{:#}", report.body);
+    assert!(report.step("issue")["seen"].as_str().unwrap().contains("issued"), "{:#}", report.body);
+    // A field that is not there shows with --issue, as in the run.
+    let cmd = Cmd::new(["doctor", "read", &path, "PASSWORD=passwort", "--issue", "--format", "json"]);
+    let report = Report::of(&cmd.inherit(&world.cmd).run());
+    let first = report.first(false).unwrap();
+    assert!(
+        first["id"] == "issue" && first["seen"].as_str().unwrap().contains("passwort"),
+        "{:#}",
+        report.body
+    );
+    // --data makes it a write.
+    let report = read(&path, &["--data", "ttl=5m"]);
+    assert!(
+        report.first(false).unwrap()["hint"].as_str().unwrap().contains("[\"update\"]"),
+        "{:#}",
+        report.body
+    );
+    // And the refusal of a real `read` leads here.
+    let run = Cmd::new(["read", "nowhere/app", "PASSWORD=password"]).inherit(&world.cmd).run().expect(4);
+    assert!(
+        run.stderr.contains("`ci-creds doctor read nowhere/app PASSWORD=password` looks at each step"),
+        "{run}"
+    );
+}
+
+/// The call that fails may be one with a command: doctor stands in it, and runs nothing.
+#[test]
+fn a_call_with_a_command_is_looked_at() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.env("CI_DEBUG_TRACE", "true");
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    let words = ["--format", "json", "--no-mask", "--", "/bin/mkdir", made.to_str().unwrap()];
+    let report = Report::of(&world.cmd.clone().args(words).run());
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert_eq!(report.step("output")["seen"], "to /bin/mkdir alone; nothing is printed", "{:#}", report.body);
+    assert!(!made.exists());
+}
+
+#[test]
+fn several_at_once_are_looked_at() {
+    let space = Space::on(bao());
+    let mut world = World::new(&space);
+    let kv = space.kv1("scaleway");
+    space.write(&format!("{kv}/creds/{ROLE}"), json!({"access_key": "SCW", "secret_key": "s"}));
+    world.env("CI_CREDS_SCALEWAY_MOUNT", &kv);
+    world.cmd = world.cmd.clone().args(["--and", "scaleway"]);
+    let report = world.report();
+    let policies = |report: &Report| -> Vec<_> {
+        let all = report.steps().iter().filter(|step| step["id"] == "policy");
+        all.map(|step| step["status"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (report.code, policies(&report)),
+        (4, vec!["ok".to_owned(), "fail".to_owned()]),
+        "{:#}",
+        report.body
+    );
+    super::remedy::apply(&mut world, report.first(false).unwrap()["hint"].as_str().unwrap());
+    world.flag("--issue");
+    let report = world.report();
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert_eq!(report.steps().iter().filter(|step| step["id"] == "issue").count(), 2, "{:#}", report.body);
+    // A job's claims are those of the token, whichever variable it is in.
+    world.unset("VAULT_ID_TOKEN");
+    world.env("CI_JOB_JWT_V2", jwt::mint(json!({})));
+    let report = world.report();
+    assert_eq!(report.code, 0, "{:#}", report.body);
+    assert_eq!(report.step("id-token")["source"], "CI_JOB_JWT_V2", "{:#}", report.body);
+}
