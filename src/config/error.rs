@@ -1,11 +1,8 @@
 //! What can be wrong with flags and variables. A flag's fault is usage, a variable's is the environment's.
 
-use super::login;
-use crate::auth::METHODS;
-use crate::cloud::aws::SOURCES;
-use crate::emit::FORMATS;
 use crate::env::NotText;
-use crate::error::{Code, Explain};
+
+mod remedies;
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -221,116 +218,4 @@ pub enum Error {
     /// Bytes that are not text.
     #[error(transparent)]
     NotText(#[from] NotText),
-}
-
-/// A variable that is protected in GitLab is missing where nobody expects it.
-fn with_ref(hint: String, unprotected: Option<&str>) -> Vec<String> {
-    let protected = unprotected.map(|name| {
-        format!("this job runs on {name}, which is not protected: GitLab keeps protected variables from it")
-    });
-    std::iter::once(hint).chain(protected).collect()
-}
-
-/// How a setting is taken away.
-fn without(source_name: &str) -> String {
-    match source_name.starts_with('-') {
-        true => format!("leave {source_name} out"),
-        false => format!("unset {source_name}"),
-    }
-}
-
-fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    all.collect::<Vec<_>>().join(", ")
-}
-
-impl Explain for Error {
-    fn code(&self) -> Code {
-        match self {
-            Self::Value { by_flag: true, .. }
-            | Self::Method { by_flag: true, .. }
-            | Self::Format { by_flag: true, .. }
-            | Self::Id { by_flag: true, .. }
-            | Self::Without { .. }
-            | Self::AwsSource { by_flag: true, .. }
-            | Self::FieldName { .. }
-            | Self::Pair { .. }
-            | Self::Path { .. }
-            | Self::VariableName(_)
-            | Self::DangerousName(_)
-            | Self::WithoutCommand(_)
-            | Self::WithCommand(_)
-            | Self::StdinTaken { .. }
-            | Self::Twice { .. } => Code::Usage,
-            _ => Code::Environment,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::NoAddress => "set VAULT_ADDR or --addr, such as https://vault.example.com:8200".to_owned(),
-            Self::Address { source_name, .. } => {
-                format!("set {source_name} to an address such as https://vault.example.com:8200")
-            }
-            Self::PlainHttp { .. } => {
-                "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
-                    .to_owned()
-            }
-            Self::Namespace { source_name } => {
-                format!("set {source_name} to a path such as team-a/project-b")
-            }
-            Self::HalfClient { source_name } => format!("set the other one too, or {}", without(source_name)),
-            Self::Value { source_name, .. } => format!("correct it, or {}", without(source_name)),
-            Self::Method { .. } => {
-                format!("the logins are {}", names(METHODS.iter().map(|method| method.name)))
-            }
-            Self::Format { .. } => {
-                format!("the formats are {}", names(FORMATS.iter().map(|format| format.name)))
-            }
-            Self::NoLogin { unprotected } => {
-                let named = login::named_only().collect::<Vec<_>>().join(", ");
-                let set = "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; \
-                           VAULT_AUTH_METHOD names any other login";
-                return with_ref(format!("{set}: {named}"), unprotected.as_deref());
-            }
-            Self::NoLoginRole { .. } => "set VAULT_AUTH_ROLE or --auth-role".to_owned(),
-            Self::AwsSource { .. } => {
-                format!("the sources are {}", names(SOURCES.iter().map(|source| source.name)))
-            }
-            Self::Ambiguous { .. } => "set VAULT_AUTH_METHOD (or --auth) to approle or jwt".to_owned(),
-            Self::MissingIngredient { remedy, unprotected, .. } => {
-                return with_ref((*remedy).to_owned(), unprotected.as_deref());
-            }
-            Self::NamedTokenUnset { variable, unprotected, .. } => {
-                let set = format!("give the job `id_tokens: {{{variable}: {{aud: …}}}}`");
-                return with_ref(set, unprotected.as_deref());
-            }
-            Self::NoAppRole => "set VAULT_AUTH_ROLE or --auth-role to the AppRole's name".to_owned(),
-            Self::NoRole { provider } => format!(
-                "give ROLE, or set CI_CREDS_{}_ROLE, CI_CREDS_ROLE or VAULT_AUTH_ROLE",
-                crate::cli::options::shout(provider)
-            ),
-            Self::Ttl { .. } => "its role in Vault sets the TTL; leave this one out".to_owned(),
-            Self::NoApplication => {
-                "give --application-id or CI_CREDS_SCALEWAY_APPLICATION_ID; it is a UUID in Scaleway's console"
-                    .to_owned()
-            }
-            Self::Id { .. } => "copy it from Scaleway's console".to_owned(),
-            Self::Without { switch, .. } => format!("add {switch}, or leave it out"),
-            Self::Path { .. } => "write it without empty parts, `.` and `..`".to_owned(),
-            Self::FieldName { .. } => "write --field OURS=THEIRS, with one of these for OURS".to_owned(),
-            Self::Pair { .. } => return Vec::new(),
-            Self::VariableName(_) => "use letters, digits and _, and no digit first".to_owned(),
-            Self::DangerousName(_) => {
-                "choose another name; where this is meant, add --allow-any-name".to_owned()
-            }
-            Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
-            Self::WithoutCommand(_) | Self::WithCommand(_) => "leave it out".to_owned(),
-            Self::StdinTaken { .. } => "name a file, or use the variable".to_owned(),
-            Self::NoProjectDir { .. } | Self::NoStateFile => {
-                "name the file with --state-file or CI_CREDS_STATE_FILE".to_owned()
-            }
-            Self::NotText(error) => return error.hints(),
-        };
-        vec![hint]
-    }
 }

@@ -12,7 +12,6 @@ use crate::env::Env;
 use crate::job::Job;
 use crate::ledger::state;
 use crate::provider::{Request, Source, Step};
-use crate::secret::Secret;
 use crate::vault::Server;
 
 mod aws;
@@ -21,17 +20,20 @@ mod login;
 mod lookup;
 mod names;
 mod requests;
+mod revoke;
 mod rotate;
 mod server;
 mod sources;
 mod steps;
 
 pub use error::Error;
+pub use revoke::Revoke;
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use server::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 pub use sources::{Setting, sources};
 
 use lookup::Lookup;
+use revoke::{file_folder, state_file};
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -76,30 +78,6 @@ pub struct Command {
     pub refresh: bool,
     /// The variable that --id-token-env names: the command does not get it.
     pub id_token: Option<String>,
-}
-
-/// What `revoke` needs to know.
-#[derive(Debug)]
-pub struct Revoke {
-    /// The state file.
-    pub place: state::Place,
-    /// Whether what can't be taken back is no failure.
-    pub best_effort: bool,
-    /// The user's token, for what was read with it.
-    pub token: Option<Secret>,
-}
-
-impl Revoke {
-    /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        let token = lookup.vault_variable("TOKEN")?.map(|found| Secret::from(found.value.trim()));
-        let place = match state_file(&lookup, &Job::of(env))? {
-            Some(place) => place,
-            None => auto(&Job::of(env)).ok_or(Error::NoStateFile)?,
-        };
-        Ok(Self { place, best_effort: lookup.switch("best-effort")?, token })
-    }
 }
 
 /// What a job needs beside the token, because it came from flags.
@@ -255,43 +233,6 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
         refresh,
         id_token: lookup.text("id-token-env")?.map(|found| found.value.trim().to_owned()),
     }))
-}
-
-/// Beside the state file, which `revoke` finds; else in the job's own temporary folder, if GitLab Runner made one.
-fn file_folder(lookup: &Lookup<'_>, state: Option<&state::Place>, job: &Job) -> Result<PathBuf, Error> {
-    if let Some(folder) = state.and_then(|place| place.path.parent()) {
-        return Ok(folder.to_owned());
-    }
-    let own = auto(job).and_then(|place| Some(place.path.parent()?.to_owned()));
-    if let Some(folder) = own.filter(|folder| folder.is_dir()) {
-        return Ok(folder);
-    }
-    Ok(lookup.plain("TMPDIR")?.map_or_else(|| PathBuf::from("/tmp"), |found| found.value.into()))
-}
-
-fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {
-    let Some(found) = lookup.text("state-file")? else { return Ok(None) };
-    if found.value.trim() == "auto" {
-        return auto(job).map(Some).ok_or(Error::NoProjectDir { source_name: found.source });
-    }
-    let path = std::path::absolute(&found.value).map_err(|_| Error::Value {
-        source_name: found.source,
-        wanted: "a file's path",
-        by_flag: found.by_flag,
-    })?;
-    Ok(Some(state::Place { path, auto: false, project: job.project_dir.clone() }))
-}
-
-/// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
-fn auto(job: &Job) -> Option<state::Place> {
-    let project = job.project_dir.clone()?;
-    let mut folder = project.clone().into_os_string();
-    folder.push(".tmp");
-    Some(state::Place {
-        path: PathBuf::from(folder).join("ci-creds.state"),
-        auto: true,
-        project: Some(project),
-    })
 }
 
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
