@@ -83,7 +83,7 @@ const INTERRUPTED: &[&str] = &[
 ];
 
 /// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
-pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
+pub fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
     // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
     let internal = own.iter().flatten().any(|error| is_internal(error));
@@ -129,12 +129,13 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
 }
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
-pub(crate) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
+pub fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
-        let parts = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
-        let parts = parts.filter(|part| !part.is_empty() && !is_counter(part));
-        lines.extend(parts.map(|part| tidy(part, known)));
+        // Secrets first: what is taken off here may be the beginning of one.
+        let parts = text.lines().map(|line| tidy(line, known));
+        let parts = parts.map(|line| line.trim().trim_start_matches("* ").trim().to_owned());
+        lines.extend(parts.filter(|part| !part.is_empty() && !is_counter(part)));
     }
     lines.dedup();
     lines
