@@ -7,6 +7,7 @@ mod doctor;
 mod failure;
 mod files;
 mod formats;
+mod fuzz;
 mod gitlab;
 mod harness;
 mod life;

@@ -17,6 +17,12 @@ use crate::secret::Secret;
 /// What takes the place of a secret.
 pub const MARK: &[u8] = b"[MASKED]";
 
+/// Everything that a secret may look like; for the fuzzers, which hold the filter against a naive one.
+#[doc(hidden)]
+pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {
+    forms::all(secret.reveal())
+}
+
 /// What to look for.
 pub struct Patterns {
     /// Finds whole occurrences in bulk.

@@ -21,8 +21,9 @@ mod look;
 mod secret_id;
 mod token;
 
-pub(crate) use answer::readable;
 pub use answer::{Auth, Envelope};
+#[doc(hidden)]
+pub use answer::{judge, readable};
 pub use data::Data;
 pub use error::{Advised, Error, Said};
 pub use look::Health;
