@@ -13,6 +13,7 @@ mod harness;
 mod life;
 mod logins;
 mod main_job;
+mod manual;
 mod network;
 mod rotate;
 mod sdks;

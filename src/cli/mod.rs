@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap_complete::Shell;
 
 use crate::provider::{PROVIDERS, Provider};
 use options::{Group, Opt, Takes, Variables};
@@ -34,7 +36,7 @@ pub enum Verb {
     /// `rotate`.
     Rotate,
     /// `completions SHELL`.
-    Completions(clap_complete::Shell),
+    Completions(Shell),
 }
 
 /// What doctor is to look at, and how.
@@ -137,8 +139,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         }
         ("rotate", _) => Verb::Rotate,
         _ => {
-            let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
-            Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
+            let shell = matches.get_one::<Shell>("SHELL").copied();
+            Verb::Completions(shell.unwrap_or(Shell::Bash))
         }
     };
     let and = list("and")
@@ -196,10 +198,15 @@ pub fn command() -> Command {
                 .defer(rotate_options),
         )
         .subcommand(
-            Command::new("completions").about("Print the completions of a shell").arg(
-                Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
-            ),
+            Command::new("completions")
+                .about("Print the completions of a shell")
+                .arg(Arg::new("SHELL").required(true).value_parser(shell())),
         )
+}
+
+/// The shells whose completions are tested; clap_complete knows more.
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>())
 }
 
 fn provider_options(command: Command) -> Command {
