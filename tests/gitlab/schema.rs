@@ -91,6 +91,23 @@ fn the_examples_are_valid() {
 }
 
 #[test]
+fn this_projects_pipeline_is_valid() {
+    let Some(checker) = check_jsonschema() else { return };
+    let text = fs::read_to_string(source(".gitlab-ci.yml")).unwrap();
+    check(&checker, &source(".gitlab-ci.yml"));
+    let Some(project) = Project::new(&text, &[]) else { return };
+    let resolved = tempfile::NamedTempFile::with_suffix(".yml").unwrap();
+    fs::write(resolved.path(), project.preview()).unwrap();
+    check(&checker, resolved.path());
+    // Its scripts are those that are there.
+    for script in
+        text.split(".ci/").skip(1).map(|rest| rest.split([' ', ')', '\n', '"', ',', '.']).next().unwrap())
+    {
+        assert!(script.is_empty() || source(&format!(".ci/{script}")).exists(), "{script}");
+    }
+}
+
+#[test]
 fn shellcheck_has_nothing_to_say() {
     let Some(shellcheck) = require("shellcheck") else { return };
     for inputs in COMBINATIONS {
