@@ -54,7 +54,8 @@ fn man_pages_are_read_without_a_warning() {
     for (name, text) in pages() {
         let file = folder.path().join(&name);
         fs::write(&file, text).unwrap();
-        let output = Command::new(&groff).args(["-man", "-Tutf8", "-ww", "-P-cbou"]).arg(&file).output().unwrap();
+        let output =
+            Command::new(&groff).args(["-man", "-Tutf8", "-ww", "-P-cbou"]).arg(&file).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{name}: {output:?}");
         let page = String::from_utf8(output.stdout).unwrap();
         assert!(page.contains("NAME") && page.contains("SYNOPSIS"), "{page}");

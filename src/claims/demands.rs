@@ -234,20 +234,24 @@ impl Look<'_> {
             seconds => seconds.max(0),
         };
         let skew = leeway("clock_skew_leeway", DEFAULT_SKEW);
-        let end = if exp != 0 { exp } else { iat.max(nbf) + leeway("expiration_leeway", DEFAULT_LEEWAY) };
+        let end = if exp != 0 {
+            exp
+        } else {
+            iat.max(nbf).saturating_add(leeway("expiration_leeway", DEFAULT_LEEWAY))
+        };
         let start = match (nbf, iat) {
-            (0, 0) => end - leeway("not_before_leeway", DEFAULT_LEEWAY),
+            (0, 0) => end.saturating_sub(leeway("not_before_leeway", DEFAULT_LEEWAY)),
             (0, iat) => iat,
             (nbf, _) => nbf,
         };
-        let now = now.as_second();
+        let (early, late) = (now.as_second().saturating_add(skew), now.as_second().saturating_sub(skew));
         let moment = |second: i64| {
             Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
         };
         let checks = [
-            ("nbf", now + skew < start, format!("before {}", moment(now + skew)), start),
-            ("exp", now - skew > end, format!("after {}", moment(now - skew)), end),
-            ("iat", now + skew < iat, format!("before {}", moment(now + skew)), iat),
+            ("nbf", early < start, format!("before {}", moment(early)), start),
+            ("exp", late > end, format!("after {}", moment(late)), end),
+            ("iat", early < iat, format!("before {}", moment(early)), iat),
         ];
         let verdict = |failed| if failed { Verdict::Unmet } else { Verdict::Met };
         let rows = checks.into_iter().filter(|(name, failed, ..)| *failed || *name == "exp");

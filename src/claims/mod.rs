@@ -76,8 +76,8 @@ impl Claims {
     /// Whether Vault can accept the token at `now`, as far as its times tell.
     pub fn check(&self, now: Timestamp) -> Result<(), Unusable> {
         let time = |name| self.0.get(name).and_then(Value::as_f64).map(|time| time as i64);
-        let past = |time: i64| u64::try_from(now.as_second() - time).unwrap_or(0);
-        let ahead = |time: i64| u64::try_from(time - now.as_second()).unwrap_or(0);
+        let past = |time: i64| u64::try_from(now.as_second().saturating_sub(time)).unwrap_or(0);
+        let ahead = |time: i64| u64::try_from(time.saturating_sub(now.as_second())).unwrap_or(0);
         match (time("exp"), time("nbf")) {
             (Some(exp), _) if now.as_second() > exp.saturating_add(LEEWAY) => {
                 Err(Unusable::Expired(past(exp)))
