@@ -19,8 +19,8 @@ pub fn answer(input: &[u8]) {
     judged(body);
     let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else { return };
     says_no_secret(&envelope, secret);
-    if let Some(data) = &envelope.data {
-        let open: Value = serde_json::from_slice(body).unwrap();
+    // What is not looked at may be no text at all; then serde_json's own tree can't be had.
+    if let (Some(data), Ok(open)) = (&envelope.data, serde_json::from_slice::<Value>(body)) {
         assert!(same(data, &open["data"]), "{open}");
     }
     let now = Timestamp::from_second(1_800_000_000).unwrap();

@@ -46,18 +46,13 @@ fn shows_nobody(claims: &Claims, open: &Map<String, Value>) {
             assert_eq!(line, rest.line(named));
         }
     }
-    // What a failed job printed is read at the desk as it was.
+    // What a failed job printed is read at the desk as it was. No name that GitLab knows has an equals sign in it, and
+    // of several blanks in a row one is kept.
     let line = claims.line(None);
-    if line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.,:= -".contains(&byte)) && is_plain(&line)
-    {
+    let has = |what: &str| open.values().any(|value| value.to_string().contains(what));
+    let plain = line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_/.,:= -".contains(&byte));
+    if plain && !["=", "  ", "hint:", "error:", "\" ", " \""].into_iter().any(has) {
         let read = Claims::from_line(&line).map(|claims| claims.line(None)).unwrap_or_default();
         assert_eq!(read, line);
     }
-}
-
-/// Whether each word is `name=value`: a blank inside of a value is one, two are not kept.
-fn is_plain(line: &str) -> bool {
-    line.split(' ').all(|word| word.split_once('=').is_some_and(|(name, _)| !name.is_empty()))
-        && !line.contains("hint:")
-        && !line.contains("error:")
 }
