@@ -15,10 +15,13 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
 fn page(name: String, command: clap::Command) -> (String, Vec<u8>) {
     let mut text = Vec::new();
     let man = clap_mangen::Man::new(command.display_name(&name)).title(&name).manual("ci-creds");
+    let man = man.source(concat!("ci-creds ", env!("CARGO_PKG_VERSION")));
     man.render(&mut text).expect("memory takes it");
     let text = String::from_utf8(text).expect("the definition is text");
     // What stands behind the options: the formats, the exit codes.
     let text = text.replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
+    // clap_mangen does not know what has to stand behind `--`.
+    let text = text.replace("[\\fICOMMAND\\fR]", "[\\-\\- \\fICOMMAND\\fR...]");
     // troff itself reads no UTF-8.
     let plain = |char: char| match char.is_ascii() {
         true => char.to_string(),
