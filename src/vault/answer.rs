@@ -129,7 +129,9 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     struct Errors {
         errors: Vec<String>,
     }
-    serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
+    // serde would also take a list for the struct.
+    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
+    serde_json::from_slice::<Errors>(object?).ok().map(|answer| answer.errors)
 }
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
@@ -172,6 +174,12 @@ mod tests {
         for whole in [&b"{}"[..], b"", b"<html>", br#"{"a":1} x"#, b"null", b"{\xff}"] {
             assert!(!is_cut(whole));
         }
+    }
+
+    #[test]
+    fn a_list_is_somebody_elses() {
+        assert_eq!(errors_of(br#" {"errors":["no"]}"#), Some(vec!["no".to_owned()]));
+        assert_eq!(errors_of(br#"[["no"]]"#), None);
     }
 
     #[test]

@@ -38,12 +38,15 @@ pub fn claims(input: &[u8]) {
 fn shows_nobody(claims: &Claims, open: &Map<String, Value>) {
     let private = ["user_email", "user_identities"];
     let rest: Map<_, _> = open.clone().into_iter().filter(|(name, _)| !private.contains(&&**name)).collect();
-    let rest = Claims::from_json(&Value::Object(rest).to_string()).unwrap();
+    // Both by way of text, which changes the last digit of a number.
+    let [whole, rest] =
+        [open.clone(), rest].map(|claims| Claims::from_json(&Value::Object(claims).to_string()));
+    let (whole, rest) = (whole.unwrap(), rest.unwrap());
     for named in [None, Some("user_email"), Some("/user_identities/0/extern_uid"), Some("iat")] {
         let line = claims.line(named);
         assert!(!line.contains(char::is_control), "{line:?}");
         if !open.is_empty() {
-            assert_eq!(line, rest.line(named));
+            assert_eq!(whole.line(named), rest.line(named));
         }
     }
     // What a failed job printed is read at the desk as it was. No name that GitLab knows has an equals sign in it, and
