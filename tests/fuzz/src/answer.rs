@@ -74,10 +74,12 @@ fn says_no_secret(envelope: &Envelope, secret: &str) {
         for line in readable(texts, &known) {
             assert!(!line.contains(char::is_control), "{line:?}");
             assert!(line.chars().count() <= LONGEST_TEXT + 1, "{line}");
-            let shown = line.replace("[secret]", "\u{1}");
             // What is short, or part of the mark, may be there. So may what other letters come to when they are cut.
             for secret in secret.lines().map(str::trim).filter(|secret| secret.len() >= 4) {
-                assert!("[secret]".contains(secret) || !shown.contains(secret), "{secret:?} in {line}");
+                assert!(
+                    "[secret]".contains(secret) || line.split("[secret]").all(|part| !part.contains(secret)),
+                    "{secret:?} in {line}"
+                );
             }
         }
     }
