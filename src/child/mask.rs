@@ -20,6 +20,12 @@ pub const MARK: &[u8] = b"[MASKED]";
 /// How much of each form is looked for in bulk: none is shorter.
 const HEAD: usize = forms::SHORTEST;
 
+/// Everything that a secret may look like; for the fuzzers, which hold the filter against a naive one.
+#[doc(hidden)]
+pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {
+    forms::all(secret.reveal())
+}
+
 /// What to look for.
 pub struct Patterns {
     /// Finds where an occurrence may begin.

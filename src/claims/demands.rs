@@ -180,7 +180,7 @@ impl Look<'_> {
         let moment = |second: i64| {
             Timestamp::from_second(second).map_or_else(|_| second.to_string(), |time| time.to_string())
         };
-        let (early, late) = (moment(now + span.skew), moment(now - span.skew));
+        let (early, late) = (moment(now.saturating_add(span.skew)), moment(now.saturating_sub(span.skew)));
         let checks = [
             ("nbf", span.is_ahead(span.start, now), format!("before {early}"), span.start),
             ("exp", span.is_over(now), format!("after {late}"), span.end),

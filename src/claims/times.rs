@@ -48,11 +48,11 @@ impl Span {
 
     /// Whether its end is past.
     pub(super) fn is_over(&self, now: i64) -> bool {
-        now - self.skew > self.end
+        now.saturating_sub(self.skew) > self.end
     }
 
     /// Whether `moment`, its start or when it was issued, is still to come.
     pub(super) fn is_ahead(&self, moment: i64, now: i64) -> bool {
-        now + self.skew < moment
+        now.saturating_add(self.skew) < moment
     }
 }

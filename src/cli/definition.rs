@@ -1,7 +1,9 @@
 //! The command line as clap has it: for parsing, --help, completions and the man page. Provider commands are made from
 //! the providers' tables, options from the rows in [`options`].
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command};
+use clap_complete::Shell;
 
 use super::arguments::{arg, groups, with_and};
 use super::{doctor, options};
@@ -43,10 +45,15 @@ pub fn command() -> Command {
                 .defer(rotate_options),
         )
         .subcommand(
-            Command::new("completions").about("Print the completions of a shell").arg(
-                Arg::new("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)),
-            ),
+            Command::new("completions")
+                .about("Print the completions of a shell")
+                .arg(Arg::new("SHELL").required(true).value_parser(shell())),
         )
+}
+
+/// The shells whose completions are tested; clap_complete knows more.
+fn shell() -> impl TypedValueParser<Value = Shell> {
+    PossibleValuesParser::new(["bash", "zsh", "fish"]).try_map(|name| name.parse::<Shell>())
 }
 
 fn provider_options(command: Command) -> Command {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind;
+use clap_complete::Shell;
 
 use crate::provider::Provider;
 pub use definition::command;
@@ -37,7 +38,7 @@ pub enum Verb {
     /// `rotate`.
     Rotate,
     /// `completions SHELL`.
-    Completions(clap_complete::Shell),
+    Completions(Shell),
 }
 
 /// What doctor is to look at, and how.
@@ -140,8 +141,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         }
         ("rotate", _) => Verb::Rotate,
         _ => {
-            let shell = matches.get_one::<clap_complete::Shell>("SHELL").copied();
-            Verb::Completions(shell.unwrap_or(clap_complete::Shell::Bash))
+            let shell = matches.get_one::<Shell>("SHELL").copied();
+            Verb::Completions(shell.unwrap_or(Shell::Bash))
         }
     };
     let and = list("and")

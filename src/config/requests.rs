@@ -71,7 +71,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
     Ok(request)
 }
 
-/// ROLE, CI_CREDS_<PROVIDER>_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE.
+/// ROLE, `CI_CREDS_<PROVIDER>_ROLE`, CI_CREDS_ROLE, VAULT_AUTH_ROLE.
 fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     if let Some(role) = &ask.role {
         return Ok(role.clone());

@@ -106,68 +106,16 @@ fn is_name(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
+#[path = "../../tests/fuzz/src/gitlab.rs"]
+mod gitlab;
 
+#[cfg(test)]
+mod tests {
     use proptest::prelude::*;
 
     use super::super::tests::{seeded, written};
     use super::*;
     use crate::error::Explain as _;
-
-    /// GitLab's reader, written from its own code: ParseDotenvArtifactService, Ci::HasVariable and
-    /// ExpandVariables, with every referenced variable absent.
-    fn gitlab(report: &str, limit: usize) -> Result<BTreeMap<String, String>, &'static str> {
-        if report.len() >= 5120 {
-            return Err("Dotenv Artifact Too Big");
-        }
-        let report = report.strip_prefix('\u{feff}').unwrap_or(report);
-        let mut variables = BTreeMap::new();
-        for line in report.split_inclusive('\n') {
-            let (key, value) =
-                line.strip_suffix('\n').unwrap_or(line).split_once('=').ok_or("Invalid Format")?;
-            let key = ruby_strip(key);
-            if key.is_empty()
-                || key.len() > 255
-                || !key.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
-            {
-                return Err("Validation failed");
-            }
-            variables.insert(key.to_owned(), expanded(ruby_strip(value)));
-        }
-        if variables.len() > limit { Err("Dotenv files cannot have more variables") } else { Ok(variables) }
-    }
-
-    /// `String#strip`: ASCII white space at both ends, and NUL.
-    fn ruby_strip(text: &str) -> &str {
-        text.trim_matches(['\0', '\t', '\n', '\x0b', '\x0c', '\r', ' '])
-    }
-
-    /// `$name`, `${name}` and `%name%` become empty; a runner then also takes `$` with any other character.
-    fn expanded(value: &str) -> String {
-        let name_length = |text: &str| {
-            let starts = text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
-            let length = text.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(text.len());
-            if starts { length } else { 0 }
-        };
-        let mut read = String::new();
-        let mut rest = value;
-        while let Some(first) = rest.chars().next() {
-            let after = &rest[first.len_utf8()..];
-            let length = name_length(after);
-            rest = match first {
-                '$' if after.starts_with('{') => after.split_once('}').map_or("", |(_, rest)| rest),
-                '$' if length == 0 => after.get(1..).unwrap_or(""),
-                '$' => &after[length..],
-                '%' if length > 0 && after[length..].starts_with('%') => &after[length + 1..],
-                _ => {
-                    read.push(first);
-                    after
-                }
-            };
-        }
-        read
-    }
 
     fn refused(value: &str) -> String {
         written(&DOTENV, &[("A", value)], &[], 20).unwrap_err().to_string()
@@ -182,7 +130,7 @@ mod tests {
             ("AWS_SESSION_TOKEN", token.as_str()),
         ];
         let report = written(&DOTENV, &set, &["AWS_PROFILE"], 20).unwrap();
-        let read = gitlab(&report, 20).unwrap();
+        let read = gitlab::read(&report, 20).unwrap();
         assert_eq!(read.len(), 3);
         assert!(set.iter().all(|(name, value)| read[*name] == *value));
     }
@@ -195,14 +143,14 @@ mod tests {
         }
         for value in ["", "'a'", "\"a\"", "a=b#c", "%2F%20", "%", "%%", "ä€", "a%b"] {
             let report = written(&DOTENV, &[("A", value)], &[], 20).unwrap();
-            assert_eq!(gitlab(&report, 20).unwrap()["A"], value);
+            assert_eq!(gitlab::read(&report, 20).unwrap()["A"], value);
         }
     }
 
     #[test]
     fn limits_are_gitlabs() {
         let exactly = |size: usize| written(&DOTENV, &[("A", &"x".repeat(size - 3))], &[], 20);
-        assert_eq!(gitlab(&exactly(5119).unwrap(), 20).unwrap().len(), 1);
+        assert_eq!(gitlab::read(&exactly(5119).unwrap(), 20).unwrap().len(), 1);
         let error = exactly(5120).unwrap_err();
         let text = "the credentials can't be written as dotenv: 5120 bytes, GitLab takes less than 5120; \
                     the longest is A";
@@ -233,12 +181,12 @@ mod tests {
             let set: Vec<(&str, &str)> = names.iter().zip(&values).map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let given = set.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
             match written(&DOTENV, &set, &[], limit) {
-                Ok(report) => prop_assert_eq!(gitlab(&report, limit), Ok(given)),
+                Ok(report) => prop_assert_eq!(gitlab::read(&report, limit), Ok(given)),
                 // What is refused could not have come back, blanks apart: GitLab's documentation excludes those.
                 Err(_) if values.iter().any(|value| value.contains(char::is_whitespace)) => {}
                 Err(error) => {
                     let report: String = set.iter().map(|(n, v)| format!("{n}={v}\n")).collect();
-                    prop_assert_ne!(gitlab(&report, limit), Ok(given), "{}", error);
+                    prop_assert_ne!(gitlab::read(&report, limit), Ok(given), "{}", error);
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(super) enum Existing {
     Kept,
 }
 
-/// Finds out, before anything is issued, whether [`write`] would work.
+/// Finds out, before anything is issued, whether [`write()`] would work.
 ///
 /// A symlink, a device, or somebody else's file is not replaced. A folder in which others can replace files is
 /// used, as it is the user's choice, but named in a warning: they could give the job other credentials, though they

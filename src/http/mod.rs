@@ -64,6 +64,15 @@ pub struct Answer {
     location: Option<String>,
 }
 
+impl Answer {
+    /// As the fuzzers make them up.
+    #[doc(hidden)]
+    pub fn new(status: u16, body: &[u8]) -> Self {
+        let body = Zeroizing::new(body.to_vec());
+        Self { status, body, date: None, certificate: None, retry_after: None, location: None }
+    }
+}
+
 /// What to do with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {

@@ -83,7 +83,7 @@ const INTERRUPTED: &[&str] = &[
 ];
 
 /// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
-pub(super) fn judge(call: &Call, answer: &Answer) -> Verdict {
+pub fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
     // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
     let internal = own.iter().flatten().any(|error| is_internal(error));
@@ -115,8 +115,12 @@ fn is_internal(error: &str) -> bool {
 
 /// Whether a body began as Vault's do, and ended too early: without a length the network does not notice.
 fn is_cut(body: &[u8]) -> bool {
-    body.first() == Some(&b'{')
-        && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
+    let ends_early = |body: &[u8]| {
+        serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
+    };
+    // serde_json calls `-`, `1.` and `1e` at the end of a body wrong numbers, and not early ends.
+    let with_a_digit = || zeroize::Zeroizing::new([body, b"0"].concat());
+    body.first() == Some(&b'{') && (ends_early(body) || ends_early(&with_a_digit()))
 }
 
 /// Vault's list of errors; `None` if somebody else answered.
@@ -125,16 +129,19 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     struct Errors {
         errors: Vec<String>,
     }
-    serde_json::from_slice::<Errors>(body).ok().map(|answer| answer.errors)
+    // serde would also take a list for the struct.
+    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
+    serde_json::from_slice::<Errors>(object?).ok().map(|answer| answer.errors)
 }
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
-pub(crate) fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
+pub fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
-        let parts = text.lines().map(|line| line.trim().trim_start_matches("* ").trim());
-        let parts = parts.filter(|part| !part.is_empty() && !is_counter(part));
-        lines.extend(parts.map(|part| tidy(part, known)));
+        // Secrets first: what is taken off here may be the beginning of one.
+        let parts = text.lines().map(|line| tidy(line, known));
+        let parts = parts.map(|line| line.trim().trim_start_matches("* ").trim().to_owned());
+        lines.extend(parts.filter(|part| !part.is_empty() && !is_counter(part)));
     }
     lines.dedup();
     lines
@@ -161,10 +168,18 @@ mod tests {
 
     #[test]
     fn only_a_cut_body_is_cut() {
-        assert!(is_cut(br#"{"data":{"api_key":"EXO"#) && is_cut(b"{"));
+        for cut in [&br#"{"data":{"api_key":"EXO"#[..], b"{", br#"{"a":-"#, br#"{"a":1."#, br#"{"a":[2e"#] {
+            assert!(is_cut(cut));
+        }
         for whole in [&b"{}"[..], b"", b"<html>", br#"{"a":1} x"#, b"null", b"{\xff}"] {
             assert!(!is_cut(whole));
         }
+    }
+
+    #[test]
+    fn a_list_is_somebody_elses() {
+        assert_eq!(errors_of(br#" {"errors":["no"]}"#), Some(vec!["no".to_owned()]));
+        assert_eq!(errors_of(br#"[["no"]]"#), None);
     }
 
     #[test]

@@ -20,8 +20,9 @@ mod look;
 mod secret_id;
 mod token;
 
-pub(crate) use answer::readable;
 pub use answer::{Auth, Envelope};
+#[doc(hidden)]
+pub use answer::{judge, readable};
 use ask::Ask;
 pub use ask::{Body, Value};
 pub use data::Data;

@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod engine;
 pub mod fake;
 pub mod jwt;
+pub mod manual;
 pub mod openbao;
 pub mod pki;
 pub mod plugins;

@@ -1,3 +1,5 @@
+//! What the filter lets through, and what it must not, whatever way the input is cut.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use proptest::prelude::*;
