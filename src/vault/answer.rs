@@ -129,9 +129,13 @@ pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     struct Errors {
         errors: Vec<String>,
     }
-    // serde would also take a list for the struct.
-    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
-    serde_json::from_slice::<Errors>(object?).ok().map(|answer| answer.errors)
+    object::<Errors>(body).map(|answer| answer.errors)
+}
+
+/// What a body says, if it is a JSON object of this form: serde would also take a list for a struct.
+pub(super) fn object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let body = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
+    serde_json::from_slice(body?).ok()
 }
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.

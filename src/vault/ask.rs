@@ -150,7 +150,7 @@ impl Vault {
         if status == 204 {
             return Ok(Envelope::default());
         }
-        let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
+        let Some(envelope) = answer::object::<Envelope>(body) else {
             return Err(self.not_vault(action, &instead(status, body)));
         };
         let known = self.known.borrow();
