@@ -24,7 +24,7 @@ fn said(shell: &str, folder: &Path, text: &str) -> String {
 
 /// The long options of a command.
 fn options(command: &clap::Command) -> impl Iterator<Item = &str> {
-    command.get_arguments().filter_map(clap::Arg::get_long)
+    command.get_arguments().filter(|argument| !argument.is_hide_set()).filter_map(clap::Arg::get_long)
 }
 
 #[test]

@@ -142,6 +142,16 @@ fn every_policy_is_one_that_vault_takes() {
     }
 }
 
+#[test]
+fn every_cloud_is_on_the_page_and_in_the_template() {
+    let template = include_str!("../templates/ci-creds.yml");
+    let options = template.split("options: [").nth(1).unwrap().split(']').next().unwrap();
+    for provider in ci_creds::provider::PROVIDERS {
+        assert!(options.split(", ").any(|name| name == provider.name), "{}", provider.name);
+        assert!(README.contains(&format!("\n| {} | ", provider.name)), "{}", provider.name);
+    }
+}
+
 /// The words of a command line as a shell has them, as far as the README goes.
 fn words(line: &str) -> Vec<OsString> {
     let (mut words, mut quoted, mut open) = (vec![String::new()], false, false);
@@ -167,7 +177,7 @@ fn every_command_line_is_one() {
         let line = line.split(" #").next().unwrap();
         for (start, _) in line.match_indices("ci-creds ") {
             let before = line[..start].chars().next_back();
-            if before.is_some_and(|char| !" (".contains(char)) {
+            if before.is_some_and(|char| !" (".contains(char)) || line[..start].ends_with("--upload-file ") {
                 continue;
             }
             let text = &line[start..];

@@ -13,7 +13,9 @@ pub(super) static APPROLE: Method = Method {
             name: "role_id",
             what: "a role_id",
             places: &[Place::Option("role-id")],
-            missing: Some("set VAULT_ROLE_ID or --role-id"),
+            missing: Some(
+                "set VAULT_ROLE_ID or --role-id; where a runner has it, give the job that runner's tags",
+            ),
         },
         Need {
             name: "secret_id",

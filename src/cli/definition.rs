@@ -20,7 +20,7 @@ pub fn command() -> Command {
              ci-creds exoscale -- packer build hello.json",
         )
         .after_help(
-            "Every option can come from a variable, named [env: …] in `ci-creds COMMAND --help`; the flag wins.\n\
+            "Options with [env: …] in `ci-creds COMMAND --help` can come from that variable; the flag wins.\n\
              Each VAULT_X may be given as BAO_X, which comes first.\n\n\
              exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output",
         )
@@ -58,17 +58,21 @@ fn shell() -> impl TypedValueParser<Value = Shell> {
 
 fn provider_options(command: Command) -> Command {
     let name = command.get_name().to_owned();
-    let mut command = command.arg(Arg::new("ROLE").help(format!(
+    let role = Arg::new("ROLE").help(format!(
         "The role in the engine [env: CI_CREDS_{}_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE]",
         options::shout(&name)
-    )));
+    ));
+    let mut command = with_and(command.arg(role));
     if let Some(provider) = crate::provider::find(&name).filter(|provider| !provider.options.is_empty()) {
         command = command.next_help_heading(provider.title);
         for option in provider.options {
             command = command.arg(arg(&option.opt, Some(&name)));
         }
     }
-    groups(with_and(command), Some(&name), &[&options::ENGINE], options::COMMON)
+    // Its role in Vault says how long a key lives: asked for, it is an error that says so.
+    let fixed = crate::provider::find(&name).is_some_and(|provider| provider.takes_no_ttl());
+    groups(command, Some(&name), &[&options::ENGINE], options::COMMON)
+        .mut_arg("ttl", |ttl| ttl.hide(fixed))
         .after_help(formats(Some(&name)))
 }
 
@@ -102,8 +106,11 @@ fn formats(provider: Option<&str>) -> String {
 }
 
 fn revoke_options(command: Command) -> Command {
-    let rows = ["state-file", "best-effort", "quiet", "verbose"];
-    rows.into_iter().filter_map(options::find).fold(command, |command, row| command.arg(arg(row, None)))
+    let rows = ["state-file", "best-effort", "quiet", "verbose"].into_iter().filter_map(options::find);
+    let command = rows.fold(command, |command, row| command.arg(arg(row, None)));
+    command.mut_arg("state-file", |file| {
+        file.help("The file that lists what is to be taken back [env: CI_CREDS_STATE_FILE] [default: auto]")
+    })
 }
 
 /// It hands nothing over: of the output options it has only those of the log.

@@ -44,7 +44,9 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = arguments::with_and(command);
+    let command = arguments::with_and(command).mut_arg("COMMAND", |command| {
+        command.help("As in the call that is looked at; doctor does not run it")
+    });
     let output: Vec<_> =
         options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
     let special = [&options::ENGINE, &options::READ];

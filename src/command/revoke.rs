@@ -57,7 +57,14 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
         return Err(state::Error::Damaged { path: config.place.path, line }.into());
     }
     if left == Left::Nothing {
-        tracing::info!("revoke: took back {count} login{}", if count == 1 { "" } else { "s" });
+        match count {
+            0 => tracing::info!(
+                "revoke: nothing to take back: {} is not there, or lists nothing",
+                config.place.path.display()
+            ),
+            1 => tracing::info!("revoke: took back what one run was given"),
+            _ => tracing::info!("revoke: took back what {count} runs were given"),
+        }
         return Ok(0);
     }
     let error = Error { place: config.place, left };

@@ -116,12 +116,15 @@ fn address(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Err
         let url = Url::parse("http://localhost").map_err(|_| fault("is not an address"))?;
         return Ok((url, Some(path.into())));
     }
-    let url = Url::parse(text).map_err(|_| fault("is not an address"))?;
+    let url = Url::parse(text).map_err(|_| match text.contains("://") {
+        true => fault("is not an address"),
+        false => fault("has no scheme: is it https://?"),
+    })?;
     match url.scheme() {
         "https" => {}
         "http" if is_loopback(&url) || lookup.switch("allow-http")? => {}
         "http" => return Err(Error::PlainHttp { source_name: found.source, host: http::host(&url) }),
-        _ => return Err(fault("is neither https:// nor http://")),
+        _ => return Err(fault("begins neither with https:// nor with http://")),
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(fault("names no host"));

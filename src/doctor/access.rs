@@ -1,6 +1,6 @@
 //! What the token is and may do, how long it lasts, and where the credentials would go.
 
-use super::{Status, Step};
+use super::{Status, Step, policy};
 use crate::auth::{Ingredient, Login, Origin};
 use crate::config::Config;
 use crate::credentials::Life;
@@ -64,7 +64,28 @@ pub(super) async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
     let (source, role) = (issuer.source.clone(), &issuer.role);
     let origin = Origin::Value { value: issuer.token.clone(), source: source.clone() };
     let token = session::gather_here(vault, &Ingredient { name: "token", origin }).await.ok()?;
-    let info = vault.lookup_self(&token).await.ok()?;
+    let path = format!("auth/{}/role/{role}/secret-id", login.mount);
+    let info = match vault.lookup_self(&token).await {
+        Ok(info) => info,
+        Err(error) if error.refusal().is_some() => {
+            let seen =
+                format!("{source} can't look itself up: it has ended, or its policies leave out `default`");
+            let hint = format!("if it has ended, make a new one, and put it into {source}");
+            return Some(Step::warn("issuer", seen, hint));
+        }
+        Err(_) => return None,
+    };
+    let granted = vault.login_capabilities(&token, &path).await.unwrap_or_default();
+    if granted == ["deny"] {
+        let step =
+            Step::fail("issuer", Code::Refused, format!("{source} may not issue secret_ids for {role}"));
+        let step = step.hint(format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it"));
+        return Some(step.hint(policy::line(
+            &format!("else the policy of {source} must have"),
+            &path,
+            "update",
+        )));
+    }
     let seen = format!("{source} issues secret_ids for {role}: {}", described(&info));
     Some(match info.ttl {
         Some(ttl) if ttl.as_secs() < 7 * 86_400 => {

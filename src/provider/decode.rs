@@ -31,6 +31,14 @@ pub enum Error {
         /// The option that would mend it.
         option: &'static str,
     },
+    /// What is there is past its end.
+    #[error("the credentials at {path} ended at {end}")]
+    Ended {
+        /// What was read.
+        path: String,
+        /// By the answer.
+        end: Timestamp,
+    },
     /// A step can't do without a region.
     #[error("--s3 needs a region, and neither the job nor the answer names one")]
     NoRegion,
@@ -42,7 +50,7 @@ pub enum Error {
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
-            Self::NoData { .. } | Self::Field { .. } => Code::Refused,
+            Self::NoData { .. } | Self::Field { .. } | Self::Ended { .. } => Code::Refused,
             Self::NoRegion | Self::Region(_) => Code::Environment,
         }
     }
@@ -59,6 +67,9 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
+            Self::Ended { .. } => {
+                vec!["whoever puts them there must replace them before they end".to_owned()]
+            }
             Self::NoRegion | Self::Region(_) => {
                 vec!["give --region or CI_CREDS_SCALEWAY_REGION, such as fr-par".to_owned()]
             }
@@ -91,7 +102,7 @@ impl Request {
         let lease = answer.lease();
         let outlives_token =
             lease.is_none() || self.outlives_token.as_ref().is_some_and(|name| found.has(self, name));
-        let life = self.life(data, answer, now);
+        let life = self.life(path, data, answer, now)?;
         found.expires(self.expiry_variable.as_ref(), life);
         Ok(Credentials {
             provider: self.provider.clone(),
@@ -114,14 +125,23 @@ impl Request {
     }
 
     /// The end that the engine names, and that of the lease: whichever comes first.
-    fn life(&self, data: &Data, answer: &Envelope, now: Timestamp) -> Option<Life> {
-        let own = self.expiry.iter().filter_map(|name| ttl(&data.field(name)?.text()?, now)).min();
+    fn life(
+        &self,
+        path: &str,
+        data: &Data,
+        answer: &Envelope,
+        now: Timestamp,
+    ) -> Result<Option<Life>, Error> {
+        let own = self.expiry.iter().filter_map(|name| end(&data.field(name)?.text()?, now)).min();
+        let own = own.map(|end| match Duration::try_from(end.duration_since(now)) {
+            Ok(left) if !left.is_zero() => Ok(left),
+            _ => Err(Error::Ended { path: path.to_owned(), end }),
+        });
+        let own = own.transpose()?;
         let lease = answer.lease().is_some().then_some(Duration::from_secs(answer.lease_duration));
         // A lease of zero seconds says nothing: some engines answer so for keys that live on.
-        own.into_iter()
-            .chain(lease.filter(|lease| !lease.is_zero()))
-            .min()
-            .and_then(|ttl| Life::new(ttl, now))
+        let lease = lease.filter(|lease| !lease.is_zero());
+        Ok(own.into_iter().chain(lease).min().and_then(|ttl| Life::new(ttl, now)))
     }
 
     fn fault(&self, path: &str, data: &Data, names: &[String], what: &str) -> Error {
@@ -177,13 +197,21 @@ impl Found {
     }
 }
 
-/// Seconds from now: out of a number of seconds, a duration such as 30m, or an RFC 3339 time.
-fn ttl(text: &Secret, now: Timestamp) -> Option<Duration> {
+/// No key is made for so long: a greater number of seconds is a time since 1970.
+const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
+
+/// The end that a text names: an RFC 3339 time, seconds since 1970, or seconds or a duration such as 30m from `now`.
+/// Of no seconds at all nothing is known.
+fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     let text = text.reveal();
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Duration::try_from(time.duration_since(now)).ok();
+    if let Ok(time) = text.parse() {
+        return Some(time);
     }
-    crate::duration::parse(text)
+    let ttl = crate::duration::parse(text).filter(|ttl| !ttl.is_zero())?;
+    match ttl > LONGEST {
+        true => Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok(),
+        false => now.checked_add(SignedDuration::try_from(ttl).ok()?).ok(),
+    }
 }
 
 impl Life {

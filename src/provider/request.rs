@@ -101,6 +101,13 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 impl Provider {
+    /// Whether nobody who asks can say how long a key lives: its role in Vault does.
+    pub fn takes_no_ttl(&self) -> bool {
+        let mints =
+            self.options.iter().any(|option| matches!(option.effect, Effect::Switches(super::Step::Mint)));
+        self.ttl_parameter.is_none() && !mints
+    }
+
     /// The request for these settings.
     pub fn request(&self, settings: &Settings) -> Request {
         let mount = settings.mount.as_deref().unwrap_or(self.mount).trim_matches('/');

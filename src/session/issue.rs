@@ -47,7 +47,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
         let detour = why.map(|why| format!("by {}, {why}", read.show()));
         let found = |answer| Found { path: read.path.clone().into_owned(), answer, detour };
-        answer.map(found).map_err(|error| explained(error, request, read))
+        answer.map(found).map_err(|error| explained(error, token, request, read))
     };
     let answer = vault.issue(&token.secret, &request.read.path, &request.parameters, request.read.post).await;
     let error = match answer {
@@ -70,7 +70,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
     {
         return ask(&read, Some(why)).await;
     }
-    Err(explained(error, request, &request.read))
+    Err(explained(error, token, request, &request.read))
 }
 
 /// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
@@ -111,21 +111,31 @@ const TEXTS: &[(&str, &str)] = &[
     ("no handler for route", "no secrets engine is mounted there: --mount names another mount"),
 ];
 
-fn explained(error: vault::Error, request: &Request, read: &Read) -> Error {
+fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read) -> Error {
     let mut hints = Vec::new();
     if let Some((_, hint)) = TEXTS.iter().find(|(text, _)| error.says(text)) {
         hints.push((*hint).to_owned());
     }
     match error.refusal() {
         Some((403, _)) => {
+            if token.given {
+                hints.push(
+                    "if VAULT_TOKEN is there to issue secret_ids, leave its policy alone: VAULT_ROLE_ID is missing. Is this \
+                     job on the runner that has it?"
+                        .to_owned(),
+                );
+            }
             hints.push(format!(
                 "the policy must have: path \"{}\" {{ capabilities = [\"{}\"] }}",
                 read.path,
                 read.capability()
             ));
             hints.extend(versioned(request, read));
-            hints
-                .push("an unknown mount, and a token that has ended, are refused in the same way".to_owned());
+            let role = request.role.as_ref().map(|role| format!("a wrong role (is it {role}?), "));
+            hints.push(format!(
+                "{}an unknown mount, and a token that has ended, are refused in the same way",
+                role.unwrap_or_default()
+            ));
         }
         Some((status, _))
             if hints.is_empty()

@@ -19,8 +19,9 @@ fn with_login(mint: &Mint<'_>, cmd: Cmd) -> Cmd {
 
 fn made(mint: &Mint<'_>, path: &Path, args: &[&str]) -> String {
     let cmd = Cmd::new(["scaleway", "dev", "--mint", "--state-file", path.to_str().unwrap()]).args(args);
+    let before = mint.iam.keys();
     with_login(mint, cmd).run().expect(0);
-    let (name, key) = mint.iam.keys().pop_last().unwrap();
+    let (name, key) = mint.iam.keys().into_iter().find(|(name, _)| !before.contains_key(name)).unwrap();
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(&name), "{text}");
     for secret in [&key.secret_key, &mint.iam.parent.0, &mint.iam.parent.1] {

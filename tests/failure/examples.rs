@@ -174,6 +174,7 @@ fn session_errors() -> Vec<(String, Error)> {
     });
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
+        P::Ended { .. } => P::Ended { path: text(), end: jiff::Timestamp::MIN },
         P::NoRegion => P::NoRegion,
         P::Region(_) => P::Region(text()),
         P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },

@@ -177,8 +177,9 @@ fn a_policy_that_forbids_metadata_gets_the_request_again_without() {
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/gitlab/secret-id
       caused by: permission denied
+    hint: is gitlab the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it
     hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
-    hint: VAULT_TOKEN must be the issuing token: is it expired, or the token of a login?
+    hint: VAULT_TOKEN must be the issuing token: has it ended, or is it the token of a login?
     hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
@@ -198,8 +199,9 @@ fn an_issuing_token_that_may_not_issue() {
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/gitlab/secret-id
       caused by: permission denied
+    hint: is gitlab the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it
     hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
-    hint: VAULT_TOKEN must be the issuing token: is it expired, or the token of a login?
+    hint: VAULT_TOKEN must be the issuing token: has it ended, or is it the token of a login?
     hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
@@ -345,7 +347,7 @@ fn a_token_that_is_bound_to_other_addresses_logs_in_and_reads_nothing() {
     error: Vault refused the read of X-exoscale/apikey/ci
       caused by: permission denied
     hint: the policy must have: path "X-exoscale/apikey/ci" { capabilities = ["read"] }
-    hint: an unknown mount, and a token that has ended, are refused in the same way
+    hint: a wrong role (is it ci?), an unknown mount, and a token that has ended, are refused in the same way
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }

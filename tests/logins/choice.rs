@@ -77,7 +77,7 @@ fn what_is_missing_is_named() {
     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
     ----- stderr -----
     error: the AppRole login lacks a role_id
-    hint: set VAULT_ROLE_ID or --role-id
+    hint: set VAULT_ROLE_ID or --role-id; where a runner has it, give the job that runner's tags
     hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it
     ");
     insta::assert_snapshot!(target.cmd().args(["--auth", "jwt"]).run_both().expect(3), @r"

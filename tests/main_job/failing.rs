@@ -66,7 +66,7 @@ fn a_denied_read_names_the_policy() {
     error: Vault refused the read of exoscale/creds/nobody
       caused by: permission denied
     hint: the policy must have: path "exoscale/creds/nobody" { capabilities = ["read"] }
-    hint: an unknown mount, and a token that has ended, are refused in the same way
+    hint: a wrong role (is it nobody?), an unknown mount, and a token that has ended, are refused in the same way
     hint: `ci-creds doctor exoscale nobody` looks at each step of this run
     "#);
     assert!(space.login_tokens().is_empty(), "the login is taken back");

@@ -26,7 +26,8 @@ pub fn script(shell: &str, text: &str) -> Cmd {
     };
     let own = Path::new(&*PROGRAM).parent().unwrap().display();
     let path = format!("{own}:{}", inherited("PATH").unwrap_or_default());
-    Cmd::program(program).args(options).args([text]).env("PATH", path)
+    // fish takes a home that is missing from the user's entry, and finds what lies there.
+    Cmd::program(program).args(options).args([text]).env("PATH", path).env("HOME", "/nonexistent")
 }
 
 /// The path of a tool. Where it is missing, CI fails, and a developer's machine says so aloud and goes on.

@@ -115,3 +115,23 @@ fn what_is_missing_is_named_and_values_are_not() {
     let error = decode("exoscale", &[], r#"{"data":null}"#).unwrap_err();
     assert_eq!(error.to_string(), "the answer of exoscale/apikey/ci has no data");
 }
+
+#[test]
+fn ends_are_times_and_lives_and_what_is_past_is_refused() {
+    let life = |end: &str| {
+        let answer = format!(r#"{{"data":{{"access_key":"A","secret_key":"s","expires_at":{end}}}}}"#);
+        decode("scaleway", &[], &answer)
+            .map(|one| one.life.map(|life| life.ttl.as_secs()))
+            .map_err(|error| error.to_string())
+    };
+    let in_an_hour = "2026-11-21T11:00:00Z".parse::<Timestamp>().unwrap().as_second();
+    assert_eq!(life(&in_an_hour.to_string()), Ok(Some(3600)));
+    assert_eq!(life(&format!("\"{}\"", Timestamp::from_second(in_an_hour).unwrap())), Ok(Some(3600)));
+    assert_eq!(life("\"1h\""), Ok(Some(3600)));
+    assert_eq!(life("3600"), Ok(Some(3600)));
+    assert_eq!(life("0"), Ok(None));
+    assert_eq!(life("\"never\""), Ok(None));
+    for past in ["\"2020-01-01T00:00:00Z\"", "1577836800"] {
+        assert!(life(past).unwrap_err().contains("ended at 2020-01-01T00:00:00Z"), "{past}");
+    }
+}

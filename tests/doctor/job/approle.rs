@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
             w.env("VAULT_TOKEN", token);
             w.env("VAULT_AUTH_ROLE", &login.role);
         },
-        ("login", "Vault refused to issue a secret_id"),
+        ("issuer", "VAULT_TOKEN may not issue secret_ids"),
         Hint,
     ),
     case(
