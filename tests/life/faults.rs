@@ -1,5 +1,5 @@
-//! Runs that fail at every step, against an engine with real leases: what such a run issued is gone, in Vault and
-//! upstream, and `revoke`, or the end of the command, brings the rest to zero.
+//! Runs that fail at every step, against the database engine on PostgreSQL: what such a run issued is gone, in Vault
+//! and in the database, and `revoke`, or the end of the command, brings the rest to zero.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use serde_json::json;
+
 use super::shell;
-use crate::main_job::story::Story;
-use crate::support::{Cmd, Run, Space, eventually};
+use crate::main_job::story::{ROLE, Story};
+use crate::support::{Cmd, Postgres, Run, Space, eventually};
 
 const RUNS: usize = if cfg!(feature = "soak") { 1000 } else { 50 };
 const BATCH: usize = 50;
@@ -72,9 +74,43 @@ fn copy(mut from: TcpStream, mut to: TcpStream, cut: usize) -> std::io::Result<(
     to.shutdown(Shutdown::Both)
 }
 
+/// The story, with users in a real database behind the leases.
+struct Stage<'a> {
+    story: Story<'a>,
+    database: Postgres,
+    mount: String,
+}
+
+impl<'a> Stage<'a> {
+    fn new(space: &'a Space<'static>) -> Option<Self> {
+        let (story, database) = (Story::new(space), Postgres::start()?);
+        let mount = database.mount(space, 1, 0.0);
+        // A run may be stopped while the engine works.
+        let create =
+            "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
+        let statements = [create, "SELECT pg_sleep(random() * 0.04);"];
+        let role = json!({"db_name": "pg0", "default_ttl": "15m", "max_ttl": "30m", "creation_statements": statements});
+        space.write(&format!("{mount}/roles/{ROLE}"), role);
+        let policy = space.may_read(&[&format!("{mount}/creds/{ROLE}")]);
+        let login = format!("auth/{}/role/{ROLE}", story.approle.mount);
+        space.write(&login, json!({"token_policies": policy}));
+        Some(Self { story, database, mount })
+    }
+
+    fn on(&self, cmd: Cmd) -> Cmd {
+        cmd.env("CI_CREDS_EXOSCALE_MOUNT", &self.mount)
+    }
+
+    /// The leases that are alive, and the users that are there.
+    fn alive(&self) -> (usize, usize) {
+        (self.story.space.leases(&format!("{}/creds", self.mount)).len(), self.database.users().len())
+    }
+}
+
 /// One run with a fault; true if its credentials are the job's now.
-fn one(story: &Story<'_>, cutting: &Cutting, state: &Path, random: &mut Random) -> bool {
-    let print = story.run(["exoscale", "--state-file", state.to_str().unwrap()]);
+fn one(stage: &Stage<'_>, cutting: &Cutting, state: &Path, random: &mut Random) -> bool {
+    let shell = |args: &[&str], script: &str| stage.on(shell(&stage.story, args, script));
+    let print = stage.on(stage.story.run(["exoscale", "--state-file", state.to_str().unwrap()]));
     let redirected = |cmd: Cmd, how: &str| cmd.wrapped("/bin/sh", ["-c", &format!("\"$@\" {how}"), "sh"]);
     let stopped = |cmd: Cmd, after: u64, signal| {
         let running = cmd.may_show_secrets().spawn();
@@ -95,20 +131,16 @@ fn one(story: &Story<'_>, cutting: &Cutting, state: &Path, random: &mut Random) 
         }
         4 => {
             let after = random.below(120);
-            let run = stopped(
-                shell(story, &["--state-file", state.to_str().unwrap()], "sleep 0.05"),
-                after,
-                Signal::TERM,
-            );
+            let run =
+                stopped(shell(&["--state-file", state.to_str().unwrap()], "sleep 0.05"), after, Signal::TERM);
             assert!([0, 143].contains(&run.code), "{run}");
             return false;
         }
         5 => {
-            shell(story, &[], "exit 3").run().expect(3);
+            shell(&[], "exit 3").run().expect(3);
             return false;
         }
         choice => {
-            story.engine.answer_after(Duration::from_millis(random.below(2) * 40));
             let signal = if choice == 6 { Signal::INT } else { Signal::TERM };
             let run = stopped(print, random.below(90), signal);
             assert!([0, 128 + signal.as_raw()].contains(&run.code), "{run}");
@@ -132,7 +164,7 @@ fn no_failed_run_leaves_anything() {
 
 fn batches(seed: usize, runs: usize) {
     let space = Space::new();
-    let story = Story::new(&space);
+    let Some(stage) = Stage::new(&space) else { return };
     let cutting = Cutting::new(&space.server.addr);
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
@@ -141,18 +173,13 @@ fn batches(seed: usize, runs: usize) {
     while done < runs {
         let batch = BATCH.min(runs - done);
         done += batch;
-        let good = (0..batch).filter(|_| one(&story, &cutting, &state, &mut random)).count();
-        story.engine.answer_after(Duration::ZERO);
-        eventually("only what successful runs issued is left", || {
-            (story.engine.leases().len(), story.engine.objects().len()) == (good, good)
-        });
+        let good = (0..batch).filter(|_| one(&stage, &cutting, &state, &mut random)).count();
+        eventually("only what successful runs issued is left", || stage.alive() == (good, good));
         let lines = std::fs::read_to_string(&state).unwrap_or_default().lines().count();
         assert_eq!(lines, good, "after {done}: the state file lists what is the job's, and nothing else");
         Cmd::new(["revoke", "--state-file"]).args([&state]).run().expect(0);
-        eventually("no key and no lease is left, and no token but those whose login was cut off", || {
-            story.engine.leases().is_empty()
-                && story.engine.objects().is_empty()
-                && story.space.login_tokens().len() <= cutting.logins.load(Ordering::SeqCst)
+        eventually("no user and no lease is left, and no token but those whose login was cut off", || {
+            stage.alive() == (0, 0) && space.login_tokens().len() <= cutting.logins.load(Ordering::SeqCst)
         });
         assert!(!state.exists());
     }
