@@ -9,7 +9,9 @@ use std::path::Path;
 fn main() {
     println!("cargo::rerun-if-changed=.cargo/link.rs");
     let cfg = |name: &str| env::var(format!("CARGO_CFG_{name}")).unwrap_or_default();
-    if cfg("TARGET_OS") != "linux" || env::var("PROFILE").as_deref() != Ok("release") {
+    // Tried with GNU's and LLVM's linkers, against glibc alone.
+    let is_known = cfg("TARGET_OS") == "linux" && cfg("TARGET_ENV") == "gnu";
+    if !is_known || env::var("PROFILE").as_deref() != Ok("release") {
         return;
     }
     let script = Path::new(&env::var("OUT_DIR").unwrap_or_default()).join("no-unwinding.ld");
