@@ -20,8 +20,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let keeps_files = config.makes_files() && config.state_file.is_none();
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
-    let order =
-        Order { login: config.login, requests: config.requests, min_ttl: config.min_ttl, look_up: false };
+    let order = Order { login: config.login, requests: config.requests, look_up: false };
     let entry = config.state_file.map(|place| Entry::new(place, &server)).transpose()?;
     let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;

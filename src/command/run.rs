@@ -27,12 +27,7 @@ use crate::vault::Vault;
 pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
     let entry = config.state_file.clone().map(|place| Entry::new(place, &config.server)).transpose()?;
     let vault = Vault::at(&config.server, stop.clone())?;
-    let order = Order {
-        login: config.login.clone(),
-        requests: config.requests.clone(),
-        min_ttl: config.min_ttl,
-        look_up: true,
-    };
+    let order = Order { login: config.login.clone(), requests: config.requests.clone(), look_up: true };
     let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::auth::Login;
 use crate::cli::{Ask, Parsed, Verb};
@@ -46,8 +45,6 @@ pub struct Config {
     pub requests: Vec<Request>,
     /// Whether the Vault token itself is handed over, and what goes along with it.
     pub hand_over_token: Option<HandOver>,
-    /// What the credentials must last.
-    pub min_ttl: Option<Duration>,
     /// Where they go.
     pub output: Output,
     /// The command that gets them, instead of stdout.
@@ -95,7 +92,7 @@ impl Config {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
         let job = Job::of(env);
         let output = output(&lookup)?;
-        let (requests, min_ttl) = requests::all(parsed, &lookup, &job)?;
+        let requests = requests::all(parsed, &lookup, &job)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, &job)?;
@@ -111,18 +108,7 @@ impl Config {
             true => Some(hand_over(&lookup, &server)?),
             false => None,
         };
-        Ok(Self {
-            server,
-            login,
-            requests,
-            hand_over_token,
-            min_ttl,
-            output,
-            command,
-            state_file,
-            file_folder,
-            job,
-        })
+        Ok(Self { server, login, requests, hand_over_token, output, command, state_file, file_folder, job })
     }
 }
 

@@ -1,7 +1,5 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`.
 
-use std::time::Duration;
-
 use super::lookup::Lookup;
 use super::{Error, names, steps};
 use crate::cli::{Ask, Parsed, Verb, options::shout};
@@ -9,18 +7,12 @@ use crate::job::Job;
 use crate::provider::{Request, Settings, Source, Step};
 use crate::secret::Secret;
 
-/// The requests in order, and what the credentials must last.
-pub(super) fn all(
-    parsed: &Parsed,
-    lookup: &Lookup<'_>,
-    job: &Job,
-) -> Result<(Vec<Request>, Option<Duration>), Error> {
+/// The requests in order.
+pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec<Request>, Error> {
     let mut requests = Vec::new();
-    let mut min_ttl = None;
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
-            min_ttl = lookup.duration("min-ttl")?;
             requests.push(provider(ask, &lookup, job)?);
         }
         Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
@@ -31,7 +23,7 @@ pub(super) fn all(
         requests.push(provider(ask, &lookup, job)?);
     }
     no_name_twice(&requests)?;
-    Ok((requests, min_ttl))
+    Ok(requests)
 }
 
 fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error> {
@@ -66,6 +58,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         }
     }
     let mut request = provider.request(&settings);
+    request.min_ttl = lookup.duration("min-ttl")?;
     path("the path", &request.read.path)?;
     steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)

@@ -1,6 +1,8 @@
 //! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what
 //! `read` spelled out on the command line.
 
+use std::time::Duration;
+
 use super::{Absent, Effect, Mint, Provider, Read, S3};
 use crate::cloud::aws::Sts;
 use crate::secret::Secret;
@@ -14,6 +16,8 @@ pub struct Request {
     pub role: Option<String>,
     /// What to read: a whole path below /v1/.
     pub read: Read,
+    /// How long the credentials must last.
+    pub min_ttl: Option<Duration>,
     /// Other ways to the same.
     pub fallbacks: Vec<Read>,
     /// Sent along: in the query of a GET, in the body of a POST.
@@ -139,6 +143,7 @@ impl Provider {
             parameters.push((parameter.to_owned(), Secret::new(format!("{ttl}s"))));
         }
         Request {
+            min_ttl: None,
             provider: self.name.to_owned(),
             role: Some(settings.role.clone()),
             read,
@@ -199,6 +204,7 @@ impl Request {
             file: wanted.file,
         };
         Self {
+            min_ttl: None,
             provider: "read".to_owned(),
             role: None,
             read: Read { post: !data.is_empty() || !from_files.is_empty(), path: path.into() },

@@ -256,8 +256,6 @@ pub struct Order {
     pub login: Login,
     /// What to issue.
     pub requests: Vec<Request>,
-    /// What the credentials of each request must last.
-    pub min_ttl: Option<Duration>,
     /// Whether the end of a token that was given matters: it costs a request.
     pub look_up: bool,
 }

@@ -182,8 +182,8 @@ async fn settle_lives(
             }
         }
     }
-    for one in credentials.iter() {
-        if let (Some(wanted), Some(life)) = (order.min_ttl, one.life)
+    for (one, request) in credentials.iter().zip(&order.requests) {
+        if let (Some(wanted), Some(life)) = (request.min_ttl, one.life)
             && life.ttl < wanted
         {
             return Err(Error::TooShort { provider: one.provider.clone(), life: life.ttl, wanted });
@@ -196,10 +196,11 @@ async fn settle_lives(
 async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
     let (Some(lease), false) = (lease, token.counted) else { return Ok(()) };
     if token.given {
-        if order.look_up || order.min_ttl.is_some() {
+        let matters = order.requests.iter().any(|request| request.min_ttl.is_some());
+        if order.look_up || matters {
             let info = match vault.lookup_self(&token.secret).await {
                 // A policy may lack the look-up; only --min-ttl can't do without it.
-                Err(error) if order.min_ttl.is_none() => {
+                Err(error) if !matters => {
                     tracing::debug!("the end of VAULT_TOKEN is not known: {error}");
                     None
                 }

@@ -41,6 +41,25 @@ fn credentials_that_end_too_soon() {
     nothing_is_left(&story);
 }
 
+/// --min-ttl is the first provider's; the next has a variable of its own.
+#[test]
+fn each_provider_has_a_life_of_its_own_to_last() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let kv = space.kv1("scaleway");
+    let pair = json!({"access_key": "SCW1", "secret_key": "of-scaleway", "expires_at": "5m"});
+    space.write(&format!("{kv}/creds/dev"), pair);
+    let policy =
+        space.may_read(&[&format!("{}/creds/{ROLE}", story.engine.mount), &format!("{kv}/creds/dev")]);
+    space.write(&format!("auth/{}/role/{ROLE}", story.approle.mount), json!({"token_policies": policy}));
+    let run = story.run(["exoscale", "--min-ttl", "10m", "--and", "scaleway=dev"]);
+    let run = run.env("CI_CREDS_SCALEWAY_MOUNT", &kv);
+    let short = run.clone().env("CI_CREDS_SCALEWAY_MIN_TTL", "10m").run().expect(6);
+    assert!(short.stderr.contains("scaleway credentials are valid for 5m only"), "{short}");
+    nothing_is_left(&story);
+    run.run().expect(0);
+}
+
 #[test]
 fn a_stop_in_the_middle_of_a_slow_read() {
     let space = Space::new();
