@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::openbao::call;
 use crate::support::run::Run;
 use crate::support::{Cluster, Cmd, Engine, Space, eventually, jwt, say};
 
@@ -73,9 +74,17 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let jwt = space.jwt();
     jwt.role("web", json!({"token_policies": [space.may_read(&[&path])], "token_ttl": "1h"}));
     // A standby that answers by itself may learn of the role a moment later.
-    let role = format!("auth/{}/role/web", jwt.mount);
-    eventually("every node knows the role", || {
-        (0..9).all(|_| cluster.server.api("GET", &role, json!({})).status == 200)
+    let (login, body) =
+        (format!("auth/{}/login", jwt.mount), json!({"role": "web", "jwt": jwt::mint(json!({}))}));
+    eventually("every node lets the job in", || {
+        cluster.ports().all(|port| {
+            let answer = call(port, "", "POST", &login, &body).ok().filter(|answer| answer.status == 200);
+            let token = answer.and_then(|one| Some(one.body["auth"]["client_token"].as_str()?.to_owned()));
+            token.is_some_and(|token| {
+                call(port, &token, "POST", "auth/token/revoke-self", &json!({}))
+                    .is_ok_and(|one| one.status == 204)
+            })
+        })
     });
     let cmd = Cmd::new(["read", &path, "DB_USER=username", "DB_PASSWORD=password", "--format", "json", "-v"])
         .vault(&cluster.server)

@@ -110,6 +110,11 @@ impl Cluster {
         }
     }
 
+    /// The ports of all nodes.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.nodes.iter().map(|node| node.port)
+    }
+
     /// Waits until an administrator can work again.
     pub fn settle(&self) {
         eventually("there is a leader", || {
