@@ -183,7 +183,7 @@ async fn issued(vault: &Vault, token: &mut Token, request: &Request, ledger: &mu
 /// Whether the token ends before the lease, after the renewal that the run would ask for.
 async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -> Option<String> {
     let lease = credentials.life.filter(|_| !credentials.outlives_token)?;
-    let short = |life: Option<Life>| life.filter(|life| life.until < lease.until);
+    let short = |life: Option<Life>| life.filter(|life| life.ends_before(&lease));
     short(token.life)?;
     if token.renewable && !token.given {
         let renewed = vault.renew_self(&token.secret, lease.ttl.as_secs()).await.ok()?;

@@ -215,6 +215,13 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
 }
 
 impl Life {
+    /// Whether it ends so much sooner than `other` that it matters: seconds are rounded, and one request comes after
+    /// the other.
+    pub fn ends_before(&self, other: &Self) -> bool {
+        let sooner = other.until.duration_since(self.until);
+        sooner > SignedDuration::try_from(other.ttl / 100).unwrap_or_default()
+    }
+
     /// So long, from `now`; to the second.
     pub fn new(ttl: Duration, now: Timestamp) -> Option<Self> {
         let ttl = Duration::from_secs(ttl.as_secs());

@@ -210,13 +210,13 @@ async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &O
         }
         return Ok(());
     }
-    if token.renewable && token.life.is_some_and(|life| life.until < lease.until) {
+    if token.renewable && token.life.is_some_and(|life| life.ends_before(&lease)) {
         match vault.renew_self(&token.secret, lease.ttl.as_secs()).await {
             Ok(auth) => token.life = Life::new(Duration::from_secs(auth.lease_duration), vault::now()),
             Err(error) => tracing::warn!("the token could not be renewed: {error}"),
         }
     }
-    if let Some(life) = token.life.filter(|life| life.until < lease.until) {
+    if let Some(life) = token.life.filter(|life| life.ends_before(&lease)) {
         let (token, lease) = (crate::duration::show(life.ttl), crate::duration::show(lease.ttl));
         tracing::warn!(
             "the login's token ends after {token} and takes the credentials with it; their lease is {lease}"
