@@ -1,17 +1,11 @@
 //! An AppRole at the desk.
 
-use std::time::Duration;
-
-use super::{Step, findings};
+use super::{Step, findings, ttl};
 use crate::claims::role::Role;
-use crate::duration::show;
 
 /// What the role says, and what should be better.
 pub(super) fn steps(role: &Role, path: &str) -> Vec<Step> {
-    let seconds = |name| match role.number(name) {
-        seconds @ 1.. => show(Duration::from_secs(seconds.unsigned_abs())),
-        _ => "not set".to_owned(),
-    };
+    let seconds = |name| ttl(role, name);
     let uses = match role.number("secret_id_num_uses") {
         0 => "any number of".to_owned(),
         uses => uses.to_string(),

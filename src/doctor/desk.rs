@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde_json::{Map, Value};
 
 use super::report::Report;
-use super::{Status, Step, approle, findings, network, policy, signature, table};
+use super::{Status, Step, approle, findings, network, policy, signature, table, ttl};
 use crate::claims::Claims;
 use crate::claims::change::change;
 use crate::claims::demands::{self, Extent};
@@ -126,10 +126,7 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
 }
 
 fn described(role: &Role, path: &str) -> Step {
-    let ttl = match role.number("token_ttl") {
-        seconds @ 1.. => crate::duration::show(std::time::Duration::from_secs(seconds.unsigned_abs())),
-        _ => "not set".to_owned(),
-    };
+    let ttl = ttl(role, "token_ttl");
     let policies = role.list("token_policies").join(", ");
     let kind = if role.globs() { "glob" } else { "string" };
     let seen =

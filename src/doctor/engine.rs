@@ -7,7 +7,7 @@ use crate::cli::options::shout;
 use crate::error::Code;
 use crate::provider::{self, Request};
 use crate::session::Token;
-use crate::vault::{self, Vault};
+use crate::vault::{self, Mount, Vault};
 
 /// What of an engine's role is worth a look (wire.md: the engines' role fields); policy documents are long.
 const TOLD: &[&str] = &[
@@ -24,12 +24,6 @@ const TOLD: &[&str] = &[
     "default_sts_ttl",
     "max_sts_ttl",
 ];
-
-/// Where an engine is mounted, and of which kind it is.
-pub(super) struct Mount {
-    path: String,
-    kind: String,
-}
 
 /// The mount and the role of a request. `refused`: the token may not read it, and may see nothing of the mount either.
 pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refused: bool) -> Vec<Step> {
@@ -50,15 +44,13 @@ pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refuse
 
 /// The mount that a path belongs to: any token that may do something below it may ask.
 pub(super) async fn mounted(vault: &Vault, token: &Token, path: &str) -> Result<Mount, vault::Error> {
-    let found = vault.look(&token.secret, &format!("sys/internal/ui/mounts/{path}")).await?;
-    let text = |name: &str| found.get(name).and_then(Value::as_str).unwrap_or_default().trim_matches('/');
-    Ok(Mount { path: text("path").to_owned(), kind: text("type").to_owned() })
+    Ok(vault.mount_of(&token.secret, path).await?.unwrap_or_default())
 }
 
 /// Where the engine keeps the role itself.
 pub(super) fn role_path(request: &Request, mount: &Mount) -> Option<String> {
     let (cloud, role) = (provider::find(&request.provider)?, request.role.as_ref()?);
-    (mount.kind != "kv").then(|| format!("{}/{}", mount.path, cloud.role_config.replace("{role}", role)))
+    (mount.kind != "kv").then(|| format!("{}{}", mount.path, cloud.role_config.replace("{role}", role)))
 }
 
 fn unmounted(request: &Request, error: &vault::Error) -> Step {
@@ -78,7 +70,7 @@ fn unmounted(request: &Request, error: &vault::Error) -> Step {
 }
 
 fn kind_of(request: &Request, mount: &Mount) -> Step {
-    let seen = format!("{}/ is mounted, an engine of type {}", mount.path, mount.kind);
+    let seen = format!("{} is mounted, an engine of type {}", mount.path, mount.kind);
     match (provider::find(&request.provider), mount.kind.as_str()) {
         (Some(cloud), "kv" | "generic" | "cubbyhole") => {
             let hint = format!(
@@ -104,7 +96,7 @@ async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) ->
             }
             Some((404 | 400, _)) => {
                 let shout = shout(cloud.name);
-                Step::fail("role", Code::Refused, format!("there is no role {role} in {}/", mount.path)).hint(
+                Step::fail("role", Code::Refused, format!("there is no role {role} in {}", mount.path)).hint(
                     format!("write {path}, or name another role: ROLE, CI_CREDS_{shout}_ROLE, CI_CREDS_ROLE"),
                 )
             }

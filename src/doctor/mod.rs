@@ -16,6 +16,10 @@ mod run_login;
 mod signature;
 mod table;
 
+use std::time::Duration;
+
+use crate::claims::role::Role;
+use crate::duration::show;
 use crate::error::{Code, Explain};
 
 /// How a step went.
@@ -108,5 +112,13 @@ impl Step {
     fn code(mut self, code: Code) -> Self {
         self.code = code;
         self
+    }
+}
+
+/// A role's field that holds seconds, for people.
+fn ttl(role: &Role, field: &str) -> String {
+    match role.number(field) {
+        seconds @ 1.. => show(Duration::from_secs(seconds.unsigned_abs())),
+        _ => "not set".to_owned(),
     }
 }

@@ -45,10 +45,12 @@ impl Health {
 }
 
 /// Where an engine is mounted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mount {
     /// With a / at its end.
     pub path: String,
+    /// `kv`, `aws`, …
+    pub kind: String,
     /// For the KV engine.
     pub kv_version: Option<u32>,
 }
@@ -101,9 +103,11 @@ impl Vault {
         let ask = Ask::read("to look at a mount", &path).by(token).within(self.namespace.as_deref());
         let Some(data) = self.ask(ask).await?.data else { return Ok(None) };
         let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
-        let is_kv = text("type").is_some_and(|kind| kind == "kv" || kind == "generic");
+        let kind = text("type").unwrap_or_default();
+        let is_kv = kind == "kv" || kind == "generic";
         let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
-        Ok(text("path").map(|path| Mount { path, kv_version: is_kv.then(version) }))
+        let kv_version = is_kv.then(version);
+        Ok(text("path").map(|path| Mount { path, kind, kv_version }))
     }
 
     /// `sys/capabilities-self`: what the token may do at each of `paths`, in their order.
