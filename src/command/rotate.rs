@@ -133,7 +133,7 @@ impl Run<'_> {
             }
         }
         let may = vault.login_capabilities(&new.secret, path).await?;
-        if !may.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root")) {
+        if !may_write(&may) {
             return Err(Fault::CanNotIssue { role: role.clone(), path: path.clone() }.into());
         }
         if info.ttl.is_some_and(|ttl| ttl <= self.rotation.grace) {
@@ -203,7 +203,7 @@ impl Run<'_> {
         let (role, place) = (&self.rotation.token_role, &self.rotation.place);
         let path = format!("auth/token/create/{role}");
         let may = self.vault.login_capabilities(self.login, &path).await?;
-        if !may.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root")) {
+        if !may_write(&may) {
             return Err(Fault::MayNotCreate { path }.into());
         }
         match self.vault.token_role_is_orphan(self.login, role).await {
@@ -239,6 +239,10 @@ async fn take_back(vault: &Vault, new: &New, why: Error) -> Error {
         }
         .into(),
     }
+}
+
+fn may_write(granted: &[String]) -> bool {
+    granted.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root"))
 }
 
 /// `768h, until 2026-…`.
