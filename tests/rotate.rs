@@ -1,4 +1,4 @@
-//! `ci-creds rotate` against the real server and a stub of GitLab's API for variables.
+//! `ci-creds rotate` against the real server and a fake of GitLab's API for variables.
 
 mod ends;
 mod faults;

@@ -1,13 +1,13 @@
 //! Vault's real AWS engine (v1.14.10, on OpenBao) in front of moto, and boto3 with what ci-creds exported.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Cmd, Options, Server, Space, eventually, plugins, python, script, secret};
+use crate::support::{Cmd, Fake, Options, Reply, Server, Space, eventually, plugins, python, script, secret};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -235,30 +235,13 @@ fn throttling_is_worth_a_retry() {
     let Some(world) = world() else { return };
     let space = Space::on(&world.server);
     let aws = Aws::new(&space, world, &world.strict);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let stub = format!("http://{}", listener.local_addr().unwrap());
-    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let count = std::sync::Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 16 * 1024]);
-            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            let length = THROTTLED.len();
-            let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/xml\r\nConnection: close";
-            let _ = write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{THROTTLED}");
-        }
-    });
-    let config = json!({"access_key": "AKIA", "secret_key": secret(), "region": "us-east-1", "iam_endpoint": stub,
-        "sts_endpoint": stub, "max_retries": 0});
+    let fake = Fake::new(|_| Reply::Full(400, "Content-Type: text/xml\r\n".to_owned(), THROTTLED.into()));
+    let config = json!({"access_key": "AKIA", "secret_key": secret(), "region": "us-east-1", "iam_endpoint": fake.addr,
+        "sts_endpoint": fake.addr, "max_retries": 0});
     space.write(&format!("{}/config/root", aws.mount), config);
     aws.role("web", json!({"credential_type": "assumed_role", "role_arns": [DEPLOY]}));
     let job = aws.job(Cmd::new(["aws", "web", "--max-retries", "1"]), &aws.token(&[("read", "sts/web")]));
     let run = job.run().expect(5);
-    assert_eq!(
-        asked.load(std::sync::atomic::Ordering::SeqCst),
-        2,
-        "Vault did not carry it out: asked again: {run}"
-    );
+    assert_eq!(fake.seen().len(), 2, "Vault did not carry it out: asked again: {run}");
     assert!(run.stderr.contains("AWS limits how often"), "{run}");
 }

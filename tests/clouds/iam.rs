@@ -1,9 +1,7 @@
-//! A stub of Scaleway's IAM API that checks what the real one checks (scaleway-sdk-go: `api/iam/v1alpha1`,
+//! A fake of Scaleway's IAM API that checks what the real one checks (scaleway-sdk-go: `api/iam/v1alpha1`,
 //! `validation/is.go`, `scw/errors.go`), keeps the keys, and can be told to misbehave.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::{CANARY, unique};
+use crate::support::fake::Seen;
+use crate::support::{CANARY, Fake, Reply, unique};
 
 /// A key as the API knows it.
 #[derive(Clone, Debug)]
@@ -53,7 +52,7 @@ pub struct State {
     unknown: BTreeMap<String, usize>,
 }
 
-/// The running stub; its thread lives as long as the test process.
+/// The running fake.
 pub struct Iam {
     pub url: String,
     /// The parent: access key, secret key.
@@ -64,19 +63,11 @@ pub struct Iam {
 
 impl Iam {
     pub fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let (parent, application_id) = ((access_key(), uuid()), uuid());
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, secret, application) = (Arc::clone(&state), parent.1.clone(), application_id.clone());
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stream, state) = (stream.unwrap(), Arc::clone(&shared));
-                let (secret, application) = (secret.clone(), application.clone());
-                thread::spawn(move || while serve(&stream, &state, &secret, &application) {});
-            }
-        });
-        Self { url, parent, application_id, state }
+        let fake = Fake::new(move |seen| answer(seen, &shared, &secret, &application));
+        Self { url: fake.addr, parent, application_id, state }
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -118,52 +109,31 @@ fn is_uuid(text: &str) -> bool {
 }
 
 struct Asked {
-    method: String,
     path: String,
     query: BTreeMap<String, String>,
     token: String,
     body: Value,
 }
 
-fn ask(stream: &TcpStream) -> Option<Asked> {
-    let mut reader = BufReader::new(stream);
-    let (mut line, mut length, mut token) = (String::new(), 0, String::new());
-    reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
-    loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header).ok()? <= 2 {
-            break;
-        }
-        let (name, value) = header.split_once(':')?;
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok()?,
-            "x-auth-token" => value.trim().clone_into(&mut token),
-            _ => {}
+impl Asked {
+    fn new(seen: &Seen) -> Self {
+        let url = reqwest::Url::parse(&format!("http://x{}", seen.target())).unwrap();
+        Self {
+            path: url.path().to_owned(),
+            query: url.query_pairs().into_owned().collect(),
+            token: seen.header("x-auth-token").unwrap_or_default().to_owned(),
+            body: seen.json(),
         }
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let mut words = line.split(' ').map(str::to_owned);
-    let (method, target) = (words.next()?, words.next()?);
-    let url = reqwest::Url::parse(&format!("http://x{target}")).ok()?;
-    let query = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Asked { method, path: url.path().to_owned(), query, token, body })
 }
 
-/// One request and its answer; whether there may be another on this connection.
-fn serve(mut stream: &TcpStream, state: &Mutex<State>, parent: &str, application: &str) -> bool {
-    let Some(asked) = ask(stream) else { return false };
+fn answer(seen: &Seen, state: &Mutex<State>, parent: &str, application: &str) -> Reply {
+    let (method, asked) = (seen.method(), Asked::new(seen));
     let below = asked.path.strip_prefix("/iam/v1alpha1/api-keys").map(|rest| rest.trim_start_matches('/'));
-    let mut slow = false;
-    let (status, body) = {
+    let (fault, (status, body)) = {
         let mut state = state.lock().unwrap();
-        let fault = match (asked.method.as_str(), state.faults.is_empty()) {
-            ("POST", false) => Some(state.faults.remove(0)),
-            _ => None,
-        };
-        slow |= fault == Some(Fault::Slow);
-        let answer = match (asked.method.as_str(), below) {
+        let fault = (method == "POST" && !state.faults.is_empty()).then(|| state.faults.remove(0));
+        let answer = match (method, below) {
             ("POST", Some("")) => create(&mut state, &asked, parent, application, fault),
             ("GET", Some("")) => list(&state, &asked, parent),
             ("GET", Some(key)) => get(&mut state, &asked, parent, key),
@@ -171,20 +141,16 @@ fn serve(mut stream: &TcpStream, state: &Mutex<State>, parent: &str, application
             _ => (404, json!({"type": "not_found", "message": "resource is not found"})),
         };
         let key = below.unwrap_or_default();
-        state.log.push(format!("{} {} {key}", asked.method, answer.0).trim().to_owned());
-        match fault {
-            Some(Fault::Lost) => return false,
-            Some(Fault::Gateway) => (504, Value::Null),
-            _ => answer,
-        }
+        state.log.push(format!("{method} {} {key}", answer.0).trim().to_owned());
+        (fault, answer)
     };
-    if slow {
-        thread::sleep(Duration::from_secs(2));
+    match fault {
+        Some(Fault::Lost) => return Reply::Drop,
+        Some(Fault::Gateway) => return Reply::text(504, ""),
+        Some(Fault::Slow) => thread::sleep(Duration::from_secs(2)),
+        _ => {}
     }
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let head =
-        format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-    write!(stream, "{head}\r\n\r\n{body}").is_ok()
+    Reply::Json(status, body)
 }
 
 fn create(

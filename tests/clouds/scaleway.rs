@@ -237,7 +237,7 @@ fn scaleways_sdk_calls_the_api_with_the_job_s_key() {
         ),
     ] {
         let run = mint.env(script("dash", &text)).env("HOME", home.path()).run().expect(0);
-        // 403: the stub knows the key, which may not manage keys.
+        // 403: the fake knows the key, which may not manage keys.
         let (name, status) = run.stdout.trim_end().split_once(' ').unwrap();
         assert!(mint.iam.keys().contains_key(name) && status == "403", "{run}");
     }

@@ -22,8 +22,8 @@ fn it_is_handed_over_when_aws_has_known_it_three_times_in_a_row() {
     let space = Space::new();
     let sts = Fake::new(|seen| match seen.number {
         // Unknown; known to one part; unknown to another; then known to all.
-        0 | 2 => Reply::Full(403, String::new(), b"<ErrorResponse/>".to_vec()),
-        _ => Reply::Full(200, String::new(), b"<GetCallerIdentityResponse/>".to_vec()),
+        0 | 2 => Reply::text(403, "<ErrorResponse/>"),
+        _ => Reply::text(200, "<GetCallerIdentityResponse/>"),
     });
     let run = job(&space, &sts, None).run().expect(0);
     assert!(run.stdout.contains("export AWS_ACCESS_KEY_ID='AKIANEW'"), "{run}");
@@ -48,7 +48,7 @@ fn a_session_needs_no_waiting() {
 #[test]
 fn a_stop_ends_the_waiting() {
     let space = Space::new();
-    let sts = Fake::new(|_| Reply::Full(403, String::new(), Vec::new()));
+    let sts = Fake::new(|_| Reply::text(403, ""));
     let running = job(&space, &sts, None).spawn();
     running.wait_for_stderr("waiting until AWS knows");
     running.signal(Signal::TERM);

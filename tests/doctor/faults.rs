@@ -7,11 +7,11 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
-use crate::support::stub::{self, Response};
+use crate::support::forward::forward;
+use crate::support::{Fake, Reply};
 
-fn says(body: &Value) -> String {
-    let answer = Response::json("200 OK", body);
-    format!("http://{}", stub::serve(move |_| Some(answer.clone())))
+fn says(reply: Reply) -> String {
+    Fake::new(move |_| reply.clone()).addr
 }
 
 fn health(changes: Value) -> String {
@@ -20,13 +20,12 @@ fn health(changes: Value) -> String {
     for (name, value) in changes.as_object().unwrap() {
         health[name] = value.clone();
     }
-    says(&health)
+    says(Reply::Json(200, health))
 }
 
 /// A sign-in page.
 pub fn web_page() -> String {
-    let page = Response::new("200 OK", "Content-Type: text/html\r\n", b"<html>Sign in</html>");
-    format!("http://{}", stub::serve(move |_| Some(page.clone())))
+    says(Reply::Full(200, "Content-Type: text/html\r\n".to_owned(), b"<html>Sign in</html>".to_vec()))
 }
 
 /// A server whose clock is ten minutes behind.
@@ -39,20 +38,20 @@ pub fn empty() -> String {
     health(json!({"initialized": false, "sealed": true}))
 }
 
-/// TLS in front of a real server; returns host and port.
-pub fn tls_front(config: ServerConfig, upstream: String) -> String {
-    stub::serve_tls_as(config, move |request| stub::forward(request, &upstream))
+/// TLS in front of a real server.
+pub fn tls_front(config: ServerConfig, upstream: String) -> Fake {
+    Fake::tls(config, move |seen| forward(seen, &upstream))
 }
 
-/// A proxy that leads every CONNECT to this address, whatever name was asked for.
-pub fn proxy_to(target: String) -> String {
+/// A proxy that leads every CONNECT to this port, whatever name was asked for.
+pub fn proxy_to(port: u16) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
             while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let server = TcpStream::connect(&target).unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
             let _ = (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n");
             pump(client.try_clone().unwrap(), server.try_clone().unwrap());
             pump(server, client);
@@ -70,20 +69,15 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
 
 /// A GitLab that publishes these keys; returns its address.
 pub fn issuer(keys: Value) -> String {
-    // Discovery names the address itself, which is not known before it listens.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let discovery = json!({"issuer": address, "jwks_uri": format!("{address}/oauth/discovery/keys")});
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let first = lines.next().and_then(Result::ok).unwrap_or_default();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let body = if first.contains("openid-configuration") { &discovery } else { &keys };
-            let _ = (&stream).write_all(&Response::json("200 OK", body).0);
+    let fake = Fake::new(move |seen| match seen.target() {
+        "/.well-known/openid-configuration" => {
+            let address = format!("http://{}", seen.header("host").unwrap());
+            let keys = format!("{address}/oauth/discovery/keys");
+            Reply::Json(200, json!({"issuer": address, "jwks_uri": keys}))
         }
+        _ => Reply::Json(200, keys.clone()),
     });
-    address
+    fake.addr
 }
 
 /// A jwt configuration for this issuer that trusts somebody else's key.

@@ -1,14 +1,11 @@
 //! Real faults of each kind, in each format, to stdout and to a file: the built program against a real server.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread;
 
 use ci_creds::emit::{FORMATS, Format};
 use serde_json::json;
 
-use crate::support::{Cmd, Space, bao, require, script, secret};
+use crate::support::{Cmd, Fake, Reply, Space, bao, require, script, secret};
 
 /// A provider, the KV entry that stands in for its engine's answer, and what its failure unsets.
 struct Cloud {
@@ -51,22 +48,6 @@ fn cloud(format: &Format) -> &'static Cloud {
 /// A fault: its name, the status, and what makes it.
 type Fault = (&'static str, i32, Box<dyn Fn(Cmd, &Cloud) -> Cmd>);
 
-/// A server that answers everything with this.
-fn answers(status: &str, body: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = format!("http://{}", listener.local_addr().unwrap());
-    let answer =
-        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let mut stream = stream;
-            let _ = stream.read(&mut [0; 8192]);
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    addr
-}
-
 fn faults(space: &Space<'static>) -> Vec<Fault> {
     let login = space.approle("ci", json!({}));
     let lone = login.clone();
@@ -79,8 +60,8 @@ fn faults(space: &Space<'static>) -> Vec<Fault> {
     let reader = space
         .token(&[&space.may_read(&[&format!("{}/*", mounts[0]), &format!("{}/*", mounts[1])])], json!({}));
     let (lacking, odd) = ((mounts[0].clone(), reader.clone()), (mounts[1].clone(), reader));
-    let html = answers("200 OK", "<html>sign in</html>");
-    let broken = answers("500 Internal Server Error", r#"{"errors":["1 error occurred:\n\t* no"]}"#);
+    let html = Fake::new(|_| Reply::text(200, "<html>sign in</html>")).addr;
+    let broken = Fake::new(|_| Reply::Json(500, json!({"errors": ["1 error occurred:\n\t* no"]}))).addr;
     let at =
         |url: String| move |cmd: Cmd, _: &Cloud| cmd.env("VAULT_ADDR", &url).env("VAULT_MAX_RETRIES", "0");
     let from = |(mount, token): (String, String)| {

@@ -4,47 +4,36 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::shell::scripts;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{Cmd, Run, require, secret};
+use crate::support::fake::Seen;
+use crate::support::{Cmd, Fake, Reply, Run, require, secret};
 
 /// A stand-in for ci-creds: what matters here is whether it is run.
 const PROGRAM: &str = "#!/bin/sh\necho \"ran $*\" >&2\n";
-struct Registry {
-    url: String,
-    seen: Arc<Mutex<Vec<Request>>>,
-}
 
-fn registry() -> Registry {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let record = Arc::clone(&seen);
-    let addr = stub::serve(move |request: &Request| {
-        record.lock().unwrap().push(request.clone());
-        if let Some(rest) = request.target.strip_prefix("/stored-elsewhere/") {
+fn registry() -> Fake {
+    Fake::new(|seen| {
+        if let Some(rest) = seen.target().strip_prefix("/stored-elsewhere/") {
             // As GitLab does with object storage: another host.
-            let port = request.headers["host"].rsplit_once(':').unwrap().1;
-            let headers = format!("Location: http://localhost:{port}/{rest}\r\n");
-            return Some(Response::new("302 Found", &headers, b""));
+            let port = seen.header("host").unwrap().rsplit_once(':').unwrap().1;
+            let location = format!("Location: http://localhost:{port}/{rest}\r\n");
+            return Reply::Full(302, location, Vec::new());
         }
-        let known = request.target.contains("/1.2.3/ci-creds-linux-");
-        Some(match known {
-            true => Response::new("200 OK", "", PROGRAM.as_bytes()),
-            false => Response::json("404 Not Found", &serde_json::json!({"message": "404 Not found"})),
-        })
-    });
-    Registry { url: format!("http://{addr}"), seen }
+        match seen.target().contains("/1.2.3/ci-creds-linux-") {
+            true => Reply::text(200, PROGRAM),
+            false => Reply::Json(404, serde_json::json!({"message": "404 Not found"})),
+        }
+    })
 }
 
 /// Whether a request has the job's token, as GitLab takes it: in its own header, or as a password.
-fn has_token(request: &Request, token: &str) -> bool {
+fn has_token(request: &Seen, token: &str) -> bool {
     let password = format!("Basic {}", STANDARD.encode(format!("gitlab-ci-token:{token}")));
-    request.headers.get("job-token").is_some_and(|given| given == token)
-        || request.headers.get("authorization").is_some_and(|given| *given == password)
+    request.header("job-token") == Some(token) || request.header("authorization") == Some(&password)
 }
 
 /// A job in an image that has one shell, one tool for downloads, and little else.
@@ -52,7 +41,7 @@ struct Image {
     shell: &'static str,
     shell_path: PathBuf,
     dir: tempfile::TempDir,
-    registry: Registry,
+    registry: Fake,
     token: String,
     sum: String,
 }
@@ -103,7 +92,7 @@ impl Image {
             .args([format!("set -x\n{before}\nci-creds later")])
             .job(self.dir.path())
             .env("PATH", self.dir.path().join("bin"))
-            .env("CI_API_V4_URL", &self.registry.url)
+            .env("CI_API_V4_URL", &self.registry.addr)
             .env("CI_JOB_TOKEN", &self.token)
             .run()
     }
@@ -115,8 +104,7 @@ impl Image {
 
     /// Whether the job's token came with each request so far.
     fn tokens_seen(&self) -> Vec<bool> {
-        let seen = self.registry.seen.lock().unwrap();
-        seen.iter().map(|request| has_token(request, &self.token)).collect()
+        self.registry.seen().iter().map(|request| has_token(request, &self.token)).collect()
     }
 }
 
@@ -137,7 +125,7 @@ fn the_program_is_downloaded_once_and_checked_each_time() {
 #[test]
 fn what_is_not_the_program_is_refused_before_it_is_run() {
     for image in Image::all() {
-        let url = &image.registry.url;
+        let url = &image.registry.addr;
         for bad in ["0123", ""] {
             let run = image.run(&Image::inputs(url, bad)).expect(3);
             assert!(run.stderr.contains("not the program with the sha256"), "{}: {run}", image.shell);
@@ -151,7 +139,7 @@ fn what_is_not_the_program_is_refused_before_it_is_run() {
 #[test]
 fn neither_a_mirror_nor_the_registrys_storage_gets_the_jobs_token() {
     for image in Image::all() {
-        let mirror = image.registry.url.replace("127.0.0.1", "localhost");
+        let mirror = image.registry.addr.replace("127.0.0.1", "localhost");
         image.run(&Image::inputs(&mirror, &image.sum)).expect(0);
         assert_eq!(image.tokens_seen(), [false], "{}", image.shell);
         fs::remove_file(image.program()).unwrap();

@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::pipeline::{Project, source};
 use super::tools::output;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{Engine, Space, eventually, require};
+use crate::support::{Engine, Fake, Reply, Space, eventually, require};
 
 /// Two providers, each with real leases, one state file, and lines of the job's own around them.
 const SEVERAL: &str = "
@@ -83,13 +82,13 @@ fn several_providers_and_lines_of_the_jobs_own() {
 fn the_template_is_the_same_by_every_kind_of_include() {
     let Some(git) = require("git") else { return };
     let text = fs::read(source("templates/ci-creds.yml")).unwrap();
-    let addr = stub::serve(move |_: &Request| Some(Response::new("200 OK", "", &text)));
+    let instance = Fake::new(move |_| Reply::text(200, text.clone()));
     let mut seen: Vec<(String, String)> = Vec::new();
     for how in [
         "local: templates/ci-creds.yml".to_owned(),
         "project: tools/ci-creds\n    ref: 0.1.0\n    file: templates/ci-creds.yml".to_owned(),
         "component: gitlab.example.com/tools/ci-creds/ci-creds@0.1.0".to_owned(),
-        format!("remote: http://{addr}/tools/ci-creds/-/raw/0.1.0/templates/ci-creds.yml"),
+        format!("remote: {}/tools/ci-creds/-/raw/0.1.0/templates/ci-creds.yml", instance.addr),
     ] {
         let pipeline = format!(
             "include:\n  - {how}\n    inputs: {{ provider: exoscale, role: ci }}\n\

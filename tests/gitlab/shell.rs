@@ -13,8 +13,7 @@ use super::pipeline::source;
 use super::tools::output;
 use crate::support::cmd::PROGRAM;
 use crate::support::space::AppRole;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{Cmd, Engine, Space, canary, eventually, require, say, script};
+use crate::support::{Cmd, Engine, Fake, Reply, Space, canary, eventually, require, say, script};
 
 /// The shells of GitLab Runner's images.
 const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
@@ -239,9 +238,9 @@ fn an_image_that_is_not_roots_downloads_ci_creds_and_uses_it() {
     let space = Space::new();
     let story = Story::new(&space);
     let program = fs::read(&*PROGRAM).unwrap();
-    let addr = stub::serve(move |_: &Request| Some(Response::new("200 OK", "", &program)));
+    let mirror = Fake::new(move |_| Reply::text(200, program.clone()));
     let sum = output(Command::new("sha256sum").arg(&*PROGRAM));
-    let more = format!("{{install: 'http://{addr}', version: 1.2.3, sha256: '{}', ", &sum[..64]);
+    let more = format!("{{install: '{}', version: 1.2.3, sha256: '{}', ", mirror.addr, &sum[..64]);
     let [before, after] = scripts(&story.inputs().replace('{', &more));
     // As the docker executor leaves it: made by root, writable by all.
     let dir = tempfile::tempdir().unwrap();

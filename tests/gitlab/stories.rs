@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 
 use super::pipeline::{Call, Project, source};
 use super::tools::output;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{Options, Server, Space, eventually, jwt, openbao, require, secret};
+use crate::support::{Fake, Options, Reply, Server, Space, eventually, jwt, openbao, require, secret};
 
 const ADDR: &str = "VAULT_ADDR";
 
@@ -56,8 +55,7 @@ fn register_aws(server: &Server, plugins: &std::path::Path) {
 /// A GitLab that publishes the harness's key.
 pub fn gitlab_keys() -> String {
     let keys = jwt::jwks();
-    let addr = stub::serve(move |_: &Request| Some(Response::json("200 OK", &keys)));
-    format!("http://{addr}")
+    Fake::new(move |_| Reply::Json(200, keys.clone())).addr
 }
 
 /// Nothing that a job was given is alive: no lease of these engines, and no token but root's and `kept`.

@@ -5,10 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::moto::{Keys, Moto};
-use super::stub::Stub;
 use super::{Target, assert_issued, file};
 use crate::support::plugins::aws_plugins;
-use crate::support::{Cmd, Options, Server, Space, secret};
+use crate::support::{Cmd, Fake, Options, Reply, Server, Space, secret};
 
 /// A server with the AWS method, and the cloud that it asks.
 pub struct Cloud {
@@ -70,7 +69,7 @@ pub fn keys(cmd: Cmd, keys: &Keys) -> Cmd {
 #[test]
 fn botocore_signs_the_same() {
     let Some(moto) = Moto::start() else { return };
-    let vault = Stub::new(|_| (400, "{\"errors\":[\"stop here\"]}".to_owned()));
+    let vault = Fake::new(|_| Reply::Json(400, json!({"errors": ["stop here"]})));
     let held =
         Keys { access_key: secret(), secret_key: secret(), token: secret(), expiration: String::new() };
     for (region, server_id) in
@@ -80,7 +79,7 @@ fn botocore_signs_the_same() {
         let cmd =
             cmd.env("VAULT_AUTH_METHOD", "aws").env("CI_CREDS_AWS_SERVER_ID", server_id.unwrap_or_default());
         cmd.env("CI_CREDS_AWS_STS_REGION", region.unwrap_or_default()).run().expect(4);
-        let login: Value = serde_json::from_str(&vault.seen().last().unwrap().body).unwrap();
+        let login = vault.seen().last().unwrap().json();
         let text = |name: &str| {
             let bytes = STANDARD.decode(login[name].as_str().unwrap()).unwrap();
             String::from_utf8(bytes).unwrap()
@@ -106,14 +105,14 @@ fn botocore_signs_the_same() {
 /// AWS says the signed text back when a signature is wrong, and Vault hands that on.
 #[test]
 fn a_session_token_that_is_said_back_is_masked() {
-    let vault = Stub::new(|seen| {
-        let login: Value = serde_json::from_str(&seen.body).unwrap();
+    let vault = Fake::new(|seen| {
+        let login = seen.json();
         let headers = STANDARD.decode(login["iam_request_headers"].as_str().unwrap()).unwrap();
         let headers: Value = serde_json::from_slice(&headers).unwrap();
         let token = headers["x-amz-security-token"][0].as_str().unwrap();
         let said =
             format!("error making upstream request: SignatureDoesNotMatch: x-amz-security-token:{token}");
-        (400, json!({"errors": [said]}).to_string())
+        Reply::Json(400, json!({"errors": [said]}))
     });
     let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).env("VAULT_AUTH_METHOD", "aws");
     let held = Keys {

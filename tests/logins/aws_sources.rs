@@ -2,40 +2,38 @@
 
 use std::net::TcpListener;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::aws::{Cloud, Setup, keys};
 use super::moto::Keys;
-use super::stub::Stub;
 use super::{assert_issued, file};
-use crate::support::{Cmd, require, say, secret};
+use crate::support::{Cmd, Fake, Reply, require, say, secret};
 
 /// The endpoint of ECS, Fargate and EKS Pod Identity, with credentials behind a token.
-pub(super) fn container(keys: &Keys) -> Stub {
+pub(super) fn container(keys: &Keys) -> Fake {
     let keys = keys.clone();
-    Stub::new(move |seen| match seen.header("authorization") {
-        Some("wrong") => (401, "{\"message\":\"no\"}".to_owned()),
-        _ => (200, document(&keys)),
+    Fake::new(move |seen| match seen.header("authorization") {
+        Some("wrong") => Reply::Json(401, json!({"message": "no"})),
+        _ => Reply::Json(200, document(&keys)),
     })
 }
 
-fn document(keys: &Keys) -> String {
+fn document(keys: &Keys) -> Value {
     json!({"Code": "Success", "RoleArn": "arn:aws:iam::123456789012:role/runner", "AccessKeyId": keys.access_key,
         "SecretAccessKey": keys.secret_key, "Token": keys.token, "Expiration": keys.expiration})
-    .to_string()
 }
 
 /// EC2's metadata service, version 2.
-fn imds(keys: &Keys) -> Stub {
+fn imds(keys: &Keys) -> Fake {
     let (keys, token) = (keys.clone(), secret());
-    Stub::new(move |seen| {
+    Fake::new(move |seen| {
         let list = "GET /latest/meta-data/iam/security-credentials/";
         match seen.line.as_str() {
-            "PUT /latest/api/token" => (200, token.clone()),
-            _ if seen.header("x-aws-ec2-metadata-token") != Some(token.as_str()) => (401, String::new()),
-            line if line == list => (200, "runner".to_owned()),
-            line if *line == format!("{list}runner") => (200, document(&keys)),
-            _ => (404, String::new()),
+            "PUT /latest/api/token" => Reply::text(200, token.clone()),
+            _ if seen.header("x-aws-ec2-metadata-token") != Some(token.as_str()) => Reply::text(401, ""),
+            line if line == list => Reply::text(200, "runner"),
+            line if *line == format!("{list}runner") => Reply::Json(200, document(&keys)),
+            _ => Reply::text(404, ""),
         }
     })
 }
@@ -146,7 +144,7 @@ fn endpoints_that_fail_are_explained() {
     hint: nothing else was found: no AWS_ACCESS_KEY_ID, profile, container endpoint or web identity
     hint: on EC2, in a container: the instance's http-put-response-hop-limit must be 2 (`aws ec2 modify-instance-metadata-options`)
     ");
-    let off = Stub::new(|_| (403, String::new()));
+    let off = Fake::new(|_| Reply::text(403, ""));
     insta::assert_snapshot!(imds.clone().env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &off.addr).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
@@ -156,7 +154,7 @@ fn endpoints_that_fail_are_explained() {
     hint: does the instance have an IAM role, and are its metadata options enabled?
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
-    let no_role = Stub::new(|seen| (if seen.line.starts_with("PUT") { 200 } else { 404 }, "t".to_owned()));
+    let no_role = Fake::new(|seen| Reply::text(if seen.method() == "PUT" { 200 } else { 404 }, "t"));
     insta::assert_snapshot!(imds.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &no_role.addr).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----

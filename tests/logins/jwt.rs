@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::stub::Stub;
 use super::{Target, assert_issued, file};
-use crate::support::{Cmd, Space, jwt};
+use crate::support::{Cmd, Fake, Reply, Space, jwt};
 
 /// A jwt mount with a role that allows pushes to main, and the command that logs in there.
 struct Setup<'a> {
@@ -58,7 +57,7 @@ fn the_id_token_comes_from_any_variable_a_file_or_standard_input() {
 fn the_mount_may_know_the_role_and_fetch_the_keys() {
     let space = Space::new();
     let setup = Setup::new(&space);
-    let keys = Stub::new(|_| (200, jwt::jwks().to_string()));
+    let keys = Fake::new(|_| Reply::Json(200, jwt::jwks()));
     let config = json!({"jwks_url": format!("{}/oauth/discovery/keys", keys.addr), "bound_issuer": jwt::ISSUER,
         "default_role": "deploy"});
     let mount = space.auth("jwt");
@@ -111,12 +110,8 @@ fn the_clock_that_counts_is_vaults() {
     let space = Space::new();
     let setup = Setup::new(&space);
     let now = jiff::Timestamp::now().as_second();
-    let date = |ahead: i64| {
-        let time = jiff::Timestamp::from_second(now - ahead).unwrap();
-        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-    };
     // By this machine's clock the token is two hours old, by Vault's it has just begun.
-    let behind = Dated::new(&date(7200), "{\"errors\":[\"stop here\"]}");
+    let behind = dated(-7200, "stop here");
     let cmd = setup
         .cmd(json!({"iat": now - 9000, "nbf": now - 9000, "exp": now - 3600}))
         .env("VAULT_ADDR", &behind.addr);
@@ -142,9 +137,8 @@ fn the_clock_that_counts_is_vaults() {
       this machine's clock is HOURS ahead of Vault's
     hint: an ID token lives as long as the job may run: log in earlier in the job
     ");
-    let expired =
-        "{\"errors\":[\"error validating token: invalid expiration time (exp) claim: token is expired\"]}";
-    let ahead = Dated::new(&date(-7200), expired);
+    let expired = "error validating token: invalid expiration time (exp) claim: token is expired";
+    let ahead = dated(7200, expired);
     let cmd = setup.cmd(json!({"exp": now + 3600})).env("VAULT_ADDR", &ahead.addr);
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
     exit code: 4
@@ -166,29 +160,12 @@ fn tidy(run: &crate::support::run::Run) -> String {
     regex::Regex::new(r"\b(\d+h|\d+m)+\d+s\b|\b\dh\b").unwrap().replace_all(&text, "HOURS").into_owned()
 }
 
-/// A server with a clock of its own: every answer is a refusal.
-struct Dated {
-    addr: String,
-}
-
-impl Dated {
-    fn new(date: &str, body: &'static str) -> Self {
-        use std::io::{Read as _, Write as _};
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = format!("http://{}", listener.local_addr().unwrap());
-        let head = format!(
-            "HTTP/1.1 400 X\r\nDate: {date}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let _ = stream.read(&mut [0; 16 * 1024]);
-                let _ = stream.write_all(format!("{head}{body}").as_bytes());
-            }
-        });
-        Self { addr }
-    }
+/// A server with a clock of its own, `ahead` of this machine's: every answer is this refusal.
+fn dated(ahead: i64, refusal: &'static str) -> Fake {
+    let time = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + ahead).unwrap();
+    let date = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT\r\n").to_string();
+    let body = json!({"errors": [refusal]}).to_string();
+    Fake::new(move |_| Reply::Full(400, date.clone(), body.clone().into()))
 }
 
 #[test]

@@ -1,21 +1,20 @@
-//! Kubernetes: the real method in front of a stub of the cluster's TokenReview.
+//! Kubernetes: the real method in front of a fake of the cluster's TokenReview.
 
 use serde_json::{Value, json};
 
-use super::stub::Stub;
 use super::{Target, assert_issued, file};
-use crate::support::{Cmd, Space, jwt, secret};
+use crate::support::{Cmd, Fake, Reply, Space, jwt, secret};
 
 pub struct Setup<'a> {
     target: Target<'a>,
     mount: String,
-    cluster: Stub,
+    cluster: Fake,
 }
 
 impl<'a> Setup<'a> {
     pub fn new(space: &'a Space<'a>) -> Self {
-        let cluster = Stub::new(|seen| {
-            let review: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        let cluster = Fake::new(|seen| {
+            let review = seen.json();
             let known = review["spec"]["token"].as_str().is_some_and(|token| token.ends_with('x'));
             let user = json!({"username": "system:serviceaccount:ci:app-deployer", "uid": "u-1",
                 "groups": ["system:serviceaccounts", "system:serviceaccounts:ci"]});
@@ -27,7 +26,7 @@ impl<'a> Setup<'a> {
             };
             let answer =
                 json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status});
-            (201, answer.to_string())
+            Reply::Json(201, answer)
         });
         let (target, mount) = (Target::new(space), space.auth("kubernetes"));
         let config = json!({"kubernetes_host": cluster.addr, "token_reviewer_jwt": secret(),

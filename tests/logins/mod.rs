@@ -8,7 +8,6 @@ mod choice;
 mod jwt;
 pub mod kubernetes;
 pub mod moto;
-mod stub;
 mod token;
 
 use std::path::PathBuf;

@@ -2,8 +2,6 @@
 //! every run gives a pair that works, or ends with a documented code; and nothing is left that nobody was told of.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -11,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Cmd, Postgres, Server, Space, eventually, jwt, say};
+use crate::support::fake::Seen;
+use crate::support::forward::{forward, hand_on};
+use crate::support::{Cmd, Fake, Postgres, Reply, Server, Space, eventually, jwt, say};
 
 const SEED: u64 = 20_261_121;
 const RUNS: usize = if cfg!(feature = "soak") { 300 } else { 16 };
@@ -54,88 +54,40 @@ fn random(state: &AtomicU64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Listens in front of the server; returns its address, and counts the faults.
-fn faulty(server: &Server) -> (String, Arc<AtomicUsize>) {
+/// Stands in front of the server, and counts the faults.
+fn faulty(server: &Server) -> (Fake, Arc<AtomicUsize>) {
     let upstream = server.addr.strip_prefix("http://").unwrap().to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = format!("http://{}", listener.local_addr().unwrap());
-    let (state, faults) = (Arc::new(AtomicU64::new(SEED)), Arc::new(AtomicUsize::new(0)));
+    let (state, faults) = (AtomicU64::new(SEED), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&faults);
-    thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let (upstream, state, count) = (upstream.clone(), Arc::clone(&state), Arc::clone(&count));
-            thread::spawn(move || {
-                let mut client = BufReader::new(client);
-                while let Some(request) = message(&mut client) {
-                    let dice = random(&state);
-                    let fault = dice.is_multiple_of(3).then(|| FAULTS[(dice / 3) as usize % FAULTS.len()]);
-                    count.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
-                    let pause = Duration::from_millis(dice / 64 % 1000);
-                    if pass_on(client.get_mut(), &upstream, &request, fault, pause).is_none() {
-                        let _ = client.get_mut().shutdown(Shutdown::Both);
-                        return;
-                    }
-                }
-            });
-        }
+    let fake = Fake::new(move |seen| {
+        let dice = random(&state);
+        let fault = dice.is_multiple_of(3).then(|| FAULTS[(dice / 3) as usize % FAULTS.len()]);
+        count.fetch_add(usize::from(fault.is_some()), Ordering::SeqCst);
+        pass_on(seen, &upstream, fault, Duration::from_millis(dice / 64 % 1000))
     });
-    (addr, faults)
+    (fake, faults)
 }
 
-/// One request and its answer; `None` when the client's connection ends with it.
-fn pass_on(
-    client: &mut TcpStream,
-    upstream: &str,
-    request: &[u8],
-    fault: Option<Fault>,
-    pause: Duration,
-) -> Option<()> {
+fn pass_on(seen: &Seen, upstream: &str, fault: Option<Fault>, pause: Duration) -> Reply {
     match fault {
-        Some(Fault::Before) => return None,
-        Some(Fault::Late) => thread::sleep(pause),
-        Some(Fault::Instead(status, body)) => {
-            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            return client.write_all(answer.as_bytes()).ok();
+        Some(Fault::Before) => return Reply::Drop,
+        Some(Fault::While) => {
+            let _server = hand_on(seen, upstream);
+            thread::sleep(pause);
+            return Reply::Drop;
         }
+        Some(Fault::Late) => thread::sleep(pause),
+        Some(Fault::Instead(status, body)) => return Reply::text(status, body),
         _ => {}
     }
-    let mut server = TcpStream::connect(upstream).ok()?;
-    server.write_all(request).ok()?;
-    if matches!(fault, Some(Fault::While)) {
-        thread::sleep(pause);
-        return None;
+    match (fault, forward(seen, upstream)) {
+        (Some(Fault::After), _) => Reply::Drop,
+        (Some(Fault::Cut), reply @ Reply::Full(..)) => {
+            let bytes = reply.bytes();
+            Reply::Bytes(bytes[..bytes.len() / 2].to_vec())
+        }
+        (_, reply) => reply,
     }
-    let answer = message(&mut BufReader::new(server))?;
-    match fault {
-        Some(Fault::After) => None,
-        Some(Fault::Cut) => {
-            let _ = client.write_all(&answer[..answer.len() / 2]);
-            None
-        }
-        _ => client.write_all(&answer).ok(),
-    }
-}
-
-/// A request or an answer, as bytes: head, and as much body as it says.
-fn message(stream: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
-    let (mut bytes, mut length) = (Vec::new(), 0);
-    loop {
-        let start = bytes.len();
-        if stream.read_until(b'\n', &mut bytes).ok()? == 0 {
-            return None;
-        }
-        let line = String::from_utf8_lossy(&bytes[start..]).to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let start = bytes.len();
-    bytes.resize(start + length, 0);
-    stream.read_exact(&mut bytes[start..]).ok()?;
-    Some(bytes)
 }
 
 #[test]
@@ -149,8 +101,8 @@ fn nothing_is_lost_in_a_storm() {
     jwt.role("web", json!({"token_policies": [policy], "token_ttl": "2h"}));
     let approle = space.approle("web", json!({"token_policies": [policy], "token_ttl": "2h"}));
     let issuer = space.issuing_token(&approle);
-    let (addr, faults) = faulty(space.server);
-    let base = Cmd::new(["read"]).env("VAULT_ADDR", addr);
+    let (fake, faults) = faulty(space.server);
+    let base = Cmd::new(["read"]).env("VAULT_ADDR", &fake.addr);
     let id_token = jwt::mint(json!({}));
     // What works twice, what gets a new secret_id, and what may work once only.
     let kinds = [

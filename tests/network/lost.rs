@@ -38,8 +38,8 @@ fn kinds(fake: &Fake) -> String {
 fn a_lost_read_is_revoked_and_done_once_more() {
     let ways: [fn() -> Reply; 4] = [
         || Reply::Drop,
-        || Reply::Full(502, String::new(), b"<html>bad gateway</html>".to_vec()),
-        || Reply::Full(504, String::new(), Vec::new()),
+        || Reply::text(502, "<html>bad gateway</html>"),
+        || Reply::text(504, ""),
         || Reply::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"data\":{\"api".to_vec()),
     ];
     std::thread::scope(|scope| {

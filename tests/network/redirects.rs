@@ -8,7 +8,7 @@ use crate::support::fake::redirect;
 use crate::support::{Fake, Pki, Reply};
 
 fn standby(to: String) -> Fake {
-    Fake::new(move |seen| redirect(&format!("{to}{}", seen.line.split(' ').nth(1).unwrap())))
+    Fake::new(move |seen| redirect(&format!("{to}{}", seen.target())))
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn method_body_and_token_go_along_on_307_and_308() {
         let active = Fake::vault();
         let to = active.addr.clone();
         let standby = Fake::new(move |seen| {
-            let path = seen.line.split(' ').nth(1).unwrap();
+            let path = seen.target();
             Reply::Full(status, format!("Location: {to}{path}\r\n"), Vec::new())
         });
         with_jwt(&standby.addr).run().expect(0);
@@ -56,7 +56,7 @@ fn only_one_redirect_of_two_kinds_is_followed() {
         assert!(run.stderr.contains(&format!("a redirect ({status}) to ")), "{run}");
         assert!(active.lines().is_empty());
     }
-    let nowhere = Fake::new(|_| Reply::Full(307, String::new(), Vec::new()));
+    let nowhere = Fake::new(|_| Reply::text(307, ""));
     assert!(one_read(&nowhere.addr).run().expect(3).stderr.contains("it redirects to nowhere"));
 }
 

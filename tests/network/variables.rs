@@ -108,7 +108,7 @@ fn the_usual_proxy_variables_count() {
         far().env(name, &fake.addr).run().expect(0);
         assert_eq!(fake.lines().len(), before + 1, "{name}");
     }
-    let refusing = Fake::new(|_| Reply::Full(407, String::new(), Vec::new()));
+    let refusing = Fake::new(|_| Reply::text(407, ""));
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         let before = refusing.lines().len();
         let run = one_read("https://vault.example.invalid").env(name, &refusing.addr).run().expect(3);

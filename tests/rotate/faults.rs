@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::story::Story;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{Options, Server, Space};
+use crate::support::forward::forward;
+use crate::support::{Fake, Options, Reply, Server, Space};
 
 /// Rotations in each chain, and chains: 15 in all, or 200.
 const CHAINS: usize = 5;
@@ -77,26 +77,26 @@ impl Injector {
     }
 }
 
-fn suffer(
-    injector: &Mutex<Injector>,
-    at_gitlab: bool,
-    act: &dyn Fn() -> Option<Response>,
-) -> Option<Response> {
+fn suffer(injector: &Mutex<Injector>, at_gitlab: bool, act: &dyn Fn() -> Reply) -> Reply {
     let kind = injector.lock().unwrap().kind(at_gitlab);
-    let page = Response::new("502 Bad Gateway", "Content-Type: text/html\r\n", b"<html>bad gateway</html>");
+    let page =
+        Reply::Full(502, "Content-Type: text/html\r\n".to_owned(), b"<html>bad gateway</html>".to_vec());
     match kind {
         None => act(),
-        Some(Kind::HangUpBefore) => None,
-        Some(Kind::HangUpAfter) => act().and(None),
-        Some(Kind::PageBefore) => Some(page),
-        Some(Kind::PageAfter) => act().map(|_| page),
-        Some(Kind::OwnError) if at_gitlab => Some(Response::json(
-            "500 Internal Server Error",
-            &json!({"message": "500 Internal Server Error"}),
-        )),
-        Some(Kind::OwnError) => {
-            Some(Response::json("503 Service Unavailable", &json!({"errors": ["Vault is sealed"]})))
+        Some(Kind::HangUpBefore) => Reply::Drop,
+        Some(Kind::HangUpAfter) => {
+            act();
+            Reply::Drop
         }
+        Some(Kind::PageBefore) => page,
+        Some(Kind::PageAfter) => {
+            act();
+            page
+        }
+        Some(Kind::OwnError) if at_gitlab => {
+            Reply::Json(500, json!({"message": "500 Internal Server Error"}))
+        }
+        Some(Kind::OwnError) => Reply::Json(503, json!({"errors": ["Vault is sealed"]})),
         Some(Kind::Stop) => {
             injector.lock().unwrap().stop = true;
             thread::sleep(std::time::Duration::from_millis(100));
@@ -136,11 +136,11 @@ struct End {
 }
 
 /// Stands between the rotation and its servers.
-fn faulty(injector: &Arc<Mutex<Injector>>, server: &Server, story: &Story<'_>) -> String {
+fn faulty(injector: &Arc<Mutex<Injector>>, server: &Server, story: &Story<'_>) -> Fake {
     let upstream = server.addr.strip_prefix("http://").unwrap().to_owned();
     let (at_vault, at_gitlab) = (Arc::clone(injector), Arc::clone(injector));
-    story.gitlab.fault(Some(Box::new(move |_, act| suffer(&at_gitlab, true, &|| Some(act())))));
-    stub::serve(move |request: &Request| suffer(&at_vault, false, &|| stub::forward(request, &upstream)))
+    story.gitlab.fault(Some(Box::new(move |_, act| suffer(&at_gitlab, true, act))));
+    Fake::new(move |seen| suffer(&at_vault, false, &|| forward(seen, &upstream)))
 }
 
 fn rotate_on_and_on(server: &Server, chain: usize) -> Vec<End> {
@@ -155,11 +155,7 @@ fn rotate_on_and_on(server: &Server, chain: usize) -> Vec<End> {
         let plan = Plan::number(chain * LENGTH + index);
         *injector.lock().unwrap() = Injector { plan: Some(plan), ..Injector::default() };
         let before = story.gitlab.value();
-        let running = story
-            .rotate([])
-            .env("VAULT_ADDR", format!("http://{vault}"))
-            .env("VAULT_MAX_RETRIES", "1")
-            .spawn();
+        let running = story.rotate([]).env("VAULT_ADDR", &vault.addr).env("VAULT_MAX_RETRIES", "1").spawn();
         while !running.has_ended() {
             if std::mem::take(&mut injector.lock().unwrap().stop) {
                 running.signal(Signal::TERM);

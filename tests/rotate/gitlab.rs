@@ -3,10 +3,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 
-use crate::support::secret;
-use crate::support::stub::{self, Request, Response};
+use crate::support::fake::Seen;
+use crate::support::pki::self_signed;
+use crate::support::{Fake, Reply, secret};
 
 /// An instance under a path prefix, with one project (22, `group/project`) and one group (7, `group`).
 #[derive(Clone)]
@@ -16,31 +18,34 @@ pub struct Gitlab {
     /// The access token that may do everything.
     pub token: String,
     state: Arc<Mutex<State>>,
+    fake: Fake,
 }
 
 #[derive(Default)]
 struct State {
     /// `projects/22` or `groups/7`, and what GitLab keeps.
     variables: Vec<(String, Value)>,
-    requests: Vec<Request>,
     fault: Option<Fault>,
 }
 
 /// Decides what becomes of a request: the second function carries it out.
-pub type Fault = Box<dyn FnMut(&Request, &dyn Fn() -> Response) -> Option<Response> + Send>;
+pub type Fault = Box<dyn FnMut(&Seen, &dyn Fn() -> Reply) -> Reply + Send>;
 
 impl Gitlab {
     pub fn new() -> Self {
-        let (state, token) = (Arc::new(Mutex::new(State::default())), secret());
-        let addr = stub::serve(handler(&state, &token));
-        Self { url: format!("http://{addr}/git/api/v4"), token, state }
+        Self::on(None)
     }
 
     /// With TLS; the PEM is what CI_SERVER_TLS_CA_FILE holds.
     pub fn with_tls() -> (Self, String) {
+        let (config, pem) = self_signed("127.0.0.1");
+        (Self::on(Some(Arc::new(config))), pem)
+    }
+
+    fn on(tls: Option<Arc<ServerConfig>>) -> Self {
         let (state, token) = (Arc::new(Mutex::new(State::default())), secret());
-        let (addr, pem) = stub::serve_tls(handler(&state, &token));
-        (Self { url: format!("https://{addr}/git/api/v4"), token, state }, pem)
+        let fake = Fake::on("127.0.0.1:0", tls, handler(&state, &token));
+        Self { url: format!("{}/git/api/v4", fake.addr), token, state, fake }
     }
 
     /// Adds a variable; `changes` are its attributes.
@@ -67,8 +72,7 @@ impl Gitlab {
 
     /// `METHOD target` of every request so far.
     pub fn requests(&self) -> Vec<String> {
-        let state = self.state.lock().unwrap();
-        state.requests.iter().map(|request| format!("{} {}", request.method, request.target)).collect()
+        self.fake.lines()
     }
 
     /// From now on.
@@ -77,47 +81,40 @@ impl Gitlab {
     }
 }
 
-fn handler(
-    state: &Arc<Mutex<State>>,
-    token: &str,
-) -> impl Fn(&Request) -> Option<Response> + Send + Sync + 'static {
+fn handler(state: &Arc<Mutex<State>>, token: &str) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
     let (state, token) = (Arc::clone(state), token.to_owned());
     move |request| {
-        let fault = {
-            let mut state = state.lock().unwrap();
-            state.requests.push(request.clone());
-            state.fault.take()
-        };
+        let fault = state.lock().unwrap().fault.take();
         let act = || act(&mut state.lock().unwrap().variables, request, &token);
-        let Some(mut fault) = fault else { return Some(act()) };
-        let response = fault(request, &act);
+        let Some(mut fault) = fault else { return act() };
+        let reply = fault(request, &act);
         let mut state = state.lock().unwrap();
         if state.fault.is_none() {
             state.fault = Some(fault);
         }
-        response
+        reply
     }
 }
 
-fn act(variables: &mut [(String, Value)], request: &Request, token: &str) -> Response {
-    let said = |status: &str, message: Value| Response::json(status, &json!({"message": message}));
-    match request.headers.get("private-token").map(String::as_str) {
+fn act(variables: &mut [(String, Value)], request: &Seen, token: &str) -> Reply {
+    let said = |status, message: Value| Reply::Json(status, json!({"message": message}));
+    match request.header("private-token") {
         Some(given) if given == token => {}
         Some("read-only") => {
-            return Response::json(
-                "403 Forbidden",
-                &json!({"error": "insufficient_scope",
+            return Reply::Json(
+                403,
+                json!({"error": "insufficient_scope",
                 "error_description": "The request requires higher privileges than provided by the access token."}),
             );
         }
-        Some("developer") => return said("403 Forbidden", json!("403 Forbidden")),
-        _ => return said("401 Unauthorized", json!("401 Unauthorized")),
+        Some("developer") => return said(403, json!("403 Forbidden")),
+        _ => return said(401, json!("401 Unauthorized")),
     }
-    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
     let path = path.strip_prefix("/git/api/v4/").unwrap_or_default().replace("%2F", "/");
     let path = path.replace("group/project", "22").replace("groups/group", "groups/7");
     let Some((owner, key)) = path.split_once("/variables/") else {
-        return said("404 Not Found", json!("404 Project Not Found"));
+        return said(404, json!("404 Project Not Found"));
     };
     let scope = query.strip_prefix("filter%5Benvironment_scope%5D=").map(|text| text.replace("%2F", "/"));
     let mut found: Vec<_> = variables
@@ -127,25 +124,25 @@ fn act(variables: &mut [(String, Value)], request: &Request, token: &str) -> Res
         .map(|(_, one)| one)
         .collect();
     let variable = match &mut found[..] {
-        [] => return said("404 Not Found", json!("404 Variable Not Found")),
+        [] => return said(404, json!("404 Variable Not Found")),
         [one] => one,
         _ => {
             return said(
-                "409 Conflict",
+                409,
                 json!(
                     "There are multiple variables with provided parameters. Please use 'filter[environment_scope]'"
                 ),
             );
         }
     };
-    if request.method == "PUT" {
-        let change: Value = serde_json::from_slice(&request.body).unwrap();
+    if request.method() == "PUT" {
+        let change: Value = serde_json::from_str(&request.body).unwrap();
         let mut changed = variable.clone();
         for (name, value) in change.as_object().unwrap() {
             changed[name] = value.clone();
         }
         if changed["masked"] == json!(true) && !maskable(&changed) {
-            return said("400 Bad Request", json!({"value": ["is invalid"]}));
+            return said(400, json!({"value": ["is invalid"]}));
         }
         **variable = changed;
     }
@@ -153,7 +150,7 @@ fn act(variables: &mut [(String, Value)], request: &Request, token: &str) -> Res
     if shown["hidden"] == json!(true) {
         shown["value"] = Value::Null;
     }
-    Response::json("200 OK", &shown)
+    Reply::Json(200, shown)
 }
 
 /// What GitLab masks (`app/models/concerns/ci/maskable.rb`): where `$` is expanded, only some characters.

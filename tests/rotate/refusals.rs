@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::story::Story;
-use crate::support::stub::Response;
-use crate::support::{Run, Space};
+use crate::support::{Reply, Run, Space};
 
 /// The variable holds what it held, that still works, and no other token of the role is alive.
 #[track_caller]
@@ -87,14 +86,15 @@ fn by_gitlab_after_the_token_was_made() {
     let space = Space::new();
     let story = Story::new(&space);
     let old = story.start();
-    let limited = Response::new("429 Too Many Requests", "Retry-After: 0\r\n", b"Retry later\n");
+    let limited = Reply::Full(429, "Retry-After: 0\r\n".to_owned(), b"Retry later\n".to_vec());
     for (answer, code, text) in [
-        (Response::json("400 Bad Request", &json!({"message": {"value": ["is invalid"]}})), 4, "is invalid"),
-        (Response::json("403 Forbidden", &json!({"message": "403 Forbidden"})), 4, "403 Forbidden"),
+        (Reply::Json(400, json!({"message": {"value": ["is invalid"]}})), 4, "is invalid"),
+        (Reply::Json(403, json!({"message": "403 Forbidden"})), 4, "403 Forbidden"),
         (limited, 5, "status 429"),
     ] {
-        story.gitlab.fault(Some(Box::new(move |request, act| {
-            Some(if request.method == "PUT" { answer.clone() } else { act() })
+        story.gitlab.fault(Some(Box::new(move |request, act| match request.method() {
+            "PUT" => answer.clone(),
+            _ => act(),
         })));
         let run = story.rotate([]).env("VAULT_MAX_RETRIES", "2").run().expect(code);
         assert!(run.stderr.contains(text), "{text}: {run}");
@@ -104,7 +104,7 @@ fn by_gitlab_after_the_token_was_made() {
     let mut limits = 2;
     story.gitlab.fault(Some(Box::new(move |_, act| {
         limits -= 1;
-        Some(if limits >= 0 { Response::new("429 Too Many Requests", "", b"Retry later\n") } else { act() })
+        if limits >= 0 { Reply::text(429, "Retry later\n") } else { act() }
     })));
     story.rotate([]).run().expect(0);
     assert!(story.gitlab.value() != old, "a rate limit is waited for");
@@ -120,12 +120,12 @@ fn a_change_that_is_not_confirmed_leaves_both_tokens() {
     for carried_out in [false, true] {
         let mut broken = false;
         story.gitlab.fault(Some(Box::new(move |request, act| {
-            broken |= request.method == "PUT";
-            if broken && request.method == "PUT" && carried_out {
+            broken |= request.method() == "PUT";
+            if broken && request.method() == "PUT" && carried_out {
                 act();
             }
             let error = json!({"message": "500 Internal Server Error"});
-            Some(if broken { Response::json("500 Internal Server Error", &error) } else { act() })
+            if broken { Reply::Json(500, error) } else { act() }
         })));
         let run = story.rotate([]).env("VAULT_MAX_RETRIES", "0").run().expect(5);
         assert!(run.stderr.contains("the variable holds one of them, and works"), "{run}");
@@ -144,8 +144,8 @@ fn a_change_that_is_not_confirmed_leaves_both_tokens() {
     let mut once = true;
     story.gitlab.fault(Some(Box::new(move |request, act| {
         let answer = act();
-        let hide = request.method == "PUT" && std::mem::take(&mut once);
-        Some(if hide { Response::new("502 Bad Gateway", "", b"<html>") } else { answer })
+        let hide = request.method() == "PUT" && std::mem::take(&mut once);
+        if hide { Reply::text(502, "<html>") } else { answer }
     })));
     let before = story.gitlab.value();
     story.rotate([]).run().expect(0);

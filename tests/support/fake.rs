@@ -1,5 +1,6 @@
-//! A server of bytes: for answers and faults that a real server does not give on demand. It speaks HTTP/1.1 by hand,
-//! over TCP, TLS or a unix socket, sees every request, and does with it what the test says.
+//! A server of bytes: for answers and faults that a real server does not give on demand, and for what has no real part
+//! here (GitLab, a cluster's API, AWS's endpoints). It speaks HTTP/1.1 by hand, over TCP, TLS or a unix socket, sees
+//! every request, and does with it what the test says.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -36,6 +37,21 @@ impl Seen {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// `GET` and the like.
+    pub fn method(&self) -> &str {
+        self.line.split_once(' ').map_or("", |(method, _)| method)
+    }
+
+    /// The path, with the query, as sent.
+    pub fn target(&self) -> &str {
+        self.line.split_once(' ').map_or("", |(_, target)| target)
+    }
+
+    /// The body, or null where it is not JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
     pub fn is_login(&self) -> bool {
         self.line.ends_with("/login")
     }
@@ -46,6 +62,7 @@ impl Seen {
 }
 
 /// What is done with a request.
+#[derive(Clone)]
 pub enum Reply {
     /// An answer with this status and body.
     Json(u16, Value),
@@ -63,6 +80,27 @@ pub enum Reply {
     Vault,
 }
 
+impl Reply {
+    /// An answer with this status and body, which does not say what it is.
+    pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::Full(status, String::new(), body.into())
+    }
+
+    /// The bytes of a whole answer.
+    pub fn bytes(self) -> Vec<u8> {
+        let (status, headers, body) = match self {
+            Self::Json(204, _) => (204, String::new(), Vec::new()),
+            Self::Json(status, body) => {
+                (status, "Content-Type: application/json\r\n".to_owned(), body.to_string().into_bytes())
+            }
+            Self::Full(status, headers, body) => (status, headers, body),
+            _ => unreachable!("only whole answers come here"),
+        };
+        let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+        [head.into_bytes(), body].concat()
+    }
+}
+
 /// 307 to an address.
 pub fn redirect(to: &str) -> Reply {
     Reply::Full(307, format!("Location: {to}\r\n"), Vec::new())
@@ -71,6 +109,7 @@ pub fn redirect(to: &str) -> Reply {
 type Script = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
 /// A running fake; its threads live as long as the test process.
+#[derive(Clone)]
 pub struct Fake {
     /// What a client takes for VAULT_ADDR.
     pub addr: String,
@@ -156,7 +195,11 @@ fn serve_tls(stream: TcpStream, config: Arc<ServerConfig>, seen: &Mutex<Vec<Seen
         client_certificate: connection.peer_certificates().is_some(),
         ..Seen::default()
     };
-    serve(StreamOwned::new(connection, tcp), &handshake, seen, script);
+    let mut stream = StreamOwned::new(connection, tcp);
+    serve(&mut stream, &handshake, seen, script);
+    // An answer that ends with its connection is cut off without it.
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
 }
 
 fn serve(stream: impl Read + Write, handshake: &Seen, all: &Mutex<Vec<Seen>>, script: &Script) {
@@ -192,16 +235,7 @@ fn serve(stream: impl Read + Write, handshake: &Seen, all: &Mutex<Vec<Seen>>, sc
 }
 
 fn answer(out: &mut impl Write, reply: Reply) -> std::io::Result<()> {
-    let (status, headers, body) = match reply {
-        Reply::Json(204, _) => (204, String::new(), Vec::new()),
-        Reply::Json(status, body) => (status, String::new(), body.to_string().into_bytes()),
-        Reply::Full(status, headers, body) => (status, headers, body),
-        _ => unreachable!("only whole answers come here"),
-    };
-    let mut bytes =
-        format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
-    bytes.extend(body);
-    out.write_all(&bytes).and_then(|()| out.flush())
+    out.write_all(&reply.bytes()).and_then(|()| out.flush())
 }
 
 fn read_request(stream: &mut BufReader<impl Read>, handshake: &Seen) -> Option<Seen> {

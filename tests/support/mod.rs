@@ -8,6 +8,7 @@ pub mod canary;
 pub mod cmd;
 pub mod engine;
 pub mod fake;
+pub mod forward;
 pub mod jwt;
 pub mod manual;
 pub mod openbao;
@@ -20,7 +21,6 @@ pub mod raft;
 pub mod run;
 pub mod shell;
 pub mod space;
-pub mod stub;
 
 use std::io::Write as _;
 use std::sync::OnceLock;

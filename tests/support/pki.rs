@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CertifiedKey, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, generate_simple_self_signed,
 };
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use tempfile::TempDir;
 
 /// A CA with a folder for files.
@@ -73,9 +74,7 @@ impl Pki {
         let (certificate, key) = self.issue(names, change);
         let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let certificate = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
-        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap();
+        let builder = builder();
         let builder = if client_auth {
             let mut roots = rustls::RootCertStore::empty();
             roots.add(self.ca.der().clone()).unwrap();
@@ -87,4 +86,18 @@ impl Pki {
         };
         builder.with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key)).unwrap()
     }
+}
+
+/// The server's side with a certificate that no CA issued, and that certificate, PEM: who trusts it, trusts it alone.
+pub fn self_signed(name: &str) -> (ServerConfig, String) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let certificates = vec![cert.der().clone()];
+    let config = builder().with_no_client_auth().with_single_cert(certificates, PrivateKeyDer::Pkcs8(key));
+    (config.unwrap(), cert.pem())
+}
+
+fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    builder.with_safe_default_protocol_versions().unwrap()
 }

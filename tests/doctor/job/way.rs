@@ -18,7 +18,7 @@ fn behind_a_proxy(world: &mut World<'_>) -> String {
     let front = faults::tls_front(pki.server(&["vault.example.invalid"]), world.upstream());
     world.env("VAULT_ADDR", "https://vault.example.invalid");
     world.env("VAULT_CACERT_BYTES", pki.pem());
-    faults::proxy_to(front)
+    faults::proxy_to(front.port)
 }
 
 const CASES: &[Case] = &[

@@ -125,7 +125,7 @@ fn certificates_that_have_ended_are_renewed() {
             params.not_after = date_time_ymd(until.0, until.1, until.2);
         };
         let front = faults::tls_front(pki.server_with(&["127.0.0.1"], change, false), world.upstream());
-        world.env("VAULT_ADDR", format!("https://{front}"));
+        world.env("VAULT_ADDR", front.addr);
         world.env("VAULT_CACERT_BYTES", pki.pem());
     }
     fn renewed(world: &mut World<'_>) {

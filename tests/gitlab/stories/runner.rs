@@ -6,8 +6,7 @@ use super::{ADDR, apply, empty, is_denied, nothing_is_left, passes, register_aws
 use crate::gitlab::pipeline::Project;
 use crate::logins::moto::{Keys, Moto};
 use crate::support::plugins::aws_plugins;
-use crate::support::secret;
-use crate::support::stub::{self, Request, Response};
+use crate::support::{Fake, Reply, secret};
 
 const ENGINE: &[&str] = &["aws/sts"];
 
@@ -16,19 +15,16 @@ fn runner_metadata(keys: &Keys) -> String {
     let document = json!({"Code": "Success", "RoleArn": "arn:aws:iam::123456789012:role/gitlab-runner",
         "AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "Token": keys.token,
         "Expiration": keys.expiration});
-    let addr = stub::serve(move |request: &Request| {
+    let fake = Fake::new(move |seen| {
         let list = "/latest/meta-data/iam/security-credentials/";
-        let text = |text: &str| Some(Response::new("200 OK", "", text.as_bytes()));
-        match request.target.as_str() {
-            "/latest/api/token" => text("a-session"),
-            target if target == list => text("gitlab-runner"),
-            target if target.starts_with(list) || target == "/task" => {
-                Some(Response::json("200 OK", &document))
-            }
-            _ => Some(Response::new("404 Not Found", "", b"")),
+        match seen.target() {
+            "/latest/api/token" => Reply::text(200, "a-session"),
+            target if target == list => Reply::text(200, "gitlab-runner"),
+            target if target.starts_with(list) || target == "/task" => Reply::Json(200, document.clone()),
+            _ => Reply::text(404, ""),
         }
     });
-    format!("http://{addr}")
+    fake.addr
 }
 
 #[test]

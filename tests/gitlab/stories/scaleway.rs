@@ -8,14 +8,13 @@ use serde_json::{Value, json};
 use super::{ADDR, apply, empty, is_denied, nothing_is_left, passes, sha256};
 use crate::gitlab::pipeline::Project;
 use crate::support::cmd::PROGRAM;
-use crate::support::stub::{self, Request, Response};
-use crate::support::{jwt, secret};
+use crate::support::{Fake, Reply, jwt, secret};
 
 /// A cluster's TokenReview, which vouches for every token, as what it says it is.
 fn cluster() -> String {
-    let addr = stub::serve(|request: &Request| {
-        let review: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let name = request.headers.get("authorization").and_then(|token| {
+    let fake = Fake::new(|seen| {
+        let review = seen.json();
+        let name = seen.header("authorization").and_then(|token| {
             let token = review["spec"]["token"].as_str().or_else(|| token.strip_prefix("Bearer "))?;
             let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
             Some(claims["sub"].as_str()?.to_owned())
@@ -25,22 +24,22 @@ fn cluster() -> String {
             json!({"authenticated": name.is_some(), "user": user, "audiences": review["spec"]["audiences"]});
         let answer =
             json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status});
-        Some(Response::json("201 Created", &answer))
+        Reply::Json(201, answer)
     });
-    format!("http://{addr}")
+    fake.addr
 }
 
 /// A GitLab with ci-creds in the package registry of project 11.
 fn package_registry() -> String {
-    let addr = stub::serve(|request: &Request| {
+    let fake = Fake::new(|seen| {
         let known =
-            request.target.starts_with("/api/v4/projects/11/packages/generic/ci-creds/0.1.0/ci-creds-linux-");
-        Some(match known {
-            true => Response::new("200 OK", "", &fs::read(&*PROGRAM).unwrap()),
-            false => Response::json("404 Not Found", &json!({"message": "404 Not found"})),
-        })
+            seen.target().starts_with("/api/v4/projects/11/packages/generic/ci-creds/0.1.0/ci-creds-linux-");
+        match known {
+            true => Reply::text(200, fs::read(&*PROGRAM).unwrap()),
+            false => Reply::Json(404, json!({"message": "404 Not found"})),
+        }
     });
-    format!("http://{addr}/api/v4")
+    format!("{}/api/v4", fake.addr)
 }
 
 #[test]
