@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod python;
 pub mod raft;
 pub mod run;
+pub mod running;
 pub mod shell;
 pub mod space;
 
