@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::world::Report;
-use crate::logins::{approle, aws, cert, kubernetes};
+use crate::logins::approle::wrapped::wrapped;
+use crate::logins::{aws, cert, kubernetes};
 use crate::support::{Cmd, Options, Server, Space, bao, secret};
 
 /// The same run, looked at by doctor.
@@ -74,7 +75,7 @@ fn a_wrapped_secret_id_is_used_up_and_that_is_said_first() {
     let target = crate::logins::Target::new(&space);
     let login = space.approle("gitlab", json!({"token_policies": target.policy, "token_ttl": "20m"}));
     let bare = crate::support::space::AppRole { secret_id: None, ..login.clone() };
-    let cmd = target.cmd().approle(&bare).env("VAULT_WRAPPED_SECRET_ID", approle::wrapped(&space, &login));
+    let cmd = target.cmd().approle(&bare).env("VAULT_WRAPPED_SECRET_ID", wrapped(&space, &login));
     let report = doctor(cmd.clone());
     assert_eq!(report.code, 0, "{:#}", report.body);
     let ids: Vec<_> = report.steps().iter().map(|step| step["id"].as_str().unwrap()).collect();

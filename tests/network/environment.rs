@@ -1,5 +1,7 @@
 //! The environment table: for each row, every flag and variable of it has the effect that it is there for.
 
+pub(super) mod tls;
+
 use std::collections::BTreeSet;
 
 use ci_creds::cli::options::{self, Variables};
@@ -8,7 +10,7 @@ use serde_json::json;
 
 use super::{one_read, with_jwt, with_secret_id};
 use crate::support::fake::redirect;
-use crate::support::{Cmd, Fake, Pki, Reply, jwt, secret};
+use crate::support::{Cmd, Fake, Reply, jwt, secret};
 
 /// Gives a command one row's value, as the flag or as one of its variables.
 pub(super) type Give<'a> = &'a dyn Fn(Cmd, &str) -> Cmd;
@@ -21,12 +23,12 @@ const TESTED: &[Row] = &[
     ("addr", addr),
     ("namespace", namespace),
     ("auth-namespace", auth_namespace),
-    ("ca-cert", ca_cert),
-    ("ca-path", ca_path),
-    ("client-cert", client_cert),
-    ("client-key", client_key),
-    ("tls-server-name", tls_server_name),
-    ("tls-skip-verify", tls_skip_verify),
+    ("ca-cert", tls::ca_cert),
+    ("ca-path", tls::ca_path),
+    ("client-cert", tls::client_cert),
+    ("client-key", tls::client_key),
+    ("tls-server-name", tls::tls_server_name),
+    ("tls-skip-verify", tls::tls_skip_verify),
     ("proxy", proxy),
     ("timeout", timeout),
     ("max-retries", max_retries),
@@ -140,90 +142,6 @@ fn auth_namespace(give: Give<'_>) {
         assert_eq!(seen.header("x-vault-namespace"), expected, "{}", seen.line);
     }
     assert!(fake.lines().contains(&"POST /v1/auth/jwt/login".to_owned()));
-}
-
-pub(super) fn tls() -> (Pki, Fake) {
-    let pki = Pki::new("A test's CA");
-    let fake = Fake::tls(pki.server(&["127.0.0.1"]), |_| Reply::Vault);
-    (pki, fake)
-}
-
-fn ca_cert(give: Give<'_>) {
-    let (pki, fake) = tls();
-    one_read(&fake.addr).run().expect(3);
-    give(one_read(&fake.addr), pki.ca_file().to_str().unwrap()).run().expect(0);
-    let missing = give(one_read(&fake.addr), "/nowhere/ca.pem").run().expect(3);
-    assert!(missing.stderr.contains("/nowhere/ca.pem ("), "{missing}");
-}
-
-fn ca_path(give: Give<'_>) {
-    let (pki, fake) = tls();
-    let other = Pki::new("Another CA");
-    pki.ca_file();
-    pki.file("other.crt", &other.pem());
-    give(one_read(&fake.addr), pki.dir.path().to_str().unwrap()).run().expect(0);
-    other.ca_file();
-    give(one_read(&fake.addr), other.dir.path().to_str().unwrap()).run().expect(3);
-}
-
-pub(super) fn mutual() -> (Pki, Fake, String, String) {
-    let pki = Pki::new("A test's CA");
-    let fake = Fake::tls(pki.server_with(&["127.0.0.1"], |_| {}, true), |_| Reply::Vault);
-    let (certificate, key) = pki.issue(&["runner"], |_| {});
-    (pki, fake, certificate, key)
-}
-
-fn client_cert(give: Give<'_>) {
-    let (pki, fake, certificate, key) = mutual();
-    let base = one_read(&fake.addr)
-        .env("VAULT_CACERT", pki.ca_file())
-        .env("VAULT_CLIENT_KEY", pki.file("key", &key));
-    give(base.clone(), pki.file("cert", &certificate).to_str().unwrap()).run().expect(0);
-    assert!(fake.seen().iter().all(|seen| seen.client_certificate));
-    assert!(base.run().expect(3).stderr.contains("needs both"));
-    let bad = give(base, pki.file("bad", "junk").to_str().unwrap()).run().expect(3);
-    assert!(bad.stderr.contains("holds no certificate in PEM form"), "{bad}");
-}
-
-fn client_key(give: Give<'_>) {
-    let (pki, fake, certificate, key) = mutual();
-    let base = one_read(&fake.addr)
-        .env("VAULT_CACERT", pki.ca_file())
-        .env("VAULT_CLIENT_CERT", pki.file("cert", &certificate));
-    give(base.clone(), pki.file("key", &key).to_str().unwrap()).run().expect(0);
-    let (_, other) = pki.issue(&["x"], |_| {});
-    let wrong = give(base, pki.file("other", &other).to_str().unwrap()).run().expect(3);
-    assert!(wrong.stderr.contains("do not go together"), "{wrong}");
-}
-
-#[test]
-fn a_server_that_wants_a_client_certificate_is_understood() {
-    let (pki, fake, ..) = mutual();
-    let run = one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file()).run().expect(3);
-    assert!(run.stderr.contains("it asks for a client certificate"), "{run}");
-    assert!(run.stderr.contains("hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"), "{run}");
-}
-
-fn tls_server_name(give: Give<'_>) {
-    let pki = Pki::new("A test's CA");
-    let fake = Fake::tls(pki.server(&["vault.internal"]), |_| Reply::Vault);
-    let base = one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file());
-    assert!(base.run().expect(3).stderr.contains("VAULT_TLS_SERVER_NAME"));
-    give(base.clone(), "vault.internal").run().expect(0);
-    let seen = &fake.seen()[0];
-    assert_eq!(seen.sni.as_deref(), Some("vault.internal"));
-    assert_eq!(seen.header("host"), Some(format!("127.0.0.1:{}", fake.port).as_str()));
-    let wrong = give(base, "other.internal").run().expect(3);
-    assert!(wrong.stderr.contains("is not for other.internal, but for vault.internal"), "{wrong}");
-}
-
-fn tls_skip_verify(give: Give<'_>) {
-    let (_pki, fake) = tls();
-    let run = give(one_read(&fake.addr), "true").run().expect(0);
-    assert!(run.stderr.contains("warning: Vault's certificate is not checked"), "{run}");
-    give(one_read(&fake.addr), "F").run().expect(3);
-    let no_boolean = give(one_read(&fake.addr), "yes").run();
-    assert!(matches!(no_boolean.code, 2 | 3) && no_boolean.stderr.contains("true or false"), "{no_boolean}");
 }
 
 /// An address that only a proxy can reach.

@@ -6,7 +6,8 @@ use ci_creds::cli::options;
 use ci_creds::config::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 use serde_json::json;
 
-use super::environment::{Give, far, mutual, tls};
+use super::environment::tls::{mutual, tls};
+use super::environment::{Give, far};
 use super::one_read;
 use crate::support::fake::redirect;
 use crate::support::{Cmd, Fake, Pki, Reply, jwt, secret};
