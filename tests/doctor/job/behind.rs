@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Cure::{Done, Hint, Set};
-use super::{Case, all, case};
+use super::{Case, all, case, wrong};
 use crate::doctor::world::{ROLE, World};
 
 fn mount(world: &World<'_>) -> String {
@@ -62,18 +62,10 @@ const POLICY: &[Case] = &[
 ];
 
 const ENGINE: &[Case] = &[
-    case(
-        "another mount",
-        |w| w.env("CI_CREDS_EXOSCALE_MOUNT", "nowhere"),
-        ("policy", "nowhere/creds"),
-        Set("CI_CREDS_EXOSCALE_MOUNT", mount),
-    ),
-    case(
-        "another role",
-        |w| w.env("CI_CREDS_EXOSCALE_ROLE", "nobody"),
-        ("policy", "creds/nobody"),
-        Set("CI_CREDS_EXOSCALE_ROLE", |_| ROLE.to_owned()),
-    ),
+    wrong("another mount", ("CI_CREDS_EXOSCALE_MOUNT", "nowhere"), ("policy", "nowhere/creds"), mount),
+    wrong("another role", ("CI_CREDS_EXOSCALE_ROLE", "nobody"), ("policy", "creds/nobody"), |_| {
+        ROLE.to_owned()
+    }),
     case(
         "not mounted",
         |w| _ = w.space.ok("DELETE", &format!("sys/mounts/{}", mount(w)), Value::Null),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Cure::{Done, Hint, Set};
-use super::{Case, all, case};
+use super::{Case, all, case, wrong};
 use crate::doctor::faults;
 use crate::doctor::world::{ROLE, World};
 use crate::support::jwt;
@@ -85,12 +85,9 @@ const TOKEN: &[Case] = &[
 ];
 
 const ROLE_CASES: &[Case] = &[
-    case(
-        "wrong mount",
-        |w| w.env("VAULT_AUTH_PATH", "nowhere"),
-        ("login", "permission denied"),
-        Set("VAULT_AUTH_PATH", |w| w.jwt.mount.clone()),
-    ),
+    wrong("wrong mount", ("VAULT_AUTH_PATH", "nowhere"), ("login", "permission denied"), |w| {
+        w.jwt.mount.clone()
+    }),
     case(
         "wrong role",
         |w| {

@@ -22,25 +22,54 @@ pub enum Cure {
     Done(&'static str, fn(&mut World<'_>)),
 }
 
+/// What breaks the world that works.
+pub enum Fault {
+    By(fn(&mut World<'_>)),
+    /// This variable with this value.
+    Variable(&'static str, &'static str),
+}
+
 /// A misconfiguration.
 pub struct Case {
     pub name: &'static str,
-    /// Breaks what works.
-    pub breaks: fn(&mut World<'_>),
+    pub fault: Fault,
     /// The step that must have the first ✗ (with --strict: or !), and what it says.
     pub step: &'static str,
     pub says: &'static str,
     pub cure: Cure,
 }
 
+/// The step and what it says; a variable and its value.
+type Pair = (&'static str, &'static str);
+
 /// One row of the tables.
-pub const fn case(
+pub const fn case(name: &'static str, breaks: fn(&mut World<'_>), (step, says): Pair, cure: Cure) -> Case {
+    Case { name, fault: Fault::By(breaks), step, says, cure }
+}
+
+/// The same where a variable has a wrong value: the hint names it, and this is the right one.
+pub const fn wrong(
     name: &'static str,
-    breaks: fn(&mut World<'_>),
-    (step, says): (&'static str, &'static str),
-    cure: Cure,
+    (variable, value): Pair,
+    (step, says): Pair,
+    right: fn(&World<'_>) -> String,
 ) -> Case {
-    Case { name, breaks, step, says, cure }
+    Case { name, fault: Fault::Variable(variable, value), step, says, cure: Cure::Set(variable, right) }
+}
+
+/// The same where the hint says to unset the variable.
+pub const fn surplus(name: &'static str, (variable, value): Pair, (step, says): Pair) -> Case {
+    Case { name, fault: Fault::Variable(variable, value), step, says, cure: Cure::Unset(variable) }
+}
+
+/// The address of the server that works.
+fn addr(world: &World<'_>) -> String {
+    world.addr()
+}
+
+/// Back to that server.
+fn back(world: &mut World<'_>) {
+    world.env("VAULT_ADDR", world.addr());
 }
 
 /// Cases whose first fault is a !, which --strict makes one.
@@ -62,7 +91,10 @@ fn one(case: &Case, mut world: World<'_>) {
     }
     let healthy = world.report();
     assert!(healthy.first(strict).is_none(), "{name}: broken before: {:#}", healthy.body);
-    (case.breaks)(&mut world);
+    match case.fault {
+        Fault::By(breaks) => breaks(&mut world),
+        Fault::Variable(variable, value) => world.env(variable, value),
+    }
     let broken = world.report();
     let told = format!("{name}: {:#}", broken.body);
     let first = broken.first(strict).unwrap_or_else(|| panic!("nothing is wrong: {told}"));

@@ -2,15 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::Cure::{Done, Set, Unset};
-use super::{Case, all, case, one};
+use super::Cure::{Done, Set};
+use super::{Case, addr, all, back, case, one, surplus, wrong};
 use crate::doctor::faults;
 use crate::doctor::world::World;
 use crate::support::{Options, Pki, Server, Space, secret};
-
-fn addr(world: &World<'_>) -> String {
-    world.addr()
-}
 
 /// Vault behind a name that only a proxy can reach.
 fn behind_a_proxy(world: &mut World<'_>) -> String {
@@ -28,30 +24,20 @@ const CASES: &[Case] = &[
         ("configuration", "address of Vault"),
         Set("VAULT_ADDR", addr),
     ),
-    case(
-        "no URL",
-        |w| w.env("VAULT_ADDR", "vault"),
-        ("configuration", "VAULT_ADDR"),
-        Set("VAULT_ADDR", addr),
-    ),
+    wrong("no URL", ("VAULT_ADDR", "vault"), ("configuration", "VAULT_ADDR"), addr),
     case(
         "plain http",
         |w| w.env("VAULT_ADDR", "http://vault.example.com"),
         ("configuration", "plain http to vault.example.com"),
-        Done("use https", |w| w.env("VAULT_ADDR", w.addr())),
+        Done("use https", back),
     ),
-    case(
+    wrong(
         "unknown host",
-        |w| w.env("VAULT_ADDR", "https://vault.invalid"),
+        ("VAULT_ADDR", "https://vault.invalid"),
         ("dns", "vault.invalid is not known"),
-        Set("VAULT_ADDR", addr),
+        addr,
     ),
-    case(
-        "closed port",
-        |w| w.env("VAULT_ADDR", "http://127.0.0.1:1"),
-        ("tcp", "takes no connection"),
-        Set("VAULT_ADDR", addr),
-    ),
+    wrong("closed port", ("VAULT_ADDR", "http://127.0.0.1:1"), ("tcp", "takes no connection"), addr),
     case(
         "a web page",
         |w| w.env("VAULT_ADDR", faults::web_page()),
@@ -80,45 +66,37 @@ const CASES: &[Case] = &[
         ("dns", "the proxy proxy.invalid is not known"),
         Done("unset VAULT_PROXY_ADDR", |w| {
             w.unset("VAULT_PROXY_ADDR");
-            w.env("VAULT_ADDR", w.addr());
+            back(w);
         }),
     ),
     case(
         "clock",
         |w| w.env("VAULT_ADDR", faults::other_time()),
         ("clock", "clock is 10m"),
-        Done("set the clock", |w| w.env("VAULT_ADDR", w.addr())),
+        Done("set the clock", back),
     ),
     case(
         "not initialised",
         |w| w.env("VAULT_ADDR", faults::empty()),
         ("health", "is not initialised"),
-        Done("vault operator init", |w| w.env("VAULT_ADDR", w.addr())),
+        Done("vault operator init", back),
     ),
-    case(
+    surplus(
         "half a client certificate",
-        |w| w.env("VAULT_CLIENT_CERT", "/a.pem"),
+        ("VAULT_CLIENT_CERT", "/a.pem"),
         ("configuration", "client certificate needs both"),
-        Unset("VAULT_CLIENT_CERT"),
     ),
-    case(
+    surplus(
         "boolean",
-        |w| w.env("VAULT_SKIP_VERIFY", "maybe"),
+        ("VAULT_SKIP_VERIFY", "maybe"),
         ("configuration", "VAULT_SKIP_VERIFY must be true or false"),
-        Unset("VAULT_SKIP_VERIFY"),
     ),
-    case(
+    surplus(
         "duration",
-        |w| w.env("VAULT_CLIENT_TIMEOUT", "soon"),
+        ("VAULT_CLIENT_TIMEOUT", "soon"),
         ("configuration", "VAULT_CLIENT_TIMEOUT must be a duration"),
-        Unset("VAULT_CLIENT_TIMEOUT"),
     ),
-    case(
-        "namespace",
-        |w| w.env("VAULT_NAMESPACE", "nope"),
-        ("login", "namespace not found"),
-        Unset("VAULT_NAMESPACE"),
-    ),
+    surplus("namespace", ("VAULT_NAMESPACE", "nope"), ("login", "namespace not found")),
     case(
         "namespace of the login",
         |w| w.env("CI_CREDS_AUTH_NAMESPACE", "nope"),

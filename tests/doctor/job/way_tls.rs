@@ -3,8 +3,8 @@
 use rcgen::date_time_ymd;
 use serde_json::json;
 
-use super::Cure::{Done, Set, Unset};
-use super::{Case, case, one};
+use super::Cure::{Done, Set};
+use super::{Case, addr, all, back, case, one, surplus, wrong};
 use crate::doctor::faults;
 use crate::doctor::world::World;
 use crate::support::{Options, Pki, Server, Space, bao, jwt, secret};
@@ -12,15 +12,17 @@ use crate::support::{Options, Pki, Server, Space, bao, jwt, secret};
 fn ca(world: &World<'_>) -> String {
     world.space.server.ca_cert().display().to_string()
 }
+
+fn namespace(world: &World<'_>) -> String {
+    world.space.namespace.clone()
+}
+
 /// A name that the report says the certificate is for.
 fn own_name(world: &World<'_>) -> String {
     let report = world.report();
     let seen = report.first(false).unwrap()["seen"].as_str().unwrap().to_owned();
     let (_, names) = seen.split_once("but for ").unwrap();
     names.split(", ").next().unwrap().trim().to_owned()
-}
-fn somebody(name: &str) -> String {
-    Pki::new(name).pem()
 }
 
 const TLS: &[Case] = &[
@@ -29,7 +31,7 @@ const TLS: &[Case] = &[
         "another CA",
         |w| {
             w.unset("VAULT_CACERT");
-            w.env("VAULT_CACERT_BYTES", somebody("somebody's CA"));
+            w.env("VAULT_CACERT_BYTES", Pki::new("somebody's CA").pem());
         },
         ("tls", "from an unknown issuer"),
         Done("VAULT_CACERT_BYTES has other CA certificates than the server's", |w| {
@@ -37,53 +39,42 @@ const TLS: &[Case] = &[
             w.env("VAULT_CACERT_BYTES", pem);
         }),
     ),
-    case(
-        "no CA file",
-        |w| w.env("VAULT_CACERT", "/nowhere.pem"),
-        ("tls", "/nowhere.pem"),
-        Set("VAULT_CACERT", ca),
-    ),
-    case(
+    wrong("no CA file", ("VAULT_CACERT", "/nowhere.pem"), ("tls", "/nowhere.pem"), ca),
+    wrong(
         "another name",
-        |w| w.env("VAULT_TLS_SERVER_NAME", "vault.example.com"),
+        ("VAULT_TLS_SERVER_NAME", "vault.example.com"),
         ("tls", "is not for vault.example.com, but for"),
-        Set("VAULT_TLS_SERVER_NAME", own_name),
+        own_name,
     ),
     case(
         "http where TLS is",
         |w| w.env("VAULT_ADDR", w.addr().replace("https:", "http:")),
         ("health", "did not answer"),
-        Set("VAULT_ADDR", |w| w.addr()),
+        Set("VAULT_ADDR", addr),
     ),
     case(
         "TLS where http is",
         |w| w.env("VAULT_ADDR", bao().addr.replace("http:", "https:")),
         ("tls", "can't trust"),
-        Done("does it speak TLS", |w| w.env("VAULT_ADDR", w.addr())),
+        Done("does it speak TLS", back),
     ),
-    case(
+    surplus(
         "strict: certificate not checked",
-        |w| w.env("VAULT_SKIP_VERIFY", "true"),
+        ("VAULT_SKIP_VERIFY", "true"),
         ("address", "its certificate is not checked"),
-        Unset("VAULT_SKIP_VERIFY"),
     ),
     case(
         "no namespace",
         |w| w.unset("VAULT_NAMESPACE"),
         ("login", "permission denied"),
-        Set("VAULT_NAMESPACE", |w| w.space.namespace.clone()),
+        Set("VAULT_NAMESPACE", namespace),
     ),
-    case(
-        "misspelt namespace",
-        |w| w.env("VAULT_NAMESPACE", "teem"),
-        ("login", "namespace not found"),
-        Set("VAULT_NAMESPACE", |w| w.space.namespace.clone()),
-    ),
-    case(
+    wrong("misspelt namespace", ("VAULT_NAMESPACE", "teem"), ("login", "namespace not found"), namespace),
+    wrong(
         "login in another namespace",
-        |w| w.env("CI_CREDS_AUTH_NAMESPACE", "nope"),
+        ("CI_CREDS_AUTH_NAMESPACE", "nope"),
         ("login", "namespace not found"),
-        Set("CI_CREDS_AUTH_NAMESPACE", |w| w.space.namespace.clone()),
+        namespace,
     ),
 ];
 
@@ -145,7 +136,5 @@ fn certificates_that_have_ended_are_renewed() {
             Done("set this machine's clock", renewed),
         ),
     ];
-    for case in &cases {
-        one(case, World::new(&Space::on(bao())));
-    }
+    all(&cases);
 }
