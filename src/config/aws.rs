@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::Lookup;
-use super::{Error, server};
+use super::{Error, address, server};
 use crate::cloud::aws::{Identity, SOURCES, Sts};
 use crate::http::{self, is_loopback};
 use crate::provider::Settings;
@@ -75,8 +75,6 @@ fn is_region(text: &str) -> bool {
 /// AWS_ENDPOINT_URL_STS, as in AWS's own SDKs.
 fn sts_endpoint(lookup: &Lookup<'_>) -> Result<Option<Url>, Error> {
     let Some(found) = lookup.plain("AWS_ENDPOINT_URL_STS")? else { return Ok(None) };
-    let url = Url::parse(found.value.trim()).ok();
-    let url = url.filter(|url| url.scheme() == "https" || is_loopback(url));
-    let wanted = "an https:// address";
-    url.map(Some).ok_or(Error::Value { source_name: found.source, wanted, by_flag: false })
+    let example = "https://sts.eu-west-1.amazonaws.com";
+    address::web(lookup, found.value.trim(), &found.source, example).map(Some)
 }

@@ -16,7 +16,9 @@ pub enum Error {
         /// The flag or variable.
         source_name: String,
         /// What is wrong with it.
-        what: String,
+        what: &'static str,
+        /// A good one.
+        example: &'static str,
     },
     /// http to another machine.
     #[error("{source_name} is plain http to {host}: anyone on the way can read the token")]

@@ -13,6 +13,7 @@ use crate::ledger::state;
 use crate::provider::{Request, Source, Step};
 use crate::vault::Server;
 
+mod address;
 mod aws;
 mod error;
 mod login;

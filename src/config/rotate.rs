@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::{Found, Lookup};
-use super::{login, server};
+use super::{address, login, server};
 use crate::auth::Login;
 use crate::cli::Parsed;
 use crate::cloud::gitlab::{Owner, Place};
@@ -80,12 +80,6 @@ pub enum Error {
     /// No address.
     #[error("the address of GitLab is not set")]
     NoGitlab,
-    /// Not an address.
-    #[error("{0} is not an address of GitLab")]
-    GitlabAddress(String),
-    /// http to another machine.
-    #[error("{0} is plain http: anyone on the way can read the tokens")]
-    PlainHttp(String),
     /// Neither project nor group.
     #[error("neither a project nor a group is set")]
     NoOwner,
@@ -114,11 +108,8 @@ impl Explain for Error {
                 "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role Maintainer \
                  (in a group: Owner) and scope api; CI_JOB_TOKEN can't change variables"
             }
-            Self::NoGitlab | Self::GitlabAddress(_) => {
+            Self::NoGitlab => {
                 "set --gitlab-url or CI_CREDS_GITLAB_URL to an address such as https://gitlab.example.com"
-            }
-            Self::PlainHttp(_) => {
-                "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
             }
             Self::NoOwner => "set --project or --group; in a job, the default is its own project",
             Self::TwoOwners => "the variable is either the project's or the group's",
@@ -176,7 +167,7 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
         (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
         (None, None) => return Err(Error::NoGitlabToken),
     };
-    let base = address(lookup)?;
+    let base = api(lookup)?;
     let ca = match lookup.text("gitlab-ca-cert")? {
         Some(found) => Some(found),
         None => lookup.plain("CI_SERVER_TLS_CA_FILE")?,
@@ -207,7 +198,7 @@ fn file(found: Found) -> FileFrom {
 }
 
 /// --gitlab-url, else what GitLab says of itself, path prefix included.
-fn address(lookup: &Lookup<'_>) -> Result<Url, Error> {
+fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
     let named = match lookup.text("gitlab-url")? {
         Some(found) => Some(found),
         None => match lookup.plain("CI_API_V4_URL")? {
@@ -216,20 +207,10 @@ fn address(lookup: &Lookup<'_>) -> Result<Url, Error> {
         },
     };
     let found = named.ok_or(Error::NoGitlab)?;
-    let no = || Error::GitlabAddress(found.source.clone());
     let text = found.value.trim().trim_end_matches('/');
     let text = text.strip_suffix("/api/v4").unwrap_or(text);
-    let url = Url::parse(&format!("{text}/api/v4")).map_err(|_| no())?;
-    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
-    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-    match url.scheme() {
-        "https" if has_host && plain => Ok(url),
-        "http" if has_host && plain => match is_loopback(&url) || lookup.switch("allow-http")? {
-            true => Ok(url),
-            false => Err(Error::PlainHttp(found.source)),
-        },
-        _ => Err(no()),
-    }
+    let example = "https://gitlab.example.com";
+    Ok(address::web(lookup, &format!("{text}/api/v4"), &found.source, example)?)
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::Error;
 use super::lookup::{Found, Lookup};
+use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::secret::Secret;
 use crate::vault::Server;
 
 /// Vault's own default (openbao `api/client.go`); the Exoscale engine may need 15 s.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// An address of Vault.
+const EXAMPLE: &str = "https://vault.example.com:8200";
 
 /// Variables without a flag: `BAO_X`, then `VAULT_X`, and what they do. For the README, and for its test.
 pub const VARIABLES_ONLY: &[(&str, &str)] = &[
@@ -67,7 +69,7 @@ fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
 
 pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> {
     warn_of_unsupported(lookup, in_ci)?;
-    let (address, unix_socket) = address(lookup)?;
+    let (address, unix_socket) = of_vault(lookup)?;
     let skip_verify = lookup.switch("tls-skip-verify")?;
     if skip_verify && address.scheme() == "https" {
         tracing::warn!(
@@ -105,38 +107,18 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
     })
 }
 
-fn address(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Error> {
+fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Error> {
     let found = lookup.text("addr")?.ok_or(Error::NoAddress)?;
-    let fault = |what: &str| Error::Address { source_name: found.source.clone(), what: what.to_owned() };
     let text = found.value.trim();
-    if let Some(path) = text.strip_prefix("unix://") {
-        if !path.starts_with('/') {
-            return Err(fault("names no socket: write unix:///run/vault.sock"));
-        }
-        let url = Url::parse("http://localhost").map_err(|_| fault("is not an address"))?;
-        return Ok((url, Some(path.into())));
+    let Some(socket) = text.strip_prefix("unix://") else {
+        return Ok((address::web(lookup, text, &found.source, EXAMPLE)?, None));
+    };
+    if !socket.starts_with('/') {
+        let what = "names no socket";
+        return Err(Error::Address { source_name: found.source, what, example: "unix:///run/vault.sock" });
     }
-    let url = Url::parse(text).map_err(|_| match text.contains("://") {
-        true => fault("is not an address"),
-        false => fault("has no scheme: is it https://?"),
-    })?;
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) || lookup.switch("allow-http")? => {}
-        "http" => return Err(Error::PlainHttp { source_name: found.source, host: http::host(&url) }),
-        _ => return Err(fault("begins neither with https:// nor with http://")),
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(fault("names no host"));
-    }
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Err(fault("has a user, a query or a fragment, which Vault's addresses do not have"));
-    }
-    Ok((url, None))
+    let host = address::web(lookup, "http://localhost", &found.source, EXAMPLE)?;
+    Ok((host, Some(socket.into())))
 }
 
 fn namespace(lookup: &Lookup<'_>, name: &str) -> Result<Option<String>, Error> {

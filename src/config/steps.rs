@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
-
 use super::lookup::{Found, Lookup};
-use super::{Error, aws, server};
+use super::{Error, address, aws, server};
 use crate::cloud::scaleway::Place;
 use crate::env::boolean;
 use crate::http::{self, is_loopback};
@@ -90,15 +88,7 @@ fn purpose(job: &Job) -> String {
 fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
     let found = lookup.plain(API.0)?;
     let text = found.as_ref().map_or(API.1, |found| found.value.trim());
-    let source_name = || API.0.to_owned();
-    let what = "is not an address".to_owned();
-    let url = Url::parse(text).map_err(|_| Error::Address { source_name: source_name(), what })?;
-    let allow_http = lookup.switch("allow-http")?;
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) || allow_http => {}
-        _ => return Err(Error::PlainHttp { source_name: source_name(), host: http::host(&url) }),
-    }
+    let url = address::web(lookup, text, API.0, API.1)?;
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
     let (max_retries, elsewhere) = (lookup.number("max-retries")?, server::elsewhere(lookup)?);

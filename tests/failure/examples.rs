@@ -72,7 +72,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::NoStateFile => E::NoStateFile,
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
-        E::Address { .. } => E::Address { source_name: source_name(), what: text() },
+        E::Address { .. } => E::Address { source_name: source_name(), what: "x", example: "x" },
         E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
         E::HalfClient { .. } => E::HalfClient { source_name: source_name() },
@@ -231,8 +231,6 @@ fn rotation_errors() -> Vec<(String, Error)> {
         E::NoAppRole => E::NoAppRole,
         E::NoGitlabToken => E::NoGitlabToken,
         E::NoGitlab => E::NoGitlab,
-        E::GitlabAddress(_) => E::GitlabAddress(text()),
-        E::PlainHttp(_) => E::PlainHttp(text()),
         E::NoOwner => E::NoOwner,
         E::TwoOwners => E::TwoOwners,
     });

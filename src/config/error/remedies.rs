@@ -52,8 +52,8 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::NoAddress => "set VAULT_ADDR or --addr, such as https://vault.example.com:8200".to_owned(),
-            Self::Address { source_name, .. } => {
-                format!("set {source_name} to an address such as https://vault.example.com:8200")
+            Self::Address { source_name, example, .. } => {
+                format!("set {source_name} to an address such as {example}")
             }
             Self::PlainHttp { .. } => {
                 "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"

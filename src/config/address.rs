@@ -1,0 +1,38 @@
+//! Addresses of servers, as flags and variables give them: Vault's, GitLab's and the clouds'.
+
+use reqwest::Url;
+
+use super::Error;
+use super::lookup::Lookup;
+use crate::http::{self, is_loopback};
+
+/// The address in `text`: https, or http where nobody can listen or it is allowed; a host, a path, and nothing else.
+/// `example` is a good one, for the hint.
+pub(super) fn web(
+    lookup: &Lookup<'_>,
+    text: &str,
+    source_name: &str,
+    example: &'static str,
+) -> Result<Url, Error> {
+    let fault = |what| Error::Address { source_name: source_name.to_owned(), what, example };
+    let url = Url::parse(text).map_err(|_| match text.contains("://") {
+        true => fault("is not an address"),
+        false => fault("has no scheme: is it https://?"),
+    })?;
+    let secure = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url) || lookup.switch("allow-http")?,
+        _ => return Err(fault("begins neither with https:// nor with http://")),
+    };
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(fault("names no host"));
+    }
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || url.query().is_some() || url.fragment().is_some() {
+        return Err(fault("has a user, a query or a fragment, which no address here has"));
+    }
+    match secure {
+        true => Ok(url),
+        false => Err(Error::PlainHttp { source_name: source_name.to_owned(), host: http::host(&url) }),
+    }
+}
