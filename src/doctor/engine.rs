@@ -25,9 +25,18 @@ const TOLD: &[&str] = &[
     "max_sts_ttl",
 ];
 
+/// What Vault says is mounted where a request reads: any token that may do something there may ask.
+pub(super) type Mounted = Result<Mount, vault::Error>;
+
 /// The mount and the role of a request. `refused`: the token may not read it, and may see nothing of the mount either.
-pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refused: bool) -> Vec<Step> {
-    let mount = match mounted(vault, token, &request.read.path).await {
+pub(super) async fn look(
+    vault: &Vault,
+    token: &Token,
+    request: &Request,
+    mount: Mounted,
+    refused: bool,
+) -> Vec<Step> {
+    let mount = match mount {
         Ok(mount) => mount,
         // To whom nothing is allowed there, Vault does not say whether there is something.
         Err(error) if refused && error.refusal().is_some() => {
@@ -40,11 +49,6 @@ pub(super) async fn look(vault: &Vault, token: &Token, request: &Request, refuse
     };
     let role = role(vault, token, request, &mount).await;
     std::iter::once(kind_of(request, &mount)).chain(role).collect()
-}
-
-/// The mount that a path belongs to: any token that may do something below it may ask.
-pub(super) async fn mounted(vault: &Vault, token: &Token, path: &str) -> Result<Mount, vault::Error> {
-    Ok(vault.mount_of(&token.secret, path).await?.unwrap_or_default())
 }
 
 /// Where the engine keeps the role itself.

@@ -114,13 +114,17 @@ async fn beyond(
         let seen = "not looked at: each look would use up one of the token's requests; --issue tries it out";
         return report.add(Step::skip("policy", seen));
     }
-    let policies = policy::look(vault, token, config).await;
+    let mut mounted = Vec::new();
+    for request in &config.requests {
+        mounted.push((request, vault.mount_of(&token.secret, &request.read.path).await));
+    }
+    let policies = policy::look(vault, token, &mounted).await;
     let refused = policy::stops(&policies);
     for step in policies {
         report.add(step)?;
     }
-    for request in &config.requests {
-        for step in engine::look(vault, token, request, refused).await {
+    for (request, mount) in mounted {
+        for step in engine::look(vault, token, request, mount, refused).await {
             report.add(step)?;
         }
     }

@@ -1,13 +1,13 @@
 //! What the token may do, beside what a run does.
 
-use super::{Status, Step, engine};
+use super::engine::{self, Mounted};
+use super::{Status, Step};
 use crate::cli::options::shout;
-use crate::config::Config;
 use crate::error::Code;
 use crate::provider::{self, Read, Request};
 use crate::secret::Secret;
 use crate::session::{self, Token};
-use crate::vault::Vault;
+use crate::vault::{Mount, Vault};
 
 /// A role that nobody has: who may read its key may read everybody's.
 const NOBODY: &str = "ci-creds-doctor-asks";
@@ -26,21 +26,18 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    async fn of(vault: &Vault, token: &Token, request: &'a Request) -> Self {
+    fn of(request: &'a Request, mount: Option<&Mount>) -> Self {
         let mut ways = vec![request.read.clone()];
         ways.extend(request.fallbacks.iter().cloned());
         if request.fallbacks.is_empty() {
-            let other = session::other_version(vault, &token.secret, &request.read).await;
+            let other = mount.and_then(|mount| session::other_version(&request.read, mount));
             ways.extend(other.map(|(read, _)| read));
         }
         let nobody = request.role.as_ref().and_then(|role| {
             let (before, last) = request.read.path.rsplit_once('/')?;
             (last == role).then(|| format!("{before}/{NOBODY}"))
         });
-        let role = match engine::mounted(vault, token, &request.read.path).await {
-            Ok(mount) => engine::role_path(request, &mount),
-            Err(_) => None,
-        };
+        let role = mount.and_then(|mount| engine::role_path(request, mount));
         Self { request, ways, nobody, role }
     }
 
@@ -59,11 +56,9 @@ impl Granted {
 }
 
 /// Capabilities on every path that a run would use.
-pub(super) async fn look(vault: &Vault, token: &Token, config: &Config) -> Vec<Step> {
-    let mut asked = Vec::new();
-    for request in &config.requests {
-        asked.push(Asked::of(vault, token, request).await);
-    }
+pub(super) async fn look(vault: &Vault, token: &Token, requests: &[(&Request, Mounted)]) -> Vec<Step> {
+    let asked: Vec<_> =
+        requests.iter().map(|(request, mount)| Asked::of(request, mount.as_ref().ok())).collect();
     let mut paths: Vec<&str> =
         asked.iter().flat_map(Asked::paths).chain(["auth/token/revoke-self"]).collect();
     paths.sort_unstable();

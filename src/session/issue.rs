@@ -3,7 +3,7 @@
 use crate::credentials::Credentials;
 use crate::provider::{Read, Request};
 use crate::secret::Secret;
-use crate::vault::{self, Envelope, Vault};
+use crate::vault::{self, Envelope, Mount, Vault};
 
 use super::{Error, Token};
 
@@ -66,7 +66,8 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
     }
     if matches!(status, Some(403 | 404))
         && request.fallbacks.is_empty()
-        && let Some((read, why)) = other_version(vault, &token.secret, &request.read).await
+        && let Ok(mount) = vault.mount_of(&token.secret, &request.read.path).await
+        && let Some((read, why)) = other_version(&request.read, &mount)
     {
         return ask(&read, Some(why)).await;
     }
@@ -74,8 +75,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
 }
 
 /// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
-pub async fn other_version(vault: &Vault, token: &Secret, read: &Read) -> Option<(Read, &'static str)> {
-    let mount = vault.mount_of(token, &read.path).await.ok()??;
+pub fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
     let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
     let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {
         (2, None) => (format!("{}data/{rest}", mount.path), "as it is KV version 2"),

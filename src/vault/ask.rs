@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
-use super::{Envelope, Error, Said, Vault, answer, clock};
+use super::{Envelope, Error, Said, Vault, answer};
 use crate::http::Call;
 use crate::secret::Secret;
 
@@ -120,7 +120,7 @@ impl Vault {
         self.remember(&ask);
         tracing::debug!("{} {}", ask.method, ask.path);
         let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
-        self.ahead.set(answer.date.as_deref().and_then(clock::ahead_of).or(self.ahead.get()));
+        self.note_time(&answer);
         let envelope = self.understood(&ask.action, answer.status, &answer.body)?;
         let warnings = envelope.warnings.as_deref().unwrap_or_default();
         for warning in answer::readable(warnings, &self.known.borrow()) {

@@ -68,6 +68,7 @@ impl Vault {
         let action = "to tell its health";
         let ask = Ask { query: &query, ..Ask::read(action, "sys/health") };
         let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
+        self.note_time(&answer);
         let health = serde_json::from_slice::<Health>(&answer.body);
         let health = health.map_err(|_| self.not_vault(action, &instead(answer.status, &answer.body)))?;
         Ok(Health { certificate: answer.certificate, ..health })
@@ -98,16 +99,15 @@ impl Vault {
     }
 
     /// `sys/internal/ui/mounts/PATH`: the mount that serves `path`, if the token may use anything in it.
-    pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Option<Mount>, Error> {
+    pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Mount, Error> {
         let path = format!("sys/internal/ui/mounts/{path}");
         let ask = Ask::read("to look at a mount", &path).by(token).within(self.namespace.as_deref());
-        let Some(data) = self.ask(ask).await?.data else { return Ok(None) };
+        let data = self.ask(ask).await?.data.unwrap_or(Data::Null);
         let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
         let kind = text("type").unwrap_or_default();
         let is_kv = kind == "kv" || kind == "generic";
         let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
-        let kv_version = is_kv.then(version);
-        Ok(text("path").map(|path| Mount { path, kind, kv_version }))
+        Ok(Mount { path: text("path").unwrap_or_default(), kind, kv_version: is_kv.then(version) })
     }
 
     /// `sys/capabilities-self`: what the token may do at each of `paths`, in their order.
