@@ -56,6 +56,7 @@ impl Sts {
             creates: false,
             leases: false,
         };
+        // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
         let answer = client.sibling(self.http.clone())?.send(&call, |_, _| Verdict::Final).await?;
         Ok(answer.status == 200)
     }
