@@ -34,7 +34,7 @@ pub(super) fn groups(
     for group in special.iter().chain(common) {
         command = command.next_help_heading(group.heading);
         for option in group.options {
-            command = command.arg(arg(option, provider));
+            command = command.arg(arg(option, provider).hide_short_help(group.only_in_long_help));
         }
     }
     command

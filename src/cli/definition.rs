@@ -73,7 +73,7 @@ fn provider_options(command: Command) -> Command {
     let fixed = crate::provider::find(&name).is_some_and(|provider| provider.takes_no_ttl());
     groups(command, Some(&name), &[&options::ENGINE], options::COMMON)
         .mut_arg("ttl", |ttl| ttl.hide(fixed))
-        .after_help(formats(Some(&name)))
+        .after_long_help(formats(Some(&name)))
 }
 
 fn read_options(command: Command) -> Command {
@@ -89,11 +89,11 @@ fn read_options(command: Command) -> Command {
                 .num_args(1..)
                 .help("The variable to set, and the field of the answer that it gets"),
         );
-    groups(with_and(command), None, &[&options::READ], options::COMMON).after_help(formats(None))
+    groups(with_and(command), None, &[&options::READ], options::COMMON).after_long_help(formats(None))
 }
 
 fn login_options(command: Command) -> Command {
-    groups(with_and(command), None, &[], options::COMMON).after_help(formats(None))
+    groups(with_and(command), None, &[], options::COMMON).after_long_help(formats(None))
 }
 
 /// The formats that `provider`, or any command, can use.
@@ -114,13 +114,8 @@ fn revoke_options(command: Command) -> Command {
 }
 
 /// It hands nothing over: of the output options it has only those of the log.
-fn rotate_options(mut command: Command) -> Command {
-    for group in [&options::ROTATE, &options::VAULT, &options::LOGIN] {
-        command = command.next_help_heading(group.heading);
-        for option in group.options {
-            command = command.arg(arg(option, None));
-        }
-    }
+fn rotate_options(command: Command) -> Command {
+    let command = groups(command, None, &[&options::ROTATE], &[&options::VAULT, &options::LOGIN]);
     let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
     command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use clap::ArgMatches;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap_complete::Shell;
 
 use crate::provider::Provider;
@@ -122,10 +122,11 @@ impl Flags {
 /// Parses the command line; clap's error is help, the version or a usage error.
 pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches =
+        command.try_get_matches_from_mut(arguments).map_err(|error| about_dashes(error, arguments))?;
     let (name, matches) = matches
         .subcommand()
-        .ok_or_else(|| command.error(clap::error::ErrorKind::MissingSubcommand, "no command is given"))?;
+        .ok_or_else(|| command.error(ErrorKind::MissingSubcommand, "no command is given"))?;
     let text = |id: &str| matches.try_get_one::<String>(id).ok().flatten().cloned();
     let list = |id: &str| -> Vec<String> {
         matches.try_get_many(id).ok().flatten().into_iter().flatten().cloned().collect()
@@ -137,7 +138,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         ("revoke", _) => Verb::Revoke,
         ("doctor", _) => {
             let doctor = doctor::parsed(matches);
-            Verb::Doctor(doctor.map_err(|text| command.error(clap::error::ErrorKind::InvalidValue, text))?)
+            Verb::Doctor(doctor.map_err(|text| command.error(ErrorKind::InvalidValue, text))?)
         }
         ("rotate", _) => Verb::Rotate,
         _ => {
@@ -149,7 +150,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         .iter()
         .map(|text| ask(text))
         .collect::<Result<_, String>>()
-        .map_err(|message| command.error(clap::error::ErrorKind::InvalidValue, message))?;
+        .map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
     let words = matches.try_get_many::<OsString>("COMMAND").ok().flatten();
     let words: Vec<OsString> = words.into_iter().flatten().cloned().collect();
     if words.is_empty() && has_command(arguments) {
@@ -157,6 +158,15 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         return Err(command.error(ErrorKind::MissingRequiredArgument, "no command stands behind `--`"));
     }
     Ok(Parsed { verb, and, command: words, flags: flags(name, matches) })
+}
+
+/// `ci-creds exoscale terraform -v`: clap's own advice would put the dashes into the middle of the command.
+fn about_dashes(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    if error.get(ContextKind::Suggested).is_some() && !has_command(arguments) {
+        let tip = "a command to run stands behind `--`: ci-creds exoscale -- terraform apply".into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
 }
 
 /// Whether a command is to be run, as far as a line that may not make sense tells.
@@ -250,6 +260,13 @@ mod tests {
         assert_eq!(parsed.command, ["sh", "-c", "--show", "-v"]);
         assert_eq!(parsed.flags.one("no-mask"), Some("true"));
         assert!(parsed.flags.one("show").is_none());
+    }
+
+    #[test]
+    fn a_command_without_its_dashes_is_told_so() {
+        let error = |line| parsed(line).unwrap_err().to_string();
+        assert!(error("ci-creds exoscale sh -c true").contains("stands behind `--`"));
+        assert!(error("ci-creds exoscale --fromat json").contains("'--format'"));
     }
 
     #[test]

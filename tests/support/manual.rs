@@ -13,6 +13,8 @@ pub fn pages() -> Vec<(String, Vec<u8>)> {
 }
 
 fn page(name: String, command: clap::Command) -> (String, Vec<u8>) {
+    // What -h leaves to --help is told here.
+    let command = command.mut_args(|arg| arg.hide_short_help(false));
     let mut text = Vec::new();
     let man = clap_mangen::Man::new(command.display_name(&name)).title(&name).manual("ci-creds");
     let man = man.source(concat!("ci-creds ", env!("CARGO_PKG_VERSION")));
