@@ -1,6 +1,6 @@
 #!/bin/sh
-# The Vault side of this example, once, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. With OpenBao, `bao` is
-# the command; the rest is the same. engine.sh comes before it.
+# The Vault side of this example, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. It can be run again. With
+# OpenBao, `bao` is the command; the rest is the same. engine.sh comes before it.
 set -eu
 : "${GITLAB_URL:=https://gitlab.example.com}" # who signs the ID tokens
 : "${AUDIENCE:=https://vault.example.com}"    # the aud of the jobs' ID tokens
@@ -15,7 +15,7 @@ path "web-db/creds/web" { capabilities = ["read"] }
 path "auth/token/create" { capabilities = ["update"] }
 EOF
 
-vault auth enable jwt
+vault auth list | grep -q '^jwt/' || vault auth enable jwt
 vault write auth/jwt/config \
   jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" default_role=web-pipeline
 vault write auth/jwt/role/web-pipeline - <<EOF

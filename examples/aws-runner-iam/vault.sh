@@ -1,6 +1,6 @@
 #!/bin/sh
-# The Vault side of this example, once, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. With OpenBao, `bao` is
-# the command, and the aws method and engine are plugins to register first. engine.sh comes before it.
+# The Vault side of this example, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. It can be run again. With
+# OpenBao, `bao` is the command, and the aws method and engine are plugins to register first. engine.sh comes before it.
 set -eu
 : "${ACCOUNT:=123456789012}"       # the AWS account of the runners
 : "${SERVER_ID:=vault.example.com}" # what the jobs sign beside their request
@@ -11,7 +11,7 @@ path "aws/sts/deploy" { capabilities = ["read"] }
 EOF
 
 # Vault asks STS who signed; it needs no AWS credentials for that, as long as unique ids are not resolved.
-vault auth enable aws
+vault auth list | grep -q '^aws/' || vault auth enable aws
 vault write auth/aws/config/client iam_server_id_header_value="$SERVER_ID" \
   ${STS_ENDPOINT:+sts_endpoint="$STS_ENDPOINT" sts_region=us-east-1}
 vault write auth/aws/role/runner auth_type=iam resolve_aws_unique_ids=false \

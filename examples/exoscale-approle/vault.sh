@@ -1,6 +1,6 @@
 #!/bin/sh
-# The Vault side of this example, once, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. With OpenBao, `bao` is
-# the command; the rest is the same. engine.sh comes before it.
+# The Vault side of this example, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. It can be run again. With
+# OpenBao, `bao` is the command; the rest is the same. engine.sh comes before it.
 set -eu
 : "${GITLAB_URL:=https://gitlab.example.com}" # who signs the ID tokens
 : "${AUDIENCE:=https://vault.example.com}"    # the aud of the rotating job's ID token
@@ -12,7 +12,7 @@ path "exoscale/apikey/gitlab-ci-runner" { capabilities = ["read"] }
 EOF
 
 # How a job logs in. A secret_id is good for one login, at once.
-vault auth enable approle
+vault auth list | grep -q '^approle/' || vault auth enable approle
 vault write auth/approle/role/gitlab-ci-runner \
   token_policies=exoscale-create-apikey token_ttl=15m token_max_ttl=30m \
   secret_id_num_uses=1 secret_id_ttl=5m
@@ -32,7 +32,7 @@ vault policy write rotate-vault-token - <<'EOF'
 path "auth/token/create/gitlab-ci-runner-secrets" { capabilities = ["update"] }
 path "auth/token/roles/gitlab-ci-runner-secrets" { capabilities = ["read"] }
 EOF
-vault auth enable jwt
+vault auth list | grep -q '^jwt/' || vault auth enable jwt
 vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL"
 vault write auth/jwt/role/rotate-vault-token - <<EOF
 {
