@@ -4,7 +4,7 @@
 //! (openbao `api/env.go`).
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::error::{Code, Explain};
 
@@ -54,7 +54,7 @@ impl Env {
 
     /// The value of `name`, unless it is unset or blank.
     pub fn get(&self, name: &str) -> Result<Option<&str>, NotText> {
-        match self.0.get(std::ffi::OsStr::new(name)) {
+        match self.0.get(OsStr::new(name)) {
             None => Ok(None),
             Some(value) => {
                 let value = value.to_str().ok_or_else(|| NotText(name.to_owned()))?;
@@ -65,13 +65,18 @@ impl Env {
 
     /// Whether `name` is there at all, blank or not.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(std::ffi::OsStr::new(name))
+        self.0.contains_key(OsStr::new(name))
     }
 
     /// The variables whose names begin with `prefix`, if they are text and not blank.
     pub fn texts(&self, prefix: &'static str) -> impl Iterator<Item = (&str, &str)> {
         let texts = self.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
         texts.filter(move |(name, value)| name.starts_with(prefix) && !value.trim().is_empty())
+    }
+
+    /// The value of `name`, whatever it is.
+    pub fn raw(&self, name: &OsStr) -> Option<&OsString> {
+        self.0.get(name)
     }
 
     /// All variables, for a command that is run.

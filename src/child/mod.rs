@@ -1,15 +1,19 @@
 //! `-- COMMAND`: a process that gets the credentials, and behaves as if a shell had started it: its input, its
 //! signals, its exit status.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::task::Poll;
 
 use futures_util::future::{Either, select};
+use rustix::fs::Access;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
@@ -80,7 +84,7 @@ pub fn environment(
     env: &Env,
     all: &[Credentials],
     id_token: Option<&str>,
-) -> Result<Vec<(OsString, OsString)>, Error> {
+) -> Result<HashMap<OsString, OsString>, Error> {
     let is = |name: &OsStr, known: &str| name.as_encoded_bytes() == known.as_bytes();
     let ours = |name: &OsStr| {
         OURS.iter().any(|known| is(name, known) || is(name, &known.replace("VAULT_", "BAO_")))
@@ -94,13 +98,13 @@ pub fn environment(
         })
     };
     let kept = env.all().filter(|(name, _)| !ours(name) && !stale(name));
-    let mut environment: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut environment: HashMap<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     for variable in all.iter().flat_map(|one| &one.variables) {
         let value = variable.value.reveal();
         if value.contains('\0') {
             return Err(Error::Nul(variable.name.clone()));
         }
-        environment.push((variable.name.clone().into(), value.into()));
+        environment.insert(variable.name.clone().into(), value.into());
     }
     Ok(environment)
 }
@@ -137,10 +141,12 @@ impl Signals {
 }
 
 impl Child {
-    /// Starts `argv` with this environment and nothing else of ours. With a mask its output goes through it.
+    /// Starts `argv` with this environment and nothing else of ours; `env` is the job's own. With a mask its output
+    /// goes through it.
     pub fn start(
         argv: &[OsString],
-        environment: Vec<(OsString, OsString)>,
+        env: &Env,
+        environment: &HashMap<OsString, OsString>,
         mask: Option<&Mask>,
         signals: Signals,
     ) -> Result<Self, Error> {
@@ -149,16 +155,30 @@ impl Child {
         };
         let name = program.to_string_lossy().into_owned();
         let (plan, ends) = stream::plan(mask).map_err(Error::Setup)?;
-        let mut command = tokio::process::Command::new(program);
-        command.args(arguments).env_clear().envs(environment).stdin(Stdio::inherit());
-        let [stdout, stderr] = ends.map(|end| end.map_or_else(Stdio::inherit, Stdio::from));
-        command.stdout(stdout).stderr(stderr);
-        let inner = process::as_started(|| command.spawn()).map_err(|error| match error.kind() {
+        let spawn = |program: &OsStr, first: Option<&OsStr>| {
+            let mut command = tokio::process::Command::new(program);
+            command.args(first).args(arguments).stdin(Stdio::inherit());
+            command.stdout(stdio(&ends[0])?).stderr(stdio(&ends[1])?);
+            // The difference alone: where all of it is new, the standard library copies this process to start another.
+            command.envs(environment.iter().filter(|(name, value)| env.raw(name) != Some(*value)));
+            for (name, _) in env.all().filter(|(name, _)| !environment.contains_key(*name)) {
+                command.env_remove(name);
+            }
+            command.spawn()
+        };
+        let spawned = process::as_started(|| match spawn(program, None) {
+            // A script without `#!` is the shell's, as execvp(3) has it.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => {
+                spawn(OsStr::new("/bin/sh"), Some(located(program, environment).as_os_str()))
+            }
+            spawned => spawned,
+        });
+        let inner = spawned.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NotFound(name),
             _ => Error::NotExecutable(name, error),
         })?;
-        // Our copies of the ends that the command writes to go with `command`: the pipes end when it does.
-        drop(command);
+        // The pipes end when the command does: the ends that it writes to are its own.
+        drop(ends);
         let streams = plan.start().map_err(Error::Setup)?;
         Ok(Self { inner, signals, streams })
     }
@@ -186,6 +206,24 @@ impl Child {
     pub fn ended(self) -> Rest {
         self.streams.ended()
     }
+}
+
+/// What the command gets of an end: itself, or what this process has.
+fn stdio(end: &Option<OwnedFd>) -> io::Result<Stdio> {
+    Ok(match end {
+        Some(end) => end.try_clone()?.into(),
+        None => Stdio::inherit(),
+    })
+}
+
+/// Where `program` lies, as execvp(3) looks for it.
+fn located(program: &OsStr, environment: &HashMap<OsString, OsString>) -> PathBuf {
+    let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new("/bin:/usr/bin"), OsString::as_os_str);
+    let is_program = |file: &PathBuf| file.is_file() && rustix::fs::access(file, Access::EXEC_OK).is_ok();
+    let named = !program.as_encoded_bytes().contains(&b'/');
+    let found =
+        std::env::split_paths(path).filter(|_| named).map(|folder| folder.join(program)).find(is_program);
+    found.unwrap_or_else(|| program.into())
 }
 
 /// A terminal sends Ctrl-C and Ctrl-\ to its whole foreground group: the command already has it. Passed on, it would
@@ -221,7 +259,7 @@ mod tests {
         .into_iter()
         .collect();
         let all = crate::emit::tests::credentials(&[("KEY", "fresh"), ("VAULT_TOKEN", "own")], &["OLD"]);
-        let mut names: Vec<_> = environment(&env, &all, Some("MY_TOKEN")).unwrap();
+        let mut names: Vec<_> = environment(&env, &all, Some("MY_TOKEN")).unwrap().into_iter().collect();
         names.sort();
         let expected =
             [("KEY", "fresh"), ("PATH", "/bin"), ("VAULT_ADDR", "https://v"), ("VAULT_TOKEN", "own")];

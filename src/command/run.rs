@@ -89,7 +89,8 @@ impl Run<'_> {
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;
         stop.check()?;
-        let mut child = Child::start(&self.command.argv, environment, veil.mask.as_ref(), signals)?;
+        let mut child =
+            Child::start(&self.command.argv, self.env, &environment, veil.mask.as_ref(), signals)?;
         // What keeps the credentials alive goes on when the command was asked to stop, and works at it.
         let vault = vault.unstoppable();
         let source = fresh.and_then(|index| Source::new(&vault, self.order, self.session, index, ledger));

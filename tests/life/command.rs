@@ -65,6 +65,21 @@ fn its_status_is_a_shells() {
     }
 }
 
+/// `execvp` has always done so, and so does a shell.
+#[test]
+fn a_script_without_a_first_line_is_the_shells() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("deploy");
+    std::fs::write(&script, "test -n \"$EXOSCALE_API_SECRET\" && exit \"$1\"\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for program in [script.to_str().unwrap(), "deploy"] {
+        story.run(["exoscale", "-q", "--", program, "5"]).env("PATH", folder.path()).run().expect(5);
+        nothing_is_left(&story);
+    }
+}
+
 #[test]
 fn our_own_errors_keep_their_codes_and_print_no_statement() {
     let space = Space::new();
