@@ -138,7 +138,7 @@ impl Rest {
 fn pass_on(from: OwnedFd, to: &OwnedFd, ended: &OwnedFd, mask: &Mask) {
     let mut filter = Filter::new(mask.current());
     let (mut buffer, mut clear) = (vec![0; CHUNK], Vec::with_capacity(CHUNK));
-    let mut end = End::default();
+    let (mut end, mut used) = (End::default(), 0);
     while end.wait(&from, ended) {
         let count = match read(&from, &mut buffer) {
             Ok(0) => break,
@@ -147,6 +147,7 @@ fn pass_on(from: OwnedFd, to: &OwnedFd, ended: &OwnedFd, mask: &Mask) {
             Err(_) => break,
         };
         end.read(count);
+        used = used.max(count);
         filter.switch(&mask.current(), &mut clear);
         filter.push(&buffer[..count], &mut clear);
         if !write_all(to, &clear) {
@@ -158,7 +159,8 @@ fn pass_on(from: OwnedFd, to: &OwnedFd, ended: &OwnedFd, mask: &Mask) {
     clear.clear();
     filter.finish(&mut clear);
     write_all(to, &clear);
-    buffer.zeroize();
+    // The rest was never touched, and would be fetched only to be cleared.
+    buffer[..used].zeroize();
 }
 
 /// When to stop reading: what was in the pipe at the command's end is read in any case, what others write into it
