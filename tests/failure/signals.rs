@@ -50,10 +50,6 @@ fn a_signal_at_any_moment() {
                     let check = "eval $TEXT; case $A$B in *Q*|*q*) ;; *) exit 9 ;; esac";
                     script("dash", check).env("TEXT", &run.stdout).run().expect(0);
                 }
-                let accessors = space.login_tokens();
-                accessors.iter().for_each(|accessor| {
-                    space.write("auth/token/revoke-accessor", json!({"accessor": accessor}));
-                });
             }
             (_, None) => {
                 ends[1] += 1;
@@ -66,6 +62,10 @@ fn a_signal_at_any_moment() {
                 assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""), "{what}");
             }
         }
+    }
+    eventually("only whole runs have a token", || space.login_tokens().len() == ends[0]);
+    for accessor in space.login_tokens() {
+        space.write("auth/token/revoke-accessor", json!({"accessor": accessor}));
     }
     eventually("nothing is left", || {
         space.login_tokens().is_empty() && engine.leases().is_empty() && engine.objects().is_empty()
