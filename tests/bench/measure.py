@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import shutil
+import ssl
 import statistics
 import subprocess
 import sys
@@ -54,18 +55,21 @@ class Way:
 
 
 class Floor(Way):
-    """An empty process, and the same calls by a client that is there already and keeps its connection."""
+    """An empty process, and the same calls by a client that is there already: it keeps its connection over http, and
+    makes a new one over TLS, because each job has to."""
 
     def __init__(self, server, env):
-        super().__init__("floor: an empty process and the three calls", ["true"], env)
+        handshake = ", a handshake" if server.tls else ""
+        super().__init__(f"floor: an empty process{handshake} and the three calls", ["true"], env)
         self.server = server
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        self.context = ssl.create_default_context(cafile=server.ca()) if server.tls else None
+        self.kept = None if server.tls else http.client.HTTPConnection("127.0.0.1", server.port)
 
     def run(self):
         super().run()
         wall, cpu = self.samples.pop()
         start = time.perf_counter()
-        self.calls(self.connection)
+        self.calls(self.kept or http.client.HTTPSConnection("127.0.0.1", self.server.port, context=self.context))
         self.samples.append((wall + (time.perf_counter() - start) * 1000, cpu))
 
     def calls(self, connection):

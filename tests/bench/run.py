@@ -56,7 +56,7 @@ def story(server, program, runs):
         Way("3 × curl, 3 × jq", ["bash", "-euc", CURL], env),
     ]
     compare("Split custody over TLS" if server.tls else "Split custody over http",
-            ways if server.tls else [*ways, Floor(server, env)], runs)
+            [*ways, Floor(server, env)], runs)
 
 
 def others(server, program, runs):
