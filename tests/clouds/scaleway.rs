@@ -142,7 +142,7 @@ fn a_run_that_fails_later_or_is_stopped_deletes_its_key() {
     let run = mint.run(&["--and", "exoscale=none"]).run().expect(4);
     assert!(mint.log().iter().any(|line| line.starts_with("DELETE 204")), "{run}");
     mint.run(&["--s3", "--region", "Fr_Par"]).run().expect(3);
-    mint.run(&["--output", "/dev/full"]).run().expect(6);
+    mint.run(&["--output", "/proc/self/fd/1"]).run().expect(6);
     mint.run(&["--min-ttl", "1h"]).run().expect(6);
     assert!(mint.iam.keys().is_empty());
     mint.iam.state().faults.push(Fault::Slow);

@@ -60,6 +60,8 @@ impl Postgres {
             "fsync=off",
             "max_connections=150",
             "shared_buffers=16MB",
+            // In its folder, and not where it stays when the server is killed.
+            "dynamic_shared_memory_type=mmap",
         ] {
             words.extend(["-c".into(), setting.into()]);
         }
