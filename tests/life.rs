@@ -7,18 +7,8 @@ mod refresh;
 mod renewal;
 mod state_file;
 
-use crate::main_job::story::Story;
-use crate::support::{Cmd, eventually};
-
-/// No lease, no key, no token of a login.
-#[track_caller]
-fn nothing_is_left(story: &Story<'_>) {
-    eventually("no key, lease or token is left", || {
-        story.engine.objects().is_empty()
-            && story.engine.leases().is_empty()
-            && story.space.login_tokens().is_empty()
-    });
-}
+use crate::main_job::story::{Story, nothing_is_left};
+use crate::support::Cmd;
 
 /// `ci-creds OPTIONS -- sh -c SCRIPT` in split custody, with the tools that a script needs.
 fn shell(story: &Story<'_>, options: &[&str], script: &str) -> Cmd {

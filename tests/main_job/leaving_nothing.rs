@@ -5,17 +5,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::story::{ROLE, Story};
-use crate::support::{Space, eventually};
-
-#[track_caller]
-fn nothing_is_left(story: &Story<'_>) {
-    eventually("no key, lease or token is left", || {
-        story.engine.objects().is_empty()
-            && story.engine.leases().is_empty()
-            && story.space.login_tokens().is_empty()
-    });
-}
+use super::story::{ROLE, Story, nothing_is_left};
+use crate::support::Space;
 
 #[test]
 fn a_full_disk_and_a_closed_stdout() {

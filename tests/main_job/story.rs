@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::jwt::{self, Jwt};
 use crate::support::space::AppRole;
-use crate::support::{Cmd, Engine, Space, script};
+use crate::support::{Cmd, Engine, Space, eventually, script};
 
 /// The name of the AppRole, of the JWT role and of the engine's role, as teams have it.
 pub const ROLE: &str = "gitlab-ci-runner";
@@ -67,4 +67,14 @@ impl<'a> Story<'a> {
     pub fn script(&self, shell: &str, text: &str) -> Cmd {
         self.common(script(shell, text)).split_custody(&self.approle, &self.issuing_token)
     }
+}
+
+/// No lease, no key, no token of a login.
+#[track_caller]
+pub fn nothing_is_left(story: &Story<'_>) {
+    eventually("no key, lease or token is left", || {
+        story.engine.objects().is_empty()
+            && story.engine.leases().is_empty()
+            && story.space.login_tokens().is_empty()
+    });
 }
