@@ -148,6 +148,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_no_folder_takes_is_seen_before_anything_is_issued() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x".repeat(300));
+        assert!(matches!(check(&path, Existing::Replaced, &Job::default()), Err(Error::File { .. })));
+    }
+
+    #[test]
     fn folders_in_which_others_rename_are_known() {
         let dir = tempfile::tempdir().unwrap();
         for (mode, exposed) in
