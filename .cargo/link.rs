@@ -9,8 +9,9 @@ use std::path::Path;
 fn main() {
     println!("cargo::rerun-if-changed=.cargo/link.rs");
     let cfg = |name: &str| env::var(format!("CARGO_CFG_{name}")).unwrap_or_default();
-    // Tried with GNU's and LLVM's linkers, against glibc alone.
-    let is_known = cfg("TARGET_OS") == "linux" && cfg("TARGET_ENV") == "gnu";
+    // Tried with GNU's and LLVM's linkers, against glibc alone. On aarch64 a static program's start refers to the tables.
+    let is_known =
+        cfg("TARGET_OS") == "linux" && cfg("TARGET_ENV") == "gnu" && cfg("TARGET_ARCH") == "x86_64";
     if !is_known || env::var("PROFILE").as_deref() != Ok("release") {
         return;
     }
