@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::fstat;
+use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::{Errno, ioctl_fionread, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use zeroize::Zeroize as _;
@@ -80,7 +80,12 @@ pub(super) fn plan(mask: Option<&Mask>) -> io::Result<(Plan, Ends)> {
 }
 
 fn is_read_later(stream: BorrowedFd<'_>) -> bool {
-    let null = || Some(fstat(stream).ok()?.st_rdev == rustix::fs::stat("/dev/null").ok()?.st_rdev);
+    let is_device = |file: &Stat| FileType::from_raw_mode(file.st_mode) == FileType::CharacterDevice;
+    let null = || {
+        // Of what is no device the numbers are all 0: where /dev/null is none, nothing is it.
+        let null = rustix::fs::stat("/dev/null").ok().filter(is_device)?;
+        Some(fstat(stream).ok().filter(is_device)?.st_rdev == null.st_rdev)
+    };
     !rustix::termios::isatty(stream) && null() != Some(true)
 }
 

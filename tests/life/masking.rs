@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{nothing_is_left, shell};
 use crate::main_job::story::Story;
-use crate::support::{Space, require, secret};
+use crate::support::cmd::PROGRAM;
+use crate::support::{Cmd, Space, require, say, secret};
 
 /// Prints secrets and other text in pieces that are cut anywhere, and writes down what must come out.
 const PRINTER: &str = r#"
@@ -142,4 +143,26 @@ fn a_file_gets_the_mask_and_no_mask_leaves_it_alone() {
         assert_eq!(text == "[MASKED]\n", masked);
         assert_eq!(text.len() == 25, !masked);
     }
+}
+
+/// In a container of hardly anything, somebody made a file of it.
+#[test]
+fn a_dev_null_that_is_none_is_no_reason_to_mask_nothing() {
+    let may = std::process::Command::new("/usr/bin/unshare").args(["-rm", "/bin/true"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        say("SKIPPED: another /dev/null needs `unshare -rm`");
+        return;
+    }
+    let (space, folder) = (Space::new(), tempfile::tempdir().unwrap());
+    let (story, file) = (Story::new(&space), folder.path().join("null"));
+    std::fs::write(&file, "").unwrap();
+    let text = format!(
+        "mount --bind '{}' /dev/null && exec {} exoscale -q -- sh -c 'echo $EXOSCALE_API_SECRET'",
+        file.display(),
+        PROGRAM.as_str()
+    );
+    let cmd = story.run(["exoscale"]).env("PATH", "/usr/bin:/bin");
+    let run =
+        Cmd::program("/usr/bin/unshare").args(["-rm", "/bin/sh", "-c", &text]).inherit(&cmd).run().expect(0);
+    assert_eq!(run.stdout, "[MASKED]\n");
 }
