@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::task::Poll;
 
@@ -30,8 +31,14 @@ mod stream;
 pub use stream::{Mask, Rest};
 
 /// What logs in, and is nobody's business but ours; each also as `BAO_X`.
-const OURS: &[&str] =
-    &["VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_WRAPPED_SECRET_ID", "VAULT_ID_TOKEN"];
+const OURS: &[&str] = &[
+    "VAULT_TOKEN",
+    "VAULT_ROLE_ID",
+    "VAULT_SECRET_ID",
+    "VAULT_WRAPPED_SECRET_ID",
+    "VAULT_ID_TOKEN",
+    "VAULT_CLIENT_KEY_BYTES",
+];
 /// The ID tokens that GitLab before 17 gives to every job.
 const OLD_ID_TOKENS: &[&str] = &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"];
 
@@ -48,6 +55,9 @@ pub enum Error {
     /// There is one, but.
     #[error("{0} can't be run")]
     NotExecutable(String, #[source] io::Error),
+    /// It is there, and what its first line names is not.
+    #[error("{0} can't be run: the program in its first line is not there")]
+    NoInterpreter(String),
     /// No environment can hold it.
     #[error("{0} can't be passed to the command: its value has a NUL character")]
     Nul(String),
@@ -60,9 +70,9 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::NotFound(_) => Code::NotFound,
-            Self::NotExecutable(..) => Code::NotExecutable,
+            Self::NotExecutable(..) | Self::NoInterpreter(_) => Code::NotExecutable,
             Self::Nul(_) => Code::Output,
-            Self::Setup(_) => Code::Bug,
+            Self::Setup(_) => Code::Environment,
         }
     }
 
@@ -72,8 +82,20 @@ impl Explain for Error {
             Self::NotExecutable(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 vec!["is it a program, and is it executable (chmod +x)?".to_owned()]
             }
+            Self::NotExecutable(_, error) if is_no_program(error) => {
+                vec!["is it for another kind of machine?".to_owned()]
+            }
+            Self::NoInterpreter(_) => {
+                vec!["is it installed here, and does the line end as lines of Linux do (no CR)?".to_owned()]
+            }
+            Self::Setup(_) => {
+                vec![
+                    "is a limit of processes or open files reached (ulimit -u, ulimit -n, the container's)?"
+                        .to_owned(),
+                ]
+            }
             Self::Nul(_) => vec!["`read` can put such a value into a file instead".to_owned()],
-            _ => Vec::new(),
+            Self::NotExecutable(..) => Vec::new(),
         }
     }
 }
@@ -155,6 +177,8 @@ impl Child {
         };
         let name = program.to_string_lossy().into_owned();
         let (plan, ends) = stream::plan(mask).map_err(Error::Setup)?;
+        // Before the command: nothing of it runs where its output can't be masked.
+        let streams = plan.start().map_err(Error::Setup)?;
         let spawn = |program: &OsStr, first: Option<&OsStr>| {
             let mut command = tokio::process::Command::new(program);
             command.args(first).args(arguments).stdin(Stdio::inherit());
@@ -166,20 +190,21 @@ impl Child {
             }
             command.spawn()
         };
+        let file = || located(program, environment);
         let spawned = process::as_started(|| match spawn(program, None) {
             // A script without `#!` is the shell's, as execvp(3) has it.
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOEXEC) => {
-                spawn(OsStr::new("/bin/sh"), Some(located(program, environment).as_os_str()))
+            Err(error) if is_no_program(&error) && is_text(&file()) => {
+                spawn(OsStr::new("/bin/sh"), Some(file().as_os_str()))
             }
             spawned => spawned,
         });
         let inner = spawned.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if file().is_file() => Error::NoInterpreter(name),
             io::ErrorKind::NotFound => Error::NotFound(name),
             _ => Error::NotExecutable(name, error),
         })?;
         // The pipes end when the command does: the ends that it writes to are its own.
         drop(ends);
-        let streams = plan.start().map_err(Error::Setup)?;
         Ok(Self { inner, signals, streams })
     }
 
@@ -214,6 +239,18 @@ fn stdio(end: &Option<OwnedFd>) -> io::Result<Stdio> {
         Some(end) => end.try_clone()?.into(),
         None => Stdio::inherit(),
     })
+}
+
+/// Whether the kernel does not know how to run such a file.
+fn is_no_program(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOEXEC)
+}
+
+/// Whether a file may be a script: a program for another machine is none, and no shell should try to read it.
+fn is_text(file: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(128).read_to_end(&mut start));
+    read.is_ok() && !start.contains(&0)
 }
 
 /// Where `program` lies, as execvp(3) looks for it.
@@ -252,6 +289,7 @@ mod tests {
             ("VAULT_WRAPPED_SECRET_ID", "x"),
             ("VAULT_ID_TOKEN", "x"),
             ("CI_JOB_JWT_V2", "x"),
+            ("VAULT_CLIENT_KEY_BYTES", "x"),
             ("MY_TOKEN", "x"),
             ("OLD", "x"),
             ("KEY", "stale"),

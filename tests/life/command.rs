@@ -52,7 +52,18 @@ fn its_status_is_a_shells() {
         nothing_is_left(&story);
     }
     let plain = tempfile::NamedTempFile::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let crlf = program("crlf", b"#!/bin/sh\r\n");
+    let foreign = program("foreign", b"\x7fELF\x02\x01\x01\0not of this machine");
     let commands = [
+        (crlf.as_str(), 126),
+        (foreign.as_str(), 126),
         ("/no/such/command", 127),
         ("no-such-command", 127),
         (plain.path().to_str().unwrap(), 126),
