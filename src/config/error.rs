@@ -10,6 +10,9 @@ pub enum Error {
     /// No address.
     #[error("the address of Vault is not set")]
     NoAddress,
+    /// There is one in VAULT_ADDR.
+    #[error("the address of Vault is not set: BAO_ADDR is empty, and hides VAULT_ADDR")]
+    HiddenAddress,
     /// No URL, or one that Vault can't be at.
     #[error("{source_name} {what}")]
     Address {
@@ -163,8 +166,12 @@ pub enum Error {
         path: String,
     },
     /// OURS=THEIRS with an unknown OURS, or without the sign.
-    #[error("--field {given}: the {provider} fields are {known}")]
+    #[error("{source_name} {given}: the {provider} fields are {known}")]
     FieldName {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
         /// As given.
         given: String,
         /// The provider.

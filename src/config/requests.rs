@@ -37,7 +37,11 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
             given.split_once('=').filter(|(ours, _)| provider.fields.iter().any(|field| field.name == *ours));
         let Some((ours, theirs)) = known else {
             let known: Vec<_> = provider.fields.iter().map(|field| field.name).collect();
-            return Err(Error::FieldName { given, provider: provider.name, known: known.join(", ") });
+            let found = lookup.text("field")?.filter(|found| !found.by_flag);
+            let (source_name, by_flag) =
+                found.map_or_else(|| ("--field".to_owned(), true), |found| (found.source, false));
+            let (provider, known) = (provider.name, known.join(", "));
+            return Err(Error::FieldName { source_name, by_flag, given, provider, known });
         };
         settings.fields.push((ours.to_owned(), theirs.to_owned()));
     }
@@ -45,7 +49,11 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         if provider.ttl_parameter.is_none() && !steps.contains(&Step::Mint) {
             return Err(Error::Ttl { source_name: found.source, provider: provider.name });
         }
-        settings.ttl = lookup.duration("ttl")?.map(|ttl| ttl.as_secs());
+        let (source_name, by_flag) = (found.source, found.by_flag);
+        let ttl = lookup.duration("ttl")?.filter(|ttl| !ttl.is_zero());
+        let ttl =
+            ttl.ok_or(Error::Value { source_name, wanted: "a duration such as 15m, above 0", by_flag })?;
+        settings.ttl = Some(ttl.as_secs());
     }
     for option in provider.options {
         if let Some(found) = lookup.row(&option.opt)? {

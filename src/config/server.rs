@@ -108,7 +108,10 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
 }
 
 fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Error> {
-    let found = lookup.text("addr")?.ok_or(Error::NoAddress)?;
+    let Some(found) = lookup.text("addr")? else {
+        let hidden = lookup.plain("VAULT_ADDR")?.filter(|_| lookup.env.has("BAO_ADDR"));
+        return Err(hidden.map_or(Error::NoAddress, |_| Error::HiddenAddress));
+    };
     let text = found.value.trim();
     let Some(socket) = text.strip_prefix("unix://") else {
         return Ok((address::web(lookup, text, &found.source, EXAMPLE)?, None));

@@ -260,7 +260,15 @@ async fn end(vault: &Vault, owned: &Owned) -> Left {
             tracing::debug!("revoked the token {accessor}");
             Left::Nothing
         }
-        // It has ended already; or it is a batch token, or one whose policies lack revoke-self: the TTL is the end.
+        Err(error) if error.is_by_policy() && !owned.batch => {
+            tracing::warn!(
+                "the token with accessor {accessor} can't be revoked and ends with {}: its policies lack \
+                 path \"auth/token/revoke-self\" {{ capabilities = [\"update\"] }}",
+                end_of(owned.ends)
+            );
+            Left::Refused
+        }
+        // It has ended already; or it is a batch token: the TTL is the end.
         Err(error) if error.refusal().is_some() => {
             tracing::debug!("the token {accessor} can't be revoked and ends with its TTL: {error}");
             Left::Nothing

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Absent, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::error::{Code, Explain};
+use crate::http::tidy;
 use crate::secret::Secret;
 use crate::vault::{Data, Envelope};
 
@@ -153,7 +154,7 @@ impl Request {
                 "is missing" => format!("no {names}"),
                 _ => format!("a field {names} that {what}"),
             },
-            there: data.names(),
+            there: data.names().iter().map(|name| tidy(name, &[])).collect(),
             option,
         }
     }

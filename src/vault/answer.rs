@@ -11,6 +11,7 @@ use crate::secret::Secret;
 #[serde(default)]
 pub struct Envelope {
     /// Empty where there is no lease.
+    #[serde(deserialize_with = "printable")]
     pub lease_id: Option<String>,
     /// Whether the lease can be extended.
     #[serde(deserialize_with = "or_default")]
@@ -57,6 +58,15 @@ pub struct Auth {
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
     pub num_uses: u64,
+}
+
+/// What names something in a message, and in a request, as it is.
+fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    match text.as_ref().is_some_and(|text| text.contains(char::is_control)) {
+        true => Err(serde::de::Error::custom("a control character")),
+        false => Ok(text),
+    }
 }
 
 fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -138,6 +148,15 @@ pub(super) fn object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
     serde_json::from_slice(body?).ok()
 }
 
+/// Whether these errors are a policy's no. A token that has ended is refused without the counter, and by Vault with
+/// one more error (wire.md: status codes).
+pub(super) fn is_by_policy(errors: &[String]) -> bool {
+    errors.iter().any(|error| error.starts_with("1 error occurred:") && error.contains("permission denied"))
+}
+
+/// So many lines say what is wrong; a server that says more is not to fill the job's log.
+const LINES: usize = 20;
+
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.
 pub fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -148,6 +167,10 @@ pub fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
         lines.extend(parts.filter(|part| !part.is_empty() && !is_counter(part)));
     }
     lines.dedup();
+    if let Some(more) = lines.len().checked_sub(LINES).filter(|more| *more > 0) {
+        lines.truncate(LINES);
+        lines.push(format!("… and {more} more"));
+    }
     lines
 }
 

@@ -166,9 +166,18 @@ impl Vault {
                 }
                 Err(match status {
                     412 | 429 => unable(said),
-                    _ => Error::Refused { action: action.to_owned(), status, said: Said(said) },
+                    _ => {
+                        let by_policy = answer::is_by_policy(envelope.errors.as_deref().unwrap_or_default());
+                        Error::Refused { action: action.to_owned(), status, by_policy, said: Said(said) }
+                    }
                 })
             }
+            404 if is_deleted(&envelope) => Err(Error::Refused {
+                action: action.to_owned(),
+                status,
+                by_policy: false,
+                said: Said(vec!["this version of the secret is deleted or destroyed".to_owned()]),
+            }),
             500.. if envelope.errors.is_some() => Err(unable(errors)),
             _ => Err(self.not_vault(action, &instead(status, body))),
         }
@@ -228,6 +237,11 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
         headers.insert(HeaderName::from_static("x-vault-wrap-ttl"), ttl.as_secs().into());
     }
     Ok(headers)
+}
+
+/// KV version 2 answers so for a version that is gone: with its metadata, and without errors.
+fn is_deleted(answer: &Envelope) -> bool {
+    answer.data.as_ref().is_some_and(|data| data.field("metadata.version").is_some())
 }
 
 /// What came instead of an answer of Vault's; never the body itself.

@@ -16,6 +16,8 @@ pub enum Error {
         action: String,
         /// The HTTP status.
         status: u16,
+        /// Whether a policy says no, to a token that is alive.
+        by_policy: bool,
         /// Vault's words.
         #[source]
         said: Said,
@@ -64,6 +66,11 @@ impl Error {
             Self::Refused { status, said, .. } => Some((*status, &said.0)),
             _ => None,
         }
+    }
+
+    /// Whether a policy says no, to a token that is alive.
+    pub fn is_by_policy(&self) -> bool {
+        matches!(self, Self::Refused { by_policy: true, .. })
     }
 
     /// Whether some text of the server's holds `part`.

@@ -38,6 +38,18 @@ fn both_versions_of_kv_with_and_without_data() {
 }
 
 #[test]
+fn a_deleted_version_is_vaults_own_no() {
+    let space = Space::new();
+    let kv2 = space.kv2("two");
+    space.write(&format!("{kv2}/data/app"), json!({"data": {"password": secret()}}));
+    space.server.ok("DELETE", &format!("{kv2}/data/app"), Value::Null);
+    let token = space.token(&[&space.may_read(&[&format!("{kv2}/data/app")])], json!({}));
+    let run =
+        job(&space, Cmd::new(["read", &format!("{kv2}/data/app"), "A=password"]), &token).run().expect(4);
+    assert!(run.stderr.contains("caused by: this version of the secret is deleted or destroyed"), "{run}");
+}
+
+#[test]
 fn numbers_booleans_nested_fields_and_many_lines() {
     let space = Space::new();
     let (kv, pem) = (space.kv1("kv"), format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", secret()));

@@ -56,7 +56,7 @@ fn said() -> Said {
 }
 
 fn refused() -> vault::Error {
-    vault::Error::Refused { action: text(), status: 403, said: said() }
+    vault::Error::Refused { action: text(), status: 403, by_policy: false, said: said() }
 }
 
 fn config_errors() -> Vec<(String, Error)> {
@@ -64,6 +64,7 @@ fn config_errors() -> Vec<(String, Error)> {
     let source_name = text;
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
+        E::HiddenAddress => E::HiddenAddress,
         E::NoApplication => E::NoApplication,
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),
@@ -93,7 +94,13 @@ fn config_errors() -> Vec<(String, Error)> {
         E::NoRole { .. } => E::NoRole { provider: "aws" },
         E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },
         E::Path { .. } => E::Path { what: text(), path: text() },
-        E::FieldName { .. } => E::FieldName { given: text(), provider: "aws", known: text() },
+        E::FieldName { .. } => E::FieldName {
+            source_name: source_name(),
+            by_flag: true,
+            given: text(),
+            provider: "aws",
+            known: text(),
+        },
         E::Pair { .. } => E::Pair { given: text(), form: "K=V" },
         E::VariableName(_) => E::VariableName(text()),
         E::DangerousName(_) => E::DangerousName(text()),

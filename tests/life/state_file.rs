@@ -81,6 +81,22 @@ fn a_token_that_has_ended_is_success() {
 }
 
 #[test]
+fn a_token_that_may_not_end_itself_is_named_and_stays_listed() {
+    let (space, dir) = (Space::new(), tempfile::tempdir().unwrap());
+    let (story, path) = (Story::new(&space), dir.path().join("state"));
+    let policy = space.may_read(&[&format!("{}/creds/{ROLE}", story.engine.mount)]);
+    let role = json!({"token_policies": policy, "token_no_default_policy": true, "token_ttl": "15m"});
+    let login = space.approle("bare", role);
+    let cmd = |args: &[&str]| story.run(["exoscale"]).no_env("VAULT_TOKEN").approle(&login).args(args);
+    let lacks = "its policies lack path \"auth/token/revoke-self\"";
+    let run = cmd(&["--", "/bin/true"]).run().expect(0);
+    assert!(run.stderr.contains(lacks), "{run}");
+    cmd(&["--state-file", path.to_str().unwrap()]).run().expect(0);
+    let run = revoke(&path).run().expect(4);
+    assert!(run.stderr.contains(lacks) && path.exists(), "{run}");
+}
+
+#[test]
 fn what_others_may_read_or_replace_is_refused() {
     let space = Space::new();
     let story = Story::new(&space);

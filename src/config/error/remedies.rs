@@ -36,7 +36,7 @@ impl Explain for Error {
             | Self::Id { by_flag: true, .. }
             | Self::Without { .. }
             | Self::AwsSource { by_flag: true, .. }
-            | Self::FieldName { .. }
+            | Self::FieldName { by_flag: true, .. }
             | Self::Pair { .. }
             | Self::Path { .. }
             | Self::VariableName(_)
@@ -52,6 +52,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::NoAddress => "set VAULT_ADDR or --addr, such as https://vault.example.com:8200".to_owned(),
+            Self::HiddenAddress => "unset BAO_ADDR, or set it to the address".to_owned(),
             Self::Address { source_name, example, .. } => {
                 format!("set {source_name} to an address such as {example}")
             }
@@ -101,7 +102,7 @@ impl Explain for Error {
             Self::Id { .. } => "copy it from Scaleway's console".to_owned(),
             Self::Without { switch, .. } => format!("add {switch}, or leave it out"),
             Self::Path { .. } => "write it without empty parts, `.` and `..`".to_owned(),
-            Self::FieldName { .. } => "write --field OURS=THEIRS, with one of these for OURS".to_owned(),
+            Self::FieldName { .. } => "write OURS=THEIRS, with one of these for OURS".to_owned(),
             Self::Pair { .. } => return Vec::new(),
             Self::VariableName(_) => "use letters, digits and _, and no digit first".to_owned(),
             Self::DangerousName(_) => {
