@@ -97,7 +97,8 @@ impl Claims {
         let line = text.split_once(MARK).map_or(text, |(_, line)| line);
         let mut found: Vec<(&str, String)> = Vec::new();
         for word in line.split_whitespace() {
-            if ["hint:", "error:", "→", "✗", "✓", "!"].contains(&word) {
+            // What stands behind it: a hint, where doctor has it from, or doctor's next step.
+            if ["hint:", "error:", "→", "✗", "✓", "!", "-"].contains(&word) || word.starts_with('(') {
                 break;
             }
             match word.split_once('=') {

@@ -19,14 +19,18 @@ pub(super) fn web(
         true => fault("is not an address"),
         false => fault("has no scheme: is it https://?"),
     })?;
+    // The parser would take the first part of the path for it.
+    if text
+        .split_once("://")
+        .is_none_or(|(_, rest)| rest.starts_with(['/', '\\', '?', '#']) || rest.is_empty())
+    {
+        return Err(fault("names no host"));
+    }
     let secure = match url.scheme() {
         "https" => true,
         "http" => is_loopback(&url) || lookup.switch("allow-http")?,
         _ => return Err(fault("begins neither with https:// nor with http://")),
     };
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(fault("names no host"));
-    }
     let has_user = !url.username().is_empty() || url.password().is_some();
     if has_user || url.query().is_some() || url.fragment().is_some() {
         return Err(fault("has a user, a query or a fragment, which no address here has"));

@@ -251,6 +251,9 @@ mod tests {
         assert_eq!(at("http://g.example"), Err(Code::Environment));
         assert_eq!(at("http://127.0.0.1:1").as_deref(), Ok("http://127.0.0.1:1/api/v4"));
         assert_eq!(at("g.example"), Err(Code::Environment));
+        // The parser would take `api` for the host.
+        assert_eq!(at("https://"), Err(Code::Environment));
+        assert_eq!(at("https:///api"), Err(Code::Environment));
     }
 
     #[test]

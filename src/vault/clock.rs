@@ -27,7 +27,8 @@ impl Vault {
 /// How far this machine's clock is ahead of a Date header.
 fn ahead_of(date: &str) -> Option<SignedDuration> {
     let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    Some(now().duration_since(date))
+    // No clock is so wrong, and no sum with it can leave the calendar.
+    Some(now().duration_since(date)).filter(|ahead| ahead.abs() < SignedDuration::from_hours(100 * 365 * 24))
 }
 
 #[cfg(test)]
@@ -39,5 +40,6 @@ mod tests {
         let ahead = ahead_of("Sat, 01 Jan 2000 00:00:00 GMT").unwrap();
         assert!(ahead > SignedDuration::from_hours(24 * 365 * 25));
         assert_eq!(ahead_of("yesterday"), None);
+        assert_eq!(ahead_of("Thu, 30 Dec 9999 22:00:00 GMT"), None);
     }
 }
