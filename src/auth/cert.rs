@@ -10,8 +10,11 @@ pub(super) static CERT: Method = Method {
     needs: &[Need {
         name: "client_cert",
         what: "a client certificate",
-        places: &[Place::Connection("client-cert")],
-        missing: Some("set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key"),
+        places: &[Place::Connection("client-cert", "CLIENT_CERT_BYTES")],
+        missing: Some(
+            "set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key, or \
+             VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES",
+        ),
     }],
     // The role is called name here; without it Vault tries all.
     request: Some(|login, _| {

@@ -42,8 +42,8 @@ pub enum Place {
     Wrapped(&'static Self),
     /// The token in BAO_X, then VAULT_X, which issues the value.
     IssuedBy(&'static str),
-    /// The connection has it, when this option is set; it is not sent.
-    Connection(&'static str),
+    /// The connection has it, when this option is set, or this BAO_X, then VAULT_X; it is not sent.
+    Connection(&'static str, &'static str),
     /// A signature with the AWS credentials of this machine.
     AwsIdentity,
 }

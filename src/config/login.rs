@@ -196,8 +196,12 @@ impl Search<'_> {
                 None => None,
                 Some(token) => Some(Origin::Issued(self.issuer(token)?)),
             },
-            Place::Connection(name) => {
-                lookup.text(name)?.map(|found| Origin::Connection { source: found.source })
+            Place::Connection(name, x) => {
+                let found = match lookup.text(name)? {
+                    Some(found) => Some(found),
+                    None => lookup.vault_variable(x)?,
+                };
+                found.map(|found| Origin::Connection { source: found.source })
             }
             Place::AwsIdentity => Some(Origin::Signed(aws::identity(lookup)?.into())),
         })

@@ -72,13 +72,16 @@ fn the_connections_certificate_logs_in() {
     let good = client(trusted, "runner", dir.path());
     assert_issued(with(&cmd, &good).run_both());
     assert_issued(with(&cmd, &good).env("VAULT_AUTH_ROLE", "runner").run_both());
+    let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    let texts = [("VAULT_CLIENT_CERT_BYTES", text(&good.0)), ("VAULT_CLIENT_KEY_BYTES", text(&good.1))];
+    assert_issued(cmd.clone().envs(texts).run_both());
     insta::assert_snapshot!(cmd.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
     ----- stderr -----
     error: the TLS certificate login lacks a client certificate
-    hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key
+    hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key, or VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES
     ");
     let other_name = client(trusted, "laptop", dir.path());
     insta::assert_snapshot!(with(&cmd, &other_name).run_both().expect(4), @r"
