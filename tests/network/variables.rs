@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ci_creds::cli::options;
 use ci_creds::config::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+use ci_creds::provider::PROVIDERS;
 use serde_json::json;
 
 use super::environment::tls::{mutual, tls};
@@ -194,12 +195,16 @@ fn the_readme_has_every_row() {
     VARIABLES_ONLY.iter().chain(UNSUPPORTED).for_each(|(x, _)| has(&format!("VAULT_{x}")));
     USUAL_VARIABLES.iter().for_each(|(name, _)| has(name));
     // And nothing that the code does not know.
-    let known: BTreeSet<String> = [&options::VAULT, &options::LOGIN]
-        .iter()
-        .flat_map(|group| group.options)
-        .flat_map(|option| option.variables(None))
-        .chain(VARIABLES_ONLY.iter().chain(UNSUPPORTED).map(|(x, _)| format!("VAULT_{x}")))
-        .collect();
+    let known: BTreeSet<String> =
+        [&options::VAULT, &options::LOGIN]
+            .iter()
+            .flat_map(|group| group.options)
+            .flat_map(|option| option.variables(None))
+            .chain(options::ENGINE.options.iter().flat_map(|option| {
+                PROVIDERS.iter().flat_map(|provider| option.variables(Some(provider.name)))
+            }))
+            .chain(VARIABLES_ONLY.iter().chain(UNSUPPORTED).map(|(x, _)| format!("VAULT_{x}")))
+            .collect();
     let table = readme.split("## Variables").nth(1).unwrap().split("\n## ").next().unwrap();
     let names = table.split('`').filter(|word| word.starts_with("VAULT_") || word.starts_with("CI_CREDS_"));
     for name in names.filter(|name| !name.ends_with("_X")) {
