@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::options::{Group, Opt, Takes, Variables};
 
@@ -40,6 +40,15 @@ pub(super) fn groups(
     command
 }
 
+/// What completions offer.
+fn hint(value_name: &str) -> ValueHint {
+    match value_name {
+        "FILE" => ValueHint::FilePath,
+        "DIR" => ValueHint::DirPath,
+        _ => ValueHint::Other,
+    }
+}
+
 pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
     let variables: Vec<String> = option
         .variables(provider)
@@ -56,8 +65,8 @@ pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
         None => arg,
     };
     match option.takes {
-        Takes::Value(name) => arg.value_name(name),
-        Takes::Values(name) => arg.value_name(name).action(ArgAction::Append),
+        Takes::Value(name) => arg.value_name(name).value_hint(hint(name)),
+        Takes::Values(name) => arg.value_name(name).value_hint(hint(name)).action(ArgAction::Append),
         Takes::Switch => {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
         }
