@@ -16,6 +16,7 @@ path "auth/token/create" { capabilities = ["update"] }
 EOF
 
 vault auth list | grep -q '^jwt/' || vault auth enable jwt
+# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
 vault write auth/jwt/config \
   jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" default_role=web-pipeline
 vault write auth/jwt/role/web-pipeline - <<EOF

@@ -33,6 +33,7 @@ path "auth/token/create/gitlab-ci-runner-secrets" { capabilities = ["update"] }
 path "auth/token/roles/gitlab-ci-runner-secrets" { capabilities = ["read"] }
 EOF
 vault auth list | grep -q '^jwt/' || vault auth enable jwt
+# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
 vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL"
 vault write auth/jwt/role/rotate-vault-token - <<EOF
 {
