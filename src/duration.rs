@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// No key and no token is made for so long.
+pub const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
+
+/// The seconds that a server names. A clock can't go beyond every number that fits into an answer.
+pub fn granted(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(LONGEST)
+}
+
 /// Reads one; `None` if it is something else, or negative.
 pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -24,6 +32,12 @@ pub fn show(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_answer_takes_a_clock_beyond_its_end() {
+        assert_eq!(granted(600), Duration::from_secs(600));
+        assert!(std::time::Instant::now().checked_add(granted(u64::MAX)).is_some());
+    }
 
     #[test]
     fn what_users_write() {

@@ -6,7 +6,7 @@ use super::{Status, Step, access, engine, network, policy, run_login};
 use crate::auth::{Gathered, Login};
 use crate::config::{Config, Setting};
 use crate::credentials::{Credentials, Life};
-use crate::duration::show;
+use crate::duration::{granted, show};
 use crate::emit::sink;
 use crate::error::{Code, Error};
 use crate::http::Client;
@@ -191,7 +191,7 @@ async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -
     short(token.life)?;
     if token.renewable && !token.given {
         let renewed = vault.renew_self(&token.secret, lease.ttl.as_secs()).await.ok()?;
-        token.life = Life::new(std::time::Duration::from_secs(renewed.lease_duration), crate::vault::now());
+        token.life = Life::new(granted(renewed.lease_duration), crate::vault::now());
     }
     let life = short(token.life)?;
     Some(format!(

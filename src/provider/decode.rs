@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Absent, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
+use crate::duration::{LONGEST, granted};
 use crate::error::{Code, Explain};
 use crate::http::tidy;
 use crate::secret::Secret;
@@ -139,7 +140,7 @@ impl Request {
             _ => Err(Error::Ended { path: path.to_owned(), end }),
         });
         let own = own.transpose()?;
-        let lease = answer.lease().is_some().then_some(Duration::from_secs(answer.lease_duration));
+        let lease = answer.lease().is_some().then_some(granted(answer.lease_duration));
         // A lease of zero seconds says nothing: some engines answer so for keys that live on.
         let lease = lease.filter(|lease| !lease.is_zero());
         Ok(own.into_iter().chain(lease).min().and_then(|ttl| Life::new(ttl, now)))
@@ -198,9 +199,6 @@ impl Found {
     }
 }
 
-/// No key is made for so long: a greater number of seconds is a time since 1970.
-const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
-
 /// The end that a text names: an RFC 3339 time, seconds since 1970, or seconds or a duration such as 30m from `now`.
 /// Of no seconds at all nothing is known.
 fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
@@ -210,6 +208,7 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     }
     let ttl = crate::duration::parse(text).filter(|ttl| !ttl.is_zero())?;
     match ttl > LONGEST {
+        // No life, but a time since 1970.
         true => Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok(),
         false => now.checked_add(SignedDuration::try_from(ttl).ok()?).ok(),
     }
@@ -236,7 +235,7 @@ impl Envelope {
     /// The lease, unless the engine made none.
     pub fn lease(&self) -> Option<Lease> {
         let id = self.lease_id.clone().filter(|id| !id.is_empty())?;
-        Some(Lease { id, renewable: self.renewable, ttl: Duration::from_secs(self.lease_duration) })
+        Some(Lease { id, renewable: self.renewable, ttl: granted(self.lease_duration) })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::auth::{self, Gathered, Login};
 use crate::cloud::scaleway;
 use crate::credentials::{Credentials, Life};
+use crate::duration::granted;
 use crate::error::{Code, Explain};
 use crate::ledger::Ledger;
 use crate::provider::{self, Request};
@@ -208,7 +209,7 @@ pub async fn enter(
     check(vault, login, gathered).await?;
     let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
     let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
-    let ttl = Some(Duration::from_secs(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
+    let ttl = Some(granted(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
         secret: auth.client_token,

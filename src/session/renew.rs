@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Session, Token};
 use crate::credentials::Credentials;
-use crate::duration::show;
+use crate::duration::{self, show};
 use crate::job::Job;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
@@ -196,7 +196,7 @@ async fn renew(vault: &Vault, way: &Way, wanted: Duration) -> Result<Duration, v
         Way::Token(token) => vault.renew_self(token, wanted.as_secs()).await?.lease_duration,
         Way::Lease(token, id) => vault.renew_lease(token, id, wanted.as_secs()).await?,
     };
-    Ok(Duration::from_secs(seconds))
+    Ok(duration::granted(seconds))
 }
 
 /// Two thirds, less up to a tenth, so that a hundred jobs that began together do not come together.

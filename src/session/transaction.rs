@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in, wait};
 use crate::credentials::{Credentials, Life};
+use crate::duration::{granted, show};
 use crate::error::{Code, Explain as _};
 use crate::ledger::Ledger;
 use crate::provider::Request;
@@ -212,12 +213,12 @@ async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &O
     }
     if token.renewable && token.life.is_some_and(|life| life.ends_before(&lease)) {
         match vault.renew_self(&token.secret, lease.ttl.as_secs()).await {
-            Ok(auth) => token.life = Life::new(Duration::from_secs(auth.lease_duration), vault::now()),
+            Ok(auth) => token.life = Life::new(granted(auth.lease_duration), vault::now()),
             Err(error) => tracing::warn!("the token could not be renewed: {error}"),
         }
     }
     if let Some(life) = token.life.filter(|life| life.ends_before(&lease)) {
-        let (token, lease) = (crate::duration::show(life.ttl), crate::duration::show(lease.ttl));
+        let (token, lease) = (show(life.ttl), show(lease.ttl));
         tracing::warn!(
             "the login's token ends after {token} and takes the credentials with it; their lease is {lease}"
         );

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::main_job::story::Story;
-use crate::support::{Cmd, Postgres, Space, eventually};
+use crate::support::{Cmd, Fake, Postgres, Reply, Space, eventually, fake, secret};
 
 /// A database user whose lease is far shorter than the command: checked by logging in as it, each second.
 #[test]
@@ -72,4 +72,37 @@ fn what_can_not_be_renewed_is_said_once_and_in_time() {
     );
     let run = cmd.env("CI_JOB_TIMEOUT", "600").run().expect(0);
     assert!(!run.stderr.contains("can't be renewed"), "{run}");
+}
+
+/// No answer's number of seconds takes the clock beyond its end, neither the first one's nor a renewal's.
+#[test]
+fn seconds_without_measure_are_survived() {
+    for (first, renewed) in [(u64::MAX, u64::MAX), (2, u64::MAX)] {
+        let fake = Fake::new(move |seen| {
+            let mut answer = match seen.is_login() {
+                true => fake::login(),
+                false if seen.line.ends_with("/leases/renew") => json!({"lease_id": "a", "renewable": true}),
+                false if seen.is_revocation() => return Reply::Vault,
+                false => fake::key(),
+            };
+            match seen.is_login() {
+                true => answer["auth"]["lease_duration"] = json!(if first == 2 { 3600 } else { first }),
+                false => {
+                    let seconds = if seen.line.ends_with("/leases/renew") { renewed } else { first };
+                    answer["lease_duration"] = json!(seconds);
+                }
+            }
+            Reply::Json(200, answer)
+        });
+        let cmd = Cmd::new(["exoscale", "ci", "--", "/bin/sleep", "2"]).env("VAULT_ADDR", &fake.addr);
+        let run = cmd
+            .env("VAULT_AUTH_METHOD", "approle")
+            .env("VAULT_ROLE_ID", secret())
+            .env("VAULT_SECRET_ID", secret())
+            .run()
+            .expect(0);
+        let lines = fake.lines();
+        assert_eq!(lines.iter().any(|line| line.ends_with("/leases/renew")), first == 2, "{run}: {lines:?}");
+        assert!(lines.last().unwrap().ends_with("/revoke-self"), "{run}: {lines:?}");
+    }
 }
