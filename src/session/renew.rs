@@ -1,5 +1,5 @@
 //! Keeping what was issued alive while a command runs: the token and each renewable lease at two thirds of its life,
-//! through short outages, and never past what the server grants. What ends all the same is said once, in time.
+//! through short outages, for as long as the server moves its end. What ends all the same is said once, in time.
 
 use std::time::Duration;
 
@@ -145,10 +145,12 @@ impl Item {
 
     fn granted(&mut self, asked: Instant, granted: Duration, deadline: Option<Timestamp>) {
         tracing::debug!("{} renewed for {}", self.name, show(granted));
+        let moved = (asked + granted).saturating_duration_since(self.ends);
         self.ends = asked + granted;
         self.outage = false;
-        // To the second, and a second for the way.
-        if granted + Duration::from_secs(1) < self.wanted {
+        // Less than was asked for may be the period of a periodic token, which never ends; what is at its maximum ends
+        // when it ended before. To the second, and a second for the way.
+        if moved <= Duration::from_secs(1) {
             self.next = None;
             self.warn_before(deadline);
         } else {

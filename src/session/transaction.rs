@@ -218,9 +218,15 @@ async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &O
         }
     }
     if let Some(life) = token.life.filter(|life| life.ends_before(&lease)) {
+        // A periodic token is granted one period at a time, and goes on.
+        let unless = if token.renewable && order.look_up {
+            ", unless it is renewed while the command runs,"
+        } else {
+            ""
+        };
         let (token, lease) = (show(life.ttl), show(lease.ttl));
         tracing::warn!(
-            "the login's token ends after {token} and takes the credentials with it; their lease is {lease}"
+            "the login's token ends after {token}{unless} and takes the credentials with it; their lease is {lease}"
         );
     }
     Ok(())

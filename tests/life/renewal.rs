@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::main_job::story::Story;
+use crate::main_job::story::{Story, nothing_is_left};
 use crate::support::{Cmd, Fake, Postgres, Reply, Space, eventually, fake, secret};
 
 /// A database user whose lease is far shorter than the command: checked by logging in as it, each second.
@@ -72,6 +72,27 @@ fn what_can_not_be_renewed_is_said_once_and_in_time() {
     );
     let run = cmd.env("CI_JOB_TIMEOUT", "600").run().expect(0);
     assert!(!run.stderr.contains("can't be renewed"), "{run}");
+}
+
+/// A periodic token is never granted more than its period, however much is asked for, and never ends.
+#[test]
+fn a_periodic_token_is_kept_as_long_as_the_command_runs() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let policy = space.may_read(&[&format!("{}/creds/*", story.engine.mount)]);
+    let login = space.approle("periodic", json!({"token_policies": policy, "token_period": "4s"}));
+    let cmd = story.run(["exoscale", "--", "/bin/sleep", "11"]).no_env("VAULT_TOKEN").approle(&login);
+    let started = Instant::now();
+    let running = cmd.spawn();
+    eventually("the credentials are there", || story.engine.leases().len() == 1);
+    while started.elapsed() < Duration::from_secs(10) {
+        assert_eq!(story.engine.leases().len(), 1, "after {:?}", started.elapsed());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let run = running.wait().expect(0);
+    assert!(!run.stderr.contains("can't be renewed"), "{run}");
+    assert!(run.stderr.contains("the login's token ends after 4s, unless it is renewed"), "{run}");
+    nothing_is_left(&story);
 }
 
 /// No answer's number of seconds takes the clock beyond its end, neither the first one's nor a renewal's.
