@@ -94,12 +94,15 @@ async fn inside(
     beyond(report, vault, &token, config).await?;
     report.add(access::lifetime(&token, config))?;
     report.add(access::output(config))?;
+    let mut lost = false;
     if issue && !report.failed() {
         for request in &config.requests {
-            report.add(issued(vault, &mut token, request, ledger).await)?;
+            let step = issued(vault, &mut token, request, ledger).await;
+            lost |= step.as_ref().is_err_and(session::Error::is_lost);
+            report.add(step.unwrap_or_else(|error| Step::failed("issue", &error)))?;
         }
     }
-    revoke(report, vault, &token, ledger).await?;
+    revoke(report, vault, &token, ledger, lost).await?;
     Ok(())
 }
 
@@ -169,19 +172,21 @@ fn desk(step: Step, login: &Login) -> Step {
 }
 
 /// --issue: one credential, as the run would get it.
-async fn issued(vault: &Vault, token: &mut Token, request: &Request, ledger: &mut Ledger) -> Step {
-    let credentials = match session::issue_one(vault, token, request).await {
-        Ok(credentials) => credentials,
-        Err(error) => return Step::failed("issue", &error),
-    };
+async fn issued(
+    vault: &Vault,
+    token: &mut Token,
+    request: &Request,
+    ledger: &mut Ledger,
+) -> Result<Step, session::Error> {
+    let credentials = session::issue_alone(vault, token, request).await?;
     ledger.issued(&token.secret, &credentials);
     let life =
         credentials.life.map_or("without an end".to_owned(), |life| format!("valid {}", show(life.ttl)));
     let seen = format!("{} issued, {life}", credentials.path);
-    match outlived(vault, token, &credentials).await {
+    Ok(match outlived(vault, token, &credentials).await {
         Some(hint) => Step::warn("issue", seen, hint),
         None => Step::ok("issue", seen),
-    }
+    })
 }
 
 /// Whether the token ends before the lease, after the renewal that the run would ask for.
@@ -201,11 +206,13 @@ async fn outlived(vault: &Vault, token: &mut Token, credentials: &Credentials) -
     ))
 }
 
+/// Ends the token of this look. Where an answer was `lost`, nobody knows of everything that it issued.
 async fn revoke(
     report: &mut Report,
     vault: &Vault,
     token: &Token,
     ledger: &mut Ledger,
+    lost: bool,
 ) -> Result<(), sink::Error> {
     if token.given {
         return Ok(());
@@ -213,6 +220,7 @@ async fn revoke(
     if ledger.has_minted() {
         // Such a key is deleted with a parent that the token reads.
         return report.add(match ledger.take_back(vault).await {
+            Left::Nothing if lost => Step::ok("revoke", "what this look knows of is taken back"),
             Left::Nothing => Step::ok("revoke", "what this look made is taken back"),
             _ => Step::skip("revoke", "what could not be taken back is named in a warning"),
         });
@@ -220,7 +228,8 @@ async fn revoke(
     let step = match vault.unstoppable().revoke_self(&token.secret).await {
         Ok(()) => {
             ledger.hand_over();
-            Step::ok("revoke", "the token of this look is revoked, and what it issued with it")
+            let rest = if lost { "what may be left is named above" } else { "and what it issued with it" };
+            Step::ok("revoke", format!("the token of this look is revoked, {rest}"))
         }
         Err(error) => Step::skip("revoke", format!("the token of this look ends with its TTL: {error}")),
     };

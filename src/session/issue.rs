@@ -8,7 +8,7 @@ use crate::vault::{self, Envelope, Mount, Vault};
 use super::{Error, Token};
 
 /// Issues what `request` asks for.
-pub async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
+pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
     let found = answer(vault, token, request).await?;
     let decoded = request.decode(&found.path, &found.answer, vault::now());
     if let (Err(_), true, Some(lease)) = (&decoded, token.given, &found.answer.lease_id) {

@@ -24,8 +24,8 @@ mod wait;
 mod wrapping;
 
 pub use gather::{all as gather, read as gather_here};
-pub use issue::{allows, one as issue_one, other_version};
-pub use transaction::obtain;
+pub use issue::{allows, other_version};
+pub use transaction::{issue_alone, obtain};
 
 /// What a run got.
 #[derive(Debug)]

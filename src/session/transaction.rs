@@ -115,6 +115,21 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     Ok(Session { token, credentials })
 }
 
+/// One credential without a transaction, for doctor. What a lost answer may have made is part of the error, and has had
+/// the time to be registered: the caller revokes the token next.
+pub async fn issue_alone(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
+    let started = vault::now();
+    let error = match issue::one(vault, token, request).await {
+        Err(error) if error.is_lost() => error,
+        outcome => return outcome,
+    };
+    if !error.is_stopped() {
+        tokio::time::sleep(SETTLE).await;
+    }
+    let left = vec![left_by_engine(request, token.given, started)];
+    Err(Error::LeftBehind { error: error.into(), left })
+}
+
 /// The error with its causes, on one line.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();

@@ -3,6 +3,7 @@
 mod approle;
 mod behind;
 mod login;
+mod lost;
 mod way;
 mod way_tls;
 
