@@ -95,13 +95,17 @@ impl Claims {
     /// The claims that a failed job printed: what [`Claims::line`] made, wherever it stands in `text`.
     pub fn from_line(text: &str) -> Option<Self> {
         let line = text.split_once(MARK).map_or(text, |(_, line)| line);
+        // A step of doctor's that was not reached; the dash of an environment's name stands within a line.
+        let line = line.split_once("\n- ").map_or(line, |(line, _)| line);
         let mut found: Vec<(&str, String)> = Vec::new();
         for word in line.split_whitespace() {
             // What stands behind it: a hint, where doctor has it from, or doctor's next step.
-            if ["hint:", "error:", "→", "✗", "✓", "!", "-"].contains(&word) || word.starts_with('(') {
+            if ["hint:", "error:", "→", "✗", "✓", "!"].contains(&word) || word.starts_with('(') {
                 break;
             }
             match word.split_once('=') {
+                // Somebody left something out.
+                _ if ["…", "..."].contains(&word) => {}
                 Some((name, value))
                     if name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_/".contains(&byte)) =>
                 {
@@ -157,6 +161,27 @@ mod tests {
 
     fn claims(json: &str) -> Claims {
         Claims(serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn a_printed_line_ends_where_something_else_begins() {
+        let read = |text: &str| Claims::from_line(text).map(|claims| claims.line(None));
+        let alone = "project_id=22 ref=dev iss=https://gitlab.example.com";
+        for behind in [
+            "",
+            " …",
+            " (VAULT_ID_TOKEN)\n✓ login          Vault accepts the JWT login",
+            " (VAULT_ID_TOKEN)\n- then           not reached: token, policy",
+            "\n- then           not reached: token, policy",
+            "\n                 → the role's bound_claims must contain ref=main",
+            "\nhint: the role's bound_claims must contain ref=main",
+            "\n✗ login          Vault refused",
+        ] {
+            let text = format!("✓ id-token       this token says: {alone}{behind}");
+            assert_eq!(read(&text).as_deref(), Some(alone), "{text}");
+        }
+        assert_eq!(read("ref=dev … environment=a - b").as_deref(), Some("ref=dev environment=a - b"));
+        assert_eq!(read("…"), None);
     }
 
     #[test]

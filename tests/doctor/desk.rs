@@ -180,6 +180,45 @@ fn a_jobs_line_is_enough() {
     );
 }
 
+/// As the README has them: of a claim that is not among those given nobody knows, and no binding goes for it.
+#[test]
+fn a_few_claims_take_no_binding_away() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let bound = json!({"project_id": "22", "ref": "main", "environment": "production", "sha": "abc"});
+    world.role(json!({"bound_claims": bound, "bound_subject": "somebody", "user_claim": "project_path",
+        "groups_claim": "groups_direct"}));
+    let readme = include_str!("../../README.md");
+    let examples = [
+        ("--from-job", "this token says: project_id=22 ref=dev …"),
+        ("--claims", r#"{"project_id": "22", "ref": "dev"}"#),
+    ];
+    for (flag, given) in examples {
+        assert!(readme.contains(&format!("{flag} '{given}'")), "{flag} {given}");
+        let desk = operator(&space, &world.jwt.mount, &[flag, given]);
+        let report = json_report(&desk);
+        let first = report.first(false).unwrap();
+        let told = format!("{flag}: {:#}", report.body);
+        assert!(
+            first["seen"].as_str().unwrap().starts_with("ref does not fit: the token has dev,"),
+            "{told}"
+        );
+        for row in report.body["claims"].as_array().unwrap() {
+            let (verdict, token) = match row["claim"].as_str().unwrap() {
+                "project_id" => ("ok", "22"),
+                "ref" => ("fail", "dev"),
+                _ => ("unknown", "?"),
+            };
+            assert_eq!((&row["verdict"], &row["token"]), (&json!(verdict), &json!(token)), "{told}");
+        }
+        let hint = first["hint"].as_str().unwrap();
+        for field in ["bound_audiences", "bound_subject", "user_claim", "groups_claim"] {
+            assert!(!hint.contains(field), "{told}");
+        }
+        assert!(["environment", "sha"].iter().all(|claim| hint.contains(claim)), "{told}");
+    }
+}
+
 #[test]
 fn what_the_operator_may_not_read_is_said() {
     let space = Space::new();
