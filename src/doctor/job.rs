@@ -94,6 +94,7 @@ async fn inside(
     beyond(report, vault, &token, config).await?;
     report.add(access::lifetime(&token, config))?;
     report.add(access::output(config))?;
+    report.untried = !issue && !config.requests.is_empty();
     let mut lost = false;
     if issue && !report.failed() {
         for request in &config.requests {

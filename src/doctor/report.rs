@@ -20,6 +20,8 @@ pub struct Report {
     steps: Vec<Step>,
     /// The table of a role's demands, for JSON.
     pub claims: Vec<serde_json::Value>,
+    /// Whether there is something that the run would issue, and this look did not.
+    pub untried: bool,
 }
 
 /// Something is wrong: what the process ends with.
@@ -46,7 +48,7 @@ impl Explain for Found {
 impl Report {
     /// An empty one.
     pub fn new(json: bool, strict: bool) -> Self {
-        Self { json, strict, steps: Vec::new(), claims: Vec::new() }
+        Self { json, strict, steps: Vec::new(), claims: Vec::new(), untried: false }
     }
 
     /// Prints a line above the steps.
@@ -81,11 +83,7 @@ impl Report {
             sink::text(&format!("{report}\n"))?;
         } else if found.is_none() {
             let warnings = self.steps.iter().filter(|step| step.status == Status::Warn).count();
-            sink::text(&match warnings {
-                0 => "\nAll is well.\n".to_owned(),
-                1 => "\nIt works; one remark is marked with !.\n".to_owned(),
-                _ => format!("\nIt works; {warnings} remarks are marked with !.\n"),
-            })?;
+            sink::text(&format!("\n{}\n", well(warnings, self.untried)))?;
         }
         Ok(found.map_or(Ok(()), Err))
     }
@@ -100,6 +98,23 @@ impl Report {
             hint: first.hints.first().cloned(),
             code: first.code,
         })
+    }
+}
+
+/// The last line of a good report. What the answer holds, such as a secret without the field that is asked for, shows
+/// only when it is there.
+fn well(warnings: usize, untried: bool) -> String {
+    let marked = match warnings {
+        1 => "one remark is marked with !".to_owned(),
+        _ => format!("{warnings} remarks are marked with !"),
+    };
+    match (warnings, untried) {
+        (0, false) => "All is well.".to_owned(),
+        (0, true) => {
+            "All is well as far as it goes without issuing: --issue tries the read itself.".to_owned()
+        }
+        (_, false) => format!("It works; {marked}."),
+        (_, true) => format!("It works, the read itself untried without --issue; {marked}."),
     }
 }
 

@@ -174,6 +174,15 @@ fn any_path_is_looked_at() {
         "{:#}",
         report.body
     );
+    // Without, the last line says what was not tried; where nothing would be issued there is nothing to try.
+    let last = |args: &[&str]| {
+        let run = Cmd::new(["doctor"]).args(args).inherit(&world.cmd).run().expect(0);
+        run.stdout.lines().last().unwrap().to_owned()
+    };
+    let untried = "All is well as far as it goes without issuing: --issue tries the read itself.";
+    assert_eq!(last(&["read", &path, "PASSWORD=passwort"]), untried);
+    assert_eq!(last(&["read", &path, "PASSWORD=password", "--issue"]), "All is well.");
+    assert_eq!(last(&["login"]), "All is well.");
     // --data makes it a write.
     let report = read(&path, &["--data", "ttl=5m"]);
     assert!(
