@@ -58,6 +58,7 @@ impl Report {
 
     /// Adds a step, and prints it.
     pub fn add(&mut self, step: Step) -> Result<(), sink::Error> {
+        let step = printable(step);
         if !self.json {
             sink::text(&plain(&step))?;
         }
@@ -99,6 +100,14 @@ impl Report {
             code: first.code,
         })
     }
+}
+
+/// Much of a step is the server's text: a mount, a role. None of it moves the cursor of whoever reads the log.
+fn printable(mut step: Step) -> Step {
+    for text in step.seen.iter_mut().chain(&mut step.hints).chain(&mut step.source) {
+        *text = text.replace(char::is_control, " ");
+    }
+    step
 }
 
 /// The last line of a good report. What the answer holds, such as a secret without the field that is asked for, shows

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::world::{ROLE, Report, World};
-use crate::support::{Cmd, Space, bao, jwt};
+use crate::support::forward::forward;
+use crate::support::{Cmd, Fake, Reply, Space, bao, jwt};
 
 #[test]
 fn a_healthy_run_fits_one_screen() {
@@ -138,6 +139,33 @@ fn no_secret_is_printed() {
     // The check can fail: a report with a secret in it does.
     let leak = Cmd::program("/bin/echo").args(["doctor", &crate::support::secret()]);
     assert!(std::panic::catch_unwind(move || leak.run()).is_err(), "a leak goes unseen");
+}
+
+/// A server that writes what it likes into its answers has no hand in the log: not in what is seen, nor at its end.
+#[test]
+fn no_answer_moves_the_cursor() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    let upstream = world.upstream();
+    let fake = Fake::new(move |seen| {
+        let data = match seen.target() {
+            path if path.contains("/internal/ui/mounts/") => {
+                json!({"path": "exoscale/", "type": "x\u{1b}[2K\r✓ all\u{7}"})
+            }
+            path if path.ends_with(&format!("/exoscale/role/{ROLE}")) => {
+                json!({"ttl": "5m\u{1b}]0;title\u{7}", "operations": ["a\u{9b}2J"]})
+            }
+            _ => return forward(seen, &upstream),
+        };
+        Reply::Json(200, json!({"data": data}))
+    });
+    world.env("VAULT_ADDR", &fake.addr);
+    let run = world.plain().expect(0);
+    let moves = |text: &str| text.contains(|char: char| char.is_control() && char != '\n');
+    assert!(!moves(&run.stdout) && !moves(&run.stderr), "{run}");
+    assert!(run.stdout.contains("an engine of type x [2K ✓ all"), "{run}");
+    assert!(run.stdout.contains("ttl=5m ]0;title"), "{run}");
+    assert!(!moves(world.report().step("engine")["seen"].as_str().unwrap()));
 }
 
 /// `doctor read` takes what `read` takes.
