@@ -179,8 +179,7 @@ async fn issued(
     request: &Request,
     ledger: &mut Ledger,
 ) -> Result<Step, session::Error> {
-    let credentials = session::issue_alone(vault, token, request).await?;
-    ledger.issued(&token.secret, &credentials);
+    let credentials = session::issue_alone(vault, token, request, ledger).await?;
     let life =
         credentials.life.map_or("without an end".to_owned(), |life| format!("valid {}", show(life.ttl)));
     let seen = format!("{} issued, {life}", credentials.path);

@@ -119,13 +119,16 @@ impl Error {
         matches!(self, Self::Lost { .. } | Self::Abandoned { .. })
     }
 
-    /// For a request that creates something: a broken connection is a lost answer.
+    /// For a request that creates something: a connection that broke, and an answer that is not taken, are lost answers.
     pub(super) fn or_lost(self, timeout: std::time::Duration) -> Self {
         match self {
             Self::Broken { host, cause } => Self::Lost { host, cause: cause.0, timed_out: false },
             Self::Timeout { host, .. } => {
                 let cause = format!("none came within {}", duration::show(timeout));
                 Self::Lost { host, cause, timed_out: true }
+            }
+            Self::TooLong { host } => {
+                Self::Lost { host, cause: "it is longer than 4 MiB".to_owned(), timed_out: false }
             }
             other => other,
         }

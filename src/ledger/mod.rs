@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::credentials::{Credentials, Minted};
+use crate::credentials::{self, Credentials, Minted};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -84,14 +84,19 @@ impl Ledger {
     /// What was issued with `token`: the leases of a given one, or of a batch token, do not go with it.
     pub fn issued(&mut self, token: &Secret, credentials: &Credentials) {
         self.minted.extend(credentials.minted.clone().map(|minted| (minted, Some(token.clone()))));
-        let Some(lease) = &credentials.lease else { return };
+        if let Some(lease) = &credentials.lease {
+            self.leased(token, lease, credentials.life.map(|life| life.until));
+        }
+    }
+
+    /// A lease that `token` was given, whatever became of what it stands for.
+    pub fn leased(&mut self, token: &Secret, lease: &credentials::Lease, ends: Option<Timestamp>) {
         let owned = self.tokens.iter().find(|owned| owned.token.reveal() == token.reveal());
         let by = match owned {
             Some(owned) if !owned.batch => return,
             Some(_) => By::Batch(token.clone()),
             None => By::Given(token.clone()),
         };
-        let ends = credentials.life.map(|life| life.until);
         self.leases.push(Lease { id: lease.id.clone(), ends, by });
     }
 

@@ -1,28 +1,60 @@
 //! One request to an engine, and the way that a policy allows for it.
 
-use crate::credentials::Credentials;
+use jiff::Timestamp;
+
+use crate::credentials::{Credentials, Lease, Life};
+use crate::ledger::Ledger;
 use crate::provider::{Read, Request};
 use crate::secret::Secret;
 use crate::vault::{self, Envelope, Mount, Vault};
 
 use super::{Error, Token};
 
-/// Issues what `request` asks for.
-pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
+/// Why nothing was issued, and the lease that was there all the same.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    lease: Option<Lease>,
+    ends: Option<Timestamp>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, lease: None, ends: None }
+    }
+}
+
+/// Issues what `request` asks for. What is to be taken back is entered by [`enter`], whatever came of it.
+pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Failure> {
     let found = answer(vault, token, request).await?;
-    let decoded = request.decode(&found.path, &found.answer, vault::now());
-    if let (Err(_), true, Some(lease)) = (&decoded, token.given, &found.answer.lease_id) {
-        // It is in no ledger yet, and does not end with a token of ours.
-        if !lease.is_empty()
-            && let Err(error) = vault.unstoppable().revoke_lease(&token.secret, lease).await
-        {
-            tracing::warn!("{lease} could not be revoked and ends with its TTL: {error}");
+    let lease = found.answer.lease();
+    let ends = lease.as_ref().and_then(|lease| Some(Life::new(lease.ttl, vault::now())?.until));
+    made_of(vault, request, found).await.map_err(|error| Failure { error, lease, ends })
+}
+
+/// Enters what was issued with `token`: where it could not be used, its lease is there to be taken back.
+pub(super) fn enter(
+    ledger: &mut Ledger,
+    token: &Token,
+    outcome: Result<Credentials, Failure>,
+) -> Result<Credentials, Error> {
+    match outcome {
+        Ok(credentials) => {
+            ledger.issued(&token.secret, &credentials);
+            Ok(credentials)
+        }
+        Err(Failure { error, lease, ends }) => {
+            lease.iter().for_each(|lease| ledger.leased(&token.secret, lease, ends));
+            Err(error)
         }
     }
-    let mut credentials = decoded?;
+}
+
+/// What an answer becomes, with everything that is made of it.
+async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Credentials, Error> {
+    let mut credentials = request.decode(&found.path, &found.answer, vault::now())?;
     credentials.detour = found.detour;
     if let Some(s3) = &request.s3 {
-        // Before there is anything to take back.
+        // Before a key is made.
         s3.region(&credentials)?;
     }
     if let Some(mint) = &request.mint {

@@ -49,6 +49,8 @@ pub struct Token {
     pub renewable: bool,
     /// Whether it is good for only so many requests.
     pub counted: bool,
+    /// Whether it is a batch token: its leases do not end with it, and it can't be revoked.
+    pub batch: bool,
 }
 
 /// Why a run got nothing.
@@ -204,20 +206,22 @@ pub async fn enter(
 ) -> Result<Token, Error> {
     let Some(request) = login.method.request else {
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
-        return Ok(Token { secret, given: true, life: None, renewable: false, counted: false });
+        return Ok(Token { secret, given: true, life: None, renewable: false, counted: false, batch: false });
     };
     check(vault, login, gathered).await?;
     let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
     let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
     let ttl = Some(granted(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
+    let batch = auth.token_type == "batch";
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
         secret: auth.client_token,
         given: false,
         renewable: auth.renewable,
         counted: auth.num_uses > 0,
+        batch,
     };
-    ledger.token(&token.secret, &auth.accessor, ttl, auth.token_type == "batch");
+    ledger.token(&token.secret, &auth.accessor, ttl, batch);
     Ok(token)
 }
 

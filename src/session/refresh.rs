@@ -90,10 +90,8 @@ impl<'a> Source<'a> {
     async fn issue(&self, state: &mut State<'_>) -> Result<Credentials, Error> {
         if let Some(token) = &state.token {
             let outcome = issue::one(self.vault, token, self.request).await;
+            let outcome = issue::enter(state.ledger, token, outcome);
             let refused = matches!(&outcome, Err(Error::Vault(error)) if error.error.refusal().is_some());
-            if let Ok(fresh) = &outcome {
-                state.ledger.issued(&token.secret, fresh);
-            }
             if !refused || keeps_token(self.order) {
                 return outcome;
             }
@@ -103,11 +101,9 @@ impl<'a> Source<'a> {
             tracing::warn!("{error}");
         }
         let outcome = issue::one(self.vault, &token, self.request).await;
+        let outcome = issue::enter(state.ledger, &token, outcome);
         if outcome.as_ref().is_err_and(Error::is_lost) {
             tokio::time::sleep(super::transaction::SETTLE).await;
-        }
-        if let Ok(fresh) = &outcome {
-            state.ledger.issued(&token.secret, fresh);
         }
         state.ledger.end(self.vault, &token.secret).await;
         outcome

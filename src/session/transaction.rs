@@ -88,9 +88,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
     let answers = futures_util::future::join_all(answers).await;
-    for credentials in answers.iter().flatten() {
-        ledger.issued(&token.secret, credentials);
-    }
+    let answers: Vec<_> = answers.into_iter().map(|answer| issue::enter(ledger, &token, answer)).collect();
     let lost =
         order.requests.iter().zip(&answers).filter(|(_, answer)| answer.as_ref().is_err_and(Error::is_lost));
     let left: Vec<String> = lost.map(|(request, _)| left_by_engine(request, token.given, started)).collect();
@@ -117,9 +115,17 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
 
 /// One credential without a transaction, for doctor. What a lost answer may have made is part of the error, and has had
 /// the time to be registered: the caller revokes the token next.
-pub async fn issue_alone(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Error> {
+pub async fn issue_alone(
+    vault: &Vault,
+    token: &Token,
+    request: &Request,
+    ledger: &mut Ledger,
+) -> Result<Credentials, Error> {
     let started = vault::now();
-    let error = match issue::one(vault, token, request).await {
+    let mut whole = data::gather(vault, std::slice::from_ref(request)).await?;
+    let request = &whole.pop().unwrap_or_else(|| request.clone());
+    let outcome = issue::one(vault, token, request).await;
+    let error = match issue::enter(ledger, token, outcome) {
         Err(error) if error.is_lost() => error,
         outcome => return outcome,
     };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{one_read, with_jwt, with_secret_id};
 use crate::support::fake::Seen;
-use crate::support::{Fake, Reply, secret};
+use crate::support::{Cmd, Fake, Reply, secret};
 
 fn is_read(seen: &Seen) -> bool {
     seen.line.starts_with("GET /v1/exoscale/")
@@ -217,4 +217,67 @@ fn a_stop_that_gets_no_answer_names_what_may_be_left() {
     assert!(run.elapsed < Duration::from_secs(9), "GitLab kills after 10 s: {:?}", run.elapsed);
     assert!(run.stderr.contains("may have made a key whose name starts with vault-"), "{run}");
     assert_eq!(kinds(&fake), "login read revoke");
+}
+
+/// An answer has a lease before anybody knows whether it can be used.
+#[test]
+fn whatever_an_answer_is_not_good_for_its_lease_goes_back() {
+    let scaleway = json!({"access_key": "SCW1", "secret_key": secret()});
+    let cases = [
+        (vec!["exoscale", "ci"], json!({"api_key": "EXO"}), 4),
+        (vec!["scaleway", "r", "--s3"], scaleway.clone(), 3),
+        (
+            vec!["scaleway", "r", "--mint", "--application-id", "2f0b5c4e-6a3c-4a53-9a5e-0c1d2e3f4a5b"],
+            scaleway,
+            4,
+        ),
+    ];
+    for ((args, data, code), batch) in
+        cases.into_iter().flat_map(|case| [(case.clone(), false), (case, true)])
+    {
+        let fake = Fake::new(move |seen| match seen.line.as_str() {
+            line if line.ends_with("/login") => {
+                let mut login = crate::support::fake::login();
+                login["auth"]["token_type"] = json!("batch");
+                Reply::Json(200, login)
+            }
+            line if line.contains("/iam/") => Reply::Json(403, json!({"message": "denied"})),
+            line if line.starts_with("GET ") => {
+                Reply::Json(200, json!({"lease_id": "an/odd-lease", "lease_duration": 600, "data": data}))
+            }
+            _ => Reply::Vault,
+        });
+        let cmd = Cmd::new(&args).env("VAULT_ADDR", &fake.addr).env("SCW_API_URL", &fake.addr);
+        let login = [("VAULT_ROLE_ID", secret()), ("VAULT_SECRET_ID", secret())];
+        let cmd = if batch { cmd.envs(login) } else { cmd.env("VAULT_TOKEN", secret()) };
+        let run = cmd.run().expect(code);
+        let back = |seen: &Seen| seen.line.ends_with("/leases/revoke") && seen.body.contains("an/odd-lease");
+        assert_eq!(fake.seen().iter().filter(|seen| back(seen)).count(), 1, "{args:?}, batch {batch}: {run}");
+    }
+}
+
+#[test]
+fn a_lease_that_can_not_go_back_is_named_also_when_nothing_came_of_it() {
+    let fake = Fake::new(|seen| match seen.line.as_str() {
+        line if line.ends_with("/leases/revoke") => {
+            Reply::Json(403, json!({"errors": ["permission denied"]}))
+        }
+        _ => Reply::Json(
+            200,
+            json!({"lease_id": "an/odd-lease", "lease_duration": 600, "data": {"api_key": "EXO"}}),
+        ),
+    });
+    let run = one_read(&fake.addr).run().expect(4);
+    assert!(run.stderr.contains("an/odd-lease can't be revoked and ends with its TTL, at 20"), "{run}");
+}
+
+#[test]
+fn an_answer_that_is_too_long_was_lost() {
+    let fake = Fake::new(|seen| match is_read(seen) {
+        true => Reply::text(200, vec![b' '; (4 << 20) + 1]),
+        false => Reply::Vault,
+    });
+    let run = one_read(&fake.addr).run().expect(5);
+    assert!(run.stderr.contains("was lost: it is longer than 4 MiB"), "{run}");
+    assert!(run.stderr.contains("exoscale/apikey/ci, role ci, may have made a key"), "{run}");
 }
