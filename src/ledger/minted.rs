@@ -38,13 +38,18 @@ pub(super) async fn delete(vault: &Vault, minted: &Minted, token: Option<&Secret
             Left::Nothing
         }
         Err(error) => {
-            tracing::warn!("the API key {key} was not deleted ({error}); it ends at {ends}");
+            stays(minted, &error.to_string());
             match error.code() {
                 crate::error::Code::Refused => Left::Refused,
                 _ => Left::Unreachable,
             }
         }
     }
+}
+
+/// Says that it is left.
+pub(super) fn stays(minted: &Minted, why: &str) {
+    tracing::warn!("the API key {} was not deleted ({why}); it ends at {}", minted.key, minted.ends);
 }
 
 async fn read(vault: &Vault, minted: &Minted, token: &Secret) -> Result<Secret, (Left, String)> {

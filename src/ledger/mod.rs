@@ -10,9 +10,11 @@ use crate::credentials::{self, Credentials, Minted};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
+mod items;
 mod minted;
 pub mod state;
 
+use items::{By, Lease, Owned};
 use state::Entry;
 
 /// What this run has issued, or one that ended before.
@@ -30,32 +32,6 @@ pub struct Ledger {
     entry: Option<Entry>,
 }
 
-#[derive(Debug)]
-struct Owned {
-    token: Secret,
-    accessor: String,
-    ends: Option<Timestamp>,
-    batch: bool,
-}
-
-#[derive(Debug)]
-struct Lease {
-    id: String,
-    ends: Option<Timestamp>,
-    by: By,
-}
-
-/// Which token revokes a lease.
-#[derive(Debug)]
-enum By {
-    /// The one that it was read with: the user's.
-    Given(Secret),
-    /// A batch token of ours, which can't be revoked itself.
-    Batch(Secret),
-    /// The user's, which the state file does not hold.
-    Unknown,
-}
-
 /// What is left after taking back; the worst of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Left {
@@ -67,6 +43,22 @@ pub enum Left {
     Refused,
     /// Something that Vault could not be asked for.
     Unreachable,
+}
+
+impl Left {
+    /// One more thing stays, for this reason; counts it.
+    fn stays(&mut self, other: Self) -> usize {
+        *self = (*self).max(other);
+        1
+    }
+}
+
+/// How many of each list were tried, stay, and are named: the first ones.
+#[derive(Default)]
+struct Tried {
+    minted: usize,
+    leases: usize,
+    tokens: usize,
 }
 
 impl Ledger {
@@ -115,6 +107,11 @@ impl Ledger {
         self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
     }
 
+    /// Whether this token is still to be revoked.
+    pub fn lists(&self, token: &Secret) -> bool {
+        self.tokens.iter().any(|owned| owned.token.reveal() == token.reveal())
+    }
+
     /// Whether a key was made that has no lease.
     pub fn has_minted(&self) -> bool {
         !self.minted.is_empty()
@@ -130,12 +127,10 @@ impl Ledger {
     pub async fn take_back(&mut self, vault: &Vault) -> Left {
         let limit = vault.patience();
         let vault = vault.unstoppable();
-        let left = tokio::time::timeout(limit, self.take_back_all(&vault)).await;
-        let left = left.unwrap_or_else(|_| {
-            tracing::warn!(
-                "taking back took longer than {} s; what is left ends with its TTL",
-                limit.as_secs()
-            );
+        let mut tried = Tried::default();
+        let outcome = tokio::time::timeout(limit, self.take_back_all(&vault, &mut tried)).await;
+        let left = outcome.unwrap_or_else(|_| {
+            self.name_rest(&tried, &given_up(limit));
             Left::Unreachable
         });
         if let Err(error) = self.write_down() {
@@ -149,57 +144,50 @@ impl Ledger {
         let Some(index) = self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal()) else {
             return;
         };
-        if let Ok(Left::Nothing) =
-            tokio::time::timeout(vault.patience(), end(vault, &self.tokens[index])).await
-        {
-            self.tokens.remove(index);
+        let limit = vault.patience();
+        match tokio::time::timeout(limit, self.tokens[index].revoke(vault)).await {
+            Ok(Left::Nothing) => drop(self.tokens.remove(index)),
+            // It is named already.
+            Ok(_) => {}
+            Err(_) => self.tokens[index].stays(&given_up(limit)),
         }
         if let Err(error) = self.write_down() {
             tracing::warn!("{error}");
         }
     }
 
-    async fn take_back_all(&mut self, vault: &Vault) -> Left {
+    async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
         let mut left = self.remove_files();
-        self.delete_minted(vault, &mut left).await;
+        while let Some((minted, token)) = self.minted.get(tried.minted) {
+            match minted::delete(vault, minted, token.as_ref()).await {
+                Left::Nothing => drop(self.minted.remove(tried.minted)),
+                other => tried.minted += left.stays(other),
+            }
+        }
         // The parents that are still needed are read with the token: `revoke` can try again.
         if !self.minted.is_empty() && self.entry.is_some() {
             return left;
         }
-        let mut index = 0;
-        while let Some(lease) = self.leases.get(index) {
-            match revoke(vault, lease).await {
-                Left::Nothing => drop(self.leases.remove(index)),
-                other => {
-                    left = left.max(other);
-                    index += 1;
-                }
+        while let Some(lease) = self.leases.get(tried.leases) {
+            match lease.revoke(vault).await {
+                Left::Nothing => drop(self.leases.remove(tried.leases)),
+                other => tried.leases += left.stays(other),
             }
         }
-        index = 0;
-        while let Some(owned) = self.tokens.get(index) {
-            match end(vault, owned).await {
-                Left::Nothing => drop(self.tokens.remove(index)),
-                other => {
-                    left = left.max(other);
-                    index += 1;
-                }
+        while let Some(owned) = self.tokens.get(tried.tokens) {
+            match owned.revoke(vault).await {
+                Left::Nothing => drop(self.tokens.remove(tried.tokens)),
+                other => tried.tokens += left.stays(other),
             }
         }
         left
     }
 
-    async fn delete_minted(&mut self, vault: &Vault, left: &mut Left) {
-        let mut index = 0;
-        while let Some((minted, token)) = self.minted.get(index) {
-            match minted::delete(vault, minted, token.as_ref()).await {
-                Left::Nothing => drop(self.minted.remove(index)),
-                other => {
-                    *left = (*left).max(other);
-                    index += 1;
-                }
-            }
-        }
+    /// Names what there was no time for.
+    fn name_rest(&self, tried: &Tried, why: &str) {
+        self.minted.iter().skip(tried.minted).for_each(|(minted, _)| minted::stays(minted, why));
+        self.leases.iter().skip(tried.leases).for_each(|lease| lease.stays(why));
+        self.tokens.iter().skip(tried.tokens).for_each(|owned| owned.stays(why));
     }
 
     fn remove_files(&mut self) -> Left {
@@ -230,64 +218,6 @@ impl Ledger {
     }
 }
 
-async fn revoke(vault: &Vault, lease: &Lease) -> Left {
-    let end = end_of(lease.ends);
-    let (By::Given(token) | By::Batch(token)) = &lease.by else {
-        if lease.ends.is_some_and(|ends| ends < vault::now()) {
-            return Left::Nothing;
-        }
-        tracing::warn!("{} was read with a token that is not here; it ends with {end}", lease.id);
-        return Left::NoToken;
-    };
-    match vault.revoke_lease(token, &lease.id).await {
-        Ok(()) => {
-            tracing::debug!("revoked {}", lease.id);
-            Left::Nothing
-        }
-        Err(error) if error.refusal().is_some() => {
-            if lease.ends.is_some_and(|ends| ends < vault::now()) {
-                return Left::Nothing;
-            }
-            tracing::warn!("{} can't be revoked and ends with {end}: {error}", lease.id);
-            Left::Refused
-        }
-        Err(error) => {
-            tracing::warn!("{} was not revoked ({error}); it ends with {end}", lease.id);
-            Left::Unreachable
-        }
-    }
-}
-
-async fn end(vault: &Vault, owned: &Owned) -> Left {
-    let accessor = &owned.accessor;
-    match vault.revoke_self(&owned.token).await {
-        Ok(()) => {
-            tracing::debug!("revoked the token {accessor}");
-            Left::Nothing
-        }
-        Err(error) if error.is_by_policy() && !owned.batch => {
-            tracing::warn!(
-                "the token with accessor {accessor} can't be revoked and ends with {}: its policies lack \
-                 path \"auth/token/revoke-self\" {{ capabilities = [\"update\"] }}",
-                end_of(owned.ends)
-            );
-            Left::Refused
-        }
-        // It has ended already; or it is a batch token: the TTL is the end.
-        Err(error) if error.refusal().is_some() => {
-            tracing::debug!("the token {accessor} can't be revoked and ends with its TTL: {error}");
-            Left::Nothing
-        }
-        Err(error) => {
-            tracing::warn!(
-                "the token with accessor {accessor} was not revoked ({error}); it ends with {}",
-                end_of(owned.ends)
-            );
-            Left::Unreachable
-        }
-    }
-}
-
-fn end_of(ends: Option<Timestamp>) -> String {
-    ends.map_or_else(|| "its TTL".to_owned(), |ends| format!("its TTL, at {ends}"))
+fn given_up(limit: Duration) -> String {
+    format!("taking back was given up after {} s", limit.as_secs())
 }

@@ -29,6 +29,8 @@ struct Failure {
     error: Error,
     logged_in: bool,
     left: Vec<String>,
+    /// The token that engines made it with: whether it is gone is known when it was taken back.
+    token: Option<Token>,
 }
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
@@ -69,12 +71,16 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
 
 /// One attempt. When it fails, what is known to have been issued is taken back.
 async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Failure> {
-    let outcome = attempt(vault, order, ledger).await;
-    if let Err(failure) = &outcome {
+    let mut outcome = attempt(vault, order, ledger).await;
+    if let Err(failure) = &mut outcome {
         if !failure.left.is_empty() && !failure.error.is_stopped() {
             tokio::time::sleep(SETTLE).await;
         }
         ledger.take_back(vault).await;
+        if let Some(token) = &failure.token {
+            let end = end_of_lease(token, ledger);
+            failure.left.iter_mut().for_each(|one| *one = format!("{one}: {end}"));
+        }
     }
     outcome
 }
@@ -83,7 +89,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     let started = vault::now();
     let mut token = log_in(vault, &order.login, ledger).await.map_err(|error| {
         let left = error.is_lost().then(|| left_by_login(order, &error, started));
-        Failure { error, logged_in: false, left: left.into_iter().collect() }
+        Failure { error, logged_in: false, left: left.into_iter().collect(), token: None }
     })?;
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
@@ -91,7 +97,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     let answers: Vec<_> = answers.into_iter().map(|answer| issue::enter(ledger, &token, answer)).collect();
     let lost =
         order.requests.iter().zip(&answers).filter(|(_, answer)| answer.as_ref().is_err_and(Error::is_lost));
-    let left: Vec<String> = lost.map(|(request, _)| left_by_engine(request, token.given, started)).collect();
+    let left: Vec<String> = lost.map(|(request, _)| left_by_engine(request, started)).collect();
     let mut credentials = Vec::new();
     let mut errors = Vec::new();
     for answer in answers {
@@ -103,9 +109,9 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     // A refusal is the same the next time: it is worth more than a lost answer.
     errors.sort_by_key(Error::is_lost);
     if let Some(error) = errors.into_iter().next() {
-        return Err(Failure { error, logged_in: true, left });
+        return Err(Failure { error, logged_in: true, left, token: Some(token) });
     }
-    let failed = |error| Failure { error, logged_in: true, left: Vec::new() };
+    let failed = |error| Failure { error, logged_in: true, left: Vec::new(), token: None };
     settle_lives(vault, &mut token, &mut credentials, order).await.map_err(failed)?;
     for (request, one) in order.requests.iter().zip(&credentials) {
         wait::until_known(vault, request, one).await.map_err(failed)?;
@@ -163,24 +169,33 @@ fn left_by_login(order: &Order, error: &Error, since: Timestamp) -> String {
 }
 
 /// What an engine without an answer may have made.
-fn left_by_engine(request: &Request, given: bool, since: Timestamp) -> String {
+fn left_by_engine(request: &Request, since: Timestamp) -> String {
     let role = request.role.as_ref().map(|role| format!(", role {role},")).unwrap_or_default();
     let what = match crate::provider::find(&request.provider).map(|provider| provider.key_names) {
         Some(names) if !names.is_empty() => format!("a key whose name starts with {names}"),
         _ => "credentials".to_owned(),
     };
-    let lease = match given {
-        true => {
+    format!("{}{role} may have made {what} at about {since}", request.read.path)
+}
+
+/// When that ends, after taking back.
+fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
+    match token {
+        Token { given: true, .. } => {
             "with a lease they end with it, or when VAULT_TOKEN is revoked; without one nothing ends them"
+        }
+        Token { batch: true, .. } => "with a lease they end with it; without one nothing ends them",
+        token if ledger.lists(&token.secret) => {
+            "with a lease they end with it, or with the login's token, which was not revoked; without one nothing \
+             ends them"
         }
         // A node that steps down between writing a lease and tying it to its token (measured: OpenBao, 1 in some 100
         // restarts under load).
-        false => {
+        _ => {
             "with a lease they ended with the login's token, or end after their TTL if the server lost the tie; \
              without one nothing ends them"
         }
-    };
-    format!("{}{role} may have made {what} at about {since}: {lease}", request.read.path)
+    }
 }
 
 /// The effective lives (DESIGN, rule 6): what dies with the token lives no longer than it.

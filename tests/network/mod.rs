@@ -4,6 +4,7 @@ mod answers;
 mod empty;
 mod environment;
 mod faulty;
+mod hung;
 mod lost;
 mod raft;
 mod redirects;

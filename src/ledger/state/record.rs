@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use reach::{CaLine, ProxyLine, Reach, address, revealed, whole};
 
-use super::super::{By, Lease, Ledger, Owned};
+use super::super::Ledger;
+use super::super::items::{By, Lease, Owned};
 use crate::cloud::scaleway::Place;
 use crate::credentials::Minted;
 use crate::http::{self, Tls};

@@ -1,0 +1,112 @@
+//! Tokens and leases: how each goes, and what is said of one that stays.
+
+use jiff::Timestamp;
+
+use super::Left;
+use crate::secret::Secret;
+use crate::vault::{self, Vault};
+
+/// A token of ours.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) token: Secret,
+    pub(super) accessor: String,
+    pub(super) ends: Option<Timestamp>,
+    pub(super) batch: bool,
+}
+
+/// A lease that goes with no token of ours.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) id: String,
+    pub(super) ends: Option<Timestamp>,
+    pub(super) by: By,
+}
+
+/// Which token revokes a lease.
+#[derive(Debug)]
+pub(super) enum By {
+    /// The one that it was read with: the user's.
+    Given(Secret),
+    /// A batch token of ours, which can't be revoked itself.
+    Batch(Secret),
+    /// The user's, which the state file does not hold.
+    Unknown,
+}
+
+impl Lease {
+    /// Revokes it, unless it has ended.
+    pub(super) async fn revoke(&self, vault: &Vault) -> Left {
+        let has_ended = || self.ends.is_some_and(|ends| ends < vault::now());
+        let (id, end) = (&self.id, end_of(self.ends));
+        let (By::Given(token) | By::Batch(token)) = &self.by else {
+            if has_ended() {
+                return Left::Nothing;
+            }
+            tracing::warn!("{id} was read with a token that is not here; it ends with {end}");
+            return Left::NoToken;
+        };
+        match vault.revoke_lease(token, id).await {
+            Ok(()) => {
+                tracing::debug!("revoked {id}");
+                Left::Nothing
+            }
+            Err(error) if error.refusal().is_some() => {
+                if has_ended() {
+                    return Left::Nothing;
+                }
+                tracing::warn!("{id} can't be revoked and ends with {end}: {error}");
+                Left::Refused
+            }
+            Err(error) => {
+                self.stays(&error.to_string());
+                Left::Unreachable
+            }
+        }
+    }
+
+    /// Says that it is left.
+    pub(super) fn stays(&self, why: &str) {
+        tracing::warn!("{} was not revoked ({why}); it ends with {}", self.id, end_of(self.ends));
+    }
+}
+
+impl Owned {
+    /// Revokes it, and what depends on it.
+    pub(super) async fn revoke(&self, vault: &Vault) -> Left {
+        let accessor = &self.accessor;
+        match vault.revoke_self(&self.token).await {
+            Ok(()) => {
+                tracing::debug!("revoked the token {accessor}");
+                Left::Nothing
+            }
+            Err(error) if error.is_by_policy() && !self.batch => {
+                tracing::warn!(
+                    "the token with accessor {accessor} can't be revoked and ends with {}: its policies lack \
+                     path \"auth/token/revoke-self\" {{ capabilities = [\"update\"] }}",
+                    end_of(self.ends)
+                );
+                Left::Refused
+            }
+            // It has ended already; or it is a batch token: the TTL is the end.
+            Err(error) if error.refusal().is_some() => {
+                tracing::debug!("the token {accessor} can't be revoked and ends with its TTL: {error}");
+                Left::Nothing
+            }
+            Err(error) => {
+                self.stays(&error.to_string());
+                Left::Unreachable
+            }
+        }
+    }
+
+    /// Says that it is left.
+    pub(super) fn stays(&self, why: &str) {
+        let (accessor, end) = (&self.accessor, end_of(self.ends));
+        tracing::warn!("the token with accessor {accessor} was not revoked ({why}); it ends with {end}");
+    }
+}
+
+fn end_of(ends: Option<Timestamp>) -> String {
+    ends.map_or_else(|| "its TTL".to_owned(), |ends| format!("its TTL, at {ends}"))
+}
