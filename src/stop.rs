@@ -8,16 +8,30 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::error::{Code, Explain};
 
+/// After how long a process that was asked to stop ends. GitLab kills 10 s after its SIGTERM.
+pub const LIMIT: Duration = Duration::from_secs(8);
 /// How long an answer is waited for after the process was asked to stop, when a request that creates something is
-/// under way. GitLab kills 10 s after its SIGTERM; 2 s of 8 are kept for taking back.
+/// under way: 2 s of [`LIMIT`] are kept for taking back.
 pub const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Tells whether the process was asked to stop.
+/// Tells whether, and when, the process was asked to stop.
 #[derive(Clone)]
-pub struct Stop(watch::Receiver<Option<Code>>);
+pub struct Stop {
+    asked: watch::Receiver<Option<Asked>>,
+    /// Whether work ends for it: taking back only hurries.
+    heeded: bool,
+}
+
+/// By what, and when for the first time.
+#[derive(Clone, Copy)]
+struct Asked {
+    by: Code,
+    at: Instant,
+}
 
 /// What ends a process that does not care, and can be heard; the status is 128 + its number, as a shell has it.
 const SIGNALS: &[(SignalKind, Code, &str)] = &[
@@ -61,34 +75,67 @@ impl Stop {
             let sender = sender.clone();
             tokio::spawn(async move {
                 if signals.recv().await.is_some() {
-                    sender.send_replace(Some(code));
+                    sender.send_modify(|asked: &mut Option<Asked>| {
+                        let at = asked.map_or_else(Instant::now, |asked| asked.at);
+                        *asked = Some(Asked { by: code, at });
+                    });
                 }
             });
         }
-        Ok(Self(receiver))
+        Ok(Self { asked: receiver, heeded: true })
     }
 
-    /// One that never asks: for taking back, which goes on after a stop.
+    /// One that never asks.
     pub fn never() -> Self {
-        Self(watch::channel(None).1)
+        Self { asked: watch::channel(None).1, heeded: false }
+    }
+
+    /// The same for taking back, which goes on after a stop, and only has to hurry: [`Stop::within`].
+    pub fn unheeded(&self) -> Self {
+        Self { heeded: false, ..self.clone() }
+    }
+
+    /// One that asks when it is told to.
+    pub fn later() -> (Later, Self) {
+        let (sender, asked) = watch::channel(None);
+        (Later(sender), Self { asked, heeded: true })
     }
 
     /// An error if the process was asked to stop.
     pub fn check(&self) -> Result<(), Stopped> {
-        self.0.borrow().map_or(Ok(()), |code| Err(Stopped(code)))
+        self.asked.borrow().filter(|_| self.heeded).map_or(Ok(()), |asked| Err(Stopped(asked.by)))
+    }
+
+    /// Whether the process was asked to stop, be it heeded or not.
+    pub fn is_asked(&self) -> bool {
+        self.asked.borrow().is_some()
     }
 
     /// The outcome of `work`, or [`Stopped`] when it has not ended `patience` after a stop.
     pub async fn guard<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Result<T, Stopped> {
         let stopped = async {
-            let code = self.requested().await;
-            tokio::time::sleep(patience).await;
-            code
+            if !self.heeded {
+                std::future::pending::<()>().await;
+            }
+            let asked = self.requested().await;
+            sleep_until(asked.at + patience).await;
+            asked.by
         };
         // The work is looked at first: an answer that is there counts.
         match select(pin!(work), pin!(stopped)).await {
             Either::Left((outcome, _)) => Ok(outcome),
             Either::Right((code, _)) => Err(Stopped(code)),
+        }
+    }
+
+    /// The outcome of `work`, unless it takes longer than `limit`, or than [`LIMIT`] after a stop, which may come before
+    /// it or in its midst.
+    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let stopped = async { sleep_until(self.requested().await.at + LIMIT).await };
+        let (limit, stopped) = (pin!(sleep(limit)), pin!(stopped));
+        match select(pin!(work), select(limit, stopped)).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(_) => None,
         }
     }
 
@@ -110,13 +157,42 @@ impl Stop {
         Ok(outcome.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())))
     }
 
-    async fn requested(&self) -> Code {
-        let mut receiver = self.0.clone();
-        let code = receiver.wait_for(Option::is_some).await.map(|code| code.unwrap_or(Code::Terminated));
-        match code {
-            Ok(code) => code,
+    async fn requested(&self) -> Asked {
+        let mut receiver = self.asked.clone();
+        let asked = receiver.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
+        match asked {
+            Some(asked) => asked,
             // Nobody listens for signals: nobody asks.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 }
+
+/// A stop that begins to count when a command has ended: the signal was the command's, which may take its time.
+pub struct Later(watch::Sender<Option<Asked>>);
+
+impl Later {
+    /// Passes on what `stop` is asked, now or from now on. Where a command has used up its time, there are 2 s left; if
+    /// nobody killed it when that was over, nobody will: the time begins anew.
+    pub fn follow(self, stop: &Stop) {
+        let pass = |sender: &watch::Sender<_>, asked: Asked, now: Instant| {
+            let at = match now.saturating_duration_since(asked.at) {
+                spent if spent < PATIENCE => asked.at,
+                spent if spent < LIMIT => now.checked_sub(PATIENCE).unwrap_or(now),
+                _ => now,
+            };
+            sender.send_replace(Some(Asked { at, ..asked }));
+        };
+        let asked = *stop.asked.borrow();
+        match asked {
+            Some(asked) => pass(&self.0, asked, Instant::now()),
+            None => {
+                let stop = stop.clone();
+                tokio::spawn(async move { pass(&self.0, stop.requested().await, Instant::now()) });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     let count = content.records.len();
     for record in content.records {
         stop.check()?;
-        left = left.max(line(&config, record, &mut down).await);
+        left = left.max(line(&config, record, stop, &mut down).await);
     }
     if let Some(line) = content.damaged {
         return Err(state::Error::Damaged { path: config.place.path, line }.into());
@@ -76,7 +76,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
 }
 
 /// One line. A server that did not answer is not asked again for the next one.
-async fn line(config: &Revoke, record: Record, down: &mut HashSet<String>) -> Left {
+async fn line(config: &Revoke, record: Record, stop: &Stop, down: &mut HashSet<String>) -> Left {
     let server = record.server();
     let address = server.address.to_string();
     if down.contains(&address) {
@@ -85,7 +85,7 @@ async fn line(config: &Revoke, record: Record, down: &mut HashSet<String>) -> Le
     let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
     let given: Option<&Secret> = config.token.as_ref();
     record.fill(&mut ledger, given);
-    let left = match Vault::at(&server, Stop::never()) {
+    let left = match Vault::at(&server, stop.unheeded()) {
         Ok(vault) => ledger.take_back(&vault).await,
         Err(error) => {
             tracing::warn!("{address} can't be used: {error}");

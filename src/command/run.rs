@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::session::refresh::{self, Source};
 use crate::session::renew::Keeper;
 use crate::session::{self, Order, Session};
-use crate::stop::Stop;
+use crate::stop::{Later, Stop};
 use crate::vault::Vault;
 
 /// Runs the command; its status, as a shell has it.
@@ -33,17 +33,20 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));
     }
+    // While the command runs, signals are the command's. When it has ended, they hurry what is left to do.
+    let (later, after) = Stop::later();
+    let after = vault.heeding(after);
     let outcome = match private::name(&mut session.credentials, &config.file_folder, &mut ledger) {
         Ok(()) => {
             let run = Run { config: &config, command, env, order: &order, session: &session };
-            run.carry_out(&vault, stop, &mut ledger).await
+            run.carry_out(&vault, stop, (later, &after), &mut ledger).await
         }
         Err(error) => Err(error.into()),
     };
     // What the command wrote last arrives while its credentials are taken back.
-    let (outcome, rest) = match outcome {
-        Ok((code, rest)) => (Ok(code), Some(rest)),
-        Err(error) => (Err(error), None),
+    let (outcome, rest, vault) = match outcome {
+        Ok((code, rest)) => (Ok(code), Some(rest), after),
+        Err(error) => (Err(error), None, vault),
     };
     ledger.take_back(&vault).await;
     if let Some(rest) = rest {
@@ -65,6 +68,7 @@ impl Run<'_> {
         &self,
         vault: &Vault,
         stop: Stop,
+        (later, after): (Later, &Vault),
         ledger: &mut Ledger,
     ) -> Result<(u8, child::Rest), Error> {
         ledger.write_down()?;
@@ -92,8 +96,7 @@ impl Run<'_> {
         let mut child =
             Child::start(&self.command.argv, self.env, &environment, veil.mask.as_ref(), signals)?;
         // What keeps the credentials alive goes on when the command was asked to stop, and works at it.
-        let vault = vault.unstoppable();
-        let source = fresh.and_then(|index| Source::new(&vault, self.order, self.session, index, ledger));
+        let source = fresh.and_then(|index| Source::new(after, self.order, self.session, index, ledger));
         let serve = async {
             match (&endpoint, &source) {
                 (Some(endpoint), Some(source)) => {
@@ -102,11 +105,12 @@ impl Run<'_> {
                 _ => std::future::pending().await,
             }
         };
-        let mut helpers = Box::pin(join(keeper.run(&vault), serve));
+        let mut helpers = Box::pin(join(keeper.run(after), serve));
         let code = match select(Box::pin(child.wait()), &mut helpers).await {
             Either::Left((code, _)) => code.map_err(child::Error::Setup)?,
             Either::Right((never, _)) => match never.0 {},
         };
+        later.follow(&stop);
         let rest = child.ended();
         if let Some(source) = &source {
             select(Box::pin(source.settled()), &mut helpers).await;

@@ -121,9 +121,14 @@ impl Client {
         Self::new(settings, self.stop.clone())
     }
 
-    /// The same connection, for taking back: it does not heed a stop.
+    /// The same connections, with another stop.
+    pub fn heeding(&self, stop: Stop) -> Self {
+        Self { stop, ..self.clone() }
+    }
+
+    /// The same connections, for taking back: they do not heed a stop.
     pub fn unstoppable(&self) -> Self {
-        Self { stop: Stop::never(), ..self.clone() }
+        self.heeding(self.stop.unheeded())
     }
 
     /// Sends `call` as often as is safe and useful; `judge` tells what an answer means.

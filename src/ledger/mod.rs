@@ -8,7 +8,11 @@ use jiff::Timestamp;
 
 use crate::credentials::{self, Credentials, Minted};
 use crate::secret::Secret;
+use crate::stop::Stop;
 use crate::vault::{self, Vault};
+
+/// How long taking back may take, without a stop.
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 mod items;
 mod minted;
@@ -125,12 +129,11 @@ impl Ledger {
 
     /// Takes back what is listed. What can't be is named in a warning, and stays listed.
     pub async fn take_back(&mut self, vault: &Vault) -> Left {
-        let limit = vault.patience();
         let vault = vault.unstoppable();
         let mut tried = Tried::default();
-        let outcome = tokio::time::timeout(limit, self.take_back_all(&vault, &mut tried)).await;
-        let left = outcome.unwrap_or_else(|_| {
-            self.name_rest(&tried, &given_up(limit));
+        let outcome = vault.stop().within(LIMIT, self.take_back_all(&vault, &mut tried)).await;
+        let left = outcome.unwrap_or_else(|| {
+            self.name_rest(&tried, &given_up(vault.stop()));
             Left::Unreachable
         });
         if let Err(error) = self.write_down() {
@@ -144,12 +147,12 @@ impl Ledger {
         let Some(index) = self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal()) else {
             return;
         };
-        let limit = vault.patience();
-        match tokio::time::timeout(limit, self.tokens[index].revoke(vault)).await {
-            Ok(Left::Nothing) => drop(self.tokens.remove(index)),
-            // It is named already.
-            Ok(_) => {}
-            Err(_) => self.tokens[index].stays(&given_up(limit)),
+        match vault.stop().within(LIMIT, self.tokens[index].revoke(vault)).await {
+            Some(Left::Nothing) => drop(self.tokens.remove(index)),
+            // It is named already; or the run ends, and takes back what is listed.
+            Some(_) => {}
+            None if vault.stop().is_asked() => {}
+            None => self.tokens[index].stays(&given_up(vault.stop())),
         }
         if let Err(error) = self.write_down() {
             tracing::warn!("{error}");
@@ -218,6 +221,9 @@ impl Ledger {
     }
 }
 
-fn given_up(limit: Duration) -> String {
-    format!("taking back was given up after {} s", limit.as_secs())
+fn given_up(stop: &Stop) -> String {
+    match stop.is_asked() {
+        true => "no time was left for it after the stop".to_owned(),
+        false => format!("taking back was given up after {} s", LIMIT.as_secs()),
+    }
 }

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::Error;
 use crate::cloud::scaleway::{self, Api, Key, Order};
 use crate::credentials::{Credentials, Minted};
+use crate::ledger;
 use crate::provider::{Mint, Request};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
@@ -29,7 +30,7 @@ pub(super) async fn key(
     let secret = request.value(&parent, "secret_key").cloned().unwrap_or_else(|| Secret::from(""));
     let api = Api::new(vault.client(), &mint.place, secret.clone()).map_err(scaleway::Error::from)?;
     let project = mint.project(request, &parent);
-    let key = create(&api, mint, project).await?;
+    let key = create(vault, &api, mint, project).await?;
     let usable = async {
         let end = key.end().ok_or_else(|| scaleway::Error::Endless { key: key.access_key.clone() })?;
         until_known(&api, &key).await?;
@@ -38,7 +39,7 @@ pub(super) async fn key(
     let end = match usable.await {
         Ok(end) => end,
         Err(error) => {
-            delete(&api, &key.access_key).await;
+            delete(vault, &api, &key.access_key).await;
             return Err(Error::Scaleway(error));
         }
     };
@@ -55,7 +56,12 @@ pub(super) async fn key(
 }
 
 /// One key, and no second one: after a lost answer whatever it made is deleted before it is tried once more.
-async fn create(api: &Api, mint: &Mint, project: Option<&str>) -> Result<Key, scaleway::Error> {
+async fn create(
+    vault: &Vault,
+    api: &Api,
+    mint: &Mint,
+    project: Option<&str>,
+) -> Result<Key, scaleway::Error> {
     let mut attempt = 1;
     loop {
         let description = describe(&mint.purpose);
@@ -70,8 +76,10 @@ async fn create(api: &Api, mint: &Mint, project: Option<&str>) -> Result<Key, sc
             Err(error) if error.is_lost() => error,
             outcome => return outcome,
         };
-        tokio::time::sleep(SETTLE).await;
-        let clean = forget(api, mint, &description).await;
+        if !vault.stop().is_asked() {
+            tokio::time::sleep(SETTLE).await;
+        }
+        let clean = forget(vault, api, mint, &description).await;
         if !clean || attempt == 2 {
             return Err(error);
         }
@@ -81,7 +89,7 @@ async fn create(api: &Api, mint: &Mint, project: Option<&str>) -> Result<Key, sc
 }
 
 /// Deletes what a lost request may have made; whether that is certain.
-async fn forget(api: &Api, mint: &Mint, description: &str) -> bool {
+async fn forget(vault: &Vault, api: &Api, mint: &Mint, description: &str) -> bool {
     let api = api.unstoppable();
     let outcome = async {
         for key in api.find(&mint.application_id, description).await? {
@@ -90,10 +98,10 @@ async fn forget(api: &Api, mint: &Mint, description: &str) -> bool {
         }
         Ok::<_, scaleway::Error>(())
     };
-    if let Err(error) = outcome.await {
+    if let Err(why) = in_time(vault, outcome).await {
         let ttl = crate::duration::show(mint.ttl);
         tracing::warn!(
-            "an API key described as `{description}` may be left at Scaleway; it ends within {ttl} by itself ({error})"
+            "an API key described as `{description}` may be left at Scaleway; it ends within {ttl} by itself ({why})"
         );
         return false;
     }
@@ -101,9 +109,20 @@ async fn forget(api: &Api, mint: &Mint, description: &str) -> bool {
 }
 
 /// Deletes one key whatever happens to this process; warns where that fails.
-async fn delete(api: &Api, key: &str) {
-    if let Err(error) = api.unstoppable().delete(key).await {
-        tracing::warn!("the API key {key} was not deleted and ends by itself: {error}");
+async fn delete(vault: &Vault, api: &Api, key: &str) {
+    if let Err(why) = in_time(vault, api.unstoppable().delete(key)).await {
+        tracing::warn!("the API key {key} was not deleted and ends by itself: {why}");
+    }
+}
+
+/// The outcome of taking back, which hurries after a stop; or why it failed.
+async fn in_time<T>(
+    vault: &Vault,
+    work: impl Future<Output = Result<T, scaleway::Error>>,
+) -> Result<T, String> {
+    match vault.stop().within(ledger::LIMIT, work).await {
+        Some(outcome) => outcome.map_err(|error| error.to_string()),
+        None => Err("no time was left for it".to_owned()),
     }
 }
 

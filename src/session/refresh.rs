@@ -1,9 +1,10 @@
 //! Fresh credentials for a command that outlives its first ones: issued anew when it asks and the old ones are about
 //! to end.
 
+use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
-use super::{Error, Order, Session, Token, issue, log_in};
+use super::{Error, Order, Session, Token, issue, log_in, transaction};
 use crate::credentials::Credentials;
 use crate::ledger::Ledger;
 use crate::provider::Request;
@@ -31,7 +32,7 @@ pub fn keeps_token(order: &Order) -> bool {
 }
 
 impl<'a> Source<'a> {
-    /// For the request of `session` at `index`; `vault` must not heed a stop.
+    /// For the request of `session` at `index`; `vault` must not heed a stop before the command has ended.
     pub fn new(
         vault: &'a Vault,
         order: &'a Order,
@@ -88,9 +89,11 @@ impl<'a> Source<'a> {
     }
 
     async fn issue(&self, state: &mut State<'_>) -> Result<Credentials, Error> {
+        let started = vault::now();
         if let Some(token) = &state.token {
             let outcome = issue::one(self.vault, token, self.request).await;
             let outcome = issue::enter(state.ledger, token, outcome);
+            self.name_lost(&outcome, token, started, state.ledger);
             let refused = matches!(&outcome, Err(Error::Vault(error)) if error.error.refusal().is_some());
             if !refused || keeps_token(self.order) {
                 return outcome;
@@ -102,10 +105,19 @@ impl<'a> Source<'a> {
         }
         let outcome = issue::one(self.vault, &token, self.request).await;
         let outcome = issue::enter(state.ledger, &token, outcome);
-        if outcome.as_ref().is_err_and(Error::is_lost) {
-            tokio::time::sleep(super::transaction::SETTLE).await;
+        if outcome.as_ref().is_err_and(|error| error.is_lost() && !error.is_stopped()) {
+            tokio::time::sleep(transaction::SETTLE).await;
         }
-        state.ledger.end(self.vault, &token.secret).await;
+        state.ledger.end(&self.vault.unstoppable(), &token.secret).await;
+        self.name_lost(&outcome, &token, started, state.ledger);
         outcome
+    }
+
+    /// Names what a request without an answer may have made.
+    fn name_lost<T>(&self, outcome: &Result<T, Error>, token: &Token, since: Timestamp, ledger: &Ledger) {
+        if outcome.as_ref().is_err_and(Error::is_lost) {
+            let left = transaction::left_by_engine(self.request, since);
+            tracing::warn!("{left}: {}", transaction::end_of_lease(token, ledger));
+        }
     }
 }

@@ -81,6 +81,13 @@ async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Sessio
             let end = end_of_lease(token, ledger);
             failure.left.iter_mut().for_each(|one| *one = format!("{one}: {end}"));
         }
+        // A stop that came meanwhile is what the process ends by.
+        if !failure.error.is_stopped()
+            && let Err(stopped) = vault.stop().check()
+        {
+            tracing::warn!("{}", chain(&failure.error));
+            failure.error = stopped.into();
+        }
     }
     outcome
 }
@@ -169,7 +176,7 @@ fn left_by_login(order: &Order, error: &Error, since: Timestamp) -> String {
 }
 
 /// What an engine without an answer may have made.
-fn left_by_engine(request: &Request, since: Timestamp) -> String {
+pub(super) fn left_by_engine(request: &Request, since: Timestamp) -> String {
     let role = request.role.as_ref().map(|role| format!(", role {role},")).unwrap_or_default();
     let what = match crate::provider::find(&request.provider).map(|provider| provider.key_names) {
         Some(names) if !names.is_empty() => format!("a key whose name starts with {names}"),
@@ -179,7 +186,7 @@ fn left_by_engine(request: &Request, since: Timestamp) -> String {
 }
 
 /// When that ends, after taking back.
-fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
+pub(super) fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
     match token {
         Token { given: true, .. } => {
             "with a lease they end with it, or when VAULT_TOKEN is revoked; without one nothing ends them"

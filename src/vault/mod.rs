@@ -1,7 +1,6 @@
 //! Vault's HTTP API in Vault's words: a server, the logins and the reads; what else is asked has files of its own.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Url};
@@ -79,8 +78,13 @@ impl Vault {
 
     /// The same server, for taking back: a stop does not end it.
     pub fn unstoppable(&self) -> Self {
+        self.heeding(self.stop().unheeded())
+    }
+
+    /// The same server, with another stop.
+    pub fn heeding(&self, stop: Stop) -> Self {
         Self {
-            client: self.client.unstoppable(),
+            client: self.client.heeding(stop),
             base: self.base.clone(),
             namespace: self.namespace.clone(),
             auth_namespace: self.auth_namespace.clone(),
@@ -127,11 +131,6 @@ impl Vault {
             false => Ask { method: Method::GET, query: parameters, ..ask },
         };
         self.ask(ask).await
-    }
-
-    /// How long taking back may take. GitLab kills a job's processes 10 s after it stopped them.
-    pub fn patience(&self) -> Duration {
-        Duration::from_secs(if self.client.is_stopped() { 8 } else { 30 })
     }
 
     fn login_namespace(&self) -> Option<&str> {

@@ -110,7 +110,12 @@ impl Said {
 impl Error {
     /// Whether a key may have been made.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Lost { .. })
+        match self {
+            Self::Lost { .. } => true,
+            // Also where a stop did not let its answer come.
+            Self::Http(error) => error.is_lost(),
+            _ => false,
+        }
     }
 }
 
