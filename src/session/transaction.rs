@@ -145,7 +145,11 @@ pub async fn issue_alone(
     if !error.is_stopped() {
         tokio::time::sleep(SETTLE).await;
     }
-    let left = vec![left_by_engine(request, token.given, started)];
+    let end = match token.given {
+        true => end_of_lease(token, ledger),
+        false => "with a lease they end with it, or with this token; without one nothing ends them",
+    };
+    let left = vec![format!("{}: {end}", left_by_engine(request, started))];
     Err(Error::LeftBehind { error: error.into(), left })
 }
 
