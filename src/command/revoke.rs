@@ -13,34 +13,62 @@ use crate::vault::Vault;
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
-#[error("{} could not take back everything: {}", place.path.display(), match .left {
-    Left::Unreachable => "Vault could not be reached, or not used",
-    Left::NoToken => "some leases were read with a token that is not here",
-    _ => "Vault, or the system, refused some of it",
-})]
+#[error("{} could not take back everything: {}", place.path.display(), self.kind().1)]
 struct Error {
     place: Place,
     left: Left,
 }
 
+/// What is left, the code for it, why, and what to do.
+type Kind = (Left, (Code, &'static str, &'static str));
+
+const KINDS: &[Kind] = &[
+    (
+        Left::Unreachable,
+        (
+            Code::Unreachable,
+            "Vault could not be reached, or not used",
+            "run `ci-creds revoke` again when Vault answers; what is left is still in the file",
+        ),
+    ),
+    (
+        Left::Cloud,
+        (
+            Code::Unreachable,
+            "Scaleway could not be reached, or not used",
+            "run `ci-creds revoke` again when Scaleway answers; what is left is still in the file",
+        ),
+    ),
+    (
+        Left::NoToken,
+        (
+            Code::Environment,
+            "some leases were read with a token that is not here",
+            "set VAULT_TOKEN to the token that the job used",
+        ),
+    ),
+];
+
+/// Every other kind.
+const REFUSED: (Code, &str, &str) = (
+    Code::Refused,
+    "Vault, or the system, refused some of it",
+    "the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }",
+);
+
+impl Error {
+    fn kind(&self) -> (Code, &'static str, &'static str) {
+        KINDS.iter().find(|(left, _)| *left == self.left).map_or(REFUSED, |(_, kind)| *kind)
+    }
+}
+
 impl Explain for Error {
     fn code(&self) -> Code {
-        match self.left {
-            Left::Unreachable => Code::Unreachable,
-            Left::NoToken => Code::Environment,
-            Left::Refused | Left::Nothing => Code::Refused,
-        }
+        self.kind().0
     }
 
     fn hints(&self) -> Vec<String> {
-        let what = match self.left {
-            Left::Unreachable => {
-                "run `ci-creds revoke` again when Vault answers; what is left is still in the file"
-            }
-            Left::NoToken => "set VAULT_TOKEN to the token that the job used",
-            _ => "the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }",
-        };
-        vec![what.to_owned(), "--best-effort makes this a warning".to_owned()]
+        vec![self.kind().2.to_owned(), "--best-effort makes this a warning".to_owned()]
     }
 }
 
@@ -75,7 +103,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     Err(error.into())
 }
 
-/// One line. A server that did not answer is not asked again for the next one.
+/// One line. A Vault that did not answer is not asked again for the next one.
 async fn line(config: &Revoke, record: Record, stop: &Stop, down: &mut HashSet<String>) -> Left {
     let server = record.server();
     let address = server.address.to_string();

@@ -7,8 +7,14 @@ use crate::error::Explain as _;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
-/// Deletes one. `token` reads the parent.
-pub(super) async fn delete(vault: &Vault, minted: &Minted, token: Option<&Secret>) -> Left {
+/// Deletes one. `token` reads the parent; `at_cloud` tells all the time whether Scaleway is asked, or Vault.
+pub(super) async fn delete(
+    vault: &Vault,
+    minted: &Minted,
+    token: Option<&Secret>,
+    at_cloud: &mut bool,
+) -> Left {
+    *at_cloud = false;
     // Scaleway has ended it, or will before anybody could.
     if minted.ends <= vault::now() {
         return Left::Nothing;
@@ -28,6 +34,7 @@ pub(super) async fn delete(vault: &Vault, minted: &Minted, token: Option<&Secret
             }
         },
     };
+    *at_cloud = true;
     let deleted = async {
         let api = Api::new(vault.client(), &minted.place, parent).map_err(scaleway::Error::from)?;
         api.delete(key).await
@@ -41,7 +48,7 @@ pub(super) async fn delete(vault: &Vault, minted: &Minted, token: Option<&Secret
             stays(minted, &error.to_string());
             match error.code() {
                 crate::error::Code::Refused => Left::Refused,
-                _ => Left::Unreachable,
+                _ => Left::Cloud,
             }
         }
     }

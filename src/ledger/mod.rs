@@ -45,6 +45,8 @@ pub enum Left {
     NoToken,
     /// A lease that its token may not revoke, or a file that can't be removed.
     Refused,
+    /// A key that its cloud could not be asked to delete.
+    Cloud,
     /// Something that Vault could not be asked for.
     Unreachable,
 }
@@ -63,6 +65,8 @@ struct Tried {
     minted: usize,
     leases: usize,
     tokens: usize,
+    /// Whether it is the cloud that is asked now, not Vault.
+    at_cloud: bool,
 }
 
 impl Ledger {
@@ -134,7 +138,7 @@ impl Ledger {
         let outcome = vault.stop().within(LIMIT, self.take_back_all(&vault, &mut tried)).await;
         let left = outcome.unwrap_or_else(|| {
             self.name_rest(&tried, &given_up(vault.stop()));
-            Left::Unreachable
+            if tried.at_cloud { Left::Cloud } else { Left::Unreachable }
         });
         if let Err(error) = self.write_down() {
             tracing::warn!("{error}");
@@ -162,11 +166,12 @@ impl Ledger {
     async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
         let mut left = self.remove_files();
         while let Some((minted, token)) = self.minted.get(tried.minted) {
-            match minted::delete(vault, minted, token.as_ref()).await {
+            match minted::delete(vault, minted, token.as_ref(), &mut tried.at_cloud).await {
                 Left::Nothing => drop(self.minted.remove(tried.minted)),
                 other => tried.minted += left.stays(other),
             }
         }
+        tried.at_cloud = false;
         // The parents that are still needed are read with the token: `revoke` can try again.
         if !self.minted.is_empty() && self.entry.is_some() {
             return left;

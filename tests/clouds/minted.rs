@@ -90,6 +90,32 @@ fn what_could_not_be_deleted_stays_in_the_file() {
     assert!(mint.iam.keys().is_empty() && space.login_tokens().is_empty() && !path.exists());
 }
 
+/// Scaleway being down is no reason not to ask Vault.
+#[test]
+fn a_cloud_that_is_down_does_not_hold_up_the_other_lines() {
+    let space = Space::new();
+    let mint = Mint::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let name = made(&mint, &path, &[]);
+    let other = space.token(&["default"], json!({}));
+    let first = fs::read_to_string(&path).unwrap();
+    let mut second: Value = serde_json::from_str(&first).unwrap();
+    second["id"] = json!("another");
+    second["minted"] = json!([]);
+    second["tokens"][0]["token"] = json!(other);
+    fs::write(&path, format!("{first}{second}\n")).unwrap();
+    mint.iam.state().down = true;
+    let run = revoke(&path).env("VAULT_MAX_RETRIES", "0").run().expect(5);
+    assert!(run.stderr.contains("Scaleway could not be reached"), "{run}");
+    assert!(run.stderr.contains("again when Scaleway answers"), "{run}");
+    assert!(!space.is_alive(&other), "{run}");
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+    mint.iam.state().down = false;
+    revoke(&path).run().expect(0);
+    assert!(!mint.iam.keys().contains_key(&name) && !path.exists());
+}
+
 #[test]
 fn a_given_token_has_to_be_given_again() {
     let space = Space::new();
