@@ -9,7 +9,8 @@ use crate::provider::{self, Request};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
 
-/// What of an engine's role is worth a look (wire.md: the engines' role fields); policy documents are long.
+/// What of an engine's role is worth a look (the Exoscale plugin: `path_role.go`; vault:
+/// `builtin/logical/aws/path_roles.go`); policy documents are long.
 const TOLD: &[&str] = &[
     "ttl",
     "max_ttl",

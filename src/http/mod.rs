@@ -197,8 +197,8 @@ impl Client {
                 reason: "it redirects again".to_owned(),
                 hint: "give the address of the active node, or of the load balancer",
             }),
-            // The standby may have passed the request on before the leader died (wire.md: a raft cluster while its
-            // leader dies): only for what has no lease is one more of it harmless.
+            // The standby may have passed the request on before the leader died (openbao 2.7.2, a raft cluster while
+            // its leader dies): only for what has no lease is one more of it harmless.
             Err(Error::Connect { host, cause, .. }) if call.leases => {
                 let cause = format!("a standby pointed to {host}, which is gone: {cause}");
                 Err(Error::Lost { host: self.peer(&call.url), cause, timed_out: false })

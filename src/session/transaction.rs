@@ -1,4 +1,4 @@
-//! A run is a transaction (DESIGN, rule 5): it gives everything, or takes back what it got.
+//! A run is a transaction: it gives everything, or takes back what it got.
 //!
 //! A token is never revoked while a request on it that creates something is unanswered: the engine would make a key
 //! without a lease, or a lease that outlives the token. So all answers come first; then what there is goes.
@@ -209,7 +209,7 @@ pub(super) fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
     }
 }
 
-/// The effective lives (DESIGN, rule 6): what dies with the token lives no longer than it.
+/// The effective lives: what dies with the token lives no longer than it.
 async fn settle_lives(
     vault: &Vault,
     token: &mut Token,

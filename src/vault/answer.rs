@@ -76,7 +76,7 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
 }
 
 /// Texts of a cluster that changes its leader, by which a server says that it did not carry the request out
-/// (wire.md: a raft cluster while its leader dies).
+/// (openbao 2.7.2, a raft cluster while its leader dies).
 const NOT_RUN: &[&str] = &["local node not active but active cluster node not found"];
 
 /// Texts of a node that lost the lead while it was at it, or that passed the request on to one that did: it may have
@@ -92,7 +92,8 @@ const INTERRUPTED: &[&str] = &[
     "Vault is shutting down",
 ];
 
-/// Whether an answer is one, and whether the request can be repeated (wire.md: status codes).
+/// Whether an answer is one, and whether the request can be repeated (vault: `sdk/logical/response_util.go`; its API
+/// documentation: HTTP status codes).
 pub fn judge(call: &Call, answer: &Answer) -> Verdict {
     let own = errors_of(&answer.body);
     // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
@@ -149,7 +150,7 @@ pub(super) fn object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
 }
 
 /// Whether these errors are a policy's no. A token that has ended is refused without the counter, and by Vault with
-/// one more error (wire.md: status codes).
+/// one more error (vault and openbao: `vault/request_handling.go`).
 pub(super) fn is_by_policy(errors: &[String]) -> bool {
     errors.iter().any(|error| error.starts_with("1 error occurred:") && error.contains("permission denied"))
 }

@@ -75,7 +75,8 @@ impl Vault {
     }
 
     /// Warns of a server that ignores namespaces, where one is set: Vault's community edition serves the root
-    /// namespace's data instead. Its health says `enterprise: false`, which OpenBao does not have (wire.md).
+    /// namespace's data instead. Its health says `enterprise: false`, which OpenBao does not have (openbao:
+    /// `http/sys_health.go`).
     pub async fn check_namespaces(&self) {
         let named = self.namespace.as_ref().or(self.auth_namespace.as_ref());
         let Some(namespace) = named.filter(|_| !self.client.is_stopped()) else { return };

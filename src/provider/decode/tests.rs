@@ -1,4 +1,4 @@
-//! The engines' answers as wire.md has them, and what becomes of them.
+//! The engines' answers as they give them, and what becomes of them.
 
 use super::*;
 use crate::provider::{Settings, find};
