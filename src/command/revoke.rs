@@ -13,7 +13,7 @@ use crate::vault::Vault;
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
-#[error("{} could not take back everything: {}", place.path.display(), self.kind().1)]
+#[error("not everything in {} was taken back: {}", place.path.display(), self.kind().1)]
 struct Error {
     place: Place,
     left: Left,

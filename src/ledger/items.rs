@@ -3,8 +3,13 @@
 use jiff::Timestamp;
 
 use super::Left;
+use crate::error::chain;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
+
+/// What a token needs that is to revoke leases.
+const POLICY: &str =
+    "; the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }";
 
 /// A token of ours.
 #[derive(Debug)]
@@ -55,11 +60,12 @@ impl Lease {
                 if has_ended() {
                     return Left::Nothing;
                 }
-                tracing::warn!("{id} can't be revoked and ends with {end}: {error}");
+                let policy = if error.is_by_policy() { POLICY } else { "" };
+                tracing::warn!("{id} can't be revoked and ends with {end}: {}{policy}", chain(&error));
                 Left::Refused
             }
             Err(error) => {
-                self.stays(&error.to_string());
+                self.stays(&chain(&error));
                 Left::Unreachable
             }
         }
@@ -90,11 +96,14 @@ impl Owned {
             }
             // It has ended already; or it is a batch token: the TTL is the end.
             Err(error) if error.refusal().is_some() => {
-                tracing::debug!("the token {accessor} can't be revoked and ends with its TTL: {error}");
+                tracing::debug!(
+                    "the token {accessor} can't be revoked and ends with its TTL: {}",
+                    chain(&error)
+                );
                 Left::Nothing
             }
             Err(error) => {
-                self.stays(&error.to_string());
+                self.stays(&chain(&error));
                 Left::Unreachable
             }
         }

@@ -3,7 +3,7 @@
 use super::Left;
 use crate::cloud::scaleway::{self, Api};
 use crate::credentials::Minted;
-use crate::error::Explain as _;
+use crate::error::{Explain as _, chain};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -45,7 +45,7 @@ pub(super) async fn delete(
             Left::Nothing
         }
         Err(error) => {
-            stays(minted, &error.to_string());
+            stays(minted, &chain(&error));
             match error.code() {
                 crate::error::Code::Refused => Left::Refused,
                 _ => Left::Cloud,
@@ -62,7 +62,7 @@ pub(super) fn stays(minted: &Minted, why: &str) {
 async fn read(vault: &Vault, minted: &Minted, token: &Secret) -> Result<Secret, (Left, String)> {
     let answer = vault.issue(token, &minted.path, &[], false).await.map_err(|error| {
         let left = if error.refusal().is_some() { Left::Refused } else { Left::Unreachable };
-        (left, error.to_string())
+        (left, chain(&error))
     })?;
     let data = answer.data.as_ref().map(vault::Data::unversioned);
     let secret = data.and_then(|data| minted.fields.iter().find_map(|name| data.field(name)?.text()));

@@ -32,6 +32,9 @@ pub struct Place {
     pub project: Option<PathBuf>,
 }
 
+/// A fault of the file that its owner can mend.
+const OPEN: &str = "others may read or write it";
+
 /// Why the state file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -74,6 +77,12 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Unsafe { path, reason } if reason == OPEN => {
+                return vec![format!(
+                    "if it is yours, and what it lists is your jobs': `chmod 600 {}`",
+                    path.display()
+                )];
+            }
             Self::Unsafe { .. } => {
                 "name a file of your own outside the project directory, readable by you alone, in a folder that \
                  others can't write; or remove this one"
@@ -222,7 +231,7 @@ impl Place {
         let reasons = [
             (!there.is_file(), "it is not a regular file"),
             (there.uid() != rustix::process::geteuid().as_raw(), "it is somebody else's"),
-            (there.mode() & 0o077 != 0, "others may read or write it"),
+            (there.mode() & 0o077 != 0, OPEN),
             (there.nlink() > 1, "it has a second name (hard link)"),
         ];
         match reasons.iter().find(|(bad, _)| *bad) {

@@ -121,7 +121,7 @@ async fn in_time<T>(
     work: impl Future<Output = Result<T, scaleway::Error>>,
 ) -> Result<T, String> {
     match vault.stop().within(ledger::LIMIT, work).await {
-        Some(outcome) => outcome.map_err(|error| error.to_string()),
+        Some(outcome) => outcome.map_err(|error| crate::error::chain(&error)),
         None => Err("no time was left for it".to_owned()),
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in, wait};
 use crate::credentials::{Credentials, Life};
 use crate::duration::{granted, show};
-use crate::error::{Code, Explain as _};
+use crate::error::{Code, Explain as _, chain};
 use crate::ledger::Ledger;
 use crate::provider::Request;
 use crate::vault::{self, Vault};
@@ -151,17 +151,6 @@ pub async fn issue_alone(
     };
     let left = vec![format!("{}: {end}", left_by_engine(request, started))];
     Err(Error::LeftBehind { error: error.into(), left })
-}
-
-/// The error with its causes, on one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// What a login without an answer may have made.

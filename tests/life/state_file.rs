@@ -118,6 +118,7 @@ fn what_others_may_read_or_replace_is_refused() {
     fs::remove_file(second).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     refused(&path, "others may read or write it");
+    refused(&path, &format!("`chmod 600 {}`", path.display()));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let open = dir.path().join("open");
     fs::create_dir(&open).unwrap();
@@ -162,6 +163,10 @@ fn what_can_not_be_reached_stays() {
     fs::write(&path, good.replace(first, &dead)).unwrap();
     let run = revoke(&path).run().expect(5);
     assert!(run.stderr.contains("warning: ") && run.stderr.contains("run `ci-creds revoke` again"), "{run}");
+    assert!(
+        run.stderr.contains(&format!("error: not everything in {} was taken back: ", path.display())),
+        "{run}"
+    );
     assert_eq!((lines(&path).len(), story.engine.leases().len()), (1, 1));
     revoke(&path).args(["--best-effort"]).run().expect(0);
     assert_eq!(lines(&path).len(), 1);

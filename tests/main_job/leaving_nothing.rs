@@ -107,5 +107,10 @@ fn the_leases_of_a_given_token_go_where_its_policy_allows_it() {
     let [.., (_, job)] = story.logins(&crate::support::Cmd::new(["exoscale", "--min-ttl", "1h"]));
     let run = job.run().expect(6);
     assert!(run.stderr.contains("can't be revoked and ends with its TTL"), "{run}");
+    // With the reason, and the remedy.
+    assert!(
+        run.stderr.contains("permission denied; the token's policy must have: path \"sys/leases/revoke\""),
+        "{run}"
+    );
     assert_eq!(story.engine.leases().len(), 1);
 }
