@@ -128,6 +128,10 @@ fn a_stop_is_over_in_time_wherever_it_comes() {
                     stopped.elapsed()
                 );
                 assert_eq!(run.stderr.matches(left).count(), 1, "{args:?}: {run}");
+                // What is said of a lost answer is true: the token is still there.
+                let (lost, ends) =
+                    ("may have made a key", "or with the login's token, which was not revoked");
+                assert_eq!(run.stderr.contains(lost), run.stderr.contains(ends), "{args:?}: {run}");
             });
         }
     });
