@@ -3,18 +3,14 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::future::poll_fn;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::task::Poll;
 
 use futures_util::future::{Either, select};
-use rustix::fs::Access;
-use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
@@ -22,9 +18,11 @@ use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::process;
+use program::{is_no_program, is_text, located};
 
 mod forms;
 pub mod mask;
+mod program;
 pub mod refresh;
 mod stream;
 
@@ -239,28 +237,6 @@ fn stdio(end: &Option<OwnedFd>) -> io::Result<Stdio> {
         Some(end) => end.try_clone()?.into(),
         None => Stdio::inherit(),
     })
-}
-
-/// Whether the kernel does not know how to run such a file.
-fn is_no_program(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::NOEXEC)
-}
-
-/// Whether a file may be a script: a program for another machine is none, and no shell should try to read it.
-fn is_text(file: &Path) -> bool {
-    let mut start = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(128).read_to_end(&mut start));
-    read.is_ok() && !start.contains(&0)
-}
-
-/// Where `program` lies, as execvp(3) looks for it.
-fn located(program: &OsStr, environment: &HashMap<OsString, OsString>) -> PathBuf {
-    let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new("/bin:/usr/bin"), OsString::as_os_str);
-    let is_program = |file: &PathBuf| file.is_file() && rustix::fs::access(file, Access::EXEC_OK).is_ok();
-    let named = !program.as_encoded_bytes().contains(&b'/');
-    let found =
-        std::env::split_paths(path).filter(|_| named).map(|folder| folder.join(program)).find(is_program);
-    found.unwrap_or_else(|| program.into())
 }
 
 /// A terminal sends Ctrl-C and Ctrl-\ to its whole foreground group: the command already has it. Passed on, it would
