@@ -195,6 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_talks_does_not_fill_the_log() {
+        let texts: Vec<_> = (0..1000).map(|number| format!("no {number}")).collect();
+        let lines = readable(&texts, &[]);
+        assert_eq!((lines.len(), lines[LINES].as_str()), (LINES + 1, "… and 980 more"));
+    }
+
+    #[test]
+    fn names_are_printable() {
+        let lease = |id: &str| serde_json::from_value::<Envelope>(serde_json::json!({"lease_id": id}));
+        assert!(lease("aws/creds/ci/abc").is_ok() && lease("aws\r\nerror: no").is_err());
+    }
+
+    #[test]
     fn only_a_cut_body_is_cut() {
         for cut in [&br#"{"data":{"api_key":"EXO"#[..], b"{", br#"{"a":-"#, br#"{"a":1."#, br#"{"a":[2e"#] {
             assert!(is_cut(cut));
