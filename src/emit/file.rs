@@ -142,6 +142,7 @@ mod tests {
         let path = dir.path().join("credentials");
         check(&path, Existing::Kept, &Job::default()).unwrap();
         fs::write(&path, "mine").unwrap();
+        assert!(matches!(check(&path, Existing::Kept, &Job::default()), Err(Error::Exists { .. })));
         assert!(matches!(write(&path, b"new", Existing::Kept), Err(Error::Exists { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -75,6 +75,14 @@ mod tests {
         assert_eq!(line, "set -e C; set -gx A 'it\\'s a\\\\b'\\x0a'$x'; set -gx B ''; true;\n");
     }
 
+    /// Of control characters alone the room is filled to the last byte.
+    #[test]
+    fn the_buffer_is_as_large_as_it_may_get() {
+        let all = super::super::tests::credentials(&[("A", &"\u{1}".repeat(1000)), ("BC", "\n")], &["D"]);
+        let line = encode(&all, &Options { profile: None, dotenv_limit: 20 }).unwrap();
+        assert_eq!(line.capacity(), line.len());
+    }
+
     #[test]
     fn nul_is_refused_by_name() {
         let error = written(&FISH, &[("A", "SECRET\0")], &[], 20).unwrap_err().to_string();
