@@ -71,10 +71,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut report = format!("error: {}", self.0);
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(report, "\n  caused by: {error}")?;
-            cause = error.source();
+        for cause in causes(self.0.source()) {
+            write!(report, "\n  caused by: {cause}")?;
         }
         for note in self.0.notes() {
             write!(report, "\n  {note}")?;
@@ -86,13 +84,14 @@ impl fmt::Display for Error {
     }
 }
 
+/// An error's source, and what is behind that.
+pub fn causes<'a>(
+    source: Option<&'a (dyn std::error::Error + 'static)>,
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(source, |error| error.source())
+}
+
 /// An error with its causes, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    causes(error.source()).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -160,8 +160,10 @@ impl Look<'_> {
         };
         let (verdict, why) = match &has {
             None => (Verdict::Unmet, Some("aud must be a string or a list of strings")),
-            Some(has) if bound.is_empty() && has.is_empty() && self.hides("aud") => (Verdict::Unknown, None),
-            Some(has) if bound.is_empty() && has.is_empty() => (Verdict::Met, None),
+            Some(has) if bound.is_empty() && has.is_empty() => match self.hides("aud") {
+                true => (Verdict::Unknown, None),
+                false => (Verdict::Met, None),
+            },
             Some(_) if bound.is_empty() => {
                 (Verdict::Unmet, Some("a token with an aud needs a role with bound_audiences"))
             }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::config::Revoke;
 use crate::error::{Code, Explain};
 use crate::ledger::state::{self, Entry, Place, Record};
-use crate::ledger::{Ledger, Left};
+use crate::ledger::{Ledger, Left, may_revoke};
 use crate::secret::Secret;
 use crate::stop::Stop;
 use crate::vault::Vault;
@@ -19,46 +19,28 @@ struct Error {
     left: Left,
 }
 
-/// What is left, the code for it, why, and what to do.
-type Kind = (Left, (Code, &'static str, &'static str));
-
-const KINDS: &[Kind] = &[
-    (
-        Left::Unreachable,
-        (
-            Code::Unreachable,
-            "Vault could not be reached, or not used",
-            "run `ci-creds revoke` again when Vault answers; what is left is still in the file",
-        ),
-    ),
-    (
-        Left::Cloud,
-        (
-            Code::Unreachable,
-            "Scaleway could not be reached, or not used",
-            "run `ci-creds revoke` again when Scaleway answers; what is left is still in the file",
-        ),
-    ),
-    (
-        Left::NoToken,
-        (
-            Code::Environment,
-            "some leases were read with a token that is not here",
-            "set VAULT_TOKEN to the token that the job used",
-        ),
-    ),
-];
-
-/// Every other kind.
-const REFUSED: (Code, &str, &str) = (
-    Code::Refused,
-    "Vault, or the system, refused some of it",
-    "the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }",
-);
-
 impl Error {
-    fn kind(&self) -> (Code, &'static str, &'static str) {
-        KINDS.iter().find(|(left, _)| *left == self.left).map_or(REFUSED, |(_, kind)| *kind)
+    /// The code, why, and what to do.
+    fn kind(&self) -> (Code, &'static str, String) {
+        let again = |who| {
+            format!("run `ci-creds revoke` again when {who} answers; what is left is still in the file")
+        };
+        match self.left {
+            Left::Unreachable => {
+                (Code::Unreachable, "Vault could not be reached, or not used", again("Vault"))
+            }
+            Left::Cloud => {
+                (Code::Unreachable, "Scaleway could not be reached, or not used", again("Scaleway"))
+            }
+            Left::NoToken => (
+                Code::Environment,
+                "some leases were read with a token that is not here",
+                "set VAULT_TOKEN to the token that the job used".to_owned(),
+            ),
+            Left::Refused | Left::Nothing => {
+                (Code::Refused, "Vault, or the system, refused some of it", may_revoke())
+            }
+        }
     }
 }
 
@@ -68,7 +50,7 @@ impl Explain for Error {
     }
 
     fn hints(&self) -> Vec<String> {
-        vec![self.kind().2.to_owned(), "--best-effort makes this a warning".to_owned()]
+        vec![self.kind().2, "--best-effort makes this a warning".to_owned()]
     }
 }
 

@@ -98,9 +98,10 @@ impl Run<'_> {
             Err(error) if error.is_lost() => Err(lost(error.to_string()).into()),
             Err(error) => {
                 let hints = match error.refusal() {
-                    Some((403, _)) => vec![format!(
-                        "the login's policy must have: path \"auth/token/create/{role}\" {{ capabilities = [\"update\"] }}"
-                    )],
+                    Some((403, _)) => {
+                        let path = format!("auth/token/create/{role}");
+                        vec![format!("the login's policy must have: {}", vault::policy(&path, "update"))]
+                    }
                     Some(_) => {
                         vec![format!("is {role} a token role? `vault list auth/token/roles` lists them")]
                     }

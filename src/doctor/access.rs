@@ -104,13 +104,8 @@ pub(super) async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
 pub(super) fn lifetime(token: &Token, config: &Config) -> Step {
     let Some(life) = token.life else { return Step::ok("lifetime", "the token has no end") };
     let seen = format!("the token ends at {}, after {}", life.until, show(life.ttl));
-    if let Some(wanted) = config
-        .requests
-        .iter()
-        .filter_map(|one| one.min_ttl)
-        .max()
-        .filter(|wanted| *wanted > life.ttl && !token.renewable)
-    {
+    let wanted = config.requests.iter().filter_map(|one| one.min_ttl).max();
+    if let Some(wanted) = wanted.filter(|wanted| *wanted > life.ttl && !token.renewable) {
         return Step::fail("lifetime", Code::Output, seen)
             .hint(format!("set token_ttl={} or more on the login's role, or lower --min-ttl", show(wanted)));
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::claims::role::Role;
 use crate::duration::show;
-use crate::error::{Code, Explain};
+use crate::error::{Code, Explain, causes};
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +81,7 @@ impl Step {
     /// The run fails here, with an error that explains itself.
     pub fn failed(id: &'static str, error: &dyn Explain) -> Self {
         let mut seen = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            seen.push(error.to_string());
-            cause = error.source();
-        }
+        seen.extend(causes(error.source()).map(ToString::to_string));
         seen.extend(error.notes());
         Self { seen, hints: error.hints(), ..Self::fail(id, error.code(), "") }
     }

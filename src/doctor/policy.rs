@@ -7,7 +7,7 @@ use crate::error::Code;
 use crate::provider::{self, Read, Request};
 use crate::secret::Secret;
 use crate::session::{self, Token};
-use crate::vault::{Mount, Vault};
+use crate::vault::{self, Mount, Vault};
 
 /// A role that nobody has: who may read its key may read everybody's.
 const NOBODY: &str = "ci-creds-doctor-asks";
@@ -81,7 +81,7 @@ pub(super) async fn look(vault: &Vault, token: &Token, requests: &[(&Request, Mo
 
 /// A line of a policy, as it is written there; it may be broken at any blank.
 pub(super) fn line(what: &str, path: &str, capability: &str) -> String {
-    format!("{what}: path \"{path}\" {{ capabilities = [\"{capability}\"] }}")
+    format!("{what}: {}", vault::policy(path, capability))
 }
 
 fn allowed(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {

@@ -7,9 +7,10 @@ use crate::error::chain;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
-/// What a token needs that is to revoke leases.
-const POLICY: &str =
-    "; the token's policy must have: path \"sys/leases/revoke\" { capabilities = [\"update\"] }";
+/// What the policy of a token needs that is to revoke leases.
+pub(crate) fn may_revoke() -> String {
+    format!("the token's policy must have: {}", vault::policy("sys/leases/revoke", "update"))
+}
 
 /// A token of ours.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Lease {
                 if has_ended() {
                     return Left::Nothing;
                 }
-                let policy = if error.is_by_policy() { POLICY } else { "" };
+                let policy = if error.is_by_policy() { format!("; {}", may_revoke()) } else { String::new() };
                 tracing::warn!("{id} can't be revoked and ends with {end}: {}{policy}", chain(&error));
                 Left::Refused
             }
@@ -88,9 +89,9 @@ impl Owned {
             }
             Err(error) if error.is_by_policy() && !self.batch => {
                 tracing::warn!(
-                    "the token with accessor {accessor} can't be revoked and ends with {}: its policies lack \
-                     path \"auth/token/revoke-self\" {{ capabilities = [\"update\"] }}",
-                    end_of(self.ends)
+                    "the token with accessor {accessor} can't be revoked and ends with {}: its policies lack {}",
+                    end_of(self.ends),
+                    vault::policy("auth/token/revoke-self", "update")
                 );
                 Left::Refused
             }

@@ -18,6 +18,7 @@ mod items;
 mod minted;
 pub mod state;
 
+pub(crate) use items::may_revoke;
 use items::{By, Lease, Owned};
 use state::Entry;
 
@@ -91,8 +92,7 @@ impl Ledger {
 
     /// A lease that `token` was given, whatever became of what it stands for.
     pub fn leased(&mut self, token: &Secret, lease: &credentials::Lease, ends: Option<Timestamp>) {
-        let owned = self.tokens.iter().find(|owned| owned.token.reveal() == token.reveal());
-        let by = match owned {
+        let by = match self.index_of(token).and_then(|index| self.tokens.get(index)) {
             Some(owned) if !owned.batch => return,
             Some(_) => By::Batch(token.clone()),
             None => By::Given(token.clone()),
@@ -117,7 +117,11 @@ impl Ledger {
 
     /// Whether this token is still to be revoked.
     pub fn lists(&self, token: &Secret) -> bool {
-        self.tokens.iter().any(|owned| owned.token.reveal() == token.reveal())
+        self.index_of(token).is_some()
+    }
+
+    fn index_of(&self, token: &Secret) -> Option<usize> {
+        self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal())
     }
 
     /// Whether a key was made that has no lease.
@@ -148,9 +152,7 @@ impl Ledger {
 
     /// Revokes one token of this run, which nothing needs any longer.
     pub async fn end(&mut self, vault: &Vault, token: &Secret) {
-        let Some(index) = self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal()) else {
-            return;
-        };
+        let Some(index) = self.index_of(token) else { return };
         match vault.stop().within(LIMIT, self.tokens[index].revoke(vault)).await {
             Some(Left::Nothing) => drop(self.tokens.remove(index)),
             // It is named already; or the run ends, and takes back what is listed.

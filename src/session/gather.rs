@@ -116,7 +116,7 @@ fn not_issued(error: vault::Error, issuer: &Issuer, path: &str) -> Error {
     let hints = match error.refusal() {
         Some((403, _)) => vec![
             format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it"),
-            format!("the policy of {source} must have: path \"{path}\" {{ capabilities = [\"update\"] }}"),
+            format!("the policy of {source} must have: {}", vault::policy(path, "update")),
             format!("{source} must be the issuing token: has it ended, or is it the token of a login?"),
             match issuer.wrap_ttl {
                 None => "a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s".to_owned(),

@@ -12,7 +12,7 @@ use super::{Error, Token};
 
 /// Why nothing was issued, and the lease that was there all the same.
 pub(super) struct Failure {
-    pub(super) error: Error,
+    error: Error,
     lease: Option<Lease>,
     ends: Option<Timestamp>,
 }
@@ -157,11 +157,7 @@ fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read)
                         .to_owned(),
                 );
             }
-            hints.push(format!(
-                "the policy must have: path \"{}\" {{ capabilities = [\"{}\"] }}",
-                read.path,
-                read.capability()
-            ));
+            hints.push(format!("the policy must have: {}", vault::policy(&read.path, read.capability())));
             hints.extend(versioned(request, read));
             let role = request.role.as_ref().map(|role| format!("a wrong role (is it {role}?), "));
             hints.push(format!(

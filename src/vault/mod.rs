@@ -138,6 +138,11 @@ impl Vault {
     }
 }
 
+/// A line of a policy, as it is written there.
+pub fn policy(path: &str, capability: &str) -> String {
+    format!("path \"{path}\" {{ capabilities = [\"{capability}\"] }}")
+}
+
 /// The time, to the second, from which lives are counted.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();

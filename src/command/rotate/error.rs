@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::error::{Code, Explain};
+use crate::vault;
 
 /// A rotation that did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,7 @@ impl Explain for Fault {
         let hint = match self {
             Self::GitlabToken(_) => "--gitlab-token-file takes a file that this job can read".to_owned(),
             Self::MayNotCreate { path } => {
-                format!("the login's policy must have: path \"{path}\" {{ capabilities = [\"update\"] }}")
+                format!("the login's policy must have: {}", vault::policy(path, "update"))
             }
             Self::LostCreation { .. } => {
                 "its display_name is token-ci-creds-rotate; `vault list auth/token/accessors` lists \
