@@ -18,23 +18,21 @@ pub fn gitlab_ci_local() -> Option<(PathBuf, PathBuf)> {
     let (npm, node) = (require("npm")?, require("node")?);
     let home = target_dir().join("gitlab-ci-local");
     let wanted = fs::read_to_string(pins().join("package-lock.json")).unwrap();
-    // npm writes a lock of its own: the stamp is a copy of ours.
-    let is_current = || fs::read_to_string(home.join("installed")).is_ok_and(|there| there == wanted);
-    let outcome = install_once(&home, is_current, |fresh| {
+    let outcome = install_once(&home, &wanted, |home| {
         say(&format!("installing gitlab-ci-local with npm (once) into {}", home.display()));
-        fs::create_dir_all(fresh).unwrap();
+        fs::create_dir_all(home).unwrap();
         for name in ["package.json", "package-lock.json"] {
-            fs::copy(pins().join(name), fresh.join(name)).unwrap();
+            fs::copy(pins().join(name), home.join(name)).unwrap();
         }
         let args = ["ci", "--silent", "--ignore-scripts", "--no-fund"];
-        output(Command::new(npm).current_dir(fresh).args(args));
-        fs::write(fresh.join("installed"), &wanted).map_err(|error| error.to_string())
+        output(Command::new(npm).current_dir(home).args(args));
+        Ok(())
     });
     outcome.unwrap();
     Some((home.join("node_modules/.bin/gitlab-ci-local"), node.parent().unwrap().to_owned()))
 }
 
-/// The Python that has check-jsonschema as a module: the environment was moved after its scripts were written.
+/// The Python that has check-jsonschema as a module.
 pub fn check_jsonschema() -> Option<PathBuf> {
     require("python3")?;
     Some(python("check-jsonschema", &pins().join("requirements.txt"))?.join("python"))

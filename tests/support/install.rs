@@ -5,23 +5,23 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Fills `home` by `make`, which gets a directory of another name, unless it is current. Test processes may come
-/// here at the same time: the lock goes with its holder, and the rename makes a half installed thing impossible.
+/// Fills `home` by `make`, unless it was filled for the same `stamp`. The folder is filled where it stays, because the
+/// scripts of a Python environment name it. Test processes may come here at the same time: the lock goes with its
+/// holder, and the stamp is written last, so a half-filled folder is never taken for a whole one.
 pub fn install_once(
     home: &Path,
-    is_current: impl Fn() -> bool,
+    stamp: &str,
     make: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<(), String> {
-    let lock = File::create(home.with_extension("lock")).expect("the target directory is writable");
+    let lock = File::create(home.with_added_extension("lock")).expect("the target directory is writable");
     lock.lock().expect("file locks work in the target directory");
-    if is_current() {
+    let installed = home.join("installed");
+    if fs::read_to_string(&installed).is_ok_and(|there| there == stamp) {
         return Ok(());
     }
-    let fresh = home.with_extension("tmp");
-    let _ = fs::remove_dir_all(&fresh);
     let _ = fs::remove_dir_all(home);
-    make(&fresh)?;
-    fs::rename(&fresh, home).map_err(|error| format!("{}: {error}", home.display()))
+    make(home)?;
+    fs::write(&installed, stamp).map_err(|error| format!("{}: {error}", installed.display()))
 }
 
 /// Runs a command that must succeed.

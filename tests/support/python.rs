@@ -13,17 +13,15 @@ use super::{say, shell};
 pub fn python(name: &str, requirements: &Path) -> Option<PathBuf> {
     let list = fs::read_to_string(requirements).unwrap();
     let home = target_dir().join(name);
-    let is_current = || fs::read_to_string(home.join("requirements.txt")).is_ok_and(|there| there == list);
-    let outcome = install_once(&home, is_current, |fresh| {
+    let outcome = install_once(&home, &list, |home| {
         say(&format!(
             "installing the packages of {} with pip (once) into {}",
             requirements.display(),
             home.display()
         ));
-        run(Command::new("python3").args(["-m", "venv"]).arg(fresh))?;
-        let pip = fresh.join("bin/python");
-        run(Command::new(pip).args(["-m", "pip", "install", "--no-deps", "-qr"]).arg(requirements))?;
-        fs::copy(requirements, fresh.join("requirements.txt")).map(drop).map_err(|error| error.to_string())
+        run(Command::new("python3").args(["-m", "venv"]).arg(home))?;
+        let pip = home.join("bin/python");
+        run(Command::new(pip).args(["-m", "pip", "install", "--no-deps", "-qr"]).arg(requirements))
     });
     match outcome {
         Ok(()) => Some(home.join("bin")),
