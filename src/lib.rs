@@ -38,6 +38,7 @@ pub mod error;
 pub mod http;
 pub mod job;
 pub mod ledger;
+pub mod options;
 pub mod process;
 pub mod provider;
 pub mod secret;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, ValueHint};
 
-use super::options::{Group, Opt, Takes, Variables};
+use crate::options::{Group, Opt, Takes, Variables};
 
 pub(super) fn with_and(command: Command) -> Command {
     let command = command.arg(

@@ -6,7 +6,8 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::arguments::{arg, groups, with_and};
-use super::{doctor, options};
+use super::doctor;
+use crate::options;
 use crate::provider::PROVIDERS;
 
 /// The whole command line, for parsing, help and completions.

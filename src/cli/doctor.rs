@@ -2,8 +2,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::options::{self, Opt};
 use super::{Ask, Doctor, Subject, Verb, arguments};
+use crate::options::{self, Opt};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
 pub(super) fn options(command: Command) -> Command {

@@ -8,14 +8,13 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap_complete::Shell;
 
+use crate::options::{self, Takes};
 use crate::provider::Provider;
 pub use definition::command;
-use options::Takes;
 
 mod arguments;
 mod definition;
 mod doctor;
-pub mod options;
 
 /// What is to be done.
 #[derive(Debug, Clone)]

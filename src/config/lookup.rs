@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Error;
 use crate::cli::Flags;
-use crate::cli::options::{self, Opt, Variables};
 use crate::env::{Env, boolean};
+use crate::options::{self, Opt, Variables};
 
 /// The flags and the environment of a run, seen from one provider, or from none.
 #[derive(Clone, Copy)]

@@ -2,8 +2,9 @@
 
 use super::lookup::Lookup;
 use super::{Error, names, steps};
-use crate::cli::{Ask, Parsed, Verb, options::shout};
+use crate::cli::{Ask, Parsed, Verb};
 use crate::job::Job;
+use crate::options::shout;
 use crate::provider::{Request, Settings, Source, Step};
 use crate::secret::Secret;
 

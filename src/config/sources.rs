@@ -2,9 +2,9 @@
 
 use super::lookup::Lookup;
 use super::{Error, login};
-use crate::cli::options::{self, Takes};
 use crate::cli::{Parsed, Verb};
 use crate::env::Env;
+use crate::options::{self, Takes};
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::Step;
-use crate::cli::options::shout;
 use crate::error::Code;
+use crate::options::shout;
 use crate::provider::{self, Request};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};

@@ -2,8 +2,8 @@
 
 use super::engine::{self, Mounted};
 use super::{Status, Step};
-use crate::cli::options::shout;
 use crate::error::Code;
+use crate::options::shout;
 use crate::provider::{self, Read, Request};
 use crate::secret::Secret;
 use crate::session::{self, Token};

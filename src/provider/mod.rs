@@ -1,7 +1,7 @@
 //! The clouds, as data: one const table per cloud says where to read, which fields come back, and which variables
 //! they become. A new cloud is one file and one line in [`PROVIDERS`].
 
-use crate::cli::options::{Opt, Takes, Variables};
+use crate::options::{Opt, Takes, Variables};
 
 mod aws;
 mod decode;

@@ -4,8 +4,8 @@ pub(super) mod tls;
 
 use std::collections::BTreeSet;
 
-use ci_creds::cli::options::{self, Variables};
 use ci_creds::config::{USUAL_VARIABLES, VARIABLES_ONLY};
+use ci_creds::options::{self, Variables};
 use serde_json::json;
 
 use super::{one_read, with_jwt, with_secret_id};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ci_creds::cli::options;
 use ci_creds::config::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
+use ci_creds::options;
 use ci_creds::provider::PROVIDERS;
 use serde_json::json;
 
