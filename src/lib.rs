@@ -90,7 +90,10 @@ fn doctor_line(parsed: &cli::Parsed) -> Option<String> {
             format!("ci-creds doctor {}{}", ask.provider.name, role.unwrap_or_default())
         }
         cli::Verb::Login => "ci-creds doctor".to_owned(),
-        cli::Verb::Read { path, names } => format!("ci-creds doctor read {path} {}", names.join(" ")),
+        cli::Verb::Read(paths) => {
+            let words = paths.iter().flat_map(|one| std::iter::once(&one.path).chain(&one.names));
+            format!("ci-creds doctor read {}", words.cloned().collect::<Vec<_>>().join(" "))
+        }
         _ => return None,
     };
     Some(format!("hint: `{call}` looks at each step of this run"))

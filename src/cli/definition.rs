@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::arguments::{arg, groups, with_and};
-use super::doctor;
+use super::{doctor, read};
 use crate::options;
 use crate::provider::PROVIDERS;
 
@@ -78,18 +78,7 @@ fn provider_options(command: Command) -> Command {
 }
 
 fn read_options(command: Command) -> Command {
-    let command = command
-        .arg(
-            Arg::new("PATH")
-                .required(true)
-                .help("The path, mount included: web-db/creds/web, secret/data/app"),
-        )
-        .arg(
-            Arg::new("NAME=FIELD")
-                .required(true)
-                .num_args(1..)
-                .help("The variable to set, and the field of the answer that it gets"),
-        );
+    let command = command.args(read::arguments());
     groups(with_and(command), None, &[&options::READ], options::COMMON).after_long_help(formats(None))
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Ask, Doctor, Subject, Verb, arguments};
+use super::{Ask, Doctor, Subject, Verb, arguments, read};
 use crate::options::{self, Opt};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
@@ -68,9 +68,10 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let rest = matches.get_many::<String>("REST").into_iter().flatten().cloned().collect();
     Ok(Doctor {
-        subject: match text("SUBJECT") {
+        subject: match text("SUBJECT").as_deref() {
             None => Subject::Run(Box::new(Verb::Login)),
-            Some(subject) => subject_of(&subject, rest)?,
+            Some("read") => Subject::Run(Box::new(Verb::Read(read::parsed(matches, &["REST"])?))),
+            Some(subject) => subject_of(subject, rest)?,
         },
         issue: matches.get_flag("issue"),
         strict: matches.get_flag("strict"),
@@ -94,11 +95,6 @@ pub(super) fn own() -> Vec<&'static Opt> {
 fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
     let run = |verb| Ok(Subject::Run(Box::new(verb)));
     match (text, &rest[..], crate::provider::find(text)) {
-        ("read", [_, _, ..], _) => {
-            let path = rest.remove(0);
-            run(Verb::Read { path, names: rest })
-        }
-        ("read", ..) => Err("`doctor read` takes what `read` takes: PATH NAME=FIELD…".to_owned()),
         (_, [] | [_], Some(provider)) => run(Verb::Provider(Ask { provider, role: rest.pop() })),
         ("login", [], _) => run(Verb::Login),
         (_, [], _) => role_of(text),

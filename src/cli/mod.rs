@@ -11,23 +11,20 @@ use clap_complete::Shell;
 use crate::options::{self, Takes};
 use crate::provider::Provider;
 pub use definition::command;
+pub use read::PathRead;
 
 mod arguments;
 mod definition;
 mod doctor;
+mod read;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub enum Verb {
     /// `exoscale [ROLE]` and its like.
     Provider(Ask),
-    /// `read PATH NAME=FIELD…`.
-    Read {
-        /// The path, mount included.
-        path: String,
-        /// As typed: `NAME=FIELD`.
-        names: Vec<String>,
-    },
+    /// `read PATH NAME=FIELD… [PATH NAME=FIELD…]…`.
+    Read(Vec<PathRead>),
     /// `login`.
     Login,
     /// `revoke`.
@@ -132,7 +129,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     };
     let verb = match (name, crate::provider::find(name)) {
         (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
-        ("read", _) => Verb::Read { path: text("PATH").unwrap_or_default(), names: list("NAME=FIELD") },
+        ("read", _) => {
+            let paths = read::parsed(matches, &["PATH", "NAME=FIELD"]);
+            Verb::Read(paths.map_err(|text| command.error(ErrorKind::InvalidValue, text))?)
+        }
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
         ("doctor", _) => {
@@ -246,8 +246,12 @@ mod tests {
             Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => *verb,
             other => panic!("{line}: {other:?}"),
         };
-        let Verb::Read { path, names } = run("ci-creds doctor read db/creds/web A=b C=d") else { panic!() };
-        assert_eq!((path.as_str(), &names[..]), ("db/creds/web", &["A=b".to_owned(), "C=d".to_owned()][..]));
+        let Verb::Read(paths) = run("ci-creds doctor read db/creds/web A=b C=d kv/x --data k=v E=f") else {
+            panic!()
+        };
+        let paths: Vec<_> =
+            paths.iter().map(|one| (one.path.as_str(), one.names.len(), one.data.len())).collect();
+        assert_eq!(paths, [("db/creds/web", 2, 0), ("kv/x", 1, 1)]);
         let aws = run("ci-creds doctor aws web --role-arn A --region eu-west-1 --wait -- terraform apply");
         assert!(matches!(aws, Verb::Provider(ask) if ask.role.as_deref() == Some("web")));
         assert!(matches!(run("ci-creds doctor login"), Verb::Login));

@@ -23,7 +23,10 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             let verb = (**verb).clone();
             let what = match &verb {
                 Verb::Provider(ask) => ask.provider.name.to_owned(),
-                Verb::Read { path, .. } => format!("read {path}"),
+                Verb::Read(paths) => {
+                    let paths: Vec<_> = paths.iter().map(|one| one.path.as_str()).collect();
+                    format!("read {}", paths.join(" "))
+                }
                 _ => "login".to_owned(),
             };
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;

@@ -150,8 +150,8 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
         let steps = steps::wanted(provider, &lookup).unwrap_or_default();
         names.extend(steps.into_iter().flat_map(Step::touches).map(str::to_owned));
     }
-    if let Verb::Read { names: pairs, .. } = &parsed.verb {
-        names.extend(pairs.iter().filter_map(|pair| names::name_of(pair)));
+    if let Verb::Read(paths) = &parsed.verb {
+        names.extend(paths.iter().flat_map(|one| &one.names).filter_map(|pair| names::name_of(pair)));
     }
     if hands_over(parsed) {
         names.extend(["VAULT_TOKEN", "BAO_TOKEN"].map(str::to_owned));

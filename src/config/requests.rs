@@ -2,7 +2,7 @@
 
 use super::lookup::Lookup;
 use super::{Error, names, steps};
-use crate::cli::{Ask, Parsed, Verb};
+use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::job::Job;
 use crate::options::shout;
 use crate::provider::{Request, Settings, Source, Step};
@@ -16,7 +16,11 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
             requests.push(provider(ask, &lookup, job)?);
         }
-        Verb::Read { path, names } => requests.push(read(path, names, lookup)?),
+        Verb::Read(paths) => {
+            for one in paths {
+                requests.push(read(one, lookup)?);
+            }
+        }
         Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
@@ -89,11 +93,11 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 
-fn read(given: &str, pairs: &[String], lookup: &Lookup<'_>) -> Result<Request, Error> {
+fn read(one: &PathRead, lookup: &Lookup<'_>) -> Result<Request, Error> {
     let any_name = lookup.switch("allow-any-name")?;
-    let pairs = pairs.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
+    let pairs = one.names.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
     let (mut data, mut from_files) = (Vec::new(), Vec::new());
-    for text in lookup.flags.all("data") {
+    for text in &one.data {
         let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
         let (name, value) =
             pair.ok_or_else(|| Error::Pair { given: "--data".to_owned(), form: "--data K=V" })?;
@@ -107,7 +111,7 @@ fn read(given: &str, pairs: &[String], lookup: &Lookup<'_>) -> Result<Request, E
             )),
         }
     }
-    let trimmed = given.trim_matches('/');
+    let trimmed = one.path.trim_matches('/');
     let trimmed = trimmed.strip_prefix("v1/").unwrap_or(trimmed);
     path("the path", trimmed)?;
     Ok(Request::custom(trimmed.to_owned(), pairs, data, from_files))

@@ -5,6 +5,7 @@ mod aws_answers;
 mod exoscale;
 mod iam;
 mod minted;
+mod paths;
 mod read;
 mod scaleway;
 mod together;

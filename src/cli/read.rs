@@ -1,0 +1,112 @@
+//! The words of `read`: paths, what each gives, and what is sent to it. It must not judge names or fields.
+
+use clap::{Arg, ArgMatches};
+
+/// One path of `read`, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PathRead {
+    /// The path, mount included.
+    pub path: String,
+    /// `NAME=FIELD` and `NAME=@FIELD`.
+    pub names: Vec<String>,
+    /// `K=V` of each `--data` behind the path.
+    pub data: Vec<String>,
+}
+
+/// The positional arguments.
+pub(super) fn arguments() -> [Arg; 2] {
+    [
+        Arg::new("PATH").required(true).help("The path, mount included: web-db/creds/web, secret/data/app"),
+        Arg::new("NAME=FIELD").required(true).num_args(1..).help(
+            "The variable to set, and the field of the answer that it gets. A word without = is the next path",
+        ),
+    ]
+}
+
+/// The paths of a command line whose words are the values of these arguments.
+pub(super) fn parsed(matches: &ArgMatches, ids: &[&str]) -> Result<Vec<PathRead>, String> {
+    let placed = |id: &str| -> Vec<(usize, String)> {
+        let values = matches.try_get_many::<String>(id).ok().flatten().into_iter().flatten();
+        matches.indices_of(id).into_iter().flatten().zip(values.cloned()).collect()
+    };
+    let words = ids.iter().flat_map(|id| placed(id)).map(|(place, word)| (place, word, false));
+    let data = placed("data").into_iter().map(|(place, word)| (place, word, true));
+    let mut all: Vec<_> = words.chain(data).collect();
+    all.sort_unstable_by_key(|(place, ..)| *place);
+    grouped(all.into_iter().map(|(_, word, is_data)| (word, is_data)))
+}
+
+/// Paths with the words that belong to them. A `--data` before the first path is that path's.
+fn grouped(words: impl Iterator<Item = (String, bool)>) -> Result<Vec<PathRead>, String> {
+    let (mut paths, mut early) = (Vec::<PathRead>::new(), Vec::new());
+    for (word, is_data) in words {
+        match (paths.last_mut(), is_data) {
+            (Some(path), true) => path.data.push(word),
+            (None, true) => early.push(word),
+            (Some(path), false) if word.contains('=') => path.names.push(word),
+            (Some(path), false) if path.names.is_empty() => return Err(gives_nothing(&path.path)),
+            (_, false) => {
+                paths.push(PathRead { path: word, data: std::mem::take(&mut early), ..PathRead::default() })
+            }
+        }
+    }
+    match paths.last() {
+        Some(last) if last.names.is_empty() => Err(gives_nothing(&last.path)),
+        Some(_) => Ok(paths),
+        None => Err("`read` takes PATH NAME=FIELD…".to_owned()),
+    }
+}
+
+fn gives_nothing(path: &str) -> String {
+    format!("no NAME=FIELD stands behind the path {path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str, names: &[&str], data: &[&str]) -> PathRead {
+        let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
+        PathRead { path: path.to_owned(), names: owned(names), data: owned(data) }
+    }
+
+    fn parse(line: &str) -> Result<Vec<PathRead>, String> {
+        let mut words = line.split(' ').peekable();
+        let mut all = Vec::new();
+        while let Some(word) = words.next() {
+            match word {
+                "--data" => all.push((words.next().unwrap_or_default().to_owned(), true)),
+                word => all.push((word.to_owned(), false)),
+            }
+        }
+        grouped(all.into_iter())
+    }
+
+    #[test]
+    fn a_word_without_an_equals_sign_begins_the_next_path() {
+        assert_eq!(
+            parse("db/creds/web U=username P=password secret/app T=token").unwrap(),
+            [read("db/creds/web", &["U=username", "P=password"], &[]), read("secret/app", &["T=token"], &[])]
+        );
+    }
+
+    #[test]
+    fn data_belongs_to_the_path_before_it() {
+        assert_eq!(
+            parse("pki/issue/a C=certificate --data cn=a pki/issue/b D=certificate --data cn=b --data x=y")
+                .unwrap(),
+            [
+                read("pki/issue/a", &["C=certificate"], &["cn=a"]),
+                read("pki/issue/b", &["D=certificate"], &["cn=b", "x=y"])
+            ]
+        );
+        assert_eq!(parse("--data cn=a pki/issue/a C=x").unwrap(), [read("pki/issue/a", &["C=x"], &["cn=a"])]);
+    }
+
+    #[test]
+    fn a_path_that_gives_nothing_is_refused() {
+        for line in ["a", "a b N=f", "a N=f b", "--data x=y"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}
