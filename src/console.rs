@@ -9,6 +9,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::text;
+
 /// Starts the log: warnings always, the summary unless `quiet`, more with -v and -vv.
 pub fn start(verbose: usize, quiet: bool) {
     let level = match (verbose, quiet) {
@@ -62,7 +64,8 @@ where
             Level::DEBUG => "debug: ",
             Level::TRACE => "trace: ",
         })?;
-        context.field_format().format_fields(out.by_ref(), event)?;
-        writeln!(out)
+        let mut line = String::new();
+        context.field_format().format_fields(Writer::new(&mut line), event)?;
+        writeln!(out, "{}", text::one_line(&line))
     }
 }

@@ -8,6 +8,7 @@ use crate::cloud::scaleway::Place;
 use crate::duration::show;
 use crate::job::Job;
 use crate::secret::Secret;
+use crate::text::Text;
 
 /// One variable that the job gets.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ pub struct Credentials {
     /// The verb and path that were used where the usual ones did not do, and why: for the summary.
     pub detour: Option<String>,
     /// What the cloud calls this key, where the engine says it: for people, in the summary.
-    pub label: Option<String>,
+    pub label: Option<Text>,
     /// In the order in which they are written.
     pub variables: Vec<Variable>,
     /// Variables that the cloud's tools would prefer over ours: unset, never set to the empty string.
@@ -120,7 +121,6 @@ impl Credentials {
             line = format!("{line} {}", self.path);
         }
         if let Some(label) = &self.label {
-            let label: String = label.chars().filter(|char| !char.is_control()).take(120).collect();
             line = format!("{line} {label}");
         }
         if let Some(role) = &self.role {

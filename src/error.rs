@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::text::one_line;
+
 /// Why the process ends: the documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -67,18 +69,18 @@ impl Error {
     }
 }
 
-/// The whole report for stderr: error, causes, notes, hints.
+/// The whole report for stderr: error, causes, notes, hints, each on a line of its own, whoever wrote parts of it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut report = format!("error: {}", self.0);
+        let mut report = format!("error: {}", one_line(&self.0.to_string()));
         for cause in causes(self.0.source()) {
-            write!(report, "\n  caused by: {cause}")?;
+            write!(report, "\n  caused by: {}", one_line(&cause.to_string()))?;
         }
         for note in self.0.notes() {
-            write!(report, "\n  {note}")?;
+            write!(report, "\n  {}", one_line(&note))?;
         }
         for hint in self.0.hints() {
-            write!(report, "\nhint: {hint}")?;
+            write!(report, "\nhint: {}", one_line(&hint))?;
         }
         f.write_str(&report)
     }

@@ -14,6 +14,8 @@
 //! * [`session`] carries them out as a transaction; [`ledger`] knows what must be taken back when it fails.
 //! * [`vault`] speaks Vault's API, [`cloud`] the APIs that are not Vault's, [`http`] is the one way out.
 //! * [`emit`] turns credentials into bytes, and writes them once.
+//! * [`text`] is what others wrote, made safe; [`input`] is what a value seems to be, and the one reader of files
+//!   and of standard input.
 //! * [`error`] is how a fault gets its exit code and its remedy.
 
 use std::ffi::OsString;
@@ -36,6 +38,7 @@ pub mod emit;
 pub mod env;
 pub mod error;
 pub mod http;
+pub mod input;
 pub mod job;
 pub mod ledger;
 pub mod options;
@@ -44,6 +47,7 @@ pub mod provider;
 pub mod secret;
 pub mod session;
 pub mod stop;
+pub mod text;
 pub mod vault;
 
 /// Runs one command line to its exit code.

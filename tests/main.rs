@@ -10,6 +10,7 @@ mod formats;
 mod fuzz;
 mod gitlab;
 mod harness;
+mod leaks;
 mod life;
 mod logins;
 mod main_job;

@@ -17,6 +17,7 @@ use tokio::signal::unix::{self, SignalKind};
 use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::error::{Code, Explain};
+use crate::input;
 use crate::process;
 use program::{is_no_program, is_text, located};
 
@@ -173,7 +174,7 @@ impl Child {
         let [program, arguments @ ..] = argv else {
             return Err(Error::NotFound(String::new()));
         };
-        let name = program.to_string_lossy().into_owned();
+        let name = input::shown(&program.to_string_lossy());
         let (plan, ends) = stream::plan(mask).map_err(Error::Setup)?;
         // Before the command: nothing of it runs where its output can't be masked.
         let streams = plan.start().map_err(Error::Setup)?;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
+use crate::text::Text;
 use times::Span;
 
 pub mod change;
@@ -139,7 +140,7 @@ impl Claims {
     /// One claim as people read it.
     fn show(&self, name: &str) -> Option<String> {
         let text = lookup::text(self.0.get(name).or_else(|| self.get(name))?);
-        Some(text.chars().filter(|char| !char.is_control()).take(120).collect())
+        Some(Text::new(&text).chars().take(120).collect())
     }
 
     /// One claim, unless it says who somebody is.

@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap_complete::Shell;
 
+use crate::input::seems;
 use crate::options::{self, Takes};
 use crate::provider::Provider;
 pub use definition::command;
@@ -118,8 +119,10 @@ impl Flags {
 /// Parses the command line; clap's error is help, the version or a usage error.
 pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let mut command = command();
-    let matches =
-        command.try_get_matches_from_mut(arguments).map_err(|error| about_dashes(error, arguments))?;
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return Err(quiet(about_dashes(error, arguments), arguments, &mut command)),
+    };
     let (name, matches) = matches
         .subcommand()
         .ok_or_else(|| command.error(ErrorKind::MissingSubcommand, "no command is given"))?;
@@ -131,13 +134,15 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
         ("read", _) => {
             let paths = read::parsed(matches, &["PATH", "NAME=FIELD"]);
-            Verb::Read(paths.map_err(|text| command.error(ErrorKind::InvalidValue, text))?)
+            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
+            Verb::Read(paths.map_err(told)?)
         }
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
         ("doctor", _) => {
             let doctor = doctor::parsed(matches);
-            Verb::Doctor(doctor.map_err(|text| command.error(ErrorKind::InvalidValue, text))?)
+            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
+            Verb::Doctor(doctor.map_err(told)?)
         }
         ("rotate", _) => Verb::Rotate,
         _ => {
@@ -145,6 +150,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             Verb::Completions(shell.unwrap_or(Shell::Bash))
         }
     };
+    positional(&verb, &list("and")).map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
     let and = list("and")
         .iter()
         .map(|text| ask(text))
@@ -157,6 +163,55 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         return Err(command.error(ErrorKind::MissingRequiredArgument, "no command stands behind `--`"));
     }
     Ok(Parsed { verb, and, command: words, flags: flags(name, matches) })
+}
+
+/// An error that does not say back what may be a secret: a key where its path belongs begins with dashes, and is then
+/// an unknown option.
+fn quiet(error: clap::Error, arguments: &[OsString], command: &mut clap::Command) -> clap::Error {
+    let said = error.to_string();
+    let words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    let holds = |text: &str| text.split('=').find_map(seems).or_else(|| seems(text));
+    let told = |text: &str| text.lines().any(|line| line.len() > 7 && said.contains(line));
+    let found =
+        words.filter_map(|word| holds(&word).filter(|_| told(&word) || word.split('=').any(told))).next();
+    match found {
+        Some(seems) => command.error(
+            ErrorKind::InvalidValue,
+            format!(
+                "an argument holds {seems}, and is not shown: no secret is ever an argument; options take the path of a \
+                 file, or - for standard input"
+            ),
+        ),
+        None => error,
+    }
+}
+
+/// What is typed where a role, a path or a name belongs.
+fn no_content(what: &str, text: &str) -> Result<(), String> {
+    match text.split('=').find_map(seems).or_else(|| seems(text)) {
+        Some(seems) => Err(format!("{what} holds {seems}; it is not shown")),
+        None => Ok(()),
+    }
+}
+
+/// Looks at all that is typed without an option.
+fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
+    match verb {
+        Verb::Provider(Ask { role: Some(role), .. }) => no_content("ROLE", role)?,
+        Verb::Read(paths) => {
+            for one in paths {
+                no_content("PATH", &one.path)?;
+                one.names.iter().try_for_each(|name| no_content("NAME=FIELD", name))?;
+            }
+        }
+        Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => positional(verb, &[])?,
+        Verb::Doctor(Doctor { subject: Subject::Role { mount, name }, .. }) => {
+            no_content("the role's mount", mount)?;
+            no_content("the role's name", name)?;
+        }
+        _ => {}
+    }
+    and.iter().try_for_each(|ask| no_content("--and", ask))
 }
 
 /// `ci-creds exoscale terraform -v`: clap's own advice would put the dashes into the middle of the command.

@@ -7,8 +7,9 @@ use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::http::{self, Answer, Call, Client, Verdict, tidy};
+use crate::http::{self, Answer, Call, Client, Verdict};
 use crate::secret::Secret;
+use crate::text::tidy;
 
 mod error;
 

@@ -94,7 +94,9 @@ impl Run<'_> {
             Err(stopped) => return Err(lost(stopped.to_string()).into()),
         };
         match answer {
-            Ok(auth) => Ok(New { secret: auth.client_token, accessor: auth.accessor, life: String::new() }),
+            Ok(auth) => {
+                Ok(New { secret: auth.client_token, accessor: auth.accessor.into(), life: String::new() })
+            }
             Err(error) if error.is_lost() => Err(lost(error.to_string()).into()),
             Err(error) => {
                 let hints = match error.refusal() {
@@ -126,7 +128,7 @@ impl Run<'_> {
         };
         for (fault, why) in [
             (!info.orphan, "dies with the login that made it, because the role has no orphan=true"),
-            (info.kind == "batch", "is a batch token, which can't be revoked"),
+            (info.kind.as_str() == "batch", "is a batch token, which can't be revoked"),
             (info.num_uses > 0, "is good for a limited number of requests"),
         ] {
             if fault {
@@ -271,17 +273,12 @@ fn attributes(current: &Variable) -> String {
 }
 
 async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> {
-    let file = match from {
+    let (input, source) = match from {
         GitlabToken::Value(secret) => return Ok(secret.clone()),
-        GitlabToken::File(file) => file,
+        GitlabToken::Input { input, source } => (input, source),
     };
-    let path = file.path.clone();
-    let read = || match path.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()),
-        false => std::fs::read_to_string(path),
-    };
-    let name = format!("{} ({})", file.path.display(), file.source);
-    let text = stop.blocking(|| read().map(zeroize::Zeroizing::new)).await?;
+    let name = format!("{input} ({source})");
+    let text = input.read(stop).await?;
     let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
     match text.trim() {
         "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),

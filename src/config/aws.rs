@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::lookup::Lookup;
+use super::lookup::{ADDRESS, FOLDER, Lookup};
 use super::{Error, address, server};
 use crate::cloud::aws::{Identity, SOURCES, Sts};
 use crate::http::{self, is_loopback};
@@ -37,7 +37,7 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
         server_id: lookup.text("aws-server-id")?.map(|found| found.value.trim().to_owned()),
         sts_region: region.map(|found| found.value.trim().to_owned()),
         sts_endpoint: sts_endpoint(lookup)?,
-        home: lookup.plain("HOME")?.map(|found| found.value),
+        home: lookup.named("HOME", FOLDER)?.map(|found| found.value),
         variables: variables.collect(),
         internet,
         nearby,
@@ -74,7 +74,7 @@ fn is_region(text: &str) -> bool {
 
 /// AWS_ENDPOINT_URL_STS, as in AWS's own SDKs.
 fn sts_endpoint(lookup: &Lookup<'_>) -> Result<Option<Url>, Error> {
-    let Some(found) = lookup.plain("AWS_ENDPOINT_URL_STS")? else { return Ok(None) };
+    let Some(found) = lookup.named("AWS_ENDPOINT_URL_STS", ADDRESS)? else { return Ok(None) };
     let example = "https://sts.eu-west-1.amazonaws.com";
     address::web(lookup, found.value.trim(), &found.source, example).map(Some)
 }

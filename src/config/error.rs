@@ -1,6 +1,7 @@
 //! What can be wrong with flags and variables. A flag's fault is usage, a variable's is the environment's.
 
 use crate::env::NotText;
+use crate::input::Seems;
 
 mod remedies;
 
@@ -54,6 +55,18 @@ pub enum Error {
         wanted: &'static str,
         /// Whether it is a flag.
         by_flag: bool,
+    },
+    /// Content, where a path, a name or an address is meant: GitLab's choice between "Variable" and "File".
+    #[error("{source_name} holds {seems}, not {meant}; it is not shown")]
+    Content {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
+        /// What it looks like.
+        seems: Seems,
+        /// What belongs there.
+        meant: &'static str,
     },
     /// An unknown login.
     #[error("{source_name} names a login that does not exist")]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lookup::{Found, Lookup};
+use super::lookup::{FILE, FOLDER, Found, Lookup};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
 use crate::job::Job;
@@ -185,7 +185,7 @@ impl Search<'_> {
                 }
             },
             Place::Vault(x) => lookup.vault_variable(x)?.map(value),
-            Place::VaultFile(x) => lookup.vault_variable(x)?.map(file),
+            Place::VaultFile(x) => lookup.vault_named(x, FILE)?.map(file),
             Place::Variable(name) => lookup.plain(name)?.map(value),
             Place::Home(name) => self.home(name)?,
             Place::Path(path) => Some(Origin::File { path: path.into(), source: (*path).to_owned() }),
@@ -208,7 +208,7 @@ impl Search<'_> {
     }
 
     fn home(&self, name: &str) -> Result<Option<Origin>, Error> {
-        let home = self.lookup.plain("HOME")?.filter(|_| !self.job.in_ci);
+        let home = self.lookup.named("HOME", FOLDER)?.filter(|_| !self.job.in_ci);
         let path: Option<PathBuf> = home.map(|home| Path::new(&home.value).join(name));
         let path = path.filter(|path| path.is_file());
         Ok(path.map(|path| Origin::File { path, source: format!("~/{name}") }))

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Error;
 use crate::cli::Flags;
 use crate::env::{Env, boolean};
-use crate::options::{self, Opt, Variables};
+use crate::input::{Seems, seems};
+use crate::options::{self, Opt, Takes, Variables};
 
 /// The flags and the environment of a run, seen from one provider, or from none.
 #[derive(Clone, Copy)]
@@ -18,12 +19,51 @@ pub(super) struct Lookup<'a> {
     pub(super) flags_count: bool,
 }
 
+/// What a variable may hold, for messages.
+pub(super) const FILE: &str = "the path of a file";
+/// See [`FILE`].
+pub(super) const FOLDER: &str = "the path of a folder";
+/// See [`FILE`].
+pub(super) const ADDRESS: &str = "an address";
+
 /// A value and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) value: String,
     pub(super) source: String,
     pub(super) by_flag: bool,
+}
+
+impl Found {
+    /// An error, if `text` is not what this option takes.
+    fn check(&self, text: &str, meant: &'static str, opt: &Opt) -> Result<(), Error> {
+        match seems(text) {
+            None => Ok(()),
+            Some(Seems::Uuid) if opt.takes_uuid() => Ok(()),
+            // Nobody's key begins like that; GitLab makes long paths for variables of type File.
+            Some(Seems::Long) if is_rooted(text) => Ok(()),
+            Some(seems) => Err(self.content(seems, meant)),
+        }
+    }
+
+    /// The value of a variable that is no option's, if it looks like what is `meant`.
+    fn sound(found: Option<Self>, meant: &'static str) -> Result<Option<Self>, Error> {
+        match found.as_ref().and_then(|found| Some((found, seems(&found.value)?))) {
+            Some((found, Seems::Long)) if is_rooted(&found.value) => Ok(Some(found.clone())),
+            Some((found, seems)) => Err(found.content(seems, meant)),
+            None => Ok(found),
+        }
+    }
+
+    /// Something else stands where a path, a name or an address belongs.
+    fn content(&self, seems: Seems, meant: &'static str) -> Error {
+        Error::Content { source_name: self.source.clone(), by_flag: self.by_flag, seems, meant }
+    }
+}
+
+/// `/…`, `./…`, `../…`
+fn is_rooted(text: &str) -> bool {
+    ["/", "./", "../"].iter().any(|start| text.starts_with(start))
 }
 
 impl<'a> Lookup<'a> {
@@ -37,6 +77,20 @@ impl<'a> Lookup<'a> {
 
     /// The value of this row.
     pub(super) fn row(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+        let found = self.unchecked(opt)?;
+        if let (Some(found), Some(meant)) = (&found, opt.meant()) {
+            let several = matches!(opt.takes, Takes::Values(_));
+            for part in found.value.split([',', '=']).filter(|_| several) {
+                found.check(part, meant, opt)?;
+            }
+            if !several {
+                found.check(&found.value, meant, opt)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn unchecked(&self, opt: &Opt) -> Result<Option<Found>, Error> {
         let own_flags = self.flags_count || !matches!(opt.variables, Variables::Provider(_));
         if let Some(value) = self.flags.one(opt.name).filter(|_| own_flags) {
             return Ok(Some(Found {
@@ -62,6 +116,11 @@ impl<'a> Lookup<'a> {
         self.variable(&[format!("BAO_{x}"), format!("VAULT_{x}")])
     }
 
+    /// The same for one that holds `meant`: a path or a name.
+    pub(super) fn vault_named(&self, x: &str, meant: &'static str) -> Result<Option<Found>, Error> {
+        Found::sound(self.vault_variable(x)?, meant)
+    }
+
     /// The first of `names` that is there, even if blank: an empty BAO_X hides VAULT_X.
     fn variable(&self, names: &[String]) -> Result<Option<Found>, Error> {
         let Some(name) = names
@@ -72,6 +131,11 @@ impl<'a> Lookup<'a> {
             return Ok(None);
         };
         self.plain(name)
+    }
+
+    /// A variable that is nobody's but its own, and that holds `meant`: a path, a name or an address.
+    pub(super) fn named(&self, name: &str, meant: &'static str) -> Result<Option<Found>, Error> {
+        Found::sound(self.plain(name)?, meant)
     }
 
     /// A variable that is nobody's but its own.
@@ -98,6 +162,14 @@ impl<'a> Lookup<'a> {
     /// All values of an option that is given several times; its variable takes them comma-separated.
     pub(super) fn list(&self, name: &str) -> Result<Vec<String>, Error> {
         if self.flags_count && !self.flags.all(name).is_empty() {
+            // The last one alone is looked at there.
+            let opt = options::find(name).filter(|opt| opt.meant().is_some());
+            for value in self.flags.all(name).iter().filter(|_| opt.is_some()) {
+                let found = Found { value: String::new(), source: format!("--{name}"), by_flag: true };
+                if let Some(seems) = value.split('=').find_map(seems) {
+                    return Err(found.content(seems, "a name"));
+                }
+            }
             return Ok(self.flags.all(name).to_vec());
         }
         let found = self.text(name)?.map(|found| found.value).unwrap_or_default();

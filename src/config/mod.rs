@@ -8,9 +8,10 @@ use crate::auth::Login;
 use crate::cli::{Ask, Parsed, Verb};
 use crate::emit::{self, Output};
 use crate::env::Env;
+use crate::input::Input;
 use crate::job::Job;
 use crate::ledger::state;
-use crate::provider::{Request, Source, Step};
+use crate::provider::{Request, Step};
 use crate::vault::Server;
 
 mod address;
@@ -99,7 +100,7 @@ impl Config {
         let login = login::login(&lookup, engine_role, &job)?;
         let command = command(parsed, &lookup)?;
         let takes_stdin =
-            |request: &Request| request.from_files.iter().any(|(_, from)| *from == Source::Stdin);
+            |request: &Request| request.from_files.iter().any(|(_, from)| *from == Input::Stdin);
         if command.is_some() && requests.iter().any(takes_stdin) {
             return Err(Error::StdinTaken { source_name: "--data".to_owned() });
         }

@@ -1,6 +1,7 @@
 //! The names of variables that `read` may set.
 
 use super::Error;
+use crate::input::shown;
 use crate::provider::Wanted;
 
 /// Names that change how a shell or the next program runs.
@@ -38,14 +39,14 @@ const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG_", "__ci_creds
 
 /// NAME and FIELD of `NAME=FIELD` or `NAME=@FIELD`, checked.
 pub(super) fn pair(text: &str, any_name: bool) -> Result<Wanted, Error> {
-    let fault = || Error::Pair { given: text.to_owned(), form: "NAME=FIELD" };
+    let fault = || Error::Pair { given: shown(text), form: "NAME=FIELD" };
     let (name, field) = text.split_once('=').ok_or_else(fault)?;
     let (field, file) = field.strip_prefix('@').map_or((field, false), |field| (field, true));
     if name.is_empty() || field.is_empty() {
         return Err(fault());
     }
     if !is_name(name) {
-        return Err(Error::VariableName(name.to_owned()));
+        return Err(Error::VariableName(shown(name)));
     }
     if !any_name && is_dangerous(name) {
         return Err(Error::DangerousName(name.to_owned()));

@@ -3,10 +3,14 @@
 use super::lookup::Lookup;
 use super::{Error, names, steps};
 use crate::cli::{Ask, Parsed, PathRead, Verb};
+use crate::input::{Input, shown};
 use crate::job::Job;
 use crate::options::shout;
-use crate::provider::{Request, Settings, Source, Step};
+use crate::provider::{Request, Settings, Step};
 use crate::secret::Secret;
+
+/// What stands in the variables of roles.
+const ROLE: &str = "the name of a role";
 
 /// The requests in order.
 pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec<Request>, Error> {
@@ -82,10 +86,10 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     if let Some(role) = &ask.role {
         return Ok(role.clone());
     }
-    let own = lookup.plain(&format!("CI_CREDS_{}_ROLE", shout(ask.provider.name)))?;
+    let own = lookup.named(&format!("CI_CREDS_{}_ROLE", shout(ask.provider.name)), ROLE)?;
     let found = match own {
         Some(found) => Some(found),
-        None => match lookup.plain("CI_CREDS_ROLE")? {
+        None => match lookup.named("CI_CREDS_ROLE", ROLE)? {
             Some(found) => Some(found),
             None => lookup.text("auth-role")?,
         },
@@ -103,8 +107,8 @@ fn read(one: &PathRead, lookup: &Lookup<'_>) -> Result<Request, Error> {
             pair.ok_or_else(|| Error::Pair { given: "--data".to_owned(), form: "--data K=V" })?;
         // As `vault write` has it.
         match (value, value.strip_prefix('@')) {
-            ("-", _) => from_files.push((name.to_owned(), Source::Stdin)),
-            (_, Some(file)) => from_files.push((name.to_owned(), Source::File(file.into()))),
+            ("-", _) => from_files.push((name.to_owned(), Input::Stdin)),
+            (_, Some(file)) => from_files.push((name.to_owned(), Input::File(file.into()))),
             _ => data.push((
                 name.to_owned(),
                 Secret::from(value.strip_prefix("\\@").map_or(value, |_| &value[1..])),
@@ -121,10 +125,7 @@ fn read(one: &PathRead, lookup: &Lookup<'_>) -> Result<Request, Error> {
 fn path(what: &str, path: &str) -> Result<(), Error> {
     let odd = |part: &str| matches!(part, "" | "." | "..") || part.chars().any(char::is_control);
     if path.split('/').any(odd) {
-        return Err(Error::Path {
-            what: what.to_owned(),
-            path: path.chars().filter(|char| !char.is_control()).collect(),
-        });
+        return Err(Error::Path { what: what.to_owned(), path: shown(path) });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Error;
-use super::lookup::Lookup;
+use super::lookup::{FOLDER, Lookup};
 use crate::cli::Parsed;
 use crate::env::Env;
 use crate::job::Job;
@@ -47,7 +47,7 @@ pub(super) fn file_folder(
     if let Some(folder) = own.filter(|folder| folder.is_dir()) {
         return Ok(folder);
     }
-    Ok(lookup.plain("TMPDIR")?.map_or_else(|| PathBuf::from("/tmp"), |found| found.value.into()))
+    Ok(lookup.named("TMPDIR", FOLDER)?.map_or_else(|| PathBuf::from("/tmp"), |found| found.value.into()))
 }
 
 pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {

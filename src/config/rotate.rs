@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::lookup::{Found, Lookup};
+use super::lookup::{ADDRESS, FILE, Found, Lookup};
 use super::{address, login, server};
 use crate::auth::Login;
 use crate::cli::Parsed;
@@ -12,6 +12,7 @@ use crate::cloud::gitlab::{Owner, Place};
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
+use crate::input::Input;
 use crate::job::Job;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -58,8 +59,13 @@ pub struct GitlabServer {
 pub enum GitlabToken {
     /// It is there.
     Value(Secret),
-    /// In a file; `-` for standard input.
-    File(FileFrom),
+    /// In a file, or on standard input.
+    Input {
+        /// Where.
+        input: Input,
+        /// The flag or variable.
+        source: String,
+    },
 }
 
 /// A rotation that can't be.
@@ -127,7 +133,7 @@ impl Rotation {
         let token_role = text("token-role")?.ok_or(Error::NoTokenRole)?;
         let approle = match text("approle")? {
             Some(name) => name,
-            None => lookup.vault_variable("AUTH_ROLE")?.ok_or(Error::NoAppRole)?.value,
+            None => lookup.vault_named("AUTH_ROLE", "the name of a role")?.ok_or(Error::NoAppRole)?.value,
         };
         let mount = text("approle-path")?.unwrap_or_else(|| "approle".to_owned());
         let mount = mount.trim_matches('/').trim_start_matches("auth/").to_owned();
@@ -155,7 +161,7 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
         (project, Some(group)) if group.by_flag || project.is_none() => Ok(Owner::Group(group.value)),
         (Some(project), _) => Ok(Owner::Project(project.value)),
         _ => {
-            let own = lookup.plain("CI_PROJECT_ID")?.ok_or(Error::NoOwner)?;
+            let own = lookup.named("CI_PROJECT_ID", "the number of a project")?.ok_or(Error::NoOwner)?;
             Ok(Owner::Project(own.value))
         }
     }
@@ -163,14 +169,14 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
 
 fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
     let token = match (lookup.text("gitlab-token-file")?, lookup.plain("CI_CREDS_GITLAB_TOKEN")?) {
-        (Some(found), _) => GitlabToken::File(file(found)),
+        (Some(found), _) => GitlabToken::Input { input: Input::of(&found.value), source: found.source },
         (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
         (None, None) => return Err(Error::NoGitlabToken),
     };
     let base = api(lookup)?;
     let ca = match lookup.text("gitlab-ca-cert")? {
         Some(found) => Some(found),
-        None => lookup.plain("CI_SERVER_TLS_CA_FILE")?,
+        None => lookup.named("CI_SERVER_TLS_CA_FILE", FILE)?,
     };
     let ca = match ca {
         Some(found) => Ca::File(file(found)),
@@ -201,9 +207,9 @@ fn file(found: Found) -> FileFrom {
 fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
     let named = match lookup.text("gitlab-url")? {
         Some(found) => Some(found),
-        None => match lookup.plain("CI_API_V4_URL")? {
+        None => match lookup.named("CI_API_V4_URL", ADDRESS)? {
             Some(found) => Some(found),
-            None => lookup.plain("CI_SERVER_URL")?,
+            None => lookup.named("CI_SERVER_URL", ADDRESS)?,
         },
     };
     let found = named.ok_or(Error::NoGitlab)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::lookup::{Found, Lookup};
+use super::lookup::{FILE, FOLDER, Found, Lookup};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::secret::Secret;
@@ -58,7 +58,7 @@ fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
             tracing::warn!("{} has no effect: {instead}", found.source);
         }
     }
-    let home = lookup.plain("HOME")?.filter(|_| !in_ci);
+    let home = lookup.named("HOME", FOLDER)?.filter(|_| !in_ci);
     let own =
         home.and_then(|home| std::fs::read_to_string(std::path::Path::new(&home.value).join(".vault")).ok());
     if own.is_some_and(|text| text.contains("token_helper")) {
@@ -184,8 +184,8 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
 pub(super) fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
-        file: lookup.plain("SSL_CERT_FILE")?.map(file),
-        dir: lookup.plain("SSL_CERT_DIR")?.map(file),
+        file: lookup.named("SSL_CERT_FILE", FILE)?.map(file),
+        dir: lookup.named("SSL_CERT_DIR", FOLDER)?.map(file),
     })
 }
 

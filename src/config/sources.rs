@@ -4,6 +4,7 @@ use super::lookup::Lookup;
 use super::{Error, login};
 use crate::cli::{Parsed, Verb};
 use crate::env::Env;
+use crate::input;
 use crate::options::{self, Takes};
 
 /// One setting.
@@ -16,9 +17,6 @@ pub struct Setting {
     /// The flag or variable.
     pub source: String,
 }
-
-/// Options whose values are, or may hold, secrets.
-const HIDDEN: &[&str] = &["role-id", "proxy"];
 
 /// Every option that is given, by a flag or a variable; defaults are not listed.
 pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
@@ -34,16 +32,14 @@ pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
     let mut found = Vec::new();
     for opt in rows.chain(own).filter(|opt| opt.takes != Takes::Count) {
         if let Some(set) = lookup.row(opt)? {
-            let shown = !HIDDEN.contains(&opt.name) && !set.value.contains('@');
-            let value =
-                shown.then(|| set.value.chars().filter(|char| !char.is_control()).take(120).collect());
+            let value = (!opt.is_secret() && !set.value.contains('@')).then(|| input::shown(&set.value));
             found.push(Setting { option: opt.name, value, source: set.source });
         }
     }
     if let Some(provider) = provider {
         let own = format!("CI_CREDS_{}_ROLE", options::shout(provider.name));
         for name in [own.as_str(), "CI_CREDS_ROLE"] {
-            let set = lookup.plain(name)?;
+            let set = lookup.named(name, "the name of a role")?;
             found.extend(set.map(|set| Setting {
                 option: "role",
                 value: Some(set.value),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::lookup::{Found, Lookup};
+use super::lookup::{ADDRESS, Found, Lookup};
 use super::{Error, address, aws, server};
 use crate::cloud::scaleway::Place;
 use crate::env::boolean;
 use crate::http::{self, is_loopback};
+use crate::input::is_uuid;
 use crate::job::Job;
 use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step};
 
@@ -48,7 +49,8 @@ pub(super) fn add(
     for step in steps {
         match step {
             Step::S3 => {
-                let region = lookup.plain("SCW_DEFAULT_REGION")?.map(|found| found.value);
+                let region =
+                    lookup.named("SCW_DEFAULT_REGION", "the name of a region")?.map(|found| found.value);
                 request.s3 = Some(S3 { region });
             }
             Step::Wait => request.wait = Some(aws::sts(lookup, settings)?),
@@ -62,7 +64,7 @@ fn mint(settings: &Settings, lookup: &Lookup<'_>, job: &Job) -> Result<Mint, Err
     let id = |name: &str| -> Result<Option<String>, Error> {
         let row = crate::provider::option_of("scaleway", name);
         match row.map(|row| lookup.row(row)).transpose()?.flatten() {
-            Some(Found { value, .. }) if is_id(value.trim()) => Ok(Some(value.trim().to_owned())),
+            Some(Found { value, .. }) if is_uuid(value.trim()) => Ok(Some(value.trim().to_owned())),
             Some(Found { source, by_flag, .. }) => Err(Error::Id { source_name: source, by_flag }),
             None => Ok(None),
         }
@@ -86,20 +88,11 @@ fn purpose(job: &Job) -> String {
 }
 
 fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
-    let found = lookup.plain(API.0)?;
+    let found = lookup.named(API.0, ADDRESS)?;
     let text = found.as_ref().map_or(API.1, |found| found.value.trim());
     let url = address::web(lookup, text, API.0, API.1)?;
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
     let (max_retries, elsewhere) = (lookup.number("max-retries")?, server::elsewhere(lookup)?);
     Ok(Place { http: http::Settings { proxy, needs_tls, max_retries, ..elsewhere }, url })
-}
-
-/// A UUID (scaleway-sdk-go: `validation/is.go`).
-fn is_id(text: &str) -> bool {
-    let shape = |(at, char): (usize, char)| match at {
-        8 | 13 | 18 | 23 => char == '-',
-        _ => char.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.chars().enumerate().all(shape)
 }

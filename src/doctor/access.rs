@@ -7,6 +7,7 @@ use crate::credentials::Life;
 use crate::duration::show;
 use crate::emit::sink;
 use crate::error::Code;
+use crate::input;
 use crate::session::{self, Token};
 use crate::vault::{self, TokenInfo, Vault};
 
@@ -122,11 +123,11 @@ pub(super) fn lifetime(token: &Token, config: &Config) -> Step {
 /// Where the credentials would go.
 pub(super) fn output(config: &Config) -> Step {
     if let Some(command) = &config.command {
-        let program = command.argv.first().map(|program| program.to_string_lossy().into_owned());
+        let program = command.argv.first().map(|program| input::shown(&program.to_string_lossy()));
         return Step::ok("output", format!("to {} alone; nothing is printed", program.unwrap_or_default()));
     }
     let output = &config.output;
-    let place = output.file.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
+    let place = output.file.as_ref().map_or("standard output".to_owned(), |path| input::path(path));
     let seen = format!("{} to {place}", output.format.name);
     let traced = config.job.debug_trace && !output.show && output.format.failure.is_some();
     let checked = match &output.file {

@@ -1,8 +1,7 @@
 //! At the desk, with an operator's token: a role of an auth method, held against the claims of a job.
 
-use std::io::Read as _;
-
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::report::Report;
 use super::{Status, Step, approle, findings, network, policy, signature, table, ttl};
@@ -14,6 +13,7 @@ use crate::cli::Doctor;
 use crate::config::Desk;
 use crate::error::{Code, Error};
 use crate::http::Client;
+use crate::input::Input;
 use crate::secret::Secret;
 use crate::session;
 use crate::stop::Stop;
@@ -143,7 +143,7 @@ async fn compare(
     role: &Role,
     (mount, name): (&str, &str),
 ) -> Result<(), Error> {
-    let (claims, extent, token) = match claims(vault, desk, doctor).await {
+    let (claims, extent, token) = match claims(vault, desk, doctor).await? {
         Ok(Some(found)) => found,
         Ok(None) => {
             let step = Step::skip("claims", "nothing to hold against the role");
@@ -165,27 +165,42 @@ async fn compare(
 type Given = Option<(Claims, Extent, Option<Secret>)>;
 
 /// The claims that are given: as JSON, as a job's line, or in a token.
-async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Given, Box<Step>> {
+async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Result<Given, Box<Step>>, Error> {
+    let given = doctor.claims.as_ref().or(doctor.from_job.as_ref());
+    let given = match given {
+        Some(text) => Some(text_or_stdin(text, vault.stop()).await?),
+        None => None,
+    };
+    Ok(understood(vault, desk, doctor, given).await)
+}
+
+async fn understood(
+    vault: &Vault,
+    desk: &Desk,
+    doctor: &Doctor,
+    given: Option<Result<Zeroizing<String>, String>>,
+) -> Result<Given, Box<Step>> {
     let fault = |source: &str, what: String, hint: &str| {
         Box::new(Step::fail("claims", Code::Usage, what).from(source).hint(hint))
     };
-    if let Some(text) = &doctor.claims {
-        let text = text_or_stdin(text).map_err(|error| fault("--claims", error, "pipe the claims in"))?;
-        let claims = Claims::from_json(&text).map_err(|error| {
-            fault(
-                "--claims",
-                format!("not a JSON object: {error}"),
-                "write --claims '{\"ref\": \"main\", …}'",
-            )
-        })?;
-        return Ok(Some((claims, Extent::Timeless, None)));
-    }
-    if let Some(text) = &doctor.from_job {
-        let text =
-            text_or_stdin(text).map_err(|error| fault("--from-job", error, "pipe the job's log in"))?;
+    if let Some(text) = given {
+        let by_claims = doctor.claims.is_some();
+        let (source, how) = match by_claims {
+            true => ("--claims", "pipe the claims in"),
+            false => ("--from-job", "pipe the job's log in"),
+        };
+        let text = text.map_err(|error| fault(source, error, how))?;
+        if by_claims {
+            // What the parser says of it may quote it.
+            let claims = Claims::from_json(&text).map_err(|error| {
+                let seen = format!("not a JSON object: line {}, column {}", error.line(), error.column());
+                fault(source, seen, "write --claims '{\"ref\": \"main\", …}'")
+            })?;
+            return Ok(Some((claims, Extent::Timeless, None)));
+        }
         let hint = "copy the line of the job's log that begins with `this token says:`";
         let claims = Claims::from_line(&text);
-        let claims = claims.ok_or_else(|| fault("--from-job", "no claims in it".to_owned(), hint))?;
+        let claims = claims.ok_or_else(|| fault(source, "no claims in it".to_owned(), hint))?;
         return Ok(Some((claims, Extent::Shown, None)));
     }
     let Some(ingredient) = &desk.id_token else { return Ok(None) };
@@ -197,11 +212,10 @@ async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Given, Bo
     Ok(Some((claims, Extent::Whole, Some(token))))
 }
 
-fn text_or_stdin(text: &str) -> Result<String, String> {
-    if text != "-" {
-        return Ok(text.to_owned());
+/// The text, or what `-` stands for.
+async fn text_or_stdin(text: &str, stop: &Stop) -> Result<Result<Zeroizing<String>, String>, Error> {
+    match text {
+        "-" => Ok(Input::Stdin.read(stop).await?.map_err(|error| error.to_string())),
+        _ => Ok(Ok(Zeroizing::new(text.to_owned()))),
     }
-    let mut read = String::new();
-    std::io::stdin().read_to_string(&mut read).map_err(|error| error.to_string())?;
-    Ok(read)
 }

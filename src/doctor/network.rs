@@ -10,6 +10,8 @@ use super::{Status, Step};
 use crate::config::Setting;
 use crate::error::Code;
 use crate::http::{self, is_loopback};
+use crate::input;
+use crate::text::Text;
 use crate::vault::Server;
 use crate::vault::{self, Health, Vault};
 
@@ -37,7 +39,7 @@ pub(super) fn configuration(sources: &[Setting]) -> Step {
 pub(super) fn address(server: &Server) -> Step {
     let mut seen = server.address.to_string();
     if let Some(path) = &server.http.unix_socket {
-        seen = format!("the socket {}", path.display());
+        seen = format!("the socket {}", input::path(path));
     }
     match server.http.proxy_for(&server.address) {
         Some(proxy) => seen = format!("{seen}, through the proxy of {}", proxy.source),
@@ -185,7 +187,7 @@ fn certificate(der: &[u8]) -> Option<Step> {
         .take(5)
         .collect();
     let end = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;
-    let clean = |text: String| text.chars().filter(|char| !char.is_control()).take(80).collect::<String>();
+    let clean = |text: String| Text::new(&text).chars().take(80).collect::<String>();
     let seen = format!(
         "for {}, from {}, until {end}",
         clean(names.join(" ")),

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Status, Step};
 use crate::emit::sink;
 use crate::error::{Code, Explain};
+use crate::text::one_line;
 
 /// GitLab's log wraps nothing well.
 const WIDTH: usize = 100;
@@ -53,7 +54,7 @@ impl Report {
 
     /// Prints a line above the steps.
     pub fn title(&self, title: &str) -> Result<(), sink::Error> {
-        if self.json { Ok(()) } else { sink::text(&format!("{title}\n\n")) }
+        if self.json { Ok(()) } else { sink::text(&format!("{}\n\n", one_line(title))) }
     }
 
     /// Adds a step, and prints it.
@@ -105,7 +106,7 @@ impl Report {
 /// Much of a step is the server's text: a mount, a role. None of it moves the cursor of whoever reads the log.
 fn printable(mut step: Step) -> Step {
     for text in step.seen.iter_mut().chain(&mut step.hints).chain(&mut step.source) {
-        *text = text.replace(char::is_control, " ");
+        *text = one_line(text);
     }
     step
 }

@@ -14,6 +14,7 @@ use crate::error::Code;
 use crate::http::{Ca, Call, Client, Settings, Tls, Verdict, is_loopback};
 use crate::secret::Secret;
 use crate::stop::Stop;
+use crate::text::Text;
 
 /// How long a key set may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,7 +102,7 @@ async fn key_set(url: &str, kid: Option<&str>, like: &Settings) -> Result<Vec<De
 }
 
 async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Result<T, String> {
-    let shown: String = url.chars().filter(|char| !char.is_control()).take(200).collect();
+    let shown: String = Text::new(url).chars().take(200).collect();
     let url = Url::parse(url).map_err(|_| format!("{shown} is not an address"))?;
     if url.scheme() != "https" && !is_loopback(&url) {
         return Err(format!("{shown} is not https"));

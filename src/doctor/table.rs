@@ -7,6 +7,7 @@ use super::{Status, Step};
 use crate::claims::change::Change;
 use crate::claims::demands::{Row, Verdict};
 use crate::error::Code;
+use crate::text::one_line;
 
 /// Widths of the first two columns, mark included.
 const COLUMNS: [usize; 2] = [22, 26];
@@ -83,7 +84,7 @@ pub(super) fn rows(rows: &[Row]) -> Vec<Value> {
             Verdict::Unmet => "fail",
             Verdict::Unknown => "unknown",
         };
-        json!({"claim": row.claim, "token": row.token, "demand": row.demand, "field": row.field,
+        json!({"claim": one_line(&row.claim), "token": one_line(&row.token), "demand": one_line(&row.demand), "field": row.field,
             "verdict": verdict, "why": row.why})
     };
     rows.iter().map(one).collect()

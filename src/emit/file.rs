@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{Access, Mode, access, fchmod};
 
 use super::sink::Error;
+use crate::input;
 use crate::job::Job;
 
 /// What may be at the file's place.
@@ -30,8 +31,8 @@ pub(super) fn check(path: &Path, existing: Existing, job: &Job) -> Result<(), Er
     if is_exposed(&folder.metadata().map_err(|error| fault(path, error))?) && !is_in_project(folder, job) {
         tracing::warn!(
             "others can replace files in {}: a folder of the job's own is safer for {}",
-            folder.display(),
-            path.display()
+            input::path(folder),
+            input::path(path)
         );
     }
     Ok(())
@@ -67,10 +68,10 @@ fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
     }
     let folder = folder(path);
     if !folder.is_dir() {
-        return Err(fault(path, format!("{} is not a folder", folder.display())));
+        return Err(fault(path, format!("{} is not a folder", input::path(folder))));
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|errno| fault(path, format!("{}: {}", folder.display(), io::Error::from(errno))))?;
+        .map_err(|errno| fault(path, format!("{}: {}", input::path(folder), io::Error::from(errno))))?;
     match path.symlink_metadata() {
         Ok(there) if there.is_symlink() => Err(fault(path, "it is a symbolic link")),
         Ok(there) if !there.is_file() => Err(fault(path, "it is not a regular file")),

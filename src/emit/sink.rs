@@ -30,7 +30,7 @@ pub enum Error {
     #[error("standard output did not take the credentials: {0}")]
     Stdout(String),
     /// The file can't be made.
-    #[error("{} can't be written: {reason}", path.display())]
+    #[error("{} can't be written: {reason}", crate::input::path(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum Error {
         reason: String,
     },
     /// A file that people write themselves too is there.
-    #[error("{} exists, and is neither edited nor replaced", path.display())]
+    #[error("{} exists, and is neither edited nor replaced", crate::input::path(path))]
     Exists {
         /// The file.
         path: PathBuf,

@@ -6,6 +6,7 @@ use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::{Ca, Settings};
+use crate::text::Text;
 
 /// The certificate's issuer is not among the roots.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +151,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().filter(|char| !char.is_control()).take(100).collect()
+    Text::new(&String::from_utf8_lossy(bytes)).chars().take(100).collect()
 }
 
 #[cfg(test)]

@@ -16,13 +16,11 @@ mod names;
 mod redirect;
 mod roots;
 mod settings;
-mod text;
 mod tls;
 mod verify;
 
 pub use error::{Cause, Error};
 pub use settings::{Proxy, Settings, host, is_loopback};
-pub use text::{LONGEST_TEXT, tidy};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::Tls;
+use crate::input;
 use crate::secret::Secret;
 
 /// How to reach a server.
@@ -55,7 +56,7 @@ impl Settings {
 
     /// Whom a request to `url` goes to, for people.
     pub(super) fn peer(&self, url: &Url) -> String {
-        self.unix_socket.as_ref().map_or_else(|| host(url), |path| path.display().to_string())
+        self.unix_socket.as_ref().map_or_else(|| host(url), |path| input::path(path))
     }
 }
 

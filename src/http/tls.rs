@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::names::Names;
 use super::verify::Peer;
 use super::{Error, Proxy, Settings, roots};
+use crate::input;
 use crate::secret::Secret;
 
 /// Whom to trust, and who we are.
@@ -104,7 +105,7 @@ impl FileFrom {
         if self.path.as_os_str().is_empty() {
             return self.source.clone();
         }
-        format!("{} ({})", self.path.display(), self.source)
+        format!("{} ({})", input::path(&self.path), self.source)
     }
 }
 

@@ -73,6 +73,36 @@ impl Opt {
     }
 }
 
+/// Options whose values are, or may hold, secrets: they are never shown, and may look like anything.
+const SECRET: &[&str] = &["role-id", "proxy"];
+
+impl Opt {
+    /// Whether its value is never shown.
+    pub fn is_secret(&self) -> bool {
+        SECRET.contains(&self.name)
+    }
+
+    /// What its value is, for messages; `None` where it may be anything.
+    pub fn meant(&self) -> Option<&'static str> {
+        let (Takes::Value(name) | Takes::Values(name)) = self.takes else { return None };
+        match name {
+            _ if self.is_secret() => None,
+            "FILE" => Some("the path of a file"),
+            "DIR" => Some("the path of a folder"),
+            "URL" => Some("an address"),
+            "ID" => Some("an ID"),
+            "DURATION" => Some("a duration"),
+            "N" => Some("a number"),
+            _ => Some("a name"),
+        }
+    }
+
+    /// Whether a UUID is what it takes.
+    pub fn takes_uuid(&self) -> bool {
+        matches!(self.takes, Takes::Value("ID"))
+    }
+}
+
 /// `auth-namespace` as it stands in a variable's name: `AUTH_NAMESPACE`.
 pub fn shout(name: &str) -> String {
     name.replace('-', "_").to_ascii_uppercase()

@@ -8,8 +8,8 @@ use super::{Absent, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::duration::{LONGEST, granted};
 use crate::error::{Code, Explain};
-use crate::http::tidy;
 use crate::secret::Secret;
+use crate::text::Text;
 use crate::vault::{Data, Envelope};
 
 /// Why an answer is of no use.
@@ -115,7 +115,7 @@ impl Request {
                 .label
                 .as_ref()
                 .and_then(|name| data.field(name)?.text())
-                .map(|text| text.reveal().to_owned()),
+                .map(|text| Text::new(text.reveal())),
             variables: found.variables,
             unsets: found.unsets,
             lease,
@@ -155,7 +155,7 @@ impl Request {
                 "is missing" => format!("no {names}"),
                 _ => format!("a field {names} that {what}"),
             },
-            there: data.names().iter().map(|name| tidy(name, &[])).collect(),
+            there: data.names().iter().map(|name| Text::new(name).into()).collect(),
             option,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Absent, Effect, Mint, Provider, Read, S3};
 use crate::cloud::aws::Sts;
+use crate::input::Input;
 use crate::secret::Secret;
 
 /// What to ask for and what to make of the answer.
@@ -23,7 +24,7 @@ pub struct Request {
     /// Sent along: in the query of a GET, in the body of a POST.
     pub parameters: Vec<(String, Secret)>,
     /// Parameters whose values are read from these files, or from standard input.
-    pub from_files: Vec<(String, Source)>,
+    pub from_files: Vec<(String, Input)>,
     /// What the answer holds.
     pub fields: Vec<FieldSpec>,
     /// Exported as they are.
@@ -61,15 +62,6 @@ pub struct FieldSpec {
     pub sensitive: bool,
     /// Whether the value goes into a file, and the variable gets its path.
     pub file: bool,
-}
-
-/// Where the value of `--data K=@FILE` or `--data K=-` is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// A file.
-    File(std::path::PathBuf),
-    /// Standard input.
-    Stdin,
 }
 
 /// One NAME=FIELD of `read`, or NAME=@FIELD.
@@ -193,7 +185,7 @@ impl Request {
         path: String,
         names: Vec<Wanted>,
         data: Vec<(String, Secret)>,
-        from_files: Vec<(String, Source)>,
+        from_files: Vec<(String, Input)>,
     ) -> Self {
         let field = |wanted: Wanted| FieldSpec {
             name: wanted.field.clone(),

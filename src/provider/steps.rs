@@ -8,6 +8,7 @@ use super::{Error, Request};
 use crate::cloud::scaleway::{Key, Place};
 use crate::credentials::{Credentials, Life, Variable};
 use crate::secret::Secret;
+use crate::text::Text;
 
 /// A step, as a provider's table names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl Mint {
         if let Some(project) = &self.project_id {
             request.replace(&mut child, "project_id", Secret::from(project.as_str()));
         }
-        child.label = Some(key.access_key.clone());
+        child.label = Some(Text::new(&key.access_key));
         child.life = Duration::try_from(end.duration_since(now)).ok().and_then(|ttl| Life::new(ttl, now));
         child
     }
@@ -108,7 +109,7 @@ impl S3 {
         let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
         match !region.is_empty() && region.chars().all(fits) {
             true => Ok(region),
-            false => Err(Error::Region(region.chars().filter(|char| !char.is_control()).take(40).collect())),
+            false => Err(Error::Region(Text::new(&region).chars().take(40).collect())),
         }
     }
 

@@ -1,12 +1,9 @@
 //! Turning a login's ingredients into values: reading files and standard input, issuing and unwrapping a secret_id,
 //! signing with AWS credentials.
 
-use std::io::Read as _;
-
-use zeroize::Zeroizing;
-
 use super::{Error, wrapping};
 use crate::auth::{self, Gathered, Ingredient, Issuer, Login, Origin};
+use crate::input::Input;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -43,8 +40,8 @@ pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Erro
     match &ingredient.origin {
         Origin::Value { value, .. } => clean(ingredient, value.reveal()),
         Origin::File { path, .. } => {
-            let file = path.clone();
-            let text = vault.stop().blocking(|| std::fs::read_to_string(file).map(Zeroizing::new)).await?;
+            let input = Input::File(path.clone());
+            let text = input.read(vault.stop()).await?;
             let text = text.map_err(|cause| {
                 let hint = match path.starts_with("/var/run/secrets/kubernetes.io") {
                     true => {
@@ -53,7 +50,7 @@ pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Erro
                     }
                     false => "name a file that this job can read",
                 };
-                let path = path.display().to_string();
+                let path = input.to_string();
                 let named = ingredient.origin.source() != path;
                 let reason = if named { format!("{path}: {cause}") } else { cause.to_string() };
                 unusable(ingredient, reason, hint)
@@ -61,7 +58,7 @@ pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Erro
             clean(ingredient, &text)
         }
         Origin::Stdin { .. } => {
-            let text = vault.stop().blocking(stdin).await?;
+            let text = Input::Stdin.read(vault.stop()).await?;
             let text =
                 text.map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
             clean(ingredient, &text)
@@ -75,12 +72,6 @@ pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Erro
             ))
         }
     }
-}
-
-fn stdin() -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    std::io::stdin().read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Split custody: the issuing token makes a secret_id for this run.

@@ -212,7 +212,7 @@ pub async fn enter(
     let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
     let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
     let ttl = Some(granted(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
-    let batch = auth.token_type == "batch";
+    let batch = auth.token_type.as_str() == "batch";
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
         secret: auth.client_token,

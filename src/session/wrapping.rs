@@ -4,6 +4,7 @@
 use super::Error;
 use crate::auth;
 use crate::secret::Secret;
+use crate::text::Text;
 use crate::vault::Vault;
 
 /// A wrapping token, and what must be inside.
@@ -22,6 +23,7 @@ impl Wrapped<'_> {
         let path = vault.creation_path(self.token).await.map_err(|error| self.explained(error))?;
         if !self.fits(&path) {
             let (mount, role) = (self.mount, self.role.unwrap_or("ROLE"));
+            let path = Text::new(&path);
             let reason = format!("its token was made at {path}, not at auth/{mount}/role/{role}/secret-id");
             return Err(self.intercepted(reason, true));
         }

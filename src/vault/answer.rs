@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{Answer, Call, Verdict, tidy};
+use crate::http::{Answer, Call, Verdict};
 use crate::secret::Secret;
+use crate::text::{Text, is_visible, tidy};
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
 #[derive(Debug, Default, Deserialize)]
@@ -44,11 +45,11 @@ pub struct Auth {
     /// The token.
     pub client_token: Secret,
     /// Its public handle.
-    #[serde(default, deserialize_with = "or_default")]
-    pub accessor: String,
+    #[serde(default)]
+    pub accessor: Text,
     /// `service` or `batch`.
-    #[serde(default, deserialize_with = "or_default")]
-    pub token_type: String,
+    #[serde(default)]
+    pub token_type: Text,
     /// In seconds; 0 for a token that never ends.
     #[serde(default, deserialize_with = "or_default")]
     pub lease_duration: u64,
@@ -63,9 +64,9 @@ pub struct Auth {
 /// What names something in a message, and in a request, as it is.
 fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    match text.as_ref().is_some_and(|text| text.contains(char::is_control)) {
-        true => Err(serde::de::Error::custom("a control character")),
-        false => Ok(text),
+    match text.as_ref().is_none_or(|text| text.chars().all(is_visible)) {
+        true => Ok(text),
+        false => Err(serde::de::Error::custom("a character that no line has")),
     }
 }
 
@@ -204,7 +205,11 @@ mod tests {
     #[test]
     fn names_are_printable() {
         let lease = |id: &str| serde_json::from_value::<Envelope>(serde_json::json!({"lease_id": id}));
-        assert!(lease("aws/creds/ci/abc").is_ok() && lease("aws\r\nerror: no").is_err());
+        assert!(
+            lease("aws/creds/ci/abc").is_ok()
+                && lease("aws\r\nerror: no").is_err()
+                && lease("aws\u{202e}").is_err()
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::ask::instead;
 use super::{Ask, Data, Error, Value, Vault, answer};
 use crate::secret::Secret;
+use crate::text::Text;
 
 /// `sys/health` (vault: http/sys_health.go).
 #[derive(Debug, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Health {
     pub standby: bool,
     /// `1.21.4`
     #[serde(default)]
-    pub version: String,
+    pub version: Text,
     /// Vault says whether it is the paid edition; OpenBao does not.
     pub enterprise: Option<bool>,
     /// Its clock, in seconds.

@@ -31,7 +31,7 @@ impl Vault {
         }
     }
 
-    /// `sys/wrapping/lookup`, which needs no token: the path that made what is wrapped.
+    /// `sys/wrapping/lookup`, which needs no token: the path that made what is wrapped, as the server says it.
     pub async fn creation_path(&self, wrapping: &Secret) -> Result<String, Error> {
         let action = "to look up the wrapping token";
         let ask = Ask::write(action, "sys/wrapping/lookup")

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::{Ask, Auth, Data, Error, NO_TOKEN, Vault};
 use crate::secret::Secret;
+use crate::text::Text;
 
 /// What `auth/token/lookup-self` says of a token, as far as it matters.
 #[derive(Debug, Clone)]
 pub struct TokenInfo {
     /// Its public handle.
-    pub accessor: String,
+    pub accessor: Text,
     /// Its policies, those of its identity included.
     pub policies: Vec<String>,
     /// What is left of its life; `None` if it never ends.
@@ -23,7 +24,7 @@ pub struct TokenInfo {
     /// How many requests it is good for; 0 for any number.
     pub num_uses: u64,
     /// `service`, or `batch`, which can neither be renewed nor revoked.
-    pub kind: String,
+    pub kind: Text,
 }
 
 impl TokenInfo {
@@ -40,13 +41,13 @@ impl TokenInfo {
         let is = |name: &str| text(name).as_deref() == Some("true");
         Self {
             policies: texts("policies").chain(texts("identity_policies")).collect(),
-            accessor: text("accessor").unwrap_or_default(),
+            accessor: Text::new(&text("accessor").unwrap_or_default()),
             ttl: Some(Duration::from_secs(number("ttl"))).filter(|ttl| !ttl.is_zero()),
             orphan: is("orphan"),
             renewable: is("renewable"),
             periodic: number("period") > 0,
             num_uses: number("num_uses"),
-            kind: text("type").unwrap_or_default(),
+            kind: Text::new(&text("type").unwrap_or_default()),
         }
     }
 }

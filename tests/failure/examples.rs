@@ -78,6 +78,9 @@ fn config_errors() -> Vec<(String, Error)> {
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
         E::HalfClient { .. } => E::HalfClient { source_name: source_name() },
         E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },
+        E::Content { .. } => E::Content {
+            source_name: source_name(), by_flag: true, seems: ci_creds::input::Seems::Key, meant: "a name"
+        },
         E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
         E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
         E::NoLogin { .. } => E::NoLogin { unprotected: Some(text()) },

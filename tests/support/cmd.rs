@@ -51,6 +51,17 @@ impl Cmd {
         self
     }
 
+    /// Puts arguments before the others: `doctor` before a run's.
+    pub fn before<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.splice(0..0, args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// The first argument, if it is text.
+    pub fn first(&self) -> Option<&str> {
+        self.args.first()?.to_str()
+    }
+
     /// Sets a variable; the last value counts.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.retain(|(known, _)| known != name.as_ref());

@@ -7,6 +7,7 @@ use reqsign_core::ErrorKind;
 use super::Source;
 use crate::error::{Code, Explain};
 use crate::http;
+use crate::text::Text;
 
 /// No credentials, or none that sign.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +83,7 @@ fn in_chain<'a, T: StdError + 'static>(cause: &'a (dyn StdError + 'static)) -> i
 /// Server text is cut to 300 characters, on one line.
 fn tidy(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let text: String = text.chars().filter(|char| !char.is_control()).take(300).collect();
-    text.trim_end_matches([':', ' ']).to_owned()
+    Text::new(&text).trim_end_matches([':', ' ']).to_owned()
 }
 
 impl Explain for Error {

@@ -23,6 +23,39 @@ fn without(source_name: &str) -> String {
     }
 }
 
+/// Where the content itself belongs that stands where the path of a file is meant: the end of the flag's or variable's
+/// name, and the variable.
+const CONTENT: &[(&[&str], &str)] = &[
+    (&["--client-key", "_CLIENT_KEY"], "VAULT_CLIENT_KEY_BYTES"),
+    (&["--client-cert", "_CLIENT_CERT"], "VAULT_CLIENT_CERT_BYTES"),
+    (&["--ca-cert", "_CACERT"], "VAULT_CACERT_BYTES"),
+    (&["--wrapped-secret-id-file", "_WRAPPED_SECRET_ID_FILE"], "VAULT_WRAPPED_SECRET_ID"),
+    (&["--secret-id-file", "_SECRET_ID_FILE"], "VAULT_SECRET_ID"),
+    (&["--id-token-file", "_ID_TOKEN_FILE"], "VAULT_ID_TOKEN"),
+    (&["--gitlab-token-file", "_GITLAB_TOKEN_FILE"], "CI_CREDS_GITLAB_TOKEN"),
+    (&["_TOKEN_PATH"], "VAULT_TOKEN"),
+];
+
+/// What to do about content where a path or a name is meant.
+fn content(source_name: &str, meant: &str) -> String {
+    if source_name.contains("id-token-env") || source_name.contains("ID_TOKEN_ENV") {
+        return format!(
+            "set {source_name} to the name of the variable that has the token, such as VAULT_ID_TOKEN"
+        );
+    }
+    let own = CONTENT.iter().find(|(ends, _)| ends.iter().any(|end| source_name.ends_with(end)));
+    match (own, source_name.starts_with('-')) {
+        (Some((_, variable)), true) => format!("give the path of a file, or set {variable} to what it holds"),
+        (Some((_, variable)), false) => {
+            format!("set {variable} instead, or make the GitLab variable {source_name} one of type File")
+        }
+        (None, false) if meant.starts_with("the path") => {
+            format!("make the GitLab variable {source_name} one of type File, or set it to {meant}")
+        }
+        (None, _) => format!("set {source_name} to {meant}"),
+    }
+}
+
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     all.collect::<Vec<_>>().join(", ")
 }
@@ -31,6 +64,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Value { by_flag: true, .. }
+            | Self::Content { by_flag: true, .. }
             | Self::Method { by_flag: true, .. }
             | Self::Format { by_flag: true, .. }
             | Self::Id { by_flag: true, .. }
@@ -65,6 +99,7 @@ impl Explain for Error {
             }
             Self::HalfClient { source_name } => format!("set the other one too, or {}", without(source_name)),
             Self::Value { source_name, .. } => format!("correct it, or {}", without(source_name)),
+            Self::Content { source_name, meant, .. } => content(source_name, meant),
             Self::Method { .. } => {
                 format!("the logins are {}", names(METHODS.iter().map(|method| method.name)))
             }

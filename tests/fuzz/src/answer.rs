@@ -1,8 +1,9 @@
 //! Vault's answers: whatever a server says, secrets stay secrets, and a lost answer is seen to be lost.
 
-use ci_creds::http::{Answer, Call, LONGEST_TEXT, Verdict};
+use ci_creds::http::{Answer, Call, Verdict};
 use ci_creds::provider::{PROVIDERS, Settings};
 use ci_creds::secret::Secret;
+use ci_creds::text::LONGEST_TEXT;
 use ci_creds::vault::{Data, Envelope, judge, readable};
 use http::HeaderMap;
 use jiff::Timestamp;

@@ -1,0 +1,235 @@
+//! What comes in from outside. [`seems`] tells when a value that is meant to be a path, a name or an address is
+//! something else: GitLab's choice between "Variable" and "File" puts a key where its path belongs, and a message
+//! that shows the path would then show the key. [`Input`] is the one reader of files and of standard input.
+
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::stop::{Stop, Stopped};
+use crate::text;
+
+/// What is longer is not shown: no name, and no path that anybody typed.
+const LONGEST_NAME: usize = 200;
+/// Nothing that is read here is longer: tokens, keys, values for a request.
+const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
+
+/// What a value seems to be, where a path, a name or an address belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seems {
+    /// `-----BEGIN … PRIVATE KEY-----`
+    Key,
+    /// Other PEM, plain or in base64.
+    Pem,
+    /// A JWT.
+    Jwt,
+    /// A token of Vault's or OpenBao's.
+    VaultToken,
+    /// A token of GitLab's.
+    GitlabToken,
+    /// As role_ids, secret_ids and Scaleway's keys are.
+    Uuid,
+    /// A JSON object.
+    Json,
+    /// More than one line, or characters that no line has.
+    Lines,
+    /// More than a name's length.
+    Long,
+}
+
+impl fmt::Display for Seems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "a private key",
+            Self::Pem => "PEM text",
+            Self::Jwt => "a JWT",
+            Self::VaultToken => "a Vault token",
+            Self::GitlabToken => "a GitLab token",
+            Self::Uuid => "a UUID, as secret_ids are",
+            Self::Json => "JSON",
+            Self::Lines => "text of several lines or with control characters",
+            Self::Long => "text of more than 200 characters",
+        })
+    }
+}
+
+/// Prefixes of GitLab's tokens (GitLab documentation: security, token overview).
+const GITLAB: &[&str] = &[
+    "glpat-",
+    "gldt-",
+    "glrt-",
+    "glrtr-",
+    "glcbt-",
+    "glptt-",
+    "glft-",
+    "glimt-",
+    "glagent-",
+    "gloas-",
+    "glsoat-",
+    "glffct-",
+    "glwt-",
+    "GR1348941",
+];
+/// Prefixes of Vault's and OpenBao's tokens: service, batch and recovery tokens, new and old (vault:
+/// `sdk/helper/consts/token_consts.go`).
+const VAULT: &[&str] = &["hvs.", "hvb.", "hvr.", "s.", "b.", "r."];
+
+/// What `text` seems to be, if it can't be a path, a name or an address.
+pub fn seems(text: &str) -> Option<Seems> {
+    let text = text.trim();
+    let base64 = text.starts_with("LS0tLS1CRUdJTi");
+    if text.contains("-----BEGIN") || base64 {
+        return Some(if text.contains("PRIVATE KEY-----") { Seems::Key } else { Seems::Pem });
+    }
+    if !text.chars().all(text::is_visible) {
+        return Some(Seems::Lines);
+    }
+    if text.starts_with("{\"") {
+        return Some(Seems::Json);
+    }
+    if is_jwt(text) {
+        return Some(Seems::Jwt);
+    }
+    if VAULT.iter().any(|prefix| is_token(text, prefix, 20)) {
+        return Some(Seems::VaultToken);
+    }
+    if GITLAB.iter().any(|prefix| is_token(text, prefix, 16)) {
+        return Some(Seems::GitlabToken);
+    }
+    if is_uuid(text) {
+        return Some(Seems::Uuid);
+    }
+    (text.chars().count() > LONGEST_NAME).then_some(Seems::Long)
+}
+
+/// `text`, if it looks like a path, a name or an address; else what it seems to be.
+pub fn shown(text: &str) -> String {
+    match seems(text) {
+        None => text.to_owned(),
+        Some(what) => format!("({what}; not shown)"),
+    }
+}
+
+/// `path` for a message.
+pub fn path(path: &Path) -> String {
+    shown(&path.to_string_lossy())
+}
+
+fn is_jwt(text: &str) -> bool {
+    let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte));
+    text.starts_with("eyJ") && text.matches('.').count() >= 1 && text.split('.').all(part)
+}
+
+fn is_token(text: &str, prefix: &str, length: usize) -> bool {
+    let rest = text.strip_prefix(prefix).unwrap_or_default();
+    rest.len() >= length && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte))
+}
+
+/// `8e9d0b7c-0000-4000-8000-000000000000`
+pub fn is_uuid(text: &str) -> bool {
+    let shape = |(at, char): (usize, char)| match at {
+        8 | 13 | 18 | 23 => char == '-',
+        _ => char.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.chars().enumerate().all(shape)
+}
+
+/// Where a text comes from that does not stand in a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl Input {
+    /// `-` is standard input, as elsewhere.
+    pub fn of(text: &str) -> Self {
+        if text == "-" { Self::Stdin } else { Self::File(text.into()) }
+    }
+
+    /// The whole text. It may never come (a FIFO, a terminal): a stop ends the wait.
+    ///
+    /// # Errors
+    /// The outer error is the stop; the inner one the system's, or that of a text that is not UTF-8 or too long.
+    pub async fn read(&self, stop: &Stop) -> Result<io::Result<Zeroizing<String>>, Stopped> {
+        let input = self.clone();
+        stop.blocking(move || match input {
+            Self::File(path) => whole(std::fs::File::open(path)?),
+            Self::Stdin => whole(io::stdin()),
+        })
+        .await
+    }
+}
+
+/// For a message.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => f.write_str(&path(file)),
+            Self::Stdin => f.write_str("-"),
+        }
+    }
+}
+
+fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    from.take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
+    match u64::try_from(text.len()) {
+        Ok(length) if length <= LONGEST_INPUT => Ok(text),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 4 MiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_told_from_names() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n";
+        let long = "x".repeat(201);
+        for (text, expected) in [
+            (key, Seems::Key),
+            ("-----BEGIN CERTIFICATE-----\nMIIEvQ", Seems::Pem),
+            ("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1J", Seems::Pem),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", Seems::Jwt),
+            ("hvs.CAESIJk3bXl0b2tlbnRva2Vu", Seems::VaultToken),
+            ("s.0123456789abcdefghijABCD", Seems::VaultToken),
+            ("s.0123456789abcdefghijABCD.nsid1\n", Seems::VaultToken),
+            ("glpat-0123456789abcdefghij", Seems::GitlabToken),
+            ("8E9d0b7c-0000-4000-8000-0000000000aF", Seems::Uuid),
+            ("{\"type\":\"service_account\"}", Seems::Json),
+            ("a\nb", Seems::Lines),
+            ("a\u{202e}b", Seems::Lines),
+            (&long, Seems::Long),
+        ] {
+            assert_eq!(seems(text), Some(expected), "{text}");
+            assert!(!shown(text).contains(text.trim()), "{text}");
+        }
+        for name in [
+            "/builds/group/project.tmp/VAULT_CLIENT_KEY",
+            "https://vault.example.com:8200",
+            "web-pipeline",
+            "auth/team/jwt",
+            "s.conf",
+            "arn:aws:iam::123456789012:role/ci",
+            "./8e9d0b7c-0000-4000-8000-000000000000",
+            "größe",
+            "{role}/creds",
+        ] {
+            assert_eq!(seems(name), None, "{name}");
+            assert_eq!(shown(name), name);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        assert_eq!(whole(&b"text"[..]).unwrap().as_str(), "text");
+        assert!(whole(io::repeat(b'x')).unwrap_err().to_string().contains("4 MiB"));
+        assert!(whole(&b"\xff"[..]).is_err());
+    }
+}

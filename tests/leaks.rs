@@ -1,0 +1,4 @@
+//! What must not leak, wherever it stands: a secret where a name belongs, a server's text, a variable that logs in.
+
+mod text;
+mod values;
