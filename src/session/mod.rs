@@ -97,7 +97,7 @@ pub enum Error {
         wanted: Duration,
     },
     /// Something may have been made that this run can't take back.
-    #[error("{error}")]
+    #[error("{}", crate::error::chain(error))]
     LeftBehind {
         /// Why the run failed.
         error: Box<Error>,

@@ -121,7 +121,8 @@ impl Vault {
         tracing::debug!("{} {}", ask.method, ask.path);
         let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
         self.note_time(&answer);
-        let envelope = self.understood(&ask.action, answer.status, &answer.body)?;
+        let envelope = self.understood(&ask.action, answer.status, &answer.body);
+        let envelope = envelope.map_err(|error| lost(error, &ask, answer.status, &answer.body))?;
         let warnings = envelope.warnings.as_deref().unwrap_or_default();
         for warning in answer::readable(warnings, &self.known.borrow()) {
             // A renewal's caller judges what was granted.
@@ -187,6 +188,7 @@ impl Vault {
         Error::NotVault {
             action: action.to_owned(),
             host: self.client.peer(&self.base),
+            lost: false,
             said: Said(vec![what.to_owned()]),
         }
     }
@@ -212,6 +214,22 @@ impl Vault {
         sent.chain(ask.token).for_each(|secret| self.hide(secret));
     }
 }
+
+/// A success that can't be read is a lost answer, where something was made: a number that is none, the same key twice,
+/// bytes that are not UTF-8, an end that comes too early. A page or a remark for people is not Vault's.
+fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
+    let for_people = body.trim_ascii_start().starts_with(b"<") || body.starts_with(REMARK);
+    match error {
+        Error::NotVault { action, host, said, .. } => {
+            let lost = ask.creates && matches!(status, 200..=299) && !for_people;
+            Error::NotVault { action, host, said, lost }
+        }
+        error => error,
+    }
+}
+
+/// Go's HTTP server, on a TLS port.
+const REMARK: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
 fn json(body: &Body) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
@@ -250,10 +268,7 @@ pub(super) fn instead(status: u16, body: &[u8]) -> String {
     let kind = match start.first() {
         None => "nothing",
         Some(b'<') => "an HTML page",
-        // Go's HTTP server, on a TLS port.
-        Some(_) if body.starts_with(b"Client sent an HTTP request to an HTTPS server") => {
-            "a remark that this port wants https://"
-        }
+        Some(_) if body.starts_with(REMARK) => "a remark that this port wants https://",
         Some(b'{' | b'[') => "JSON of another kind",
         Some(_) => "something that is not JSON",
     };

@@ -43,6 +43,8 @@ pub enum Error {
         action: String,
         /// Who answered.
         host: String,
+        /// Whether Vault may have answered, with success, to a request that makes something.
+        lost: bool,
         /// What came instead.
         #[source]
         said: Said,
@@ -57,7 +59,11 @@ pub struct Said(pub Vec<String>);
 impl Error {
     /// Whether the request may have made something whose answer never came.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Http(error) if error.is_lost())
+        match self {
+            Self::Http(error) => error.is_lost(),
+            Self::NotVault { lost, .. } => *lost,
+            _ => false,
+        }
     }
 
     /// The status and words of a refusal.

@@ -146,7 +146,7 @@ fn vault_errors() -> Vec<(String, Error)> {
         E::Refused { .. } => refused(),
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
         E::Unsendable(_) => E::Unsendable("x"),
-        E::NotVault { .. } => E::NotVault { action: text(), host: text(), said: said() },
+        E::NotVault { .. } => E::NotVault { action: text(), host: text(), lost: false, said: said() },
     })
 }
 

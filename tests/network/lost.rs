@@ -57,6 +57,48 @@ fn a_lost_read_is_revoked_and_done_once_more() {
 }
 
 #[test]
+fn a_success_that_cant_be_read_is_a_lost_answer() {
+    let bodies: [fn() -> Reply; 6] = [
+        || {
+            Reply::text(
+                200,
+                r#"{"lease_id":"exoscale/apikey/ci/1","lease_duration":900.5,"data":{"api_key":"EXO1"}}"#,
+            )
+        },
+        || Reply::text(200, r#"{"lease_id":"a","lease_id":"b","data":{"api_key":"EXO1"}}"#),
+        || Reply::text(200, r#"{"data":{"api_key":"EXO1","api_secret":"x"}} and more"#),
+        || Reply::text(200, b"{\"data\":{\"api_key\":\"\xff\"}}".to_vec()),
+        || Reply::text(201, r#"{"data":{"api_key":"EXO1"#),
+        || Reply::text(200, "{\"lease_id\":\"exoscale/apikey/ci/\u{202e}1\"}"),
+    ];
+    std::thread::scope(|scope| {
+        for body in bodies {
+            scope.spawn(move || {
+                let fake = losing(1, is_read, body);
+                let run = with_jwt(&fake.addr).run().expect(0);
+                assert_eq!(kinds(&fake), "login read revoke login read");
+                let left = "exoscale/apikey/ci, role ci, may have made a key whose name starts with vault- at about ";
+                assert!(run.stderr.contains(left), "{run}");
+                // A token that nobody can read is named, and asked for once more.
+                let fake = losing(1, Seen::is_login, body);
+                let run = with_jwt(&fake.addr).run().expect(0);
+                assert_eq!(kinds(&fake), "login login read");
+                assert!(run.stderr.contains("starts once more"), "{run}");
+            });
+        }
+    });
+    // What cannot be asked for once more fails, and says what may be left.
+    let fake = losing(9, is_read, bodies[0]);
+    let run = with_secret_id(&fake.addr).run().expect(5);
+    assert!(run.stderr.contains("may have made a key"), "{run}");
+    assert_eq!(kinds(&fake), "login read revoke");
+    // A page for people is no answer of Vault's.
+    let fake = losing(9, is_read, || Reply::text(200, "<html>sign in</html>"));
+    with_jwt(&fake.addr).run().expect(5);
+    assert_eq!(kinds(&fake), "login read revoke");
+}
+
+#[test]
 fn a_second_loss_ends_the_run() {
     let fake = losing(9, is_read, || Reply::Drop);
     let run = with_jwt(&fake.addr).run().expect(5);
