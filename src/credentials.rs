@@ -109,8 +109,6 @@ pub struct InFile {
     pub name: String,
     /// What the file holds.
     pub content: Secret,
-    /// The file, from the moment at which its name is chosen.
-    pub path: std::path::PathBuf,
 }
 
 impl Credentials {

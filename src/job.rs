@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::env::Env;
+use crate::secret::Secret;
 
 const LONGEST_SESSION_NAME: usize = 64;
 
@@ -24,6 +25,10 @@ pub struct Job {
     pub debug_trace: bool,
     /// The ref, where GitLab keeps protected variables from the job: an unprotected one, or a fork's.
     pub unprotected_ref: Option<String>,
+    /// CI_JOB_ID.
+    pub id: Option<String>,
+    /// CI_JOB_TOKEN: a secret that this job alone has, and that ends with it.
+    pub own_secret: Option<Secret>,
     /// What identifies the job: project path, job and pipeline id, ref, user.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -40,6 +45,8 @@ impl Job {
             deadline,
             project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
             name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
+            id: text("CI_JOB_ID").map(str::to_owned),
+            own_secret: text("CI_JOB_TOKEN").map(Secret::from),
             unprotected_ref: unprotected_ref(&text),
             facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
             debug_trace: text("CI_DEBUG_TRACE").and_then(crate::env::boolean).unwrap_or(false),

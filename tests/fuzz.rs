@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "fuzz/state_files.rs"]
+mod state_files;
+
 #[path = "fuzz/src/lib.rs"]
 mod properties;
 

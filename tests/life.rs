@@ -6,6 +6,7 @@ mod masking;
 mod refresh;
 mod renewal;
 mod state_file;
+mod trust;
 
 use crate::main_job::story::{Story, nothing_is_left};
 use crate::support::Cmd;

@@ -3,7 +3,8 @@
 
 use crate::config::{Config, HandOver};
 use crate::credentials::{self, Credentials, Variable};
-use crate::emit::{masking, private, sink};
+use crate::emit::sink::{self, Target};
+use crate::emit::{masking, private};
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
@@ -21,31 +22,31 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
     let order = Order { login: config.login, requests: config.requests, look_up: false };
-    let entry = config.state_file.map(|place| Entry::new(place, &server)).transpose()?;
+    let entry = match config.state_file {
+        Some(place) => Some(Entry::new(place, &server, &stop).await?),
+        None => None,
+    };
     let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));
     }
     let outcome = async {
-        private::name(&mut session.credentials, &config.file_folder, &mut ledger)?;
+        let files = private::make(&mut session.credentials, &config.file_folder, &mut ledger)?;
         let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
-        if let Some(path) = &config.output.file {
-            ledger.file(path.clone());
-        }
-        ledger.write_down()?;
-        private::write(&session.credentials)?;
+        let target = Target::make(&config.output, &bytes, &mut ledger)?;
+        ledger.write_down(&stop).await?;
+        files.write()?;
         if session.token_is_idle() {
             ledger.end(&vault.unstoppable(), &session.token.secret).await;
         }
         // The last moment at which a stop can still mean that nothing was given.
         stop.check()?;
-        Ok::<_, Error>(sink::write(&config.output, &bytes)?)
+        Ok::<_, Error>(target.write(&bytes)?)
     };
     match outcome.await {
         Ok(()) => ledger.hand_over(),
         Err(error) => {
-            config.output.file.iter().for_each(|path| ledger.not_written(path));
             ledger.take_back(&vault).await;
             return Err(error);
         }

@@ -1,15 +1,24 @@
 //! `ci-creds revoke`: take back what the state file lists, line by line. Done twice it does nothing: a missing file,
 //! a token that has ended, a lease that is gone are success. What can't be taken back now stays in the file.
+//!
+//! In a job only this job's lines are used (see [`state`]). Servers are asked side by side, and the lines of one in
+//! turn, so that one that does not answer holds up no other; all of it ends after [`LIMIT`].
 
-use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use tokio::time::Instant;
 
 use crate::config::Revoke;
 use crate::error::{Code, Explain};
-use crate::ledger::state::{self, Entry, Place, Record};
-use crate::ledger::{Ledger, Left, may_revoke};
-use crate::secret::Secret;
+use crate::ledger::state::{self, Content, Entry, Place, Record};
+use crate::ledger::{LIMIT, Ledger, Left, may_revoke};
 use crate::stop::Stop;
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
+
+/// How many servers are asked at a time.
+const SERVERS: usize = 8;
 
 /// Why something is left.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +44,12 @@ impl Error {
             Left::NoToken => (
                 Code::Environment,
                 "some leases were read with a token that is not here",
-                "set VAULT_TOKEN to the token that the job used".to_owned(),
+                "set VAULT_TOKEN to the token that the job used, and VAULT_ADDR to its server".to_owned(),
+            ),
+            Left::NotAllowed => (
+                Code::Environment,
+                "some of it may not be reached as the file says",
+                "the warnings say why".to_owned(),
             ),
             Left::Refused | Left::Nothing => {
                 (Code::Refused, "Vault, or the system, refused some of it", may_revoke())
@@ -56,54 +70,113 @@ impl Explain for Error {
 
 /// Takes back; 0, unless something is left.
 pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
-    let content = config.place.read()?;
-    let (mut left, mut down) = (Left::Nothing, HashSet::new());
-    let count = content.records.len();
-    for record in content.records {
-        stop.check()?;
-        left = left.max(line(&config, record, stop, &mut down).await);
+    let content = config.place.read(stop).await?;
+    let damaged = sweep(&config.place, &content, stop).await;
+    let Content { records, others, .. } = content;
+    let count = records.len();
+    let until = Instant::now() + LIMIT;
+    let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, stop));
+    let left =
+        iter(work).buffer_unordered(SERVERS).fold(Left::Nothing, async |worst, left| worst.max(left)).await;
+    stop.check()?;
+    if others > 0 {
+        tracing::debug!("revoke: {others} lines in {} are another job's", config.place.path.display());
     }
-    if let Some(line) = content.damaged {
-        return Err(state::Error::Damaged { path: config.place.path, line }.into());
-    }
-    if left == Left::Nothing {
-        match count {
-            0 => tracing::info!(
-                "revoke: nothing to take back: {} is not there, or lists nothing",
-                config.place.path.display()
-            ),
-            1 => tracing::info!("revoke: took back what one run was given"),
-            _ => tracing::info!("revoke: took back what {count} runs were given"),
+    let incomplete = (left != Left::Nothing).then(|| Error { place: config.place.clone(), left });
+    match (damaged, incomplete) {
+        (None, None) => {
+            tell(count, &config.place);
+            Ok(0)
         }
-        return Ok(0);
+        // What is left can still be taken back: it is told last, and its code counts.
+        (damaged, incomplete) if config.best_effort => {
+            damaged.iter().for_each(|error| tracing::warn!("{error}"));
+            incomplete.iter().for_each(|error| tracing::warn!("{error}"));
+            Ok(0)
+        }
+        (damaged, Some(error)) => {
+            damaged.iter().for_each(|error| tracing::warn!("{error}"));
+            Err(error.into())
+        }
+        (Some(damaged), None) => Err(damaged.into()),
     }
-    let error = Error { place: config.place, left };
-    if config.best_effort {
-        tracing::warn!("{error}");
-        return Ok(0);
-    }
-    Err(error.into())
 }
 
-/// One line. A Vault that did not answer is not asked again for the next one.
-async fn line(config: &Revoke, record: Record, stop: &Stop, down: &mut HashSet<String>) -> Left {
-    let server = record.server();
-    let address = server.address.to_string();
-    if down.contains(&address) {
-        return Left::Unreachable;
+fn tell(count: usize, place: &Place) {
+    match count {
+        0 => tracing::info!(
+            "revoke: nothing to take back: {} is not there, or lists nothing",
+            place.path.display()
+        ),
+        1 => tracing::info!("revoke: took back what one run was given"),
+        _ => tracing::info!("revoke: took back what {count} runs were given"),
     }
-    let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
-    let given: Option<&Secret> = config.token.as_ref();
-    record.fill(&mut ledger, given);
-    let left = match Vault::at(&server, stop.unheeded()) {
-        Ok(vault) => ledger.take_back(&vault).await,
+}
+
+/// Takes the lines out that are nobody's; the error names the first that is none of ci-creds'.
+async fn sweep(place: &Place, content: &Content, stop: &Stop) -> Option<state::Error> {
+    let kept = match place.sweep(content, stop).await {
+        Ok(kept) => kept,
         Err(error) => {
-            tracing::warn!("{address} can't be used: {error}");
-            Left::Unreachable
+            tracing::warn!("{}", crate::error::chain(&error));
+            None
         }
     };
-    if left == Left::Unreachable {
-        down.insert(address);
+    match content.old.len() {
+        0 => {}
+        count => tracing::info!("revoke: dropped {count} lines of other jobs, more than a day old"),
     }
+    let (line, _) = content.damaged.first()?;
+    Some(state::Error::Damaged { path: place.path.clone(), line: *line, kept })
+}
+
+/// The lines of each server, in the order of the file.
+fn by_address(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut all: Vec<Vec<Record>> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for record in records {
+        let index = *known.entry(record.address().to_owned()).or_insert(all.len());
+        match all.get_mut(index) {
+            Some(lines) => lines.push(record),
+            None => all.push(vec![record]),
+        }
+    }
+    all
+}
+
+/// The lines of one server, which is not asked again when it did not answer.
+async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, stop: &Stop) -> Left {
+    let (mut left, mut down) = (Left::Nothing, false);
+    for record in records {
+        let rest = until.saturating_duration_since(Instant::now());
+        if down || stop.is_asked() || rest.is_zero() {
+            return Left::Unreachable;
+        }
+        let outcome = line(config, record, rest, stop).await;
+        down = outcome == Left::Unreachable;
+        left = left.max(outcome);
+    }
+    left
+}
+
+/// One line.
+async fn line(config: &Revoke, record: Record, rest: Duration, stop: &Stop) -> Left {
+    let address = record.address().to_owned();
+    let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
+    if let Some(ended) = record.ended(vault::now()) {
+        tracing::warn!("what a run was given by {address} ended at {ended}: its line is dropped");
+        record.fill_files(&mut ledger);
+        return ledger.take_back_files(stop).await;
+    }
+    let vault = record.way(&config.now).map(|way| (Vault::at(&way.server, stop.unheeded()), way));
+    let (why, left) = match vault {
+        Ok((Ok(vault), way)) => {
+            record.fill(&mut ledger, &way, &config.now);
+            return ledger.take_back_within(rest, &vault).await;
+        }
+        Ok((Err(error), _)) => (error.to_string(), Left::Unreachable),
+        Err(refused) => (refused.to_string(), Left::NotAllowed),
+    };
+    tracing::warn!("{address} is not asked to take anything back: {why}");
     left
 }

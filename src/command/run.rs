@@ -25,7 +25,10 @@ use crate::vault::Vault;
 
 /// Runs the command; its status, as a shell has it.
 pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
-    let entry = config.state_file.clone().map(|place| Entry::new(place, &config.server)).transpose()?;
+    let entry = match &config.state_file {
+        Some(place) => Some(Entry::new(place.clone(), &config.server, &stop).await?),
+        None => None,
+    };
     let vault = Vault::at(&config.server, stop.clone())?;
     let order = Order { login: config.login.clone(), requests: config.requests.clone(), look_up: true };
     let mut ledger = Ledger::with(entry);
@@ -36,10 +39,10 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
     // While the command runs, signals are the command's. When it has ended, they hurry what is left to do.
     let (later, after) = Stop::later();
     let after = vault.heeding(after);
-    let outcome = match private::name(&mut session.credentials, &config.file_folder, &mut ledger) {
-        Ok(()) => {
+    let outcome = match private::make(&mut session.credentials, &config.file_folder, &mut ledger) {
+        Ok(files) => {
             let run = Run { config: &config, command, env, order: &order, session: &session };
-            run.carry_out(&vault, stop, (later, &after), &mut ledger).await
+            run.carry_out(&vault, stop, (later, &after), &mut ledger, files).await
         }
         Err(error) => Err(error.into()),
     };
@@ -70,9 +73,10 @@ impl Run<'_> {
         stop: Stop,
         (later, after): (Later, &Vault),
         ledger: &mut Ledger,
+        files: private::Made,
     ) -> Result<(u8, child::Rest), Error> {
-        ledger.write_down()?;
-        private::write(&self.session.credentials)?;
+        ledger.write_down(&stop).await?;
+        files.write()?;
         let fresh = self.refreshed();
         let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
         if self.session.token_is_idle() && !token_needed {

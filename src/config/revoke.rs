@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Error;
 use super::lookup::{FOLDER, Lookup};
+use super::{Error, server, steps};
 use crate::cli::Parsed;
 use crate::env::Env;
 use crate::job::Job;
@@ -17,20 +17,33 @@ pub struct Revoke {
     pub place: state::Place,
     /// Whether what can't be taken back is no failure.
     pub best_effort: bool,
-    /// The user's token, for what was read with it.
-    pub token: Option<Secret>,
+    /// What lines are held against.
+    pub now: state::Configured,
 }
 
 impl Revoke {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        let token = lookup.vault_variable("TOKEN")?.map(|found| Secret::from(found.value.trim()));
-        let place = match state_file(&lookup, &Job::of(env))? {
+        let job = Job::of(env);
+        let place = match state_file(&lookup, &job)? {
             Some(place) => place,
-            None => auto(&Job::of(env)).ok_or(Error::NoStateFile)?,
+            None => auto(&job).ok_or(Error::NoStateFile)?,
         };
-        Ok(Self { place, best_effort: lookup.switch("best-effort")?, token })
+        // A line says how its server is reached: nothing has to be set, but what is set counts.
+        let server = match server::server(&lookup, job.in_ci) {
+            Ok(server) => Some(server),
+            Err(Error::NoAddress | Error::HiddenAddress) => None,
+            Err(error) => return Err(error),
+        };
+        let now = state::Configured {
+            server,
+            allow_http: lookup.switch("allow-http")?,
+            skip_verify: lookup.switch("tls-skip-verify")?,
+            token: lookup.vault_variable("TOKEN")?.map(|found| Secret::from(found.value.trim())),
+            scaleway: steps::place(&lookup)?,
+        };
+        Ok(Self { place, best_effort: lookup.switch("best-effort")?, now })
     }
 }
 
@@ -60,7 +73,7 @@ pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state:
         wanted: "a file's path",
         by_flag: found.by_flag,
     })?;
-    Ok(Some(state::Place { path, auto: false, project: job.project_dir.clone() }))
+    Ok(Some(state::Place { path, auto: false, project: job.project_dir.clone(), seal: seal(job) }))
 }
 
 /// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
@@ -72,5 +85,12 @@ fn auto(job: &Job) -> Option<state::Place> {
         path: PathBuf::from(folder).join("ci-creds.state"),
         auto: true,
         project: Some(project),
+        seal: seal(job),
     })
+}
+
+/// What this job alone has.
+fn seal(job: &Job) -> Option<state::Seal> {
+    let key = job.own_secret.clone()?;
+    Some(state::Seal { key, context: job.id.clone().unwrap_or_default() })
 }

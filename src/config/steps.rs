@@ -87,7 +87,8 @@ fn purpose(job: &Job) -> String {
     }
 }
 
-fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
+/// Scaleway's API, as it is configured.
+pub(super) fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
     let found = lookup.named(API.0, ADDRESS)?;
     let text = found.as_ref().map_or(API.1, |found| found.value.trim());
     let url = address::web(lookup, text, API.0, API.1)?;

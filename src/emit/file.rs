@@ -3,13 +3,15 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, Mode, access, fchmod};
+use tempfile::NamedTempFile;
 
 use super::sink::Error;
 use crate::input;
 use crate::job::Job;
+use crate::ledger::Written;
 
 /// What may be at the file's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(super) enum Existing {
     Kept,
 }
 
-/// Finds out, before anything is issued, whether [`write()`] would work.
+/// Finds out, before anything is issued, whether [`Fresh`] would work.
 ///
 /// A symlink, a device, or somebody else's file is not replaced. A folder in which others can replace files is
 /// used, as it is the user's choice, but named in a warning: they could give the job other credentials, though they
@@ -38,28 +40,52 @@ pub(super) fn check(path: &Path, existing: Existing, job: &Job) -> Result<(), Er
     Ok(())
 }
 
-/// Writes all of `bytes` to a new file, which then takes the place of an old one; on failure nothing has changed.
-pub(super) fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
-    check_target(path, existing)?;
-    let failed = |error: io::Error| fault(path, error);
-    // Opened with O_EXCL, under a random name.
-    let mut file = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
-    // Whatever the umask: the file is for this user to read and write, and for nobody else.
-    fchmod(file.as_file(), Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    // A rename replaces a symlink, and follows none.
-    let file = match existing {
-        Existing::Replaced => file.persist(path),
-        Existing::Kept => file.persist_noclobber(path),
-    };
-    let file = file.map_err(|error| match error.error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Exists { path: path.to_owned() },
-        _ => fault(path, error.error),
-    })?;
-    if !is_there(path, &file).map_err(failed)? {
-        return Err(fault(path, "somebody put another file in its place"));
+/// A new file that is still empty, beside the one whose place it will take.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    file: NamedTempFile,
+    path: PathBuf,
+    existing: Existing,
+}
+
+impl Fresh {
+    /// Makes it: readable by this user, and by nobody else.
+    pub(super) fn make(path: &Path, existing: Existing) -> Result<Self, Error> {
+        check_target(path, existing)?;
+        let failed = |error: io::Error| fault(path, error);
+        // Opened with O_EXCL, under a random name.
+        let file = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
+        // Whatever the umask.
+        fchmod(file.as_file(), Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
+        Ok(Self { file, path: path.to_owned(), existing })
     }
-    Ok(())
+
+    /// What it will be when [`Fresh::write`] has written `bytes`, for the ledger.
+    pub(super) fn written(&self, bytes: &[u8]) -> Result<Written, Error> {
+        let written = Written::new(self.file.as_file(), self.file.path(), Some(&self.path), bytes);
+        written.map_err(|error| fault(&self.path, error))
+    }
+
+    /// Writes all of `bytes`, and takes the place of an old file; on failure nothing has changed.
+    pub(super) fn write(self, bytes: &[u8]) -> Result<(), Error> {
+        let Self { mut file, path, existing } = self;
+        let failed = |error: io::Error| fault(&path, error);
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        check_target(&path, existing)?;
+        // A rename replaces a symlink, and follows none.
+        let file = match existing {
+            Existing::Replaced => file.persist(&path),
+            Existing::Kept => file.persist_noclobber(&path),
+        };
+        let file = file.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
+            _ => fault(&path, error.error),
+        })?;
+        if !is_there(&path, &file).map_err(failed)? {
+            return Err(fault(&path, "somebody put another file in its place"));
+        }
+        Ok(())
+    }
 }
 
 fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
@@ -135,6 +161,10 @@ mod tests {
         fresh.persist(&path).unwrap();
         assert!(path.symlink_metadata().unwrap().is_file());
         assert_eq!(fs::read_to_string(&prey).unwrap(), "prey");
+    }
+
+    fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Error> {
+        Fresh::make(path, existing)?.write(bytes)
     }
 
     #[test]

@@ -1,43 +1,53 @@
 //! Values that a job gets in files of their own, as `read NAME=@FIELD` asks: the variable gets the path.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sink::Error;
 use crate::credentials::{Credentials, Variable};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Written};
 use crate::secret::Secret;
 
-/// Chooses a file in `folder` for each such value, notes it in the ledger, and sets the variable. Nothing is written
-/// yet: what the state file does not know is not to be made.
-pub fn name(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Result<(), Error> {
+/// Files that were made, and are still empty.
+#[derive(Debug, Default)]
+pub struct Made(Vec<(File, PathBuf, Secret)>);
+
+/// Makes an empty file in `folder` for each such value, readable by its owner alone, notes in the ledger what will be in
+/// it, and sets the variable. Nothing is written yet: the state file comes first.
+pub fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Result<Made, Error> {
+    let mut made = Made::default();
     for one in all {
-        for file in &mut one.files {
+        for file in &one.files {
             let random = crate::process::random().map_err(|error| fault(folder, error))?;
-            file.path = folder.join(format!("ci-creds-{random}"));
-            ledger.file(file.path.clone());
-            let Some(path) = file.path.to_str() else { return Err(fault(folder, "it is not valid UTF-8")) };
+            let path = folder.join(format!("ci-creds-{random}"));
+            let Some(name) = path.to_str() else { return Err(fault(folder, "it is not valid UTF-8")) };
+            let mut options = OpenOptions::new();
+            // The umask can only take away.
+            let opened = options.write(true).create_new(true).mode(0o600).open(&path);
+            let opened = opened.map_err(|error| fault(&path, error))?;
+            let written = Written::new(&opened, &path, None, file.content.reveal().as_bytes());
+            ledger.file(written.map_err(|error| fault(&path, error))?);
             one.variables.push(Variable {
                 name: file.name.clone(),
-                value: Secret::from(path),
+                value: Secret::from(name),
                 sensitive: false,
             });
+            made.0.push((opened, path, file.content.clone()));
         }
     }
-    Ok(())
+    Ok(made)
 }
 
-/// Writes the files: new ones, readable by their owner alone.
-pub fn write(all: &[Credentials]) -> Result<(), Error> {
-    for file in all.iter().flat_map(|one| &one.files) {
-        let mut options = std::fs::OpenOptions::new();
-        // The umask can only take away.
-        let opened = options.write(true).create_new(true).mode(0o600).open(&file.path);
-        let written = opened.and_then(|mut open| open.write_all(file.content.reveal().as_bytes()));
-        written.map_err(|error| fault(&file.path, error))?;
+impl Made {
+    /// Writes what they are for.
+    pub fn write(self) -> Result<(), Error> {
+        for (mut file, path, content) in self.0 {
+            file.write_all(content.reveal().as_bytes()).map_err(|error| fault(&path, error))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn fault(path: &Path, reason: impl ToString) -> Error {

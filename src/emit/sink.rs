@@ -10,9 +10,10 @@ use rustix::stdio::stdout;
 
 use super::Format;
 use super::Output;
-use super::file::{self, Existing};
+use super::file::{self, Existing, Fresh};
 use crate::error::{Code, Explain};
 use crate::job::Job;
+use crate::ledger::Ledger;
 
 /// Why credentials can't go where they should.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +85,25 @@ pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes all of `bytes`, or fails; nothing is written twice.
-pub fn write(output: &Output, bytes: &[u8]) -> Result<(), Error> {
-    match &output.file {
-        Some(path) => file::write(path, bytes, existing(output)),
-        None => write_stdout(bytes),
+/// Where credentials are about to go: nothing of them is there yet.
+#[derive(Debug)]
+pub struct Target(Option<Fresh>);
+
+impl Target {
+    /// Makes the file ready, where it is one, and notes in `ledger` what it will hold.
+    pub fn make(output: &Output, bytes: &[u8], ledger: &mut Ledger) -> Result<Self, Error> {
+        let Some(path) = &output.file else { return Ok(Self(None)) };
+        let fresh = Fresh::make(path, existing(output))?;
+        ledger.file(fresh.written(bytes)?);
+        Ok(Self(Some(fresh)))
+    }
+
+    /// Writes all of `bytes`, or fails; nothing is written twice.
+    pub fn write(self, bytes: &[u8]) -> Result<(), Error> {
+        match self.0 {
+            Some(fresh) => fresh.write(bytes),
+            None => write_stdout(bytes),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! Things that must be taken back, and the one way of taking them back: for a run that fails, for a process that is
 //! stopped, for a token that nothing depends on, for a command that has ended, and for `revoke`.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::credentials::{self, Credentials, Minted};
+use crate::error::chain;
 use crate::secret::Secret;
 use crate::stop::Stop;
 use crate::vault::{self, Vault};
@@ -14,13 +14,16 @@ use crate::vault::{self, Vault};
 /// How long taking back may take, without a stop.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+mod files;
 mod items;
 mod minted;
 pub mod state;
 
+use files::Fate;
+pub use files::{OWN_NAMES, Written};
 pub(crate) use items::may_revoke;
 use items::{By, Lease, Owned};
-use state::Entry;
+use state::{Entry, Sync};
 
 /// What this run has issued, or one that ended before.
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ pub struct Ledger {
     /// Leases that no token of ours takes along.
     leases: Vec<Lease>,
     /// Files with credentials.
-    files: Vec<PathBuf>,
+    files: Vec<Written>,
     /// Keys that were made at Scaleway, and the token that reads their parents again.
     minted: Vec<(Minted, Option<Secret>)>,
     /// The line in the state file, where one was asked for.
@@ -44,6 +47,8 @@ pub enum Left {
     Nothing,
     /// A lease whose token is not here.
     NoToken,
+    /// Something that may not be reached as the state file says.
+    NotAllowed,
     /// A lease that its token may not revoke, or a file that can't be removed.
     Refused,
     /// A key that its cloud could not be asked to delete.
@@ -101,13 +106,15 @@ impl Ledger {
     }
 
     /// A file that credentials are about to be written to: it is removed with them.
-    pub fn file(&mut self, path: PathBuf) {
-        self.files.push(path);
+    pub fn file(&mut self, file: Written) {
+        self.files.push(file);
     }
 
-    /// The file of [`Ledger::file`] was not written after all: what is there now is not ours.
-    pub fn not_written(&mut self, path: &Path) {
-        self.files.retain(|listed| listed != path);
+    /// A token of this run lives longer than was known when it was issued.
+    pub fn renewed(&mut self, token: &Secret, ends: Timestamp) {
+        if let Some(owned) = self.index_of(token).and_then(|index| self.tokens.get_mut(index)) {
+            owned.ends = Some(ends);
+        }
     }
 
     /// Whether there is nothing to take back.
@@ -129,24 +136,50 @@ impl Ledger {
         !self.minted.is_empty()
     }
 
-    /// Brings the line in the state file up to date, where one was asked for.
-    pub fn write_down(&mut self) -> Result<(), state::Error> {
+    /// Brings the line in the state file up to date, where one was asked for, before anything is handed over.
+    pub async fn write_down(&mut self, stop: &Stop) -> Result<(), state::Error> {
+        self.write(Sync::Yes, stop).await
+    }
+
+    /// The same as soon as there is something to take back, for a process that is killed before it goes on.
+    pub async fn write_ahead(&mut self, stop: &Stop) -> Result<(), state::Error> {
+        self.write(Sync::No, stop).await
+    }
+
+    async fn write(&mut self, sync: Sync, stop: &Stop) -> Result<(), state::Error> {
         let Some(entry) = &self.entry else { return Ok(()) };
-        entry.replace(self)
+        entry.replace(self, sync, stop).await
+    }
+
+    /// What is left is in the file for `revoke`, or it is said that it is not.
+    async fn write_rest(&mut self, stop: &Stop) {
+        if let Err(error) = self.write(Sync::Yes, &stop.unheeded()).await {
+            tracing::warn!("{}", chain(&error));
+        }
     }
 
     /// Takes back what is listed. What can't be is named in a warning, and stays listed.
     pub async fn take_back(&mut self, vault: &Vault) -> Left {
+        self.take_back_within(LIMIT, vault).await
+    }
+
+    /// The same, in less time.
+    pub async fn take_back_within(&mut self, limit: Duration, vault: &Vault) -> Left {
         let vault = vault.unstoppable();
         let mut tried = Tried::default();
-        let outcome = vault.stop().within(LIMIT, self.take_back_all(&vault, &mut tried)).await;
+        let outcome = vault.stop().within(limit, self.take_back_all(&vault, &mut tried)).await;
         let left = outcome.unwrap_or_else(|| {
             self.name_rest(&tried, &given_up(vault.stop()));
             if tried.at_cloud { Left::Cloud } else { Left::Unreachable }
         });
-        if let Err(error) = self.write_down() {
-            tracing::warn!("{error}");
-        }
+        self.write_rest(vault.stop()).await;
+        left
+    }
+
+    /// Removes the files, where there is no server to ask for anything else.
+    pub async fn take_back_files(&mut self, stop: &Stop) -> Left {
+        let left = self.remove_files();
+        self.write_rest(stop).await;
         left
     }
 
@@ -160,9 +193,7 @@ impl Ledger {
             None if vault.stop().is_asked() => {}
             None => self.tokens[index].stays(&given_up(vault.stop())),
         }
-        if let Err(error) = self.write_down() {
-            tracing::warn!("{error}");
-        }
+        self.write_rest(vault.stop()).await;
     }
 
     async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
@@ -202,18 +233,18 @@ impl Ledger {
 
     fn remove_files(&mut self) -> Left {
         let mut left = Left::Nothing;
-        self.files.retain(|path| {
-            // A link in its place is removed itself, never what it leads to.
-            let outcome = std::fs::remove_file(path);
-            let gone = outcome.or_else(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            });
-            if let Err(error) = &gone {
-                tracing::warn!("{} could not be removed: {error}", path.display());
-                left = Left::Refused;
+        self.files.retain(|file| match file.remove() {
+            Ok(Fate::Gone) => false,
+            Ok(Fate::Another) => {
+                let place = file.place().display();
+                tracing::warn!("{place} is not what ci-creds wrote there, and stays");
+                false
             }
-            gone.is_err()
+            Err(error) => {
+                tracing::warn!("{} could not be removed: {error}", file.place().display());
+                left = Left::Refused;
+                true
+            }
         });
         left
     }

@@ -3,22 +3,41 @@
 //!
 //! A line is added, changed and removed under a lock on the file. A change makes a new file that takes the place of
 //! the old one at once, so that a process that dies leaves one or the other.
+//!
+//! # What is trusted
+//!
+//! The file is not: other jobs of the runner can write to its folder. In a job, where CI_JOB_TOKEN is set, each line is
+//! [sealed](Seal) for it. A line that does not open, and a plain one, is another's: it is not used, and `revoke` drops
+//! it a day after it was written. Elsewhere lines are plain, and the file is readable by its owner alone. In both cases:
+//!
+//! * A secret that is not in the line (VAULT_TOKEN, a client certificate, the parent of a Scaleway key) goes only to the
+//!   address that is configured now, by the TLS and proxy settings that are configured now.
+//! * A token that is in the line goes to the line's address, if that is https or this machine, or if plain http is
+//!   allowed now, by the line's own CA and proxy. That Vault's certificate is not checked counts where the line was
+//!   sealed, or where it is configured now.
+//! * A file is deleted only if it still is what ci-creds wrote ([`super::files`]).
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
+use std::io;
+use std::path::PathBuf;
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::Ledger;
+use crate::duration::show;
 use crate::error::{Code, Explain};
+use crate::stop::{Stop, Stopped};
 use crate::vault::Server;
 
+mod base64;
+mod file;
+mod line;
 mod record;
+mod seal;
 
-pub use record::Record;
+pub use line::{Content, Line};
+pub use record::{Configured, Record, Way};
+pub use seal::Seal;
 
 /// Where the file is.
 #[derive(Debug, Clone)]
@@ -30,6 +49,8 @@ pub struct Place {
     pub auto: bool,
     /// CI_PROJECT_DIR, which it must not be in.
     pub project: Option<PathBuf>,
+    /// What lines are sealed with, in a job.
+    pub seal: Option<Seal>,
 }
 
 /// A fault of the file that its owner can mend.
@@ -53,6 +74,14 @@ pub enum Error {
         path: PathBuf,
         /// The first such line.
         line: usize,
+        /// Where such lines are now, unless they could not be kept.
+        kept: Option<PathBuf>,
+    },
+    /// Another process has it, and does not let go.
+    #[error("the state file {} is locked by another process, for more than {}", path.display(), show(file::PATIENCE))]
+    Locked {
+        /// The file.
+        path: PathBuf,
     },
     /// The system said no.
     #[error("the state file {} can't be {done}", path.display())]
@@ -65,45 +94,45 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The process was asked to stop while it waited for the file.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Unsafe { .. } | Self::Damaged { .. } => Code::Environment,
-            Self::Io { .. } => Code::Output,
+            Self::Io { .. } | Self::Locked { .. } => Code::Output,
+            Self::Stopped(stopped) => stopped.code(),
         }
     }
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Unsafe { path, reason } if reason == OPEN => {
-                return vec![format!(
-                    "if it is yours, and what it lists is your jobs': `chmod 600 {}`",
-                    path.display()
-                )];
+                format!("if it is yours, and what it lists is your jobs': `chmod 600 {}`", path.display())
             }
             Self::Unsafe { .. } => {
                 "name a file of your own outside the project directory, readable by you alone, in a folder that \
                  others can't write; or remove this one"
+                    .to_owned()
             }
-            Self::Damaged { .. } => {
-                "the lines that could be read are taken back; what the others stood for ends with its TTL: remove \
-                 the file"
+            Self::Damaged { kept: Some(kept), .. } => format!(
+                "the lines that could be read are taken back; what the others stood for ends with its TTL: see {}",
+                kept.display()
+            ),
+            Self::Damaged { kept: None, .. } => {
+                "the lines that could be read are taken back; what the others stood for ends with its TTL".to_owned()
             }
-            Self::Io { .. } => "name a file in a folder that you can write, with --state-file",
+            Self::Locked { path } => {
+                format!("end the process that holds it (`fuser -v {}`), or name another file", path.display())
+            }
+            Self::Io { .. } => "name a file in a folder that you can write, with --state-file".to_owned(),
+            Self::Stopped(_) => return Vec::new(),
         };
-        vec![hint.to_owned()]
+        vec![hint]
     }
-}
-
-/// The lines of a file.
-#[derive(Debug, Default)]
-pub struct Content {
-    /// Those that make sense, oldest first.
-    pub records: Vec<Record>,
-    /// The number of the first that does not.
-    pub damaged: Option<usize>,
 }
 
 /// One line, of one run.
@@ -112,175 +141,51 @@ pub struct Entry {
     place: Place,
     id: String,
     server: Server,
+    /// Whether the file has the line.
+    is_written: Cell<bool>,
+}
+
+/// Whether a line must outlive the machine as well as the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sync {
+    /// It waits until the disk has it.
+    Yes,
+    /// The kernel has it: enough for a process that is killed.
+    No,
 }
 
 impl Entry {
     /// A line for a run that uses `server`; it is not written yet. Fails if it could not be.
-    pub fn new(place: Place, server: &Server) -> Result<Self, Error> {
+    pub async fn new(place: Place, server: &Server, stop: &Stop) -> Result<Self, Error> {
         place.check_folder()?;
         let id = crate::process::random().map_err(|cause| place.io("written", cause))?;
         // To find out now, before anything is issued, whether the file is fit for it.
-        let file = place.lock(true)?;
+        let file = place.lock(true, stop).await?;
         place.discard_if_empty(file.as_ref());
-        Ok(Self { place, id, server: server.clone() })
+        Ok(Self { place, id, server: server.clone(), is_written: Cell::new(false) })
     }
 
-    /// The line of a record that was read.
+    /// The line of a record that was read; `server` is how it is reached.
     pub fn of(place: Place, record: &Record) -> Self {
-        Self { place, id: record.id.clone(), server: record.server() }
+        let (id, server) = (record.id.clone(), record.as_written());
+        Self { place, id, server, is_written: Cell::new(true) }
     }
 
     /// Makes the line say what `ledger` says: added, changed, or removed when nothing is left.
-    pub(super) fn replace(&self, ledger: &Ledger) -> Result<(), Error> {
+    pub(super) async fn replace(&self, ledger: &Ledger, sync: Sync, stop: &Stop) -> Result<(), Error> {
         let line = match ledger.is_empty() {
+            true if !self.is_written.get() => return Ok(()),
             true => None,
-            false => {
-                let record = Record::new(&self.id, &self.server, ledger);
-                let line = serde_json::to_vec(&record).map(Zeroizing::new);
-                Some(line.map_err(|error| self.place.io("written", error.into()))?)
-            }
+            false => Some(self.line(ledger)?),
         };
-        self.place.replace(&self.id, line.as_deref().map(Vec::as_slice))
-    }
-}
-
-impl Place {
-    /// What the file says; nothing if it is missing.
-    pub fn read(&self) -> Result<Content, Error> {
-        let Some(mut file) = self.lock(false)? else { return Ok(Content::default()) };
-        let text = self.text(&mut file)?;
-        let mut content = Content::default();
-        for (number, line) in lines(&text) {
-            match serde_json::from_slice::<Record>(line) {
-                Ok(record) if record.is_known() => content.records.push(record),
-                _ => content.damaged = content.damaged.or(Some(number)),
-            }
-        }
-        self.discard_if_empty(Some(&file));
-        Ok(content)
-    }
-
-    fn replace(&self, id: &str, line: Option<&[u8]>) -> Result<(), Error> {
-        let Some(mut file) = self.lock(line.is_some())? else { return Ok(()) };
-        let text = self.text(&mut file)?;
-        let mut new = Zeroizing::new(Vec::with_capacity(text.len() + 4096));
-        let is_this =
-            |line: &[u8]| serde_json::from_slice::<Record>(line).is_ok_and(|record| record.id == id);
-        let others = lines(&text).filter(|(_, line)| !is_this(line)).map(|(_, line)| line);
-        for line in others.chain(line) {
-            new.extend_from_slice(line);
-            new.push(b'\n');
-        }
-        if new.is_empty() {
-            return match std::fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("removed", error)),
-                _ => Ok(()),
-            };
-        }
-        if *new == *text {
-            return Ok(());
-        }
-        let fresh = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(self.folder());
-        let write = |mut fresh: tempfile::NamedTempFile| {
-            fresh.write_all(&new)?;
-            fresh.as_file().sync_data()?;
-            fresh.persist(&self.path).map(drop).map_err(|error| error.error)
-        };
-        fresh.and_then(write).map_err(|cause| self.io("written", cause))
-    }
-
-    fn text(&self, file: &mut File) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut text = Zeroizing::new(Vec::new());
-        file.read_to_end(&mut text).map_err(|cause| self.io("read", cause))?;
-        Ok(text)
-    }
-
-    /// The file, checked and locked; `None` if it is missing and not to be made.
-    fn lock(&self, make: bool) -> Result<Option<File>, Error> {
-        loop {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(make).mode(0o600);
-            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-            options.custom_flags(flags.bits().cast_signed());
-            let file = match options.open(&self.path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                    return Err(self.not_safe("it is a symbolic link"));
-                }
-                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                    return Err(self.not_safe("it is not a regular file"));
-                }
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    return Err(self.not_safe("you may not open it"));
-                }
-                Err(cause) => return Err(self.io("opened", cause)),
-            };
-            let there = file.metadata().map_err(|cause| self.io("read", cause))?;
-            self.check(&there)?;
-            file.lock().map_err(|cause| self.io("locked", cause))?;
-            // Another process may have replaced or removed it while this one waited.
-            match std::fs::symlink_metadata(&self.path) {
-                Ok(now) if (now.dev(), now.ino()) == (there.dev(), there.ino()) => return Ok(Some(file)),
-                _ => {}
-            }
-        }
-    }
-
-    fn check(&self, there: &std::fs::Metadata) -> Result<(), Error> {
-        let reasons = [
-            (!there.is_file(), "it is not a regular file"),
-            (there.uid() != rustix::process::geteuid().as_raw(), "it is somebody else's"),
-            (there.mode() & 0o077 != 0, OPEN),
-            (there.nlink() > 1, "it has a second name (hard link)"),
-        ];
-        match reasons.iter().find(|(bad, _)| *bad) {
-            Some((_, reason)) => Err(self.not_safe(reason)),
-            None => Ok(()),
-        }
-    }
-
-    fn check_folder(&self) -> Result<(), Error> {
-        let folder = self.folder();
-        if self.auto && !folder.exists() {
-            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(|cause| self.io("made", cause))?;
-        }
-        let real = std::fs::canonicalize(folder).map_err(|cause| self.io("made", cause))?;
-        let project = self.project.as_ref().and_then(|project| std::fs::canonicalize(project).ok());
-        if project.is_some_and(|project| real.starts_with(project)) {
-            return Err(self.not_safe("it is inside the project directory, and could become an artifact"));
-        }
-        let there = std::fs::metadata(&real).map_err(|cause| self.io("made", cause))?;
-        // The sticky bit keeps others from replacing it.
-        if !self.auto && there.mode() & 0o022 != 0 && there.mode() & 0o1000 == 0 {
-            return Err(self.not_safe("others may write its folder"));
-        }
+        self.place.replace(&self.id, line.as_deref().map(Vec::as_slice), sync, stop).await?;
+        self.is_written.set(line.is_some());
         Ok(())
     }
 
-    /// Looking at a file that is not there made it.
-    fn discard_if_empty(&self, file: Option<&File>) {
-        if file.and_then(|file| file.metadata().ok()).is_some_and(|there| there.len() == 0) {
-            let _ = std::fs::remove_file(&self.path);
-        }
+    fn line(&self, ledger: &Ledger) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let record = Record::new(&self.id, &self.server, ledger);
+        let line = line::of(&record, self.place.seal.as_ref());
+        line.map_err(|cause| self.place.io("written", cause))
     }
-
-    fn folder(&self) -> &Path {
-        self.path.parent().unwrap_or_else(|| Path::new("/"))
-    }
-
-    fn not_safe(&self, reason: &str) -> Error {
-        Error::Unsafe { path: self.path.clone(), reason: reason.to_owned() }
-    }
-
-    fn io(&self, done: &'static str, cause: io::Error) -> Error {
-        Error::Io { path: self.path.clone(), done, cause }
-    }
-}
-
-/// The lines that are not blank, numbered from 1.
-fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let lines = text.split(|byte| *byte == b'\n').enumerate();
-    lines.filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(index, line)| (index + 1, line))
 }

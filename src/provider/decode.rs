@@ -170,11 +170,7 @@ struct Found {
 
 impl Found {
     fn put(&mut self, names: &[String], content: &Secret) {
-        let file = |name: &String| InFile {
-            name: name.clone(),
-            content: content.clone(),
-            path: std::path::PathBuf::new(),
-        };
+        let file = |name: &String| InFile { name: name.clone(), content: content.clone() };
         self.files.extend(names.iter().map(file));
     }
 

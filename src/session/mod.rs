@@ -7,7 +7,7 @@ use crate::cloud::scaleway;
 use crate::credentials::{Credentials, Life};
 use crate::duration::granted;
 use crate::error::{Code, Explain};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, state};
 use crate::provider::{self, Request};
 use crate::secret::Secret;
 use crate::stop::{self, Stopped};
@@ -104,6 +104,9 @@ pub enum Error {
         /// What may be left, where, since when, and until when.
         left: Vec<String>,
     },
+    /// What is to be taken back can't be noted.
+    #[error(transparent)]
+    State(#[from] state::Error),
     /// The process was asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -137,6 +140,7 @@ impl Explain for Error {
             Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
             Self::LeftBehind { error, .. } => error.code(),
+            Self::State(error) => error.code(),
             Self::Stopped(stopped) => stopped.code(),
         }
     }
@@ -180,6 +184,7 @@ impl Explain for Error {
                 }
                 hints
             }
+            Self::State(error) => error.hints(),
             Self::Stopped(_) => Vec::new(),
         }
     }

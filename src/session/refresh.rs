@@ -100,8 +100,8 @@ impl<'a> Source<'a> {
             }
         }
         let token = log_in(self.vault, &self.order.login, state.ledger).await?;
-        if let Err(error) = state.ledger.write_down() {
-            tracing::warn!("{error}");
+        if let Err(error) = state.ledger.write_ahead(self.vault.stop()).await {
+            tracing::warn!("{}", crate::error::chain(&error));
         }
         let outcome = issue::one(self.vault, &token, self.request).await;
         let outcome = issue::enter(state.ledger, &token, outcome);

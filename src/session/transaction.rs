@@ -98,6 +98,10 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
         let left = error.is_lost().then(|| left_by_login(order, &error, started));
         Failure { error, logged_in: false, left: left.into_iter().collect(), token: None }
     })?;
+    // A process that is killed while an engine is at work leaves its token to `revoke`.
+    if let Err(error) = ledger.write_ahead(vault.stop()).await {
+        return Err(Failure { error: error.into(), logged_in: true, left: Vec::new(), token: None });
+    }
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
     let answers = futures_util::future::join_all(answers).await;
@@ -119,7 +123,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
         return Err(Failure { error, logged_in: true, left, token: Some(token) });
     }
     let failed = |error| Failure { error, logged_in: true, left: Vec::new(), token: None };
-    settle_lives(vault, &mut token, &mut credentials, order).await.map_err(failed)?;
+    settle_lives(vault, &mut token, &mut credentials, order, ledger).await.map_err(failed)?;
     for (request, one) in order.requests.iter().zip(&credentials) {
         wait::until_known(vault, request, one).await.map_err(failed)?;
     }
@@ -204,6 +208,7 @@ async fn settle_lives(
     token: &mut Token,
     credentials: &mut [Credentials],
     order: &Order,
+    ledger: &mut Ledger,
 ) -> Result<(), Error> {
     if depends_on_token(credentials) {
         let longest = credentials
@@ -212,6 +217,9 @@ async fn settle_lives(
             .filter_map(|one| one.life)
             .max_by_key(|life| life.ttl);
         extend(vault, token, longest, order).await?;
+        if let Some(life) = token.life {
+            ledger.renewed(&token.secret, life.until);
+        }
         for (one, request) in credentials.iter_mut().zip(&order.requests) {
             if !one.outlives_token {
                 one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);

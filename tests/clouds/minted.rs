@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::scaleway::Mint;
-use crate::support::{Cmd, Space, eventually, require, script};
+use crate::support::{Cmd, Fake, Reply, Space, eventually, require, script};
 
 /// A job's login of its own, where the state file may hold the token.
 fn with_login(mint: &Mint<'_>, cmd: Cmd) -> Cmd {
@@ -30,8 +30,10 @@ fn made(mint: &Mint<'_>, path: &Path, args: &[&str]) -> String {
     name
 }
 
-fn revoke(path: &Path) -> Cmd {
-    Cmd::new(["revoke", "--state-file"]).args([path])
+/// Secrets that are not in the file go only to what is configured: here both are, as in the job.
+fn revoke(mint: &Mint<'_>, path: &Path) -> Cmd {
+    let cmd = Cmd::new(["revoke", "--state-file"]).args([path]);
+    cmd.vault(mint.space.server).env("SCW_API_URL", &mint.iam.url)
 }
 
 fn deletions(mint: &Mint<'_>) -> Vec<String> {
@@ -46,7 +48,7 @@ fn revoke_reads_the_parent_again_and_deletes_the_key() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
     let name = made(&mint, &path, &[]);
-    revoke(&path).run_both().expect(0);
+    revoke(&mint, &path).run_both().expect(0);
     assert_eq!(mint.iam.keys().into_keys().collect::<Vec<_>>(), [other]);
     assert_eq!(deletions(&mint), [format!("DELETE 204 {name}")]);
     assert!(space.login_tokens().is_empty() && !path.exists());
@@ -60,13 +62,13 @@ fn a_key_that_is_gone_or_has_ended_is_success() {
     let path = dir.path().join("state");
     let name = made(&mint, &path, &[]);
     mint.iam.state().keys.clear();
-    revoke(&path).run().expect(0);
+    revoke(&mint, &path).run().expect(0);
     assert_eq!(deletions(&mint), [format!("DELETE 404 {name}")]);
     // Scaleway has ended this one: nobody needs to be asked, not even Scaleway.
     made(&mint, &path, &["--ttl", "1s"]);
     std::thread::sleep(Duration::from_millis(1_100));
     mint.iam.state().down = true;
-    revoke(&path).run().expect(0);
+    revoke(&mint, &path).run().expect(0);
     assert_eq!(deletions(&mint).len(), 1);
     assert!(space.login_tokens().is_empty() && !path.exists());
 }
@@ -79,14 +81,14 @@ fn what_could_not_be_deleted_stays_in_the_file() {
     let path = dir.path().join("state");
     let name = made(&mint, &path, &[]);
     mint.iam.state().down = true;
-    let run = revoke(&path).env("VAULT_MAX_RETRIES", "0").run().expect(5);
+    let run = revoke(&mint, &path).env("VAULT_MAX_RETRIES", "0").run().expect(5);
     assert!(run.stderr.contains(&name) && run.stderr.contains("it ends at "), "{run}");
-    revoke(&path).args(["--best-effort"]).env("VAULT_MAX_RETRIES", "0").run().expect(0);
+    revoke(&mint, &path).args(["--best-effort"]).env("VAULT_MAX_RETRIES", "0").run().expect(0);
     // The token reads the parent, and is kept as long as there is a key to delete.
     assert!(fs::read_to_string(&path).unwrap().contains(&name));
     assert_eq!(space.login_tokens().len(), 1);
     mint.iam.state().down = false;
-    revoke(&path).run().expect(0);
+    revoke(&mint, &path).run().expect(0);
     assert!(mint.iam.keys().is_empty() && space.login_tokens().is_empty() && !path.exists());
 }
 
@@ -106,13 +108,13 @@ fn a_cloud_that_is_down_does_not_hold_up_the_other_lines() {
     second["tokens"][0]["token"] = json!(other);
     fs::write(&path, format!("{first}{second}\n")).unwrap();
     mint.iam.state().down = true;
-    let run = revoke(&path).env("VAULT_MAX_RETRIES", "0").run().expect(5);
+    let run = revoke(&mint, &path).env("VAULT_MAX_RETRIES", "0").run().expect(5);
     assert!(run.stderr.contains("Scaleway could not be reached"), "{run}");
     assert!(run.stderr.contains("again when Scaleway answers"), "{run}");
     assert!(!space.is_alive(&other), "{run}");
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     mint.iam.state().down = false;
-    revoke(&path).run().expect(0);
+    revoke(&mint, &path).run().expect(0);
     assert!(!mint.iam.keys().contains_key(&name) && !path.exists());
 }
 
@@ -124,10 +126,10 @@ fn a_given_token_has_to_be_given_again() {
     let path = dir.path().join("state");
     mint.run(&["--state-file", path.to_str().unwrap()]).run().expect(0);
     assert!(!fs::read_to_string(&path).unwrap().contains(&mint.token));
-    let run = revoke(&path).run();
+    let run = revoke(&mint, &path).run();
     assert!(run.code != 0 && run.stderr.contains("made with a token that is not here"), "{run}");
     assert_eq!(mint.iam.keys().len(), 1);
-    revoke(&path).env("VAULT_TOKEN", &mint.token).run().expect(0);
+    revoke(&mint, &path).env("VAULT_TOKEN", &mint.token).run().expect(0);
     assert!(mint.iam.keys().is_empty() && !path.exists() && space.is_alive(&mint.token));
 }
 
@@ -148,7 +150,7 @@ fn the_key_lives_as_long_as_the_command() {
     running.signal(Signal::KILL);
     running.wait();
     assert_eq!(mint.iam.keys().len(), 1);
-    revoke(&path).run().expect(0);
+    revoke(&mint, &path).run().expect(0);
     assert!(mint.iam.keys().is_empty() && space.login_tokens().is_empty() && !path.exists());
 }
 
@@ -192,4 +194,27 @@ fn the_readmes_sweep_deletes_what_has_ended_and_nothing_else() {
         .run()
         .expect(0);
     assert_eq!(run.stdout, "SCWENDED\n", "{run}");
+}
+
+/// A parent goes to the API that is configured, never to one that only the state file names.
+#[test]
+fn a_parent_goes_only_to_the_configured_api() {
+    let space = Space::new();
+    let mint = Mint::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let name = made(&mint, &path, &[]);
+    let fake = Fake::new(|_| Reply::Json(204, Value::Null));
+    let genuine = fs::read_to_string(&path).unwrap();
+    let mut poisoned: Value = serde_json::from_str(&genuine).unwrap();
+    poisoned["minted"][0]["url"] = json!(format!("{}/", fake.addr));
+    fs::write(&path, format!("{poisoned}\n")).unwrap();
+    let run = revoke(&mint, &path).run().expect(3);
+    let hint =
+        format!("the API key {name} was made at {}/: set SCW_API_URL to that to have it deleted", fake.addr);
+    assert!(run.stderr.contains(&hint), "{run}");
+    assert!(fake.seen().is_empty(), "{:?}", fake.lines());
+    fs::write(&path, genuine).unwrap();
+    revoke(&mint, &path).run().expect(0);
+    assert!(mint.iam.keys().is_empty() && space.login_tokens().is_empty() && !path.exists());
 }

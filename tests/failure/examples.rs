@@ -9,6 +9,7 @@ use ci_creds::cloud::aws;
 use ci_creds::cloud::gitlab;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
+use ci_creds::ledger::state;
 use ci_creds::vault::{Advised, Said};
 use ci_creds::{auth, config, emit, env, http, provider, session, stop, vault};
 
@@ -170,6 +171,7 @@ fn http_errors() -> Vec<(String, Error)> {
 fn session_errors() -> Vec<(String, Error)> {
     use provider::Error as P;
     use session::Error as E;
+    use state::Error as S;
     let mut all = examples!(session::Error {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
         E::Vault(_) => E::Vault(Advised::from(refused())),
@@ -180,8 +182,17 @@ fn session_errors() -> Vec<(String, Error)> {
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::LeftBehind { .. } =>
             E::LeftBehind { error: Box::new(Advised::from(refused()).into()), left: vec![text()] },
+        E::State(_) => E::State(state::Error::Locked { path: "/state".into() }),
         E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
     });
+    all.extend(examples!(state::Error {
+        S::Unsafe { .. } => S::Unsafe { path: "/state".into(), reason: text() },
+        S::Damaged { .. } => S::Damaged { path: "/state".into(), line: 1, kept: None },
+        S::Locked { .. } => S::Locked { path: "/state".into() },
+        S::Io { .. } =>
+            S::Io { path: "/state".into(), done: "read", cause: std::io::ErrorKind::NotFound.into() },
+        S::Stopped(_) => S::Stopped(stop::Stopped(Code::Terminated)),
+    }));
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
         P::Ended { .. } => P::Ended { path: text(), end: jiff::Timestamp::MIN },

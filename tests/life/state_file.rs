@@ -145,7 +145,16 @@ fn a_damaged_line_does_not_hold_up_the_others() {
     let run = revoke(&path).run().expect(3);
     assert!(run.stderr.contains("is damaged: line 1 is not one of ci-creds'"), "{run}");
     nothing_is_left(&story);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"version\":1,\"id\"\n");
+    let aside = dir.path().join("state.damaged");
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "{\"version\":1,\"id\"\n");
+    assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o777, 0o600);
+    // It holds nothing up the next time, and the next one is kept as well.
+    assert!(!path.exists());
+    fs::write(&path, "junk\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = revoke(&path).args(["--best-effort"]).run().expect(0);
+    assert!(run.stderr.contains("warning: the state file") && !path.exists(), "{run}");
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "{\"version\":1,\"id\"\njunk\n");
 }
 
 #[test]
@@ -188,6 +197,7 @@ fn a_given_token_is_never_written_down() {
     assert!(!text.contains(&story.token) && lines(&path)[0]["leases"].as_array().unwrap().len() == 1);
     let run = revoke(&path).run().expect(3);
     assert!(run.stderr.contains("set VAULT_TOKEN"), "{run}");
+    let revoke = |path| revoke(path).vault(space.server);
     let run = revoke(&path).env("VAULT_TOKEN", &story.token).run().expect(4);
     assert!(run.stderr.contains("path \"sys/leases/revoke\""), "{run}");
     assert_eq!(lines(&path).len(), 1);
@@ -213,7 +223,7 @@ fn a_command_has_a_line_while_it_runs() {
     assert_eq!(run.stdout, "1\n");
     assert!(!path.exists());
     nothing_is_left(&story);
-    // A killed job's line is taken back by the next `revoke`.
+    // Outside of a job, what a killed process left is taken back by the next `revoke`.
     let running = shell(&story, &options, "echo ready >&2; exec sleep 20").spawn();
     running.wait_for_stderr("ready");
     running.signal(Signal::KILL);

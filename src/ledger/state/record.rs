@@ -1,41 +1,48 @@
 //! A line of the state file: what there is to take back, and how to reach the server for it, so that `revoke` needs
 //! no flag again. Secrets in it are the tokens of ci-creds' own logins, never one that the user brought.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
-use reach::{CaLine, ProxyLine, Reach, address, revealed, whole};
+use reach::{Reach, address, revealed};
+pub use way::{Configured, Way};
 
 use super::super::Ledger;
+use super::super::files::Written;
 use super::super::items::{By, Lease, Owned};
 use crate::cloud::scaleway::Place;
 use crate::credentials::Minted;
-use crate::http::{self, Tls};
 use crate::secret::Secret;
 use crate::vault::Server;
 
 mod reach;
+mod way;
 
 /// The form of the lines that this version writes, and reads.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
+
+/// For how long after its end a plain line is still tried: a renewal may have moved the end since it was written.
+const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
     version: u32,
+    /// When, in RFC 3339.
+    written: String,
     /// Tells the line from others.
     pub id: String,
+    /// Whether it came out of a sealed line, and so is this job's own.
+    #[serde(skip)]
+    is_sealed: bool,
     server: Reach,
     #[serde(default)]
     tokens: Vec<Token>,
     #[serde(default)]
     leases: Vec<LeaseLine>,
     #[serde(default)]
-    files: Vec<PathBuf>,
+    files: Vec<Written>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     minted: Vec<MintedLine>,
 }
@@ -48,8 +55,6 @@ struct MintedLine {
     fields: Vec<String>,
     #[serde(with = "address")]
     url: Url,
-    ca: CaLine,
-    proxy: Option<ProxyLine>,
     ends: String,
 }
 
@@ -95,28 +100,56 @@ impl Record {
         };
         Self {
             version: VERSION,
+            written: crate::vault::now().to_string(),
             id: id.to_owned(),
+            is_sealed: false,
             server: Reach::of(server),
             tokens: ledger.tokens.iter().map(token).collect(),
             leases: ledger.leases.iter().map(lease).collect(),
-            files: ledger.files.iter().map(|path| whole(path)).collect(),
+            files: ledger.files.clone(),
             minted: ledger.minted.iter().map(|(minted, _)| MintedLine::of(minted)).collect(),
         }
     }
 
-    /// Whether this version knows what it means.
-    pub(super) fn is_known(&self) -> bool {
-        self.version == VERSION
+    pub(super) fn version(&self) -> u32 {
+        self.version
     }
 
-    /// The server that it was issued by.
-    pub fn server(&self) -> Server {
+    pub(super) fn written(&self) -> &str {
+        &self.written
+    }
+
+    /// The same, out of a sealed line.
+    pub(super) fn sealed(self) -> Self {
+        Self { is_sealed: true, ..self }
+    }
+
+    /// The server that it was issued by, as the line has it: to write it down again, not to use it.
+    pub(super) fn as_written(&self) -> Server {
         self.server.server()
     }
 
-    /// Fills `ledger` with what there is to take back; `given` is the user's token, if there is one now.
-    pub fn fill(self, ledger: &mut Ledger, given: Option<&Secret>) {
+    /// The address, for people, and to tell servers apart.
+    pub fn address(&self) -> &str {
+        self.server.address.as_str()
+    }
+
+    /// When all of it has ended so long ago that nothing can be left, files apart; not for a line of this job.
+    pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
+        let tokens = self.tokens.iter().map(|line| line.ends.as_deref());
+        let leases = self.leases.iter().map(|line| line.ends.as_deref());
+        let minted = self.minted.iter().map(|line| Some(line.ends.as_str()));
+        let mut last = None;
+        for ends in tokens.chain(leases).chain(minted) {
+            last = last.max(Some(ends?.parse::<Timestamp>().ok()?));
+        }
+        last.filter(|last| !self.is_sealed && now.duration_since(*last) > MARGIN)
+    }
+
+    /// Fills `ledger` with what there is to take back, by the way that [`Record::way`] found.
+    pub fn fill(self, ledger: &mut Ledger, way: &Way, now: &Configured) {
         let time = |ends: Option<String>| ends.and_then(|ends| ends.parse().ok());
+        let given = way.given.as_ref();
         let token = |line: Token| Owned {
             token: line.token,
             accessor: line.accessor,
@@ -133,11 +166,22 @@ impl Record {
             },
         };
         let reader = self.tokens.first().map(|line| line.token.clone()).or_else(|| given.cloned());
-        let minted = self.minted.into_iter().filter_map(MintedLine::minted);
-        ledger.minted = minted.map(|minted| (minted, reader.clone())).collect();
+        let minted = self.minted.into_iter().filter_map(|line| line.minted(now, reader.as_ref()));
+        ledger.minted = minted.collect();
         ledger.tokens = self.tokens.into_iter().map(token).collect();
         ledger.leases = self.leases.into_iter().map(lease).collect();
         ledger.files = self.files;
+    }
+
+    /// Fills `ledger` with the files alone.
+    pub fn fill_files(&self, ledger: &mut Ledger) {
+        ledger.files.clone_from(&self.files);
+    }
+
+    /// Whether a part of it can only be taken back with a token that is not in the line.
+    fn needs_given(&self) -> bool {
+        let leases = self.leases.iter().any(|line| line.token.is_none());
+        leases || (self.tokens.is_empty() && !self.minted.is_empty())
     }
 }
 
@@ -148,32 +192,26 @@ impl MintedLine {
             path: minted.path.clone(),
             fields: minted.fields.clone(),
             url: minted.place.url.clone(),
-            ca: CaLine::of(&minted.place.http.tls.ca),
-            proxy: minted.place.http.proxy.as_ref().map(ProxyLine::of),
             ends: minted.ends.to_string(),
         }
     }
 
-    fn minted(self) -> Option<Minted> {
-        let tls = Tls { ca: self.ca.ca(), client: None, server_name: None, skip_verify: false };
-        let http = http::Settings {
-            tls,
-            needs_tls: self.url.scheme() == "https",
-            proxy: self.proxy.as_ref().map(ProxyLine::proxy),
-            unix_socket: None,
-            timeout: Duration::from_secs(60),
-            max_retries: None,
-            redirect_hosts: Vec::new(),
-            follow_redirects: false,
-            allow_http: false,
-        };
-        Some(Minted {
+    /// The key, and what its parent is read with. The parent is not in the line: it goes to the API that is configured
+    /// now, or nowhere.
+    fn minted(self, now: &Configured, reader: Option<&Secret>) -> Option<(Minted, Option<Secret>)> {
+        let here = self.url == now.scaleway.url;
+        if !here {
+            let (key, url) = (&self.key, &self.url);
+            tracing::warn!("the API key {key} was made at {url}: set SCW_API_URL to that to have it deleted");
+        }
+        let minted = Minted {
             key: self.key,
             parent: None,
             path: self.path,
             fields: self.fields,
-            place: Place { url: self.url, http },
+            place: Place { url: self.url, http: now.scaleway.http.clone() },
             ends: self.ends.parse().ok()?,
-        })
+        };
+        Some((minted, reader.filter(|_| here).cloned()))
     }
 }

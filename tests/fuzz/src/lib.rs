@@ -7,7 +7,7 @@ mod claims;
 mod emit;
 mod gitlab;
 mod mask;
-mod state;
+pub mod state;
 
 pub use answer::answer;
 pub use claims::claims;

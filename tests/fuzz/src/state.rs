@@ -1,50 +1,166 @@
-//! The state file: lines that are not ours stay as they are, and ours says twice what it says once.
+//! The state file, which others can write: whatever is in it, `revoke` opens no line that another key sealed, sends no
+//! secret of the environment to an address that is not configured, deletes no file that ci-creds did not write, and
+//! leaves the lines of others as they are.
 
 use std::fs;
+use std::future::Future;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use ci_creds::cloud::scaleway;
+use ci_creds::http::{self, Ca, Pem, Proxy, Tls};
 use ci_creds::ledger::Ledger;
-use ci_creds::ledger::state::{Entry, Place, Record};
+use ci_creds::ledger::state::{Configured, Content, Entry, Place, Seal};
 use ci_creds::secret::Secret;
+use ci_creds::stop::Stop;
+use ci_creds::vault::{self, Server};
 
-/// A line as it is written.
-pub const LINE: &str = r#"{"version":1,"id":"0123456789abcdef","server":{"address":"https://vault.example.com/","namespace":null,"auth_namespace":null,"ca":{"system":{"file":null,"dir":null}},"client":null,"server_name":null,"skip_verify":false,"proxy":null,"unix_socket":null,"timeout":60,"redirect_hosts":[],"follow_redirects":true,"allow_http":false},"tokens":[{"token":"s.x","accessor":"a","ends":"2026-11-21T10:15:00Z"}],"leases":[],"files":[]}"#;
+/// The address that is configured.
+pub const CONFIGURED: &str = "https://vault.example.com/";
+/// A folder with a file that was there before, `prey`: `%` stands for it in an input.
+const FOLDER: &str = "%";
+
+/// Runs what needs a clock.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    }
+    RUNTIME.with(|runtime| runtime.block_on(work))
+}
+
+/// A key, as a job has one.
+pub fn seal(key: &str) -> Seal {
+    Seal { key: Secret::from(key), context: "4711".to_owned() }
+}
+
+/// Whatever must go nowhere else is configured.
+pub fn configured() -> Configured {
+    let pem =
+        |text: &str| Pem::Text { text: Secret::from(text), source: "VAULT_CLIENT_KEY_BYTES".to_owned() };
+    let proxy = Proxy {
+        url: Secret::from("http://proxy:1"),
+        source: "HTTPS_PROXY".to_owned(),
+        except: String::new(),
+    };
+    let http = http::Settings {
+        tls: Tls {
+            ca: Ca::System { file: None, dir: None },
+            client: Some((pem("certificate"), pem("key"))),
+            server_name: Some("configured".to_owned()),
+            skip_verify: false,
+        },
+        needs_tls: true,
+        proxy: Some(proxy),
+        unix_socket: None,
+        timeout: Duration::from_secs(60),
+        max_retries: None,
+        redirect_hosts: Vec::new(),
+        follow_redirects: true,
+        allow_http: false,
+    };
+    let scaleway = scaleway::Place { url: "https://api.scaleway.com".parse().unwrap(), http: http.clone() };
+    let address = CONFIGURED.parse().unwrap();
+    let server = Server { address, namespace: None, auth_namespace: None, http };
+    let token = Some(Secret::from("s.given"));
+    Configured { server: Some(server), allow_http: false, skip_verify: false, token, scaleway }
+}
 
 /// The whole file.
 pub fn state(input: &[u8]) {
+    decide(input);
+    keep(input);
+}
+
+/// Whose eyes a file is read with: nobody's in particular, this job's, and those of one that sealed nothing.
+pub static READERS: LazyLock<[Option<Seal>; 3]> =
+    LazyLock::new(|| [None, Some(seal("ours")), Some(seal("a stranger's"))]);
+
+/// What is made of each line, by each reader.
+pub fn decide(input: &[u8]) {
+    READERS.iter().for_each(|seal| decide_as(seal.as_ref(), input));
+}
+
+/// What one reader makes of each line.
+pub fn decide_as(seal: Option<&Seal>, input: &[u8]) {
+    static NOW: LazyLock<Configured> = LazyLock::new(configured);
+    let now = &*NOW;
+    let count = lines(input).len();
+    let content = Content::of(input, seal, vault::now());
+    let told = content.records.len() + content.others + content.old.len() + content.damaged.len();
+    assert_eq!(told, count);
+    let stranger = seal.is_some_and(|seal| seal.key.reveal() != "ours");
+    assert!(!stranger || content.records.is_empty(), "a line was opened without its key");
+    for record in content.records {
+        let _ = record.ended(vault::now());
+        let Ok(way) = record.way(now) else { continue };
+        let server = &way.server;
+        let is_configured = server.address.as_str() == CONFIGURED && server.http.unix_socket.is_none();
+        let by_now = server.http.tls.server_name.as_deref() == Some("configured")
+            && server.http.proxy.as_ref().is_some_and(|proxy| proxy.source == "HTTPS_PROXY");
+        if way.given.is_some() || server.http.tls.client.is_some() {
+            assert!(is_configured && by_now && !server.http.tls.skip_verify);
+        }
+        let (plain, here) = (server.address.scheme() != "https", http::is_loopback(&server.address));
+        assert!(!plain || here || server.http.unix_socket.is_some(), "{}", server.address);
+        assert!(!server.http.allow_http && (seal.is_some() || !server.http.tls.skip_verify));
+        record.fill(&mut Ledger::default(), &way, now);
+    }
+}
+
+/// What becomes of the file, and of those that it names.
+pub fn keep(input: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place { path: dir.path().join("state"), auto: false, project: None };
+    let prey = dir.path().join("prey");
+    fs::write(&prey, "mine").unwrap();
+    let input = placed(input, dir.path());
+    run(keep_in(&input, dir.path()));
+    assert_eq!(fs::read(&prey).unwrap(), b"mine");
+}
+
+async fn keep_in(input: &[u8], dir: &Path) {
+    let stop = Stop::never();
+    let place = Place { path: dir.join("state"), auto: false, project: None, seal: None };
     let write = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place.path);
     std::io::Write::write_all(&mut write.unwrap(), input).unwrap();
-    let before = lines(input);
-
-    let content = place.read().unwrap();
-    let damaged = content.damaged.is_some();
-    assert_eq!(content.records.len() == before.len(), !damaged);
-    let mut ids = Vec::new();
-    for record in content.records {
-        let text = serde_json::to_string(&record).unwrap();
-        let again: Record = serde_json::from_str(&text).unwrap();
-        assert_eq!(serde_json::to_string(&again).unwrap(), text);
-        let _ = record.server();
-        ids.push(record.id.clone());
-        record.fill(&mut Ledger::default(), None);
-    }
 
     // A run's own line comes and goes; the others stay.
-    let server = serde_json::from_str::<Record>(LINE).unwrap().server();
-    let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server).unwrap()));
-    ledger.token(&Secret::from("s.mine"), "accessor", Some(Duration::from_secs(60)), false);
-    ledger.write_down().unwrap();
-    let with_ours = fs::read(&place.path).unwrap();
-    let (ours, others) =
-        lines(&with_ours).split_last().map(|(last, rest)| (last.to_vec(), rest.len())).unwrap();
-    assert_eq!(lines(&with_ours)[..others], before);
-    let ours: Record = serde_json::from_slice(&ours).unwrap();
-    assert!(!ids.contains(&ours.id));
-    Ledger::with(Some(Entry::of(place.clone(), &ours))).write_down().unwrap();
-    assert_eq!(lines(&fs::read(&place.path).unwrap_or_default()), before);
+    let before = lines(input);
+    let known = place.read(&stop).await.unwrap();
+    for seal in [None, Some(seal("ours"))] {
+        let place = Place { seal, ..place.clone() };
+        let server = configured().server.unwrap();
+        let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &stop).await.unwrap()));
+        ledger.token(&Secret::from("s.mine"), "accessor", Some(Duration::from_secs(60)), false);
+        ledger.write_ahead(&stop).await.unwrap();
+        let with_ours = lines(&fs::read(&place.path).unwrap());
+        assert_eq!(with_ours[..with_ours.len() - 1], before);
+        let sealed = place.seal.is_some();
+        assert_eq!(String::from_utf8_lossy(with_ours.last().unwrap()).contains("s.mine"), !sealed);
+        let ours = place.read(&stop).await.unwrap().records.pop().unwrap();
+        assert!(known.records.iter().all(|record| record.id != ours.id));
+        Ledger::with(Some(Entry::of(place.clone(), &ours))).write_ahead(&stop).await.unwrap();
+        assert_eq!(lines(&fs::read(&place.path).unwrap_or_default()), before);
+    }
+
+    // What is none goes aside, and the files that are named stay.
+    let kept = place.sweep(&known, &stop).await.unwrap();
+    assert_eq!(kept.is_some(), !known.damaged.is_empty());
+    let rest = lines(&fs::read(&place.path).unwrap_or_default()).len();
+    assert!(rest >= known.records.len().min(1) && rest <= before.len());
+    for record in known.records {
+        let mut ledger = Ledger::default();
+        record.fill_files(&mut ledger);
+        ledger.take_back_files(&stop).await;
+    }
+}
+
+/// `%` becomes the folder.
+fn placed(input: &[u8], dir: &Path) -> Vec<u8> {
+    let dir = dir.to_str().unwrap().as_bytes();
+    input.split(|byte| *byte == FOLDER.as_bytes()[0]).collect::<Vec<_>>().join(dir)
 }
 
 fn lines(text: &[u8]) -> Vec<Vec<u8>> {

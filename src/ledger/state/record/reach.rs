@@ -6,23 +6,25 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls};
+use crate::http::{self, Ca, FileFrom, Proxy, Tls};
 use crate::secret::Secret;
 use crate::vault::Server;
 
-/// How to reach the server: [`Server`] as it is written down.
+/// In seconds; nobody waits so long for one request.
+const LONGEST_TIMEOUT: u64 = 60 * 60;
+
+/// How to reach the server: [`Server`] as it is written down, without the client certificate, which is not the line's.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Reach {
     #[serde(with = "address")]
-    address: Url,
-    namespace: Option<String>,
-    auth_namespace: Option<String>,
+    pub(super) address: Url,
+    pub(super) namespace: Option<String>,
+    pub(super) auth_namespace: Option<String>,
     ca: CaLine,
-    client: Option<(PemLine, PemLine)>,
     server_name: Option<String>,
     skip_verify: bool,
     proxy: Option<ProxyLine>,
-    unix_socket: Option<PathBuf>,
+    pub(super) unix_socket: Option<PathBuf>,
     timeout: u64,
     redirect_hosts: Vec<String>,
     follow_redirects: bool,
@@ -31,7 +33,7 @@ pub(super) struct Reach {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum CaLine {
+enum CaLine {
     File(PathBuf),
     Pem(String),
     Dir(PathBuf),
@@ -39,14 +41,7 @@ pub(super) enum CaLine {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PemLine {
-    File(PathBuf),
-    Text(#[serde(serialize_with = "revealed")] Secret),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ProxyLine {
+struct ProxyLine {
     #[serde(serialize_with = "revealed")]
     url: Secret,
     except: String,
@@ -71,7 +66,7 @@ pub(super) fn revealed<S: Serializer>(secret: &Secret, serializer: S) -> Result<
 }
 
 /// `revoke` may run in another folder.
-pub(super) fn whole(path: &Path) -> PathBuf {
+fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -80,7 +75,7 @@ fn from_line(path: PathBuf) -> FileFrom {
 }
 
 impl CaLine {
-    pub(super) fn of(ca: &Ca) -> Self {
+    fn of(ca: &Ca) -> Self {
         let path = |file: &FileFrom| whole(&file.path);
         match ca {
             Ca::File(file) => Self::File(path(file)),
@@ -92,7 +87,7 @@ impl CaLine {
         }
     }
 
-    pub(super) fn ca(&self) -> Ca {
+    fn ca(&self) -> Ca {
         let from = |path: &PathBuf| from_line(path.clone());
         match self {
             Self::File(path) => Ca::File(from(path)),
@@ -103,14 +98,20 @@ impl CaLine {
             }
         }
     }
+
+    /// A file that it names and that is none: reading a FIFO would wait for ever.
+    fn unreadable(&self) -> Option<&Path> {
+        let (Self::File(path) | Self::System { file: Some(path), .. }) = self else { return None };
+        Some(path.as_path()).filter(|path| path.exists() && !path.is_file())
+    }
 }
 
 impl ProxyLine {
-    pub(super) fn of(proxy: &Proxy) -> Self {
+    fn of(proxy: &Proxy) -> Self {
         Self { url: proxy.url.clone(), except: proxy.except.clone() }
     }
 
-    pub(super) fn proxy(&self) -> Proxy {
+    fn proxy(&self) -> Proxy {
         let source = "the state file".to_owned();
         Proxy { url: self.url.clone(), source, except: self.except.clone() }
     }
@@ -119,17 +120,11 @@ impl ProxyLine {
 impl Reach {
     pub(super) fn of(server: &Server) -> Self {
         let http = &server.http;
-        let path = |file: &FileFrom| whole(&file.path);
-        let pem = |pem: &Pem| match pem {
-            Pem::File(file) => PemLine::File(path(file)),
-            Pem::Text { text, .. } => PemLine::Text(text.clone()),
-        };
         Self {
             address: server.address.clone(),
             namespace: server.namespace.clone(),
             auth_namespace: server.auth_namespace.clone(),
             ca: CaLine::of(&http.tls.ca),
-            client: http.tls.client.as_ref().map(|(certificate, key)| (pem(certificate), pem(key))),
             server_name: http.tls.server_name.clone(),
             skip_verify: http.tls.skip_verify,
             proxy: http.proxy.as_ref().map(ProxyLine::of),
@@ -141,12 +136,12 @@ impl Reach {
         }
     }
 
+    /// A file of the CA's that is none.
+    pub(super) fn unreadable(&self) -> Option<&Path> {
+        self.ca.unreadable()
+    }
+
     pub(super) fn server(&self) -> Server {
-        let from = |path: &PathBuf| from_line(path.clone());
-        let pem = |pem: &PemLine| match pem {
-            PemLine::File(path) => Pem::File(from(path)),
-            PemLine::Text(text) => Pem::Text { text: text.clone(), source: "the state file".to_owned() },
-        };
         Server {
             address: self.address.clone(),
             namespace: self.namespace.clone(),
@@ -154,14 +149,14 @@ impl Reach {
             http: http::Settings {
                 tls: Tls {
                     ca: self.ca.ca(),
-                    client: self.client.as_ref().map(|(certificate, key)| (pem(certificate), pem(key))),
+                    client: None,
                     server_name: self.server_name.clone(),
                     skip_verify: self.skip_verify,
                 },
                 needs_tls: self.address.scheme() == "https",
                 proxy: self.proxy.as_ref().map(ProxyLine::proxy),
                 unix_socket: self.unix_socket.clone(),
-                timeout: Duration::from_secs(self.timeout.max(1)),
+                timeout: Duration::from_secs(self.timeout.clamp(1, LONGEST_TIMEOUT)),
                 max_retries: None,
                 redirect_hosts: self.redirect_hosts.clone(),
                 follow_redirects: self.follow_redirects,

@@ -1,0 +1,241 @@
+//! The file itself: found fit for secrets, locked, read, and replaced as a whole.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::line::{Line, lines};
+use super::{Content, Error, OPEN, Place, Sync};
+use crate::stop::Stop;
+
+/// How long a lock is waited for: others hold it for the time of a write.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is tried.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Nobody has so much to take back.
+const LONGEST: u64 = 16 << 20;
+/// How much of what is no line is kept aside.
+const LONGEST_DAMAGED: u64 = 1 << 20;
+
+impl Place {
+    /// What the file says; nothing if it is missing.
+    pub async fn read(&self, stop: &Stop) -> Result<Content, Error> {
+        let Some(mut file) = self.lock(false, stop).await? else { return Ok(Content::default()) };
+        let text = self.text(&mut file)?;
+        self.discard_if_empty(Some(&file));
+        Ok(Content::of(&text, self.seal.as_ref(), crate::vault::now()))
+    }
+
+    /// Puts `line` at the end, instead of the one with this id.
+    pub(super) async fn replace(
+        &self,
+        id: &str,
+        line: Option<&[u8]>,
+        sync: Sync,
+        stop: &Stop,
+    ) -> Result<(), Error> {
+        let Some(mut file) = self.lock(line.is_some(), stop).await? else { return Ok(()) };
+        let text = self.text(&mut file)?;
+        let is_this = |line: &[u8]| match Line::read(line, self.seal.as_ref()) {
+            Line::Usable(record) => record.id == id,
+            _ => false,
+        };
+        let others = lines(&text).map(|(_, line)| line).filter(|line| !is_this(line));
+        self.rewrite(&text, others.chain(line), sync)
+    }
+
+    /// Takes the lines out that nobody can use: old ones of other jobs, and what is no line, which is kept aside where
+    /// that is possible. Returns where.
+    pub async fn sweep(&self, content: &Content, stop: &Stop) -> Result<Option<PathBuf>, Error> {
+        if content.old.is_empty() && content.damaged.is_empty() {
+            return Ok(None);
+        }
+        let Some(mut file) = self.lock(false, stop).await? else { return Ok(None) };
+        let text = self.text(&mut file)?;
+        let kept = match content.damaged.is_empty() {
+            true => None,
+            false => self.keep_aside(content),
+        };
+        let gone = content.old.iter().chain(content.damaged.iter().map(|(_, line)| line));
+        let gone: std::collections::HashSet<&[u8]> = gone.map(|line| line.as_slice()).collect();
+        let rest = lines(&text).map(|(_, line)| line).filter(|line| !gone.contains(line));
+        self.rewrite(&text, rest, Sync::No)?;
+        Ok(kept)
+    }
+
+    /// Appends what is no line to a file beside this one.
+    fn keep_aside(&self, content: &Content) -> Option<PathBuf> {
+        let mut path = self.path.clone().into_os_string();
+        path.push(".damaged");
+        let beside = Self { path: path.into(), ..self.clone() };
+        let append = || -> Result<(), Error> {
+            let Some(mut file) = beside.open(true)? else { return Ok(()) };
+            let there = file.metadata().map_err(|cause| beside.io("read", cause))?;
+            beside.check(&there)?;
+            let size: usize = content.damaged.iter().map(|(_, line)| line.len() + 1).sum();
+            if there.len().saturating_add(size as u64) > LONGEST_DAMAGED {
+                return Err(beside.not_safe("it has grown too long: remove it"));
+            }
+            let mut text = Zeroizing::new(Vec::with_capacity(size));
+            for (_, line) in &content.damaged {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+            let end = io::Seek::seek(&mut file, io::SeekFrom::End(0));
+            end.and_then(|_| file.write_all(&text)).map_err(|cause| beside.io("written", cause))
+        };
+        match append() {
+            Ok(()) => Some(beside.path),
+            Err(error) => {
+                tracing::warn!("what is no line of ci-creds' is dropped: {error}");
+                None
+            }
+        }
+    }
+
+    /// Makes `lines` the content, instead of `text`.
+    fn rewrite<'a>(
+        &self,
+        text: &[u8],
+        lines: impl Iterator<Item = &'a [u8]>,
+        sync: Sync,
+    ) -> Result<(), Error> {
+        let mut new = Zeroizing::new(Vec::with_capacity(text.len() + 4096));
+        for line in lines {
+            new.extend_from_slice(line);
+            new.push(b'\n');
+        }
+        if new.is_empty() {
+            return match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("removed", error)),
+                _ => Ok(()),
+            };
+        }
+        if *new == *text {
+            return Ok(());
+        }
+        let fresh = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(self.folder());
+        let write = |mut fresh: tempfile::NamedTempFile| {
+            fresh.write_all(&new)?;
+            if sync == Sync::Yes {
+                fresh.as_file().sync_data()?;
+            }
+            fresh.persist(&self.path).map(drop).map_err(|error| error.error)
+        };
+        fresh.and_then(write).map_err(|cause| self.io("written", cause))
+    }
+
+    fn text(&self, file: &mut File) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut text = Zeroizing::new(Vec::new());
+        file.take(LONGEST + 1).read_to_end(&mut text).map_err(|cause| self.io("read", cause))?;
+        match text.len() as u64 > LONGEST {
+            true => Err(self.not_safe("it is longer than 16 MiB")),
+            false => Ok(text),
+        }
+    }
+
+    /// The file, checked and locked; `None` if it is missing and not to be made. Whoever holds the lock holds nothing up
+    /// for longer than [`PATIENCE`], and not beyond a stop.
+    pub(super) async fn lock(&self, make: bool, stop: &Stop) -> Result<Option<File>, Error> {
+        let locked = stop.guard(Duration::ZERO, stop.within(PATIENCE, self.lock_at_last(make))).await?;
+        locked.unwrap_or_else(|| Err(Error::Locked { path: self.path.clone() }))
+    }
+
+    async fn lock_at_last(&self, make: bool) -> Result<Option<File>, Error> {
+        loop {
+            let Some(file) = self.open(make)? else { return Ok(None) };
+            let there = file.metadata().map_err(|cause| self.io("read", cause))?;
+            self.check(&there)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Err(TryLockError::Error(cause)) => return Err(self.io("locked", cause)),
+            }
+            // Another process may have replaced or removed it meanwhile.
+            match std::fs::symlink_metadata(&self.path) {
+                Ok(now) if (now.dev(), now.ino()) == (there.dev(), there.ino()) => return Ok(Some(file)),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    fn open(&self, make: bool) -> Result<Option<File>, Error> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(make).mode(0o600);
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+        match options.open(&self.path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !make => Ok(None),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                Err(self.not_safe("it is a symbolic link"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                Err(self.not_safe("it is not a regular file"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(self.not_safe("you may not open it"))
+            }
+            Err(cause) => Err(self.io("opened", cause)),
+        }
+    }
+
+    fn check(&self, there: &std::fs::Metadata) -> Result<(), Error> {
+        let reasons = [
+            (!there.is_file(), "it is not a regular file"),
+            (there.uid() != rustix::process::geteuid().as_raw(), "it is somebody else's"),
+            (there.mode() & 0o077 != 0, OPEN),
+            (there.nlink() > 1, "it has a second name (hard link)"),
+        ];
+        match reasons.iter().find(|(bad, _)| *bad) {
+            Some((_, reason)) => Err(self.not_safe(reason)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn check_folder(&self) -> Result<(), Error> {
+        let folder = self.folder();
+        if self.auto && !folder.exists() {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|cause| self.io("made", cause))?;
+        }
+        let real = std::fs::canonicalize(folder).map_err(|cause| self.io("made", cause))?;
+        let project = self.project.as_ref().and_then(|project| std::fs::canonicalize(project).ok());
+        if project.is_some_and(|project| real.starts_with(project)) {
+            return Err(self.not_safe("it is inside the project directory, and could become an artifact"));
+        }
+        let there = std::fs::metadata(&real).map_err(|cause| self.io("made", cause))?;
+        // The sticky bit keeps others from replacing it.
+        if !self.auto && there.mode() & 0o022 != 0 && there.mode() & 0o1000 == 0 {
+            return Err(self.not_safe("others may write its folder"));
+        }
+        Ok(())
+    }
+
+    /// Looking at a file that is not there made it.
+    pub(super) fn discard_if_empty(&self, file: Option<&File>) {
+        if file.and_then(|file| file.metadata().ok()).is_some_and(|there| there.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or_else(|| Path::new("/"))
+    }
+
+    fn not_safe(&self, reason: &str) -> Error {
+        Error::Unsafe { path: self.path.clone(), reason: reason.to_owned() }
+    }
+
+    pub(super) fn io(&self, done: &'static str, cause: io::Error) -> Error {
+        Error::Io { path: self.path.clone(), done, cause }
+    }
+}

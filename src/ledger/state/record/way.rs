@@ -1,0 +1,80 @@
+//! By which way a line's things are reached: what the line says, what is configured now, and which secret may go where.
+
+use std::path::PathBuf;
+
+use super::Record;
+use crate::cloud::scaleway::Place;
+use crate::http::is_loopback;
+use crate::secret::Secret;
+use crate::vault::Server;
+
+/// What is configured now.
+#[derive(Debug)]
+pub struct Configured {
+    /// How Vault is reached; `None` where no address is set.
+    pub server: Option<Server>,
+    /// Whether plain http may leave this machine.
+    pub allow_http: bool,
+    /// Whether Vault's certificate is not checked.
+    pub skip_verify: bool,
+    /// The user's token.
+    pub token: Option<Secret>,
+    /// Scaleway's API.
+    pub scaleway: Place,
+}
+
+/// How a line's server is reached, and with what.
+#[derive(Debug)]
+pub struct Way {
+    /// The server.
+    pub server: Server,
+    /// The user's token, where it may go there.
+    pub given: Option<Secret>,
+}
+
+/// Why there is no way.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The token would be sent for all to read.
+    #[error("its token would go over plain http; CI_CREDS_ALLOW_HTTP=true allows that")]
+    PlainHttp,
+    /// No other is spoken.
+    #[error("it is neither https nor http")]
+    Scheme,
+    /// It would be waited for.
+    #[error("its CA file {} is not a regular file", .0.display())]
+    Ca(PathBuf),
+}
+
+impl Record {
+    /// How to reach its server.
+    pub fn way(&self, now: &Configured) -> Result<Way, Refused> {
+        let configured = now.server.as_ref().filter(|server| {
+            server.address == self.server.address && server.http.unix_socket == self.server.unix_socket
+        });
+        let certificate = |server: &&Server| server.http.tls.client.is_some();
+        if let Some(server) = configured.filter(|server| self.needs_given() || certificate(server)) {
+            let (namespace, auth_namespace) =
+                (self.server.namespace.clone(), self.server.auth_namespace.clone());
+            let server = Server { namespace, auth_namespace, ..server.clone() };
+            return Ok(Way { server, given: now.token.clone() });
+        }
+        let address = &self.server.address;
+        match address.scheme() {
+            "https" => {}
+            "http" if is_loopback(address) || self.server.unix_socket.is_some() || now.allow_http => {}
+            "http" => return Err(Refused::PlainHttp),
+            _ => return Err(Refused::Scheme),
+        }
+        if let Some(path) = self.server.unreadable() {
+            return Err(Refused::Ca(path.to_owned()));
+        }
+        if self.needs_given() && now.token.is_some() {
+            tracing::warn!("VAULT_TOKEN goes only to the address that is set now, and {address} is another");
+        }
+        let mut server = self.server.server();
+        server.http.allow_http = now.allow_http;
+        server.http.tls.skip_verify &= self.is_sealed || now.skip_verify;
+        Ok(Way { server, given: None })
+    }
+}
