@@ -2,6 +2,7 @@
 //! (Vault's builtin/credential/approle `path_login.go`).
 
 use super::{Gathered, Insight, Login, Method, Need, Origin, PLAIN, Place};
+use crate::options;
 use crate::vault;
 
 /// `--auth approle`.
@@ -12,7 +13,7 @@ pub(super) static APPROLE: Method = Method {
         Need {
             name: "role_id",
             what: "a role_id",
-            places: &[Place::Option("role-id")],
+            places: &[Place::Option(&options::ROLE_ID)],
             missing: Some(
                 "set VAULT_ROLE_ID or --role-id; where a runner has it, give the job that runner's tags",
             ),
@@ -21,11 +22,11 @@ pub(super) static APPROLE: Method = Method {
             name: "secret_id",
             what: "a secret_id",
             places: &[
-                Place::File("secret-id-file"),
-                Place::Vault("SECRET_ID"),
-                Place::Wrapped(&Place::File("wrapped-secret-id-file")),
-                Place::Wrapped(&Place::Vault("WRAPPED_SECRET_ID")),
-                Place::IssuedBy("TOKEN"),
+                Place::File(&options::SECRET_ID_FILE),
+                Place::Option(&options::SECRET_ID),
+                Place::Wrapped(&Place::File(&options::WRAPPED_SECRET_ID_FILE)),
+                Place::Wrapped(&Place::Option(&options::WRAPPED_SECRET_ID)),
+                Place::IssuedBy(&options::TOKEN),
             ],
             // A role with bind_secret_id=false needs none.
             missing: None,

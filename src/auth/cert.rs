@@ -1,6 +1,7 @@
 //! TLS certificate: the one that the connection to Vault uses (Vault's builtin/credential/cert `path_login.go`).
 
 use super::{Method, Need, PLAIN, Place};
+use crate::options;
 use crate::vault::Body;
 
 /// `--auth cert`.
@@ -10,7 +11,7 @@ pub(super) static CERT: Method = Method {
     needs: &[Need {
         name: "client_cert",
         what: "a client certificate",
-        places: &[Place::Connection("client-cert", "CLIENT_CERT_BYTES")],
+        places: &[Place::Connection(&[&options::CLIENT_CERT, &options::CLIENT_CERT_BYTES])],
         missing: Some(
             "set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key, or \
              VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES",

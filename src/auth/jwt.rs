@@ -4,11 +4,15 @@ use jiff::Timestamp;
 
 use super::{Error, Gathered, Insight, Login, Method, Need, PLAIN, Place};
 use crate::claims::{Claims, Unusable};
+use crate::options;
 use crate::vault;
 
 /// Where an ID token is that somebody asked GitLab for.
-pub const ID_TOKEN: &[Place] =
-    &[Place::File("id-token-file"), Place::Named("id-token-env"), Place::Vault("ID_TOKEN")];
+pub const ID_TOKEN: &[Place] = &[
+    Place::File(&options::ID_TOKEN_FILE),
+    Place::Named(&options::ID_TOKEN_ENV),
+    Place::Option(&options::ID_TOKEN),
+];
 
 /// `--auth jwt`.
 pub(super) static JWT: Method = Method {

@@ -2,6 +2,7 @@
 //! (vault-plugin-auth-kubernetes `path_login.go`).
 
 use super::{Method, Need, PLAIN, Place};
+use crate::options;
 
 /// `--auth kubernetes`.
 pub(super) static KUBERNETES: Method = Method {
@@ -11,7 +12,7 @@ pub(super) static KUBERNETES: Method = Method {
         name: "jwt",
         what: "a service account token",
         places: &[
-            Place::File("id-token-file"),
+            Place::File(&options::ID_TOKEN_FILE),
             Place::Path("/var/run/secrets/kubernetes.io/serviceaccount/token"),
         ],
         missing: None,

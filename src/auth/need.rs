@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cloud::aws;
+use crate::options::Opt;
 use crate::secret::Secret;
 
 /// One thing that a login needs.
@@ -20,18 +21,14 @@ pub struct Need {
 }
 
 /// A place where a need may be met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Place {
     /// The value of this option.
-    Option(&'static str),
+    Option(&'static Opt),
     /// The file, or standard input, that this option names.
-    File(&'static str),
+    File(&'static Opt),
     /// The variable that this option names.
-    Named(&'static str),
-    /// BAO_X, then VAULT_X.
-    Vault(&'static str),
-    /// The file that BAO_X, then VAULT_X, names.
-    VaultFile(&'static str),
+    Named(&'static Opt),
     /// This variable.
     Variable(&'static str),
     /// A file in HOME, except in CI.
@@ -40,10 +37,10 @@ pub enum Place {
     Path(&'static str),
     /// A wrapping token with the value inside.
     Wrapped(&'static Self),
-    /// The token in BAO_X, then VAULT_X, which issues the value.
-    IssuedBy(&'static str),
-    /// The connection has it, when this option is set, or this BAO_X, then VAULT_X; it is not sent.
-    Connection(&'static str, &'static str),
+    /// The token in this option, which issues the value.
+    IssuedBy(&'static Opt),
+    /// The connection has it, when one of these options is set; it is not sent.
+    Connection(&'static [&'static Opt]),
     /// A signature with the AWS credentials of this machine.
     AwsIdentity,
 }

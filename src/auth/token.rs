@@ -1,6 +1,7 @@
 //! Token: one that is given is used as it is, and never revoked.
 
 use super::{Method, Need, PLAIN, Place};
+use crate::options;
 
 /// `--auth token`.
 pub static TOKEN: Method = Method {
@@ -9,7 +10,11 @@ pub static TOKEN: Method = Method {
     needs: &[Need {
         name: "token",
         what: "a token",
-        places: &[Place::Vault("TOKEN"), Place::VaultFile("TOKEN_PATH"), Place::Home(".vault-token")],
+        places: &[
+            Place::Option(&options::TOKEN),
+            Place::File(&options::TOKEN_PATH),
+            Place::Home(".vault-token"),
+        ],
         missing: Some("set VAULT_TOKEN"),
     }],
     request: None,

@@ -18,6 +18,7 @@ use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::input;
+use crate::options;
 use crate::process;
 use program::{is_no_program, is_text, located};
 
@@ -29,15 +30,6 @@ mod stream;
 
 pub use stream::{Mask, Rest};
 
-/// What logs in, and is nobody's business but ours; each also as `BAO_X`.
-const OURS: &[&str] = &[
-    "VAULT_TOKEN",
-    "VAULT_ROLE_ID",
-    "VAULT_SECRET_ID",
-    "VAULT_WRAPPED_SECRET_ID",
-    "VAULT_ID_TOKEN",
-    "VAULT_CLIENT_KEY_BYTES",
-];
 /// The ID tokens that GitLab before 17 gives to every job.
 const OLD_ID_TOKENS: &[&str] = &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"];
 
@@ -107,8 +99,9 @@ pub fn environment(
     id_token: Option<&str>,
 ) -> Result<HashMap<OsString, OsString>, Error> {
     let is = |name: &OsStr, known: &str| name.as_encoded_bytes() == known.as_bytes();
+    let withheld: Vec<String> = options::withheld().collect();
     let ours = |name: &OsStr| {
-        OURS.iter().any(|known| is(name, known) || is(name, &known.replace("VAULT_", "BAO_")))
+        withheld.iter().any(|known| is(name, known))
             || OLD_ID_TOKENS.iter().any(|known| is(name, known))
             || id_token.is_some_and(|known| is(name, known))
     };

@@ -33,7 +33,7 @@ pub(super) fn groups(
 ) -> Command {
     for group in special.iter().chain(common) {
         command = command.next_help_heading(group.heading);
-        for option in group.options {
+        for &option in group.options {
             command = command.arg(arg(option, provider).hide_short_help(group.only_in_long_help));
         }
     }
@@ -71,5 +71,6 @@ pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true").value_name("BOOL")
         }
         Takes::Count => arg.action(ArgAction::Count),
+        Takes::Variable(_) => arg,
     }
 }

@@ -61,13 +61,13 @@ fn provider_options(command: Command) -> Command {
     let name = command.get_name().to_owned();
     let role = Arg::new("ROLE").help(format!(
         "The role in the engine [env: CI_CREDS_{}_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE]",
-        options::shout(&name)
+        options::env_suffix(&name)
     ));
     let mut command = with_and(command.arg(role));
     if let Some(provider) = crate::provider::find(&name).filter(|provider| !provider.options.is_empty()) {
         command = command.next_help_heading(provider.title);
         for option in provider.options {
-            command = command.arg(arg(&option.opt, Some(&name)));
+            command = command.arg(arg(option.opt, Some(&name)));
         }
     }
     // Its role in Vault says how long a key lives: asked for, it is an error that says so.
@@ -96,8 +96,8 @@ fn formats(provider: Option<&str>) -> String {
 }
 
 fn revoke_options(command: Command) -> Command {
-    let rows = ["state-file", "best-effort", "quiet", "verbose"].into_iter().filter_map(options::find);
-    let command = rows.fold(command, |command, row| command.arg(arg(row, None)));
+    let rows = [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::VERBOSE];
+    let command = command.args(rows.map(|row| arg(row, None)));
     command.mut_arg("state-file", |file| {
         file.help("The file that lists what is to be taken back [env: CI_CREDS_STATE_FILE] [default: auto]")
     })
@@ -106,6 +106,6 @@ fn revoke_options(command: Command) -> Command {
 /// It hands nothing over: of the output options it has only those of the log.
 fn rotate_options(command: Command) -> Command {
     let command = groups(command, None, &[&options::ROTATE], &[&options::VAULT, &options::LOGIN]);
-    let log = ["quiet", "verbose"].into_iter().filter_map(options::find);
+    let log = [&options::QUIET, &options::VERBOSE];
     command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
 }

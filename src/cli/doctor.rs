@@ -47,8 +47,7 @@ pub(super) fn options(command: Command) -> Command {
     let command = arguments::with_and(command).mut_arg("COMMAND", |command| {
         command.help("As in the call that is looked at; doctor does not run it")
     });
-    let output: Vec<_> =
-        options::OUTPUT.options.iter().filter(|option| option.name != "format").copied().collect();
+    let output = options::OUTPUT.options.iter().filter(|option| option.name != options::FORMAT.name);
     let special = [&options::ENGINE, &options::READ];
     let mut command =
         arguments::groups(command, None, &special, &[&options::VAULT, &options::LOGIN, &options::COMMAND]);
@@ -57,7 +56,7 @@ pub(super) fn options(command: Command) -> Command {
         command = command.arg(arguments::arg(option, None));
     }
     command = command.next_help_heading(options::OUTPUT.heading);
-    for option in &output {
+    for option in output {
         command = command.arg(arguments::arg(option, None));
     }
     command
@@ -86,7 +85,7 @@ pub(super) fn own() -> Vec<&'static Opt> {
     let mut all: Vec<&Opt> = Vec::new();
     for option in crate::provider::PROVIDERS.iter().flat_map(|provider| provider.options) {
         if all.iter().all(|known| known.name != option.opt.name) {
-            all.push(&option.opt);
+            all.push(option.opt);
         }
     }
     all

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap_complete::Shell;
 
 use crate::input::seems;
-use crate::options::{self, Takes};
+use crate::options::{self, Opt, Takes};
 use crate::provider::Provider;
 pub use definition::command;
 pub use read::PathRead;
@@ -97,13 +97,13 @@ pub struct Flags(HashMap<&'static str, Vec<String>>);
 
 impl Flags {
     /// The value of an option that is given once.
-    pub fn one(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|values| values.last()).map(String::as_str)
+    pub fn one(&self, option: &Opt) -> Option<&str> {
+        self.0.get(option.name).and_then(|values| values.last()).map(String::as_str)
     }
 
     /// All values of an option.
-    pub fn all(&self, name: &str) -> &[String] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+    pub fn all(&self, option: &Opt) -> &[String] {
+        self.0.get(option.name).map_or(&[], Vec::as_slice)
     }
 
     #[cfg(test)]
@@ -243,14 +243,10 @@ fn ask(text: &str) -> Result<Option<Ask>, String> {
 fn flags(command: &str, matches: &ArgMatches) -> Flags {
     let special = match (command, crate::provider::find(command)) {
         ("doctor", _) => doctor::own(),
-        (_, Some(provider)) => provider.options.iter().map(|option| &option.opt).collect(),
+        (_, Some(provider)) => provider.options.iter().map(|option| option.opt).collect(),
         _ => Vec::new(),
     };
-    let rows = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT]
-        .into_iter()
-        .chain([&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE])
-        .flat_map(|group| group.options)
-        .chain(special);
+    let rows = options::FLAGS.iter().flat_map(|group| group.options).copied().chain(special);
     let mut flags = HashMap::new();
     for row in rows {
         let values = match row.takes {
@@ -288,9 +284,9 @@ mod tests {
     #[test]
     fn flags_come_through_as_text() {
         let parsed = parsed("ci-creds aws web --region eu-west-1 --show -vv --and exoscale=ci").unwrap();
-        assert_eq!(parsed.flags.one("region"), Some("eu-west-1"));
-        assert_eq!(parsed.flags.one("show"), Some("true"));
-        assert_eq!(parsed.flags.all("verbose").len(), 2);
+        assert_eq!(parsed.flags.0.get("region").map(|values| values[0].as_str()), Some("eu-west-1"));
+        assert_eq!(parsed.flags.one(&options::SHOW), Some("true"));
+        assert_eq!(parsed.flags.all(&options::VERBOSE).len(), 2);
         assert!(matches!(&parsed.verb, Verb::Provider(ask) if ask.role.as_deref() == Some("web")));
         assert!(matches!(&parsed.and[..], [Some(ask)] if ask.provider.name == "exoscale"));
     }
@@ -316,8 +312,8 @@ mod tests {
     fn what_stands_behind_the_dashes_is_the_commands() {
         let parsed = parsed("ci-creds read a B=c --no-mask -- sh -c --show -v").unwrap();
         assert_eq!(parsed.command, ["sh", "-c", "--show", "-v"]);
-        assert_eq!(parsed.flags.one("no-mask"), Some("true"));
-        assert!(parsed.flags.one("show").is_none());
+        assert_eq!(parsed.flags.one(&options::NO_MASK), Some("true"));
+        assert!(parsed.flags.one(&options::SHOW).is_none());
     }
 
     #[test]

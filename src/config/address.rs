@@ -5,6 +5,7 @@ use reqwest::Url;
 use super::Error;
 use super::lookup::Lookup;
 use crate::http::{self, is_loopback};
+use crate::options;
 
 /// The address in `text`: https, or http where nobody can listen or it is allowed; a host, a path, and nothing else.
 /// `example` is a good one, for the hint.
@@ -28,7 +29,7 @@ pub(super) fn web(
     }
     let secure = match url.scheme() {
         "https" => true,
-        "http" => is_loopback(&url) || lookup.switch("allow-http")?,
+        "http" => is_loopback(&url) || lookup.switch(&options::ALLOW_HTTP)?,
         _ => return Err(fault("begins neither with https:// nor with http://")),
     };
     let has_user = !url.username().is_empty() || url.password().is_some();

@@ -8,6 +8,7 @@ use super::lookup::{ADDRESS, FOLDER, Lookup};
 use super::{Error, address, server};
 use crate::cloud::aws::{Identity, SOURCES, Sts};
 use crate::http::{self, is_loopback};
+use crate::options;
 use crate::provider::Settings;
 use crate::secret::Secret;
 
@@ -17,14 +18,14 @@ const NEARBY: Duration = Duration::from_secs(1);
 const INTERNET: Duration = Duration::from_secs(10);
 
 pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
-    let source = match lookup.text("aws-source")? {
+    let source = match lookup.text(&options::AWS_SOURCE)? {
         None => None,
         Some(found) => {
             let known = SOURCES.iter().find(|source| source.name == found.value.trim());
             Some(known.ok_or(Error::AwsSource { source_name: found.source, by_flag: found.by_flag })?)
         }
     };
-    let region = lookup.text("aws-sts-region")?;
+    let region = lookup.text(&options::AWS_STS_REGION)?;
     if let Some(found) = region.as_ref().filter(|found| !is_region(found.value.trim())) {
         let (source_name, by_flag) = (found.source.clone(), found.by_flag);
         return Err(Error::Value { source_name, wanted: "a region such as eu-west-1", by_flag });
@@ -34,7 +35,7 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
     let variables = lookup.env.texts("AWS_").map(|(name, text)| (name.to_owned(), Secret::from(text)));
     Ok(Identity {
         source,
-        server_id: lookup.text("aws-server-id")?.map(|found| found.value.trim().to_owned()),
+        server_id: lookup.text(&options::AWS_SERVER_ID)?.map(|found| found.value.trim().to_owned()),
         sts_region: region.map(|found| found.value.trim().to_owned()),
         sts_endpoint: sts_endpoint(lookup)?,
         home: lookup.named("HOME", FOLDER)?.map(|found| found.value),

@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lookup::{FILE, FOLDER, Found, Lookup};
+use super::lookup::{FOLDER, Found, Lookup};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
 use crate::job::Job;
+use crate::options;
 use crate::secret::Secret;
 
 /// The logins that need not be named, by what shows that they are meant.
@@ -18,12 +19,12 @@ const TABLE: &[(&[Place], &str)] = &[
     (&[Place::Variable("CI_JOB_JWT_V2"), Place::Variable("CI_JOB_JWT")], "jwt"),
     (&[Place::Home(".vault-token")], "token"),
 ];
-const ROLE_ID: &[Place] = &[Place::Option("role-id")];
-const TOKEN: &[Place] = &[Place::Vault("TOKEN")];
+const ROLE_ID: &[Place] = &[Place::Option(&options::ROLE_ID)];
+const TOKEN: &[Place] = &[Place::Option(&options::TOKEN)];
 
 /// `engine_role`: the ROLE of the first provider; teams give the login role and the engine role one name.
 pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -> Result<Login, Error> {
-    let role = lookup.text("auth-role")?.map(|found| found.value.trim().to_owned());
+    let role = lookup.text(&options::AUTH_ROLE)?.map(|found| found.value.trim().to_owned());
     let mount = mount(lookup)?;
     let search = Search { lookup, role: role.as_deref(), engine_role, job };
     let method = search.method()?;
@@ -73,28 +74,21 @@ pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingr
     Ok((Login { method, mount, role: None, ingredients, idle_token: None }, id_token))
 }
 
-/// The variables that logins take their needs from, by name: nothing of their values.
-pub(super) fn secrets(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
+/// The variables that logins use and that are no options, by name: nothing of their values.
+pub(super) fn variables(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
     let places = METHODS.iter().flat_map(|method| method.needs).flat_map(|need| need.places);
     let mut found: Vec<super::Setting> = Vec::new();
     for place in places {
-        let place = if let Place::Wrapped(inside) = place { inside } else { place };
-        let set = match place {
-            Place::Vault(x) | Place::VaultFile(x) | Place::IssuedBy(x) => lookup.vault_variable(x)?,
-            Place::Variable(name) => lookup.plain(name)?,
-            // Options are listed among the options.
-            _ => None,
-        };
-        if let Some(set) = set.filter(|set| found.iter().all(|one| one.source != set.source)) {
-            found.push(super::Setting { option: "", value: None, source: set.source });
-        }
+        let Place::Variable(name) = place else { continue };
+        let set = lookup.plain(name)?;
+        found.extend(set.map(|set| super::Setting { option: "", value: None, source: set.source }));
     }
     Ok(found)
 }
 
 /// Where the method is mounted, if it is said; `auth/jwt/` is `jwt`.
 fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
-    let Some(found) = lookup.text("auth-path")? else { return Ok(None) };
+    let Some(found) = lookup.text(&options::AUTH_PATH)? else { return Ok(None) };
     let mount = found.value.trim().trim_matches('/').trim_start_matches("auth/").to_owned();
     if mount.split('/').any(is_odd) {
         let wanted = "the mount of an auth method, such as jwt or auth/team/jwt";
@@ -119,7 +113,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// The login that is named, else the first row of the table that applies.
     fn method(&self) -> Result<&'static Method, Error> {
-        if let Some(named) = self.lookup.text("auth")? {
+        if let Some(named) = self.lookup.text(&options::AUTH)? {
             let known = auth::find(named.value.trim());
             return known.ok_or(Error::Method { source_name: named.source, by_flag: named.by_flag });
         }
@@ -160,8 +154,8 @@ impl Search<'_> {
 
     fn is_flag(&self, place: &Place) -> bool {
         match place {
-            Place::Option(name) | Place::File(name) | Place::Named(name) => {
-                self.lookup.flags.one(name).is_some()
+            Place::Option(option) | Place::File(option) | Place::Named(option) => {
+                self.lookup.flags.one(option).is_some()
             }
             Place::Wrapped(place) => self.is_flag(place),
             _ => false,
@@ -171,9 +165,9 @@ impl Search<'_> {
     fn look(&self, place: &Place) -> Result<Option<Origin>, Error> {
         let lookup = self.lookup;
         Ok(match place {
-            Place::Option(name) => lookup.text(name)?.map(value),
-            Place::File(name) => lookup.text(name)?.map(file),
-            Place::Named(name) => match lookup.text(name)? {
+            Place::Option(option) => lookup.text(option)?.map(value),
+            Place::File(option) => lookup.text(option)?.map(file),
+            Place::Named(option) => match lookup.text(option)? {
                 None => None,
                 Some(named) => {
                     let found = lookup.plain(named.value.trim())?.ok_or(Error::NamedTokenUnset {
@@ -184,23 +178,18 @@ impl Search<'_> {
                     Some(value(found))
                 }
             },
-            Place::Vault(x) => lookup.vault_variable(x)?.map(value),
-            Place::VaultFile(x) => lookup.vault_named(x, FILE)?.map(file),
             Place::Variable(name) => lookup.plain(name)?.map(value),
             Place::Home(name) => self.home(name)?,
             Place::Path(path) => Some(Origin::File { path: path.into(), source: (*path).to_owned() }),
             Place::Wrapped(place) => self
                 .look(place)?
                 .map(|token| Origin::Wrapped { token: token.into(), role: self.role.map(str::to_owned) }),
-            Place::IssuedBy(x) => match lookup.vault_variable(x)? {
+            Place::IssuedBy(option) => match lookup.text(option)? {
                 None => None,
                 Some(token) => Some(Origin::Issued(self.issuer(token)?)),
             },
-            Place::Connection(name, x) => {
-                let found = match lookup.text(name)? {
-                    Some(found) => Some(found),
-                    None => lookup.vault_variable(x)?,
-                };
+            Place::Connection(options) => {
+                let found = options.iter().find_map(|option| lookup.text(option).transpose()).transpose()?;
                 found.map(|found| Origin::Connection { source: found.source })
             }
             Place::AwsIdentity => Some(Origin::Signed(aws::identity(lookup)?.into())),
@@ -220,15 +209,8 @@ impl Search<'_> {
         if role.contains('/') || is_odd(&role) {
             return Err(Error::Path { what: "the AppRole's name".to_owned(), path: role });
         }
-        let without = self.lookup.switch("no-metadata")?;
-        let wrap_ttl = match self.lookup.vault_variable("WRAP_TTL")? {
-            None => None,
-            Some(found) => Some(crate::duration::parse(&found.value).ok_or(Error::Value {
-                source_name: found.source,
-                wanted: "a duration such as 60s or 5m",
-                by_flag: false,
-            })?),
-        };
+        let without = self.lookup.switch(&options::NO_METADATA)?;
+        let wrap_ttl = self.lookup.duration(&options::WRAP_TTL)?;
         Ok(Issuer {
             token: Secret::new(token.value),
             source: token.source,

@@ -6,7 +6,7 @@ use super::Error;
 use crate::cli::Flags;
 use crate::env::{Env, boolean};
 use crate::input::{Seems, seems};
-use crate::options::{self, Opt, Takes, Variables};
+use crate::options::{Opt, Takes, Variables};
 
 /// The flags and the environment of a run, seen from one provider, or from none.
 #[derive(Clone, Copy)]
@@ -67,16 +67,8 @@ fn is_rooted(text: &str) -> bool {
 }
 
 impl<'a> Lookup<'a> {
-    /// The value of the option `name`.
-    pub(super) fn text(&self, name: &str) -> Result<Option<Found>, Error> {
-        match options::find(name) {
-            Some(opt) => self.row(opt),
-            None => Ok(None),
-        }
-    }
-
-    /// The value of this row.
-    pub(super) fn row(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+    /// The value of this option.
+    pub(super) fn text(&self, opt: &Opt) -> Result<Option<Found>, Error> {
         let found = self.unchecked(opt)?;
         if let (Some(found), Some(meant)) = (&found, opt.meant()) {
             let several = matches!(opt.takes, Takes::Values(_));
@@ -92,33 +84,21 @@ impl<'a> Lookup<'a> {
 
     fn unchecked(&self, opt: &Opt) -> Result<Option<Found>, Error> {
         let own_flags = self.flags_count || !matches!(opt.variables, Variables::Provider(_));
-        if let Some(value) = self.flags.one(opt.name).filter(|_| own_flags) {
+        if let Some(value) = self.flags.one(opt).filter(|_| own_flags) {
             return Ok(Some(Found {
                 value: value.to_owned(),
                 source: format!("--{}", opt.name),
                 by_flag: true,
             }));
         }
-        for pair in opt.variables(self.provider).chunks(if matches!(opt.variables, Variables::Vault(_)) {
-            2
-        } else {
-            1
-        }) {
+        // BAO_X and VAULT_X go together: an empty BAO_X hides VAULT_X.
+        let together = if matches!(opt.variables, Variables::Vault(_)) { 2 } else { 1 };
+        for pair in opt.variables(self.provider).chunks(together) {
             if let Some(found) = self.variable(pair)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
-    }
-
-    /// A value that has a variable but no flag: `X` of BAO_X and VAULT_X.
-    pub(super) fn vault_variable(&self, x: &str) -> Result<Option<Found>, Error> {
-        self.variable(&[format!("BAO_{x}"), format!("VAULT_{x}")])
-    }
-
-    /// The same for one that holds `meant`: a path or a name.
-    pub(super) fn vault_named(&self, x: &str, meant: &'static str) -> Result<Option<Found>, Error> {
-        Found::sound(self.vault_variable(x)?, meant)
     }
 
     /// The first of `names` that is there, even if blank: an empty BAO_X hides VAULT_X.
@@ -145,44 +125,43 @@ impl<'a> Lookup<'a> {
     }
 
     /// A boolean, false if it is not given.
-    pub(super) fn switch(&self, name: &str) -> Result<bool, Error> {
-        self.parsed(name, "true or false", boolean).map(|value| value.unwrap_or(false))
+    pub(super) fn switch(&self, opt: &Opt) -> Result<bool, Error> {
+        self.parsed(opt, "true or false", boolean).map(|value| value.unwrap_or(false))
     }
 
     /// A duration.
-    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, Error> {
-        self.parsed(name, "a duration such as 90s, 15m or 1h30m", crate::duration::parse)
+    pub(super) fn duration(&self, opt: &Opt) -> Result<Option<Duration>, Error> {
+        self.parsed(opt, "a duration such as 90s, 15m or 1h30m", crate::duration::parse)
     }
 
     /// A whole number.
-    pub(super) fn number(&self, name: &str) -> Result<Option<usize>, Error> {
-        self.parsed(name, "a whole number", |text| text.trim().parse().ok())
+    pub(super) fn number(&self, opt: &Opt) -> Result<Option<usize>, Error> {
+        self.parsed(opt, "a whole number", |text| text.trim().parse().ok())
     }
 
     /// All values of an option that is given several times; its variable takes them comma-separated.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<String>, Error> {
-        if self.flags_count && !self.flags.all(name).is_empty() {
+    pub(super) fn list(&self, opt: &Opt) -> Result<Vec<String>, Error> {
+        if self.flags_count && !self.flags.all(opt).is_empty() {
             // The last one alone is looked at there.
-            let opt = options::find(name).filter(|opt| opt.meant().is_some());
-            for value in self.flags.all(name).iter().filter(|_| opt.is_some()) {
-                let found = Found { value: String::new(), source: format!("--{name}"), by_flag: true };
+            for value in self.flags.all(opt).iter().filter(|_| opt.meant().is_some()) {
+                let found = Found { value: String::new(), source: format!("--{}", opt.name), by_flag: true };
                 if let Some(seems) = value.split('=').find_map(seems) {
                     return Err(found.content(seems, "a name"));
                 }
             }
-            return Ok(self.flags.all(name).to_vec());
+            return Ok(self.flags.all(opt).to_vec());
         }
-        let found = self.text(name)?.map(|found| found.value).unwrap_or_default();
+        let found = self.text(opt)?.map(|found| found.value).unwrap_or_default();
         Ok(found.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
     fn parsed<T>(
         &self,
-        name: &str,
+        opt: &Opt,
         wanted: &'static str,
         parse: fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let Some(found) = self.text(name)? else { return Ok(None) };
+        let Some(found) = self.text(opt)? else { return Ok(None) };
         match parse(&found.value) {
             Some(value) => Ok(Some(value)),
             None => Err(Error::Value { source_name: found.source, wanted, by_flag: found.by_flag }),
@@ -193,6 +172,7 @@ impl<'a> Lookup<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options;
 
     fn lookup<T>(flags: &[(&'static str, &str)], env: &[(&str, &str)], look: impl Fn(&Lookup<'_>) -> T) -> T {
         let (flags, env) = (Flags::of(flags), env.iter().copied().collect());
@@ -200,7 +180,7 @@ mod tests {
     }
 
     fn addr(flags: &[(&'static str, &str)], env: &[(&str, &str)]) -> Option<String> {
-        lookup(flags, env, |lookup| lookup.text("addr").unwrap().map(|found| found.source))
+        lookup(flags, env, |lookup| lookup.text(&options::ADDR).unwrap().map(|found| found.source))
     }
 
     #[test]
@@ -228,15 +208,19 @@ mod tests {
             assert_eq!(boolean(text), expected, "{text}");
         }
         let error =
-            lookup(&[], &[("CI_CREDS_ALLOW_HTTP", "yes")], |lookup| lookup.switch("allow-http")).unwrap_err();
+            lookup(&[], &[("CI_CREDS_ALLOW_HTTP", "yes")], |lookup| lookup.switch(&options::ALLOW_HTTP))
+                .unwrap_err();
         assert_eq!(error.to_string(), "CI_CREDS_ALLOW_HTTP must be true or false");
     }
 
     #[test]
     fn a_provider_has_variables_of_its_own() {
         let env = [("CI_CREDS_AWS_MOUNT", "web-aws"), ("CI_CREDS_EXOSCALE_MOUNT", "no")];
-        assert_eq!(lookup(&[], &env, |lookup| lookup.text("mount").unwrap().unwrap().value), "web-aws");
+        assert_eq!(
+            lookup(&[], &env, |lookup| lookup.text(&options::MOUNT).unwrap().unwrap().value),
+            "web-aws"
+        );
         let fields = [("CI_CREDS_AWS_FIELDS", "a=b, c=d")];
-        assert_eq!(lookup(&[], &fields, |lookup| lookup.list("field").unwrap()), ["a=b", "c=d"]);
+        assert_eq!(lookup(&[], &fields, |lookup| lookup.list(&options::FIELD).unwrap()), ["a=b", "c=d"]);
     }
 }

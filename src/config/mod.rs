@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::input::Input;
 use crate::job::Job;
 use crate::ledger::state;
+use crate::options;
 use crate::provider::{Request, Step};
 use crate::vault::Server;
 
@@ -30,7 +31,6 @@ mod steps;
 pub use error::Error;
 pub use revoke::Revoke;
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
-pub use server::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 pub use sources::{Setting, sources};
 
 use lookup::Lookup;
@@ -170,7 +170,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
 /// -v and -q, for the log.
 pub fn verbosity(parsed: &Parsed, env: &Env) -> Result<(usize, bool), Error> {
     let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-    Ok((parsed.flags.all("verbose").len(), lookup.switch("quiet")?))
+    Ok((parsed.flags.all(&options::VERBOSE).len(), lookup.switch(&options::QUIET)?))
 }
 
 fn hands_over(parsed: &Parsed) -> bool {
@@ -178,16 +178,16 @@ fn hands_over(parsed: &Parsed) -> bool {
 }
 
 fn hand_over(lookup: &Lookup<'_>, server: &Server) -> Result<HandOver, Error> {
-    let by_flag = |name| Ok::<_, Error>(lookup.text(name)?.filter(|found| found.by_flag));
+    let by_flag = |option| Ok::<_, Error>(lookup.text(option)?.filter(|found| found.by_flag));
     Ok(HandOver {
-        address: by_flag("addr")?.map(|found| found.value),
-        namespace: by_flag("namespace")?.and_then(|_| server.namespace.clone()),
+        address: by_flag(&options::ADDR)?.map(|found| found.value),
+        namespace: by_flag(&options::NAMESPACE)?.and_then(|_| server.namespace.clone()),
     })
 }
 
 /// --output; `-` is standard output, as elsewhere.
 fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
-    Ok(lookup.text("output")?.filter(|found| found.value != "-").map(|found| found.value.into()))
+    Ok(lookup.text(&options::OUTPUT_FILE)?.filter(|found| found.value != "-").map(|found| found.value.into()))
 }
 
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
@@ -200,31 +200,34 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
 }
 
 fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {
-    let refresh = lookup.switch("refresh")?;
+    let refresh = lookup.switch(&options::REFRESH)?;
     if parsed.command.is_empty() {
-        let flag = ["refresh", "no-mask"].into_iter().find(|flag| parsed.flags.one(flag).is_some());
-        return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag)));
+        let flag =
+            [&options::REFRESH, &options::NO_MASK].into_iter().find(|flag| parsed.flags.one(flag).is_some());
+        return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag.name)));
     }
     // Where the variables of a whole project say how to print, this call does not print.
-    if let Some(flag) = ["format", "output", "show"].into_iter().find(|flag| parsed.flags.one(flag).is_some())
+    if let Some(flag) = [&options::FORMAT, &options::OUTPUT_FILE, &options::SHOW]
+        .into_iter()
+        .find(|flag| parsed.flags.one(flag).is_some())
     {
-        return Err(Error::WithCommand(flag));
+        return Err(Error::WithCommand(flag.name));
     }
-    for name in ["secret-id-file", "wrapped-secret-id-file", "id-token-file"] {
-        if let Some(found) = lookup.text(name)?.filter(|found| found.value == "-") {
+    for option in [&options::SECRET_ID_FILE, &options::WRAPPED_SECRET_ID_FILE, &options::ID_TOKEN_FILE] {
+        if let Some(found) = lookup.text(option)?.filter(|found| found.value == "-") {
             return Err(Error::StdinTaken { source_name: found.source });
         }
     }
     Ok(Some(Command {
         argv: parsed.command.clone(),
-        mask: !lookup.switch("no-mask")?,
+        mask: !lookup.switch(&options::NO_MASK)?,
         refresh,
-        id_token: lookup.text("id-token-env")?.map(|found| found.value.trim().to_owned()),
+        id_token: lookup.text(&options::ID_TOKEN_ENV)?.map(|found| found.value.trim().to_owned()),
     }))
 }
 
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
-    let format = match lookup.text("format")? {
+    let format = match lookup.text(&options::FORMAT)? {
         None => emit::FORMATS[0],
         Some(found) => emit::find(found.value.trim())
             .ok_or(Error::Format { source_name: found.source, by_flag: found.by_flag })?,
@@ -232,12 +235,12 @@ fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
     Ok(Output {
         format,
         options: emit::Options {
-            profile: lookup.text("profile")?.map(|found| found.value),
-            dotenv_limit: lookup.number("dotenv-limit")?.unwrap_or(20),
+            profile: lookup.text(&options::PROFILE)?.map(|found| found.value),
+            dotenv_limit: lookup.number(&options::DOTENV_LIMIT)?.unwrap_or(20),
         },
         file: file(lookup)?,
-        force: lookup.switch("force")?,
-        show: lookup.switch("show")?,
-        quiet: lookup.switch("quiet")?,
+        force: lookup.switch(&options::FORCE)?,
+        show: lookup.switch(&options::SHOW)?,
+        quiet: lookup.switch(&options::QUIET)?,
     })
 }

@@ -5,12 +5,9 @@ use super::{Error, names, steps};
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
 use crate::job::Job;
-use crate::options::shout;
+use crate::options;
 use crate::provider::{Request, Settings, Step};
 use crate::secret::Secret;
-
-/// What stands in the variables of roles.
-const ROLE: &str = "the name of a role";
 
 /// The requests in order.
 pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec<Request>, Error> {
@@ -39,14 +36,14 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
     let provider = ask.provider;
     let steps = steps::wanted(provider, lookup)?;
     let mut settings = Settings { role: role(ask, lookup)?, ..Settings::default() };
-    settings.mount = lookup.text("mount")?.map(|found| found.value);
-    settings.path = lookup.text("path")?.map(|found| found.value);
-    for given in lookup.list("field")? {
+    settings.mount = lookup.text(&options::MOUNT)?.map(|found| found.value);
+    settings.path = lookup.text(&options::PATH)?.map(|found| found.value);
+    for given in lookup.list(&options::FIELD)? {
         let known =
             given.split_once('=').filter(|(ours, _)| provider.fields.iter().any(|field| field.name == *ours));
         let Some((ours, theirs)) = known else {
             let known: Vec<_> = provider.fields.iter().map(|field| field.name).collect();
-            let found = lookup.text("field")?.filter(|found| !found.by_flag);
+            let found = lookup.text(&options::FIELD)?.filter(|found| !found.by_flag);
             let (source_name, by_flag) =
                 found.map_or_else(|| ("--field".to_owned(), true), |found| (found.source, false));
             let (provider, known) = (provider.name, known.join(", "));
@@ -54,18 +51,18 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         };
         settings.fields.push((ours.to_owned(), theirs.to_owned()));
     }
-    if let Some(found) = lookup.text("ttl")? {
+    if let Some(found) = lookup.text(&options::TTL)? {
         if provider.ttl_parameter.is_none() && !steps.contains(&Step::Mint) {
             return Err(Error::Ttl { source_name: found.source, provider: provider.name });
         }
         let (source_name, by_flag) = (found.source, found.by_flag);
-        let ttl = lookup.duration("ttl")?.filter(|ttl| !ttl.is_zero());
+        let ttl = lookup.duration(&options::TTL)?.filter(|ttl| !ttl.is_zero());
         let ttl =
             ttl.ok_or(Error::Value { source_name, wanted: "a duration such as 15m, above 0", by_flag })?;
         settings.ttl = Some(ttl.as_secs());
     }
     for option in provider.options {
-        if let Some(found) = lookup.row(&option.opt)? {
+        if let Some(found) = lookup.text(option.opt)? {
             settings.options.push((option.opt.name, found.value));
         } else if option.opt.name == "role-session-name"
             && settings.path.is_none()
@@ -75,7 +72,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         }
     }
     let mut request = provider.request(&settings);
-    request.min_ttl = lookup.duration("min-ttl")?;
+    request.min_ttl = lookup.duration(&options::MIN_TTL)?;
     path("the path", &request.read.path)?;
     steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)
@@ -86,19 +83,13 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     if let Some(role) = &ask.role {
         return Ok(role.clone());
     }
-    let own = lookup.named(&format!("CI_CREDS_{}_ROLE", shout(ask.provider.name)), ROLE)?;
-    let found = match own {
-        Some(found) => Some(found),
-        None => match lookup.named("CI_CREDS_ROLE", ROLE)? {
-            Some(found) => Some(found),
-            None => lookup.text("auth-role")?,
-        },
-    };
+    let rows = [&options::PROVIDER_ROLE, &options::ROLE, &options::AUTH_ROLE];
+    let found = rows.into_iter().find_map(|row| lookup.text(row).transpose()).transpose()?;
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 
 fn read(one: &PathRead, lookup: &Lookup<'_>) -> Result<Request, Error> {
-    let any_name = lookup.switch("allow-any-name")?;
+    let any_name = lookup.switch(&options::ALLOW_ANY_NAME)?;
     let pairs = one.names.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
     let (mut data, mut from_files) = (Vec::new(), Vec::new());
     for text in &one.data {

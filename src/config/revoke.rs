@@ -8,6 +8,7 @@ use crate::cli::Parsed;
 use crate::env::Env;
 use crate::job::Job;
 use crate::ledger::state;
+use crate::options;
 use crate::secret::Secret;
 
 /// What `revoke` needs to know.
@@ -38,12 +39,12 @@ impl Revoke {
         };
         let now = state::Configured {
             server,
-            allow_http: lookup.switch("allow-http")?,
-            skip_verify: lookup.switch("tls-skip-verify")?,
-            token: lookup.vault_variable("TOKEN")?.map(|found| Secret::from(found.value.trim())),
+            allow_http: lookup.switch(&options::ALLOW_HTTP)?,
+            skip_verify: lookup.switch(&options::TLS_SKIP_VERIFY)?,
+            token: lookup.text(&options::TOKEN)?.map(|found| Secret::from(found.value.trim())),
             scaleway: steps::place(&lookup)?,
         };
-        Ok(Self { place, best_effort: lookup.switch("best-effort")?, now })
+        Ok(Self { place, best_effort: lookup.switch(&options::BEST_EFFORT)?, now })
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) fn file_folder(
 }
 
 pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {
-    let Some(found) = lookup.text("state-file")? else { return Ok(None) };
+    let Some(found) = lookup.text(&options::STATE_FILE)? else { return Ok(None) };
     if found.value.trim() == "auto" {
         return auto(job).map(Some).ok_or(Error::NoProjectDir { source_name: found.source });
     }

@@ -14,6 +14,7 @@ use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
 use crate::input::Input;
 use crate::job::Job;
+use crate::options;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -129,16 +130,16 @@ impl Rotation {
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
         let job = Job::of(env);
-        let text = |name| Ok::<_, Error>(lookup.text(name)?.map(|found| found.value.trim().to_owned()));
-        let token_role = text("token-role")?.ok_or(Error::NoTokenRole)?;
-        let approle = match text("approle")? {
+        let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
+        let token_role = text(&options::TOKEN_ROLE)?.ok_or(Error::NoTokenRole)?;
+        let approle = match text(&options::APPROLE)? {
             Some(name) => name,
-            None => lookup.vault_named("AUTH_ROLE", "the name of a role")?.ok_or(Error::NoAppRole)?.value,
+            None => lookup.text(&options::AUTH_ROLE)?.ok_or(Error::NoAppRole)?.value,
         };
-        let mount = text("approle-path")?.unwrap_or_else(|| "approle".to_owned());
+        let mount = text(&options::APPROLE_PATH)?.unwrap_or_else(|| "approle".to_owned());
         let mount = mount.trim_matches('/').trim_start_matches("auth/").to_owned();
-        let key = text("variable")?.unwrap_or_else(|| "VAULT_TOKEN".to_owned());
-        let place = Place { owner: owner(&lookup)?, scope: text("environment-scope")?, key };
+        let key = text(&options::VARIABLE)?.unwrap_or_else(|| "VAULT_TOKEN".to_owned());
+        let place = Place { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
             gitlab: gitlab(&lookup, &server)?,
@@ -148,14 +149,14 @@ impl Rotation {
             place,
             secret_id_path: format!("auth/{mount}/role/{approle}/secret-id"),
             token_role,
-            grace: lookup.duration("grace")?.unwrap_or(GRACE),
-            dry_run: lookup.switch("dry-run")?,
+            grace: lookup.duration(&options::GRACE)?.unwrap_or(GRACE),
+            dry_run: lookup.switch(&options::DRY_RUN)?,
         })
     }
 }
 
 fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
-    let given = (lookup.text("project")?, lookup.text("group")?);
+    let given = (lookup.text(&options::PROJECT)?, lookup.text(&options::GROUP)?);
     match given {
         (Some(project), Some(group)) if project.by_flag == group.by_flag => Err(Error::TwoOwners),
         (project, Some(group)) if group.by_flag || project.is_none() => Ok(Owner::Group(group.value)),
@@ -168,13 +169,13 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
 }
 
 fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
-    let token = match (lookup.text("gitlab-token-file")?, lookup.plain("CI_CREDS_GITLAB_TOKEN")?) {
+    let token = match (lookup.text(&options::GITLAB_TOKEN_FILE)?, lookup.text(&options::GITLAB_TOKEN)?) {
         (Some(found), _) => GitlabToken::Input { input: Input::of(&found.value), source: found.source },
         (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
         (None, None) => return Err(Error::NoGitlabToken),
     };
     let base = api(lookup)?;
-    let ca = match lookup.text("gitlab-ca-cert")? {
+    let ca = match lookup.text(&options::GITLAB_CA_CERT)? {
         Some(found) => Some(found),
         None => lookup.named("CI_SERVER_TLS_CA_FILE", FILE)?,
     };
@@ -205,7 +206,7 @@ fn file(found: Found) -> FileFrom {
 
 /// --gitlab-url, else what GitLab says of itself, path prefix included.
 fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
-    let named = match lookup.text("gitlab-url")? {
+    let named = match lookup.text(&options::GITLAB_URL)? {
         Some(found) => Some(found),
         None => match lookup.named("CI_API_V4_URL", ADDRESS)? {
             Some(found) => Some(found),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::lookup::{FILE, FOLDER, Found, Lookup};
+use super::lookup::{FOLDER, Found, Lookup};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
+use crate::options::{self, Opt};
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -15,47 +16,12 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// An address of Vault.
 const EXAMPLE: &str = "https://vault.example.com:8200";
 
-/// Variables without a flag: `BAO_X`, then `VAULT_X`, and what they do. For the README, and for its test.
-pub const VARIABLES_ONLY: &[(&str, &str)] = &[
-    (
-        "CACERT_BYTES",
-        "Trust only the CA certificates in this PEM text (after `VAULT_CACERT`, before `VAULT_CAPATH`)",
-    ),
-    ("CLIENT_CERT_BYTES", "The client certificate as PEM text (after `VAULT_CLIENT_CERT`)"),
-    ("CLIENT_KEY_BYTES", "The client certificate's key as PEM text (after `VAULT_CLIENT_KEY`)"),
-    ("DISABLE_REDIRECTS", "Follow no redirect at all"),
-    ("TOKEN", "The token to use, or the one that issues the secret_id"),
-    ("TOKEN_PATH", "The file with the token, where the login `token` is named"),
-    ("SECRET_ID", "AppRole: the secret_id"),
-    ("WRAPPED_SECRET_ID", "AppRole: a wrapping token with the secret_id inside"),
-    ("WRAP_TTL", "AppRole: issue the secret_id wrapped, for this long"),
-    ("ID_TOKEN", "JWT: the ID token"),
-];
-
-/// What everybody understands, beside Vault's own.
-pub const USUAL_VARIABLES: &[(&str, &str)] = &[
-    ("HTTPS_PROXY", "The proxy for https:// (also in lower case; then `ALL_PROXY`)"),
-    ("HTTP_PROXY", "The proxy for http:// (also in lower case; then `ALL_PROXY`)"),
-    ("NO_PROXY", "Hosts that are reached without the proxy (also in lower case)"),
-    ("SSL_CERT_FILE", "The system's CA certificates: one PEM file"),
-    ("SSL_CERT_DIR", "The system's CA certificates: a folder"),
-];
-
-/// Variables of `vault` and `bao` that have no effect here, each with what to do instead: named in a warning.
-pub const UNSUPPORTED: &[(&str, &str)] = &[
-    ("MFA", "use a login without a second factor"),
-    ("RATE_LIMIT", "a run sends a handful of requests"),
-    ("SRV_LOOKUP", "give the address of a node or of the load balancer"),
-    ("HEADERS", "no header is added to the requests"),
-    ("CONFIG_PATH", "no configuration file and no token helper is read; set VAULT_TOKEN"),
-];
-
 fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
-    for (x, instead) in UNSUPPORTED {
-        if let Some(found) = lookup.vault_variable(x)?
+    for option in options::UNSUPPORTED.options {
+        if let Some(found) = lookup.text(option)?
             && crate::env::boolean(&found.value) != Some(false)
         {
-            tracing::warn!("{} has no effect: {instead}", found.source);
+            tracing::warn!("{} has no effect: {}", found.source, option.help);
         }
     }
     let home = lookup.named("HOME", FOLDER)?.filter(|_| !in_ci);
@@ -70,45 +36,40 @@ fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
 pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> {
     warn_of_unsupported(lookup, in_ci)?;
     let (address, unix_socket) = of_vault(lookup)?;
-    let skip_verify = lookup.switch("tls-skip-verify")?;
+    let skip_verify = lookup.switch(&options::TLS_SKIP_VERIFY)?;
     if skip_verify && address.scheme() == "https" {
         tracing::warn!(
             "Vault's certificate is not checked: anyone on the way can read the token and the credentials"
         );
     }
-    let disable = match lookup.vault_variable("DISABLE_REDIRECTS")? {
-        Some(found) => crate::env::boolean(&found.value).ok_or(Error::Value {
-            source_name: found.source,
-            wanted: "true or false",
-            by_flag: false,
-        })?,
-        None => false,
-    };
     Ok(Server {
-        namespace: namespace(lookup, "namespace")?,
-        auth_namespace: namespace(lookup, "auth-namespace")?,
+        namespace: namespace(lookup, &options::NAMESPACE)?,
+        auth_namespace: namespace(lookup, &options::AUTH_NAMESPACE)?,
         http: http::Settings {
             tls: Tls {
                 ca: ca(lookup)?,
                 client: client(lookup)?,
-                server_name: lookup.text("tls-server-name")?.map(|found| found.value),
+                server_name: lookup.text(&options::TLS_SERVER_NAME)?.map(|found| found.value),
                 skip_verify,
             },
             needs_tls: address.scheme() == "https",
             proxy: proxy(lookup, &address)?,
             unix_socket,
-            timeout: lookup.duration("timeout")?.filter(|timeout| !timeout.is_zero()).unwrap_or(TIMEOUT),
-            max_retries: lookup.number("max-retries")?,
-            redirect_hosts: lookup.list("redirect-host")?,
-            follow_redirects: !disable,
-            allow_http: lookup.switch("allow-http")?,
+            timeout: lookup
+                .duration(&options::TIMEOUT)?
+                .filter(|timeout| !timeout.is_zero())
+                .unwrap_or(TIMEOUT),
+            max_retries: lookup.number(&options::MAX_RETRIES)?,
+            redirect_hosts: lookup.list(&options::REDIRECT_HOST)?,
+            follow_redirects: !lookup.switch(&options::DISABLE_REDIRECTS)?,
+            allow_http: lookup.switch(&options::ALLOW_HTTP)?,
         },
         address,
     })
 }
 
 fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Error> {
-    let Some(found) = lookup.text("addr")? else {
+    let Some(found) = lookup.text(&options::ADDR)? else {
         let hidden = lookup.plain("VAULT_ADDR")?.filter(|_| lookup.env.has("BAO_ADDR"));
         return Err(hidden.map_or(Error::NoAddress, |_| Error::HiddenAddress));
     };
@@ -124,9 +85,9 @@ fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Er
     Ok((host, Some(socket.into())))
 }
 
-fn namespace(lookup: &Lookup<'_>, name: &str) -> Result<Option<String>, Error> {
+fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error> {
     let found =
-        lookup.text(name)?.map(|found| (found.value.trim().trim_matches('/').to_owned(), found.source));
+        lookup.text(option)?.map(|found| (found.value.trim().trim_matches('/').to_owned(), found.source));
     match found {
         Some((value, source)) if value.chars().any(|char| !char.is_ascii_graphic()) => {
             Err(Error::Namespace { source_name: source })
@@ -142,17 +103,20 @@ fn file(found: Found) -> FileFrom {
 
 /// The client certificate and its key: files before text, as in `bao` (api/client.go).
 fn client(lookup: &Lookup<'_>) -> Result<Option<(Pem, Pem)>, Error> {
-    let pem = |flag, variable| -> Result<Option<(Pem, String)>, Error> {
+    let pem = |flag: &Opt, variable: &Opt| -> Result<Option<(Pem, String)>, Error> {
         if let Some(found) = lookup.text(flag)? {
             let source = found.source.clone();
             return Ok(Some((Pem::File(file(found)), source)));
         }
-        Ok(lookup.vault_variable(variable)?.map(|found| {
+        Ok(lookup.text(variable)?.map(|found| {
             let source = found.source.clone();
             (Pem::Text { text: Secret::new(found.value), source: found.source }, source)
         }))
     };
-    match (pem("client-cert", "CLIENT_CERT_BYTES")?, pem("client-key", "CLIENT_KEY_BYTES")?) {
+    match (
+        pem(&options::CLIENT_CERT, &options::CLIENT_CERT_BYTES)?,
+        pem(&options::CLIENT_KEY, &options::CLIENT_KEY_BYTES)?,
+    ) {
         (Some((certificate, _)), Some((key, _))) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
         (Some((_, source_name)), None) | (None, Some((_, source_name))) => {
@@ -163,16 +127,16 @@ fn client(lookup: &Lookup<'_>) -> Result<Option<(Pem, Pem)>, Error> {
 
 /// File before text before folder, as in `vault` (api/client.go); but a flag comes before any variable.
 fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
-    let folder = lookup.text("ca-path")?;
+    let folder = lookup.text(&options::CA_PATH)?;
     let by_flag = folder.as_ref().is_some_and(|found| found.by_flag);
-    let bundle = lookup.text("ca-cert")?.filter(|found| found.by_flag || !by_flag);
+    let bundle = lookup.text(&options::CA_CERT)?.filter(|found| found.by_flag || !by_flag);
     if let Some(found) = bundle {
         return Ok(Ca::File(file(found)));
     }
     if by_flag && let Some(found) = folder {
         return Ok(Ca::Dir(file(found)));
     }
-    if let Some(found) = lookup.vault_variable("CACERT_BYTES")? {
+    if let Some(found) = lookup.text(&options::CACERT_BYTES)? {
         return Ok(Ca::Bytes { pem: found.value, source: found.source });
     }
     if let Some(found) = folder {
@@ -184,8 +148,8 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
 pub(super) fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
     let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
-        file: lookup.named("SSL_CERT_FILE", FILE)?.map(file),
-        dir: lookup.named("SSL_CERT_DIR", FOLDER)?.map(file),
+        file: lookup.text(&options::SSL_CERT_FILE)?.map(file),
+        dir: lookup.text(&options::SSL_CERT_DIR)?.map(file),
     })
 }
 
@@ -194,7 +158,7 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     if is_loopback(address) {
         return Ok(None);
     }
-    match lookup.text("proxy")? {
+    match lookup.text(&options::PROXY)? {
         Some(found) => {
             Ok(Some(Proxy { url: Secret::new(found.value), source: found.source, except: String::new() }))
         }
@@ -204,16 +168,9 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
 
 /// HTTPS_PROXY and its like.
 pub(super) fn usual_proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
-    let usual = if address.scheme() == "https" {
-        ["HTTPS_PROXY", "https_proxy"]
-    } else {
-        ["http_proxy", "HTTP_PROXY"]
-    };
-    let first = |names: &[&str]| -> Result<Option<Found>, Error> {
-        names.iter().find_map(|name| lookup.plain(name).transpose()).transpose()
-    };
-    let found = first(&[usual[0], usual[1], "ALL_PROXY", "all_proxy"])?;
-    let except = first(&["NO_PROXY", "no_proxy"])?.map(|found| found.value).unwrap_or_default();
+    let usual = if address.scheme() == "https" { &options::HTTPS_PROXY } else { &options::HTTP_PROXY };
+    let found = lookup.text(usual)?;
+    let except = lookup.text(&options::NO_PROXY)?.map(|found| found.value).unwrap_or_default();
     Ok(found.map(|found| Proxy { url: Secret::new(found.value), source: found.source, except }))
 }
 

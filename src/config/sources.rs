@@ -27,26 +27,18 @@ pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
     let lookup =
         Lookup { flags: &parsed.flags, env, provider: provider.map(|one| one.name), flags_count: true };
     let groups = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT];
-    let rows = groups.iter().flat_map(|group| group.options);
-    let own = provider.into_iter().flat_map(|one| one.options.iter().map(|option| &option.opt));
+    let rows = groups.iter().flat_map(|group| group.options).copied();
+    let own = provider.into_iter().flat_map(|one| one.options.iter().map(|option| option.opt));
+    let variables = options::VARIABLES.options.iter().copied();
     let mut found = Vec::new();
-    for opt in rows.chain(own).filter(|opt| opt.takes != Takes::Count) {
-        if let Some(set) = lookup.row(opt)? {
+    for opt in rows.chain(own).chain(variables).filter(|opt| opt.takes != Takes::Count) {
+        if let Some(set) = lookup.text(opt)? {
             let value = (!opt.is_secret() && !set.value.contains('@')).then(|| input::shown(&set.value));
-            found.push(Setting { option: opt.name, value, source: set.source });
+            // A variable without a flag that is not shown is told by its name alone.
+            let option = if opt.has_flag() || value.is_some() { opt.name } else { "" };
+            found.push(Setting { option, value, source: set.source });
         }
     }
-    if let Some(provider) = provider {
-        let own = format!("CI_CREDS_{}_ROLE", options::shout(provider.name));
-        for name in [own.as_str(), "CI_CREDS_ROLE"] {
-            let set = lookup.named(name, "the name of a role")?;
-            found.extend(set.map(|set| Setting {
-                option: "role",
-                value: Some(set.value),
-                source: set.source,
-            }));
-        }
-    }
-    found.extend(login::secrets(&lookup)?);
+    found.extend(login::variables(&lookup)?);
     Ok(found)
 }

@@ -9,7 +9,8 @@ use crate::env::boolean;
 use crate::http::{self, is_loopback};
 use crate::input::is_uuid;
 use crate::job::Job;
-use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step};
+use crate::options::{self, Opt};
+use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step, scaleway};
 
 /// What Scaleway's own tools take for their API (scaleway-sdk-go: `scw/env.go`).
 const API: (&str, &str) = ("SCW_API_URL", "https://api.scaleway.com");
@@ -20,7 +21,7 @@ const TTL: Duration = Duration::from_secs(15 * 60);
 pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     for option in provider.options {
-        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.row(&option.opt)?) else {
+        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.text(option.opt)?) else {
             continue;
         };
         let (source_name, by_flag) = (found.source, found.by_flag);
@@ -30,7 +31,7 @@ pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Ste
     }
     for option in provider.options {
         let Effect::Tells(step) = option.effect else { continue };
-        let flag = lookup.row(&option.opt)?.filter(|found| found.by_flag && !steps.contains(&step));
+        let flag = lookup.text(option.opt)?.filter(|found| found.by_flag && !steps.contains(&step));
         if let Some(found) = flag {
             return Err(Error::Without { flag: found.source, switch: "--mint" });
         }
@@ -61,17 +62,16 @@ pub(super) fn add(
 }
 
 fn mint(settings: &Settings, lookup: &Lookup<'_>, job: &Job) -> Result<Mint, Error> {
-    let id = |name: &str| -> Result<Option<String>, Error> {
-        let row = crate::provider::option_of("scaleway", name);
-        match row.map(|row| lookup.row(row)).transpose()?.flatten() {
+    let id = |option: &Opt| -> Result<Option<String>, Error> {
+        match lookup.text(option)? {
             Some(Found { value, .. }) if is_uuid(value.trim()) => Ok(Some(value.trim().to_owned())),
             Some(Found { source, by_flag, .. }) => Err(Error::Id { source_name: source, by_flag }),
             None => Ok(None),
         }
     };
     Ok(Mint {
-        application_id: id("application-id")?.ok_or(Error::NoApplication)?,
-        project_id: id("project-id")?,
+        application_id: id(&scaleway::APPLICATION_ID)?.ok_or(Error::NoApplication)?,
+        project_id: id(&scaleway::PROJECT_ID)?,
         ttl: settings.ttl.map_or(TTL, Duration::from_secs),
         purpose: purpose(job),
         place: place(lookup)?,
@@ -94,6 +94,6 @@ pub(super) fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
     let url = address::web(lookup, text, API.0, API.1)?;
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
-    let (max_retries, elsewhere) = (lookup.number("max-retries")?, server::elsewhere(lookup)?);
+    let (max_retries, elsewhere) = (lookup.number(&options::MAX_RETRIES)?, server::elsewhere(lookup)?);
     Ok(Place { http: http::Settings { proxy, needs_tls, max_retries, ..elsewhere }, url })
 }

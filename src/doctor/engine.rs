@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Step;
 use crate::error::Code;
-use crate::options::shout;
+use crate::options::env_suffix;
 use crate::provider::{self, Request};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
@@ -67,8 +67,8 @@ fn unmounted(request: &Request, error: &vault::Error) -> Step {
     let mount = path.split('/').next().unwrap_or_default();
     step.hint(match provider::find(&request.provider) {
         Some(cloud) => {
-            let shout = shout(cloud.name);
-            format!("mount the engine at {mount}/, or name another mount: --mount, CI_CREDS_{shout}_MOUNT")
+            let suffix = env_suffix(cloud.name);
+            format!("mount the engine at {mount}/, or name another mount: --mount, CI_CREDS_{suffix}_MOUNT")
         }
         None => format!("mount an engine at {mount}/, or begin the path with another mount"),
     })
@@ -82,7 +82,7 @@ fn kind_of(request: &Request, mount: &Mount) -> Step {
                 "this is a key that never ends, kept by hand: the {} engine would make a new one for each job \
                  (--mount, CI_CREDS_{}_MOUNT)",
                 cloud.title,
-                shout(cloud.name)
+                env_suffix(cloud.name)
             );
             Step::warn("engine", seen, hint)
         }
@@ -100,9 +100,11 @@ async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) ->
                 Step::skip("role", format!("the token may not read {path}; --issue tries it out"))
             }
             Some((404 | 400, _)) => {
-                let shout = shout(cloud.name);
+                let suffix = env_suffix(cloud.name);
                 Step::fail("role", Code::Refused, format!("there is no role {role} in {}", mount.path)).hint(
-                    format!("write {path}, or name another role: ROLE, CI_CREDS_{shout}_ROLE, CI_CREDS_ROLE"),
+                    format!(
+                        "write {path}, or name another role: ROLE, CI_CREDS_{suffix}_ROLE, CI_CREDS_ROLE"
+                    ),
                 )
             }
             _ => Step::skip("role", format!("not read: {error}")),

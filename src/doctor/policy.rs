@@ -3,7 +3,7 @@
 use super::engine::{self, Mounted};
 use super::{Status, Step};
 use crate::error::Code;
-use crate::options::shout;
+use crate::options::env_suffix;
 use crate::provider::{self, Read, Request};
 use crate::secret::Secret;
 use crate::session::{self, Token};
@@ -121,8 +121,10 @@ fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
     let step = step.hint(line("the policy must have", &read.path, read.capability()));
     step.hint(match provider::find(&asked.request.provider) {
         Some(cloud) => {
-            let shout = shout(cloud.name);
-            format!("or the engine or its role is another one: CI_CREDS_{shout}_MOUNT, CI_CREDS_{shout}_ROLE")
+            let suffix = env_suffix(cloud.name);
+            format!(
+                "or the engine or its role is another one: CI_CREDS_{suffix}_MOUNT, CI_CREDS_{suffix}_ROLE"
+            )
         }
         None => "or the path is another one: it begins with the engine's mount".to_owned(),
     })

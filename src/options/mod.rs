@@ -1,9 +1,11 @@
-//! Every option, as data: one row is the flag, its variables, its help, and what it belongs to. `config` looks
-//! values up by these rows; --help and the README's table are made from them.
-
-pub use rows::{COMMAND, COMMON, ENGINE, LOGIN, OUTPUT, READ, REVOKE, ROTATE, VAULT};
+//! Every option, as data: one row is the flag, its variables, its help, and what it belongs to. `config` looks values
+//! up by these rows; --help, the completions, the man pages, doctor's sources, the list of what a command does not
+//! inherit and the README's tables are made from them or held against them. Nothing is read here.
 
 mod rows;
+
+pub(crate) use rows::*;
+pub use rows::{COMMAND, ENGINE, LOGIN, OUTPUT, READ, REVOKE, ROTATE, UNSUPPORTED, USUAL, VARIABLES, VAULT};
 
 /// What an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Takes {
     Switch,
     /// How often it was given.
     Count,
+    /// No flag: only a variable sets it, to a value called this; an empty name where it may be anything.
+    Variable(&'static str),
 }
 
 /// Where an option's value comes from when the flag is not given.
@@ -27,8 +31,21 @@ pub enum Variables {
     Own,
     /// `CI_CREDS_<PROVIDER>_X`: each provider of a run has its own.
     Provider(&'static str),
+    /// These variables, in order: what other programs use as well.
+    Usual(&'static [&'static str]),
     /// Only the flag.
     None,
+}
+
+/// Who may see an option's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Everybody: doctor shows it.
+    Shown,
+    /// It is or may hold a secret: doctor names its source only.
+    Hidden,
+    /// It is a secret that logs in: in addition, `-- COMMAND` does not inherit its variables.
+    Withheld,
 }
 
 /// One option.
@@ -42,6 +59,8 @@ pub struct Opt {
     pub takes: Takes,
     /// Where else its value comes from.
     pub variables: Variables,
+    /// Who may see its value.
+    pub secrecy: Secrecy,
     /// For --help: a sentence without its full stop.
     pub help: &'static str,
 }
@@ -54,39 +73,69 @@ pub struct Group {
     /// Whether -h leaves it to --help: what the runner or a variable sets, and hardly anybody types.
     pub only_in_long_help: bool,
     /// The rows.
-    pub options: &'static [Opt],
+    pub options: &'static [&'static Opt],
 }
 
+/// Every group whose options have flags.
+pub(crate) static FLAGS: &[&Group] = &[&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ROTATE];
+
+/// The groups that every command that hands credentials over has.
+pub(crate) static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT, &COMMAND];
+
 impl Opt {
+    /// An option that has only this flag, for a group to fill in the rest.
+    pub(crate) const fn new(
+        name: &'static str,
+        takes: Takes,
+        variables: Variables,
+        help: &'static str,
+    ) -> Self {
+        Self { name, short: None, takes, variables, secrecy: Secrecy::Shown, help }
+    }
+
+    const fn short(self, letter: char) -> Self {
+        Self { short: Some(letter), ..self }
+    }
+
+    const fn secrecy(self, secrecy: Secrecy) -> Self {
+        Self { secrecy, ..self }
+    }
+
     /// The variables that are looked at, in order. `provider` names the one that the option belongs to.
     pub fn variables(&self, provider: Option<&str>) -> Vec<String> {
         match self.variables {
             Variables::Vault(names) => {
                 names.iter().flat_map(|x| [format!("BAO_{x}"), format!("VAULT_{x}")]).collect()
             }
-            Variables::Own => vec![format!("CI_CREDS_{}", shout(self.name))],
+            Variables::Own => vec![format!("CI_CREDS_{}", env_suffix(self.name))],
             Variables::Provider(suffix) => {
-                provider.map(|name| format!("CI_CREDS_{}_{suffix}", shout(name))).into_iter().collect()
+                provider.map(|name| format!("CI_CREDS_{}_{suffix}", env_suffix(name))).into_iter().collect()
             }
+            Variables::Usual(names) => names.iter().map(|&name| name.to_owned()).collect(),
             Variables::None => Vec::new(),
         }
     }
 }
 
-/// Options whose values are, or may hold, secrets: they are never shown, and may look like anything.
-const SECRET: &[&str] = &["role-id", "proxy"];
-
 impl Opt {
     /// Whether its value is never shown.
-    pub fn is_secret(&self) -> bool {
-        SECRET.contains(&self.name)
+    pub(crate) fn is_secret(&self) -> bool {
+        self.secrecy != Secrecy::Shown
+    }
+
+    /// Whether it has a flag.
+    pub(crate) fn has_flag(&self) -> bool {
+        !matches!(self.takes, Takes::Variable(_))
     }
 
     /// What its value is, for messages; `None` where it may be anything.
-    pub fn meant(&self) -> Option<&'static str> {
-        let (Takes::Value(name) | Takes::Values(name)) = self.takes else { return None };
+    pub(crate) fn meant(&self) -> Option<&'static str> {
+        let (Takes::Value(name) | Takes::Values(name) | Takes::Variable(name)) = self.takes else {
+            return None;
+        };
         match name {
             _ if self.is_secret() => None,
+            "" | "BOOL" => None,
             "FILE" => Some("the path of a file"),
             "DIR" => Some("the path of a folder"),
             "URL" => Some("an address"),
@@ -98,20 +147,18 @@ impl Opt {
     }
 
     /// Whether a UUID is what it takes.
-    pub fn takes_uuid(&self) -> bool {
+    pub(crate) fn takes_uuid(&self) -> bool {
         matches!(self.takes, Takes::Value("ID"))
     }
 }
 
-/// `auth-namespace` as it stands in a variable's name: `AUTH_NAMESPACE`.
-pub fn shout(name: &str) -> String {
-    name.replace('-', "_").to_ascii_uppercase()
+/// The variables that a command does not inherit: what logs in is nobody's business but ours.
+pub(crate) fn withheld() -> impl Iterator<Item = String> {
+    let rows = FLAGS.iter().flat_map(|group| group.options).chain(VARIABLES.options);
+    rows.filter(|row| row.secrecy == Secrecy::Withheld).flat_map(|row| row.variables(None))
 }
 
-/// The row of this name.
-pub fn find(name: &str) -> Option<&'static Opt> {
-    [&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ROTATE]
-        .iter()
-        .flat_map(|group| group.options)
-        .find(|opt| opt.name == name)
+/// `auth-namespace` as it stands in a variable's name: `AUTH_NAMESPACE`.
+pub fn env_suffix(name: &str) -> String {
+    name.replace('-', "_").to_ascii_uppercase()
 }

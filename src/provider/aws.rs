@@ -1,6 +1,15 @@
 //! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin.
 
 use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
+use crate::options::Opt;
+
+static ROLE_ARN: Opt =
+    option("role-arn", "ARN", "ROLE_ARN", "The AWS role to assume, where the Vault role allows several");
+static ROLE_SESSION_NAME: Opt =
+    option("role-session-name", "NAME", "ROLE_SESSION_NAME", "The session's name in CloudTrail");
+static REGION: Opt = option("region", "REGION", "REGION", "The region to export");
+static WAIT: Opt =
+    switch("wait", "WAIT", "Wait until AWS knows the new key of an IAM user: it takes some seconds");
 
 /// `ci-creds aws`.
 pub(super) static AWS: Provider = Provider {
@@ -39,32 +48,14 @@ pub(super) static AWS: Provider = Provider {
     // botocore takes AWS_SECURITY_TOKEN before AWS_SESSION_TOKEN; a profile wins over keys in several SDKs.
     unsets: &["AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
     options: &[
-        ProviderOption {
-            opt: option(
-                "role-arn",
-                "ARN",
-                "ROLE_ARN",
-                "The AWS role to assume, where the Vault role allows several",
-            ),
-            effect: Effect::Asks("role_arn"),
-        },
-        ProviderOption {
-            opt: option("role-session-name", "NAME", "ROLE_SESSION_NAME", "The session's name in CloudTrail"),
-            effect: Effect::Asks("role_session_name"),
-        },
+        ProviderOption { opt: &ROLE_ARN, effect: Effect::Asks("role_arn") },
+        ProviderOption { opt: &ROLE_SESSION_NAME, effect: Effect::Asks("role_session_name") },
         ProviderOption {
             // botocore reads AWS_DEFAULT_REGION only, the other SDKs AWS_REGION.
-            opt: option("region", "REGION", "REGION", "The region to export"),
+            opt: &REGION,
             effect: Effect::Sets(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
         },
-        ProviderOption {
-            opt: switch(
-                "wait",
-                "WAIT",
-                "Wait until AWS knows the new key of an IAM user: it takes some seconds",
-            ),
-            effect: Effect::Switches(Step::Wait),
-        },
+        ProviderOption { opt: &WAIT, effect: Effect::Switches(Step::Wait) },
     ],
     label: Some("arn"),
     key_names: "vault-",

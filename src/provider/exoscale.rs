@@ -1,6 +1,9 @@
 //! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`).
 
 use super::{Absent, Effect, Field, Provider, ProviderOption, Read, option};
+use crate::options::Opt;
+
+static ZONE: Opt = option("zone", "ZONE", "ZONE", "The zone to export as EXOSCALE_ZONE");
 
 /// `ci-creds exoscale`.
 pub(super) static EXOSCALE: Provider = Provider {
@@ -30,10 +33,7 @@ pub(super) static EXOSCALE: Provider = Provider {
     ],
     // Older names; the Terraform provider prefers them (pkg/provider/provider.go).
     unsets: &["EXOSCALE_KEY", "EXOSCALE_SECRET", "EXOSCALE_SECRET_KEY"],
-    options: &[ProviderOption {
-        opt: option("zone", "ZONE", "ZONE", "The zone to export as EXOSCALE_ZONE"),
-        effect: Effect::Sets(&["EXOSCALE_ZONE"]),
-    }],
+    options: &[ProviderOption { opt: &ZONE, effect: Effect::Sets(&["EXOSCALE_ZONE"]) }],
     label: Some("name"),
     key_names: "vault-",
     outlives_token: None,

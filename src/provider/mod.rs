@@ -7,7 +7,7 @@ mod aws;
 mod decode;
 mod exoscale;
 mod request;
-mod scaleway;
+pub(crate) mod scaleway;
 mod steps;
 
 pub use decode::Error;
@@ -20,11 +20,6 @@ pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway
 /// The provider of this name.
 pub fn find(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.name == name)
-}
-
-/// The row of an option that only this provider has.
-pub fn option_of(provider: &str, name: &str) -> Option<&'static Opt> {
-    find(provider)?.options.iter().map(|option| &option.opt).find(|opt| opt.name == name)
 }
 
 /// What there is to know about a cloud.
@@ -120,7 +115,7 @@ pub enum Absent {
 #[derive(Debug)]
 pub struct ProviderOption {
     /// Its row.
-    pub opt: Opt,
+    pub opt: &'static Opt,
     /// What it does.
     pub effect: Effect,
 }
@@ -139,11 +134,11 @@ pub enum Effect {
 }
 
 const fn switch(name: &'static str, suffix: &'static str, help: &'static str) -> Opt {
-    Opt { name, short: None, takes: Takes::Switch, variables: Variables::Provider(suffix), help }
+    Opt::new(name, Takes::Switch, Variables::Provider(suffix), help)
 }
 
 const fn option(name: &'static str, value: &'static str, suffix: &'static str, help: &'static str) -> Opt {
-    Opt { name, short: None, takes: Takes::Value(value), variables: Variables::Provider(suffix), help }
+    Opt::new(name, Takes::Value(value), Variables::Provider(suffix), help)
 }
 
 #[cfg(test)]

@@ -2,10 +2,28 @@
 //! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
 
 use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
+use crate::options::Opt;
 
 const fn optional(name: &'static str, from: &'static [&'static str], sets: &'static [&'static str]) -> Field {
     Field { name, from, sets, absent: Absent::Skip, sensitive: false }
 }
+
+static REGION: Opt = option("region", "REGION", "REGION", "The region to export");
+static ZONE: Opt = option("zone", "ZONE", "ZONE", "The zone to export");
+static S3: Opt = switch("s3", "S3", "Export the key for S3 tools and Object Storage too: AWS_… variables");
+static MINT: Opt = switch(
+    "mint",
+    "MINT",
+    "What Vault gives is a parent: make a key of this job's own with it, and delete it at the end",
+);
+pub(crate) static APPLICATION_ID: Opt = option(
+    "application-id",
+    "ID",
+    "APPLICATION_ID",
+    "--mint: the IAM application that the job's key belongs to",
+);
+pub(crate) static PROJECT_ID: Opt =
+    option("project-id", "ID", "PROJECT_ID", "--mint: the key's default project, exported as well");
 
 /// `ci-creds scaleway`.
 pub(super) static SCALEWAY: Provider = Provider {
@@ -51,44 +69,12 @@ pub(super) static SCALEWAY: Provider = Provider {
         "SCW_PROFILE",
     ],
     options: &[
-        ProviderOption {
-            opt: option("region", "REGION", "REGION", "The region to export"),
-            effect: Effect::Sets(&["SCW_DEFAULT_REGION"]),
-        },
-        ProviderOption {
-            opt: option("zone", "ZONE", "ZONE", "The zone to export"),
-            effect: Effect::Sets(&["SCW_DEFAULT_ZONE"]),
-        },
-        ProviderOption {
-            opt: switch("s3", "S3", "Export the key for S3 tools and Object Storage too: AWS_… variables"),
-            effect: Effect::Switches(Step::S3),
-        },
-        ProviderOption {
-            opt: switch(
-                "mint",
-                "MINT",
-                "What Vault gives is a parent: make a key of this job's own with it, and delete it at the end",
-            ),
-            effect: Effect::Switches(Step::Mint),
-        },
-        ProviderOption {
-            opt: option(
-                "application-id",
-                "ID",
-                "APPLICATION_ID",
-                "--mint: the IAM application that the job's key belongs to",
-            ),
-            effect: Effect::Tells(Step::Mint),
-        },
-        ProviderOption {
-            opt: option(
-                "project-id",
-                "ID",
-                "PROJECT_ID",
-                "--mint: the key's default project, exported as well",
-            ),
-            effect: Effect::Tells(Step::Mint),
-        },
+        ProviderOption { opt: &REGION, effect: Effect::Sets(&["SCW_DEFAULT_REGION"]) },
+        ProviderOption { opt: &ZONE, effect: Effect::Sets(&["SCW_DEFAULT_ZONE"]) },
+        ProviderOption { opt: &S3, effect: Effect::Switches(Step::S3) },
+        ProviderOption { opt: &MINT, effect: Effect::Switches(Step::Mint) },
+        ProviderOption { opt: &APPLICATION_ID, effect: Effect::Tells(Step::Mint) },
+        ProviderOption { opt: &PROJECT_ID, effect: Effect::Tells(Step::Mint) },
     ],
     label: None,
     key_names: "",

@@ -188,7 +188,7 @@ fn missing(request: &Request) -> String {
     match &request.role {
         Some(role) => format!(
             "is there a role {role} in this engine? ROLE, CI_CREDS_{0}_ROLE and --mount, CI_CREDS_{0}_MOUNT choose them",
-            crate::options::shout(&request.provider)
+            crate::options::env_suffix(&request.provider)
         ),
         None => "is there a secret at this path, mount included?".to_owned(),
     }

@@ -1,7 +1,6 @@
 //! A secret where a path, a name or an address is meant: GitLab's "Variable" instead of "File", a variable's value
 //! instead of its name. Every option and every variable gets each of them, in an error, in doctor's reports and at -vv.
 
-use ci_creds::config::{USUAL_VARIABLES, VARIABLES_ONLY};
 use ci_creds::options::{self, Opt, Takes};
 use ci_creds::provider::PROVIDERS;
 
@@ -120,13 +119,13 @@ fn ways() -> Vec<(String, Way)> {
     let mut ways: Vec<(String, Way)> = Vec::new();
     let mut rows: Vec<(&'static Opt, &'static str)> = Vec::new();
     for group in [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT] {
-        rows.extend(group.options.iter().map(|opt| (opt, "aws")));
+        rows.extend(group.options.iter().map(|opt| (*opt, "aws")));
     }
     for group in [&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE] {
-        rows.extend(group.options.iter().map(|opt| (opt, "aws")));
+        rows.extend(group.options.iter().map(|opt| (*opt, "aws")));
     }
     for provider in PROVIDERS {
-        rows.extend(provider.options.iter().map(|option| (&option.opt, provider.name)));
+        rows.extend(provider.options.iter().map(|option| (option.opt, provider.name)));
     }
     let base = |name: &str, provider: &'static str| {
         let cmd = Cmd::new(command(name, provider)).envs(NOWHERE.iter().copied()).envs(login(name));
@@ -156,8 +155,8 @@ fn ways() -> Vec<(String, Way)> {
             }
         }
     }
-    let only = VARIABLES_ONLY.iter().flat_map(|(x, _)| [format!("BAO_{x}"), format!("VAULT_{x}")]);
-    let usual = USUAL_VARIABLES.iter().map(|(name, _)| (*name).to_owned());
+    let only = options::VARIABLES.options.iter().flat_map(|row| row.variables(None));
+    let usual = options::USUAL.options.iter().map(|row| row.name.to_owned());
     for variable in only.chain(usual).chain(MORE.iter().map(|name| (*name).to_owned())) {
         let provider =
             if variable.contains("SCALEWAY") || variable.contains("SCW") { "scaleway" } else { "aws" };

@@ -4,7 +4,6 @@ pub(super) mod tls;
 
 use std::collections::BTreeSet;
 
-use ci_creds::config::{USUAL_VARIABLES, VARIABLES_ONLY};
 use ci_creds::options::{self, Variables};
 use serde_json::json;
 
@@ -65,7 +64,7 @@ fn every_row_works_as_a_flag_and_as_each_of_its_variables() {
         for &(name, test) in TESTED {
             scope.spawn(move || {
                 test(&|cmd, value| cmd.args([format!("--{name}={value}")]));
-                let own = (name.to_owned(), vec![format!("CI_CREDS_{}", options::shout(name))]);
+                let own = (name.to_owned(), vec![format!("CI_CREDS_{}", options::env_suffix(name))]);
                 let (_, variables) =
                     VAULT_VARIABLES.iter().find(|(row, _)| *row == name).map_or(own, |(_, all)| {
                         let both = all.iter().flat_map(|x| [format!("BAO_{x}"), format!("VAULT_{x}")]);
@@ -89,7 +88,11 @@ fn no_row_is_without_a_test() {
             assert_eq!(listed.map(|(_, all)| *all), Some(variables), "--{}", option.name);
         }
     }
-    let only: BTreeSet<_> = VARIABLES_ONLY.iter().map(|(x, _)| *x).collect();
+    let only = options::VARIABLES.options.iter().filter_map(|row| match row.variables {
+        Variables::Vault(names) => Some(names),
+        _ => None,
+    });
+    let only: BTreeSet<_> = only.flatten().copied().collect();
     let known = ["CACERT_BYTES", "CLIENT_CERT_BYTES", "CLIENT_KEY_BYTES", "DISABLE_REDIRECTS"];
     assert_eq!(
         only,
@@ -98,7 +101,7 @@ fn no_row_is_without_a_test() {
             .chain(["TOKEN", "TOKEN_PATH", "SECRET_ID", "WRAPPED_SECRET_ID", "WRAP_TTL", "ID_TOKEN"])
             .collect()
     );
-    let usual: Vec<_> = USUAL_VARIABLES.iter().map(|(name, _)| *name).collect();
+    let usual: Vec<_> = options::USUAL.options.iter().map(|row| row.name).collect();
     assert_eq!(usual, ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"]);
 }
 

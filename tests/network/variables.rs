@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use ci_creds::config::{UNSUPPORTED, USUAL_VARIABLES, VARIABLES_ONLY};
 use ci_creds::options;
 use ci_creds::provider::PROVIDERS;
 use serde_json::json;
@@ -151,7 +150,8 @@ fn the_system_store_can_be_named() {
 #[test]
 fn what_has_no_effect_is_named() {
     let fake = Fake::vault();
-    let names: Vec<_> = UNSUPPORTED.iter().map(|(x, _)| *x).collect();
+    let names: Vec<_> = options::UNSUPPORTED.options.iter().flat_map(|row| row.variables(None)).collect();
+    let names: Vec<_> = names.iter().filter_map(|name| name.strip_prefix("VAULT_")).collect();
     assert_eq!(names, ["MFA", "RATE_LIMIT", "SRV_LOOKUP", "HEADERS", "CONFIG_PATH"]);
     for x in names {
         both(x, |give| {
@@ -192,8 +192,12 @@ fn the_readme_has_every_row() {
         has(&format!("--{}", option.name));
         option.variables(None).iter().filter(|name| !name.starts_with("BAO_")).for_each(|name| has(name));
     }
-    VARIABLES_ONLY.iter().chain(UNSUPPORTED).for_each(|(x, _)| has(&format!("VAULT_{x}")));
-    USUAL_VARIABLES.iter().for_each(|(name, _)| has(name));
+    let without_flag = || {
+        let rows = options::VARIABLES.options.iter().chain(options::UNSUPPORTED.options);
+        rows.flat_map(|row| row.variables(None)).filter(|name| !name.starts_with("BAO_"))
+    };
+    without_flag().filter(|name| name.starts_with("VAULT_")).for_each(|name| has(&name));
+    options::USUAL.options.iter().for_each(|row| has(row.name));
     // And nothing that the code does not know.
     let known: BTreeSet<String> =
         [&options::VAULT, &options::LOGIN]
@@ -203,7 +207,7 @@ fn the_readme_has_every_row() {
             .chain(options::ENGINE.options.iter().flat_map(|option| {
                 PROVIDERS.iter().flat_map(|provider| option.variables(Some(provider.name)))
             }))
-            .chain(VARIABLES_ONLY.iter().chain(UNSUPPORTED).map(|(x, _)| format!("VAULT_{x}")))
+            .chain(without_flag())
             .collect();
     let table = readme.split("## Variables").nth(1).unwrap().split("\n## ").next().unwrap();
     let names = table.split('`').filter(|word| word.starts_with("VAULT_") || word.starts_with("CI_CREDS_"));

@@ -127,7 +127,7 @@ impl Explain for Error {
             Self::NoAppRole => "set VAULT_AUTH_ROLE or --auth-role to the AppRole's name".to_owned(),
             Self::NoRole { provider } => format!(
                 "give ROLE, or set CI_CREDS_{}_ROLE, CI_CREDS_ROLE or VAULT_AUTH_ROLE",
-                crate::options::shout(provider)
+                crate::options::env_suffix(provider)
             ),
             Self::Ttl { .. } => "its role in Vault sets the TTL; leave this one out".to_owned(),
             Self::NoApplication => {
