@@ -86,10 +86,12 @@ fn every_pipeline_is_valid_for_gitlab() {
         assert!(script.ends_with('.') || source(&format!(".ci/{script}")).exists(), "{script} is there");
     }
     resolved.push(("own", Project::new(&own, &[])));
-    let documented = snippets("README.md");
-    assert!(documented.len() >= 6, "README has pipelines");
-    for (number, text) in documented.iter().enumerate() {
-        add(&format!("README-{number}"), text);
+    for (page, count) in [("README.md", 6), ("docs/install.md", 4)] {
+        let documented = snippets(page);
+        assert!(documented.len() >= count, "{page} has pipelines");
+        for (number, text) in documented.iter().enumerate() {
+            add(&format!("{}-{number}", page.replace('/', "-")), text);
+        }
     }
     for (name, project) in resolved {
         // As GitLab sees it, with the includes and references filled in.
