@@ -95,10 +95,11 @@ fn formats(provider: Option<&str>) -> String {
     })
 }
 
+/// A line says how its server is reached; what is not in it goes only where these options say.
 fn revoke_options(command: Command) -> Command {
     let rows = [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::VERBOSE];
     let command = command.args(rows.map(|row| arg(row, None)));
-    command.mut_arg("state-file", |file| {
+    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
         file.help("The file that lists what is to be taken back [env: CI_CREDS_STATE_FILE] [default: auto]")
     })
 }

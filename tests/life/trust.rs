@@ -88,7 +88,8 @@ fn a_token_that_is_not_in_a_line_goes_only_to_the_configured_address() {
     poisoned["server"]["proxy"] = json!({"url": proxy.addr, "except": ""});
     poisoned["server"]["unix_socket"] = Value::Null;
     state.plant(&[poisoned]);
-    state.revoke().vault(space.server).env("VAULT_TOKEN", &story.token).run().expect(4);
+    let cmd = state.revoke().args(["--addr", &space.server.addr]);
+    cmd.env("VAULT_TOKEN", &story.token).run().expect(4);
     assert!(proxy.seen().is_empty(), "{:?}", proxy.lines());
 }
 
