@@ -2,7 +2,9 @@
 //! server.
 
 mod download;
+mod inputs;
 mod jobs;
+mod neighbour;
 mod own;
 mod pipeline;
 mod schema;

@@ -1,9 +1,10 @@
-//! Getting the program: from a package registry with the job's token, or from a mirror without it, by curl or wget, and
-//! never run before its sum is right.
+//! Getting the program: from a package registry with the job's token by curl, or from a mirror without it, by curl or
+//! wget, and never run before its sum is right, whatever an earlier job has left in the folder beside the checkout.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -39,6 +40,7 @@ fn has_token(request: &Seen, token: &str) -> bool {
 /// A job in an image that has one shell, one tool for downloads, and little else.
 struct Image {
     shell: &'static str,
+    tool: &'static str,
     shell_path: PathBuf,
     dir: tempfile::TempDir,
     registry: Fake,
@@ -47,8 +49,13 @@ struct Image {
 }
 
 /// The shells of GitLab Runner's images, what each downloads with here, and the program that this is.
-const IMAGES: [(&str, &str, &str); 3] =
-    [("bash", "curl", "curl"), ("dash", "wget", "wget"), ("busybox", "wget", "busybox")];
+const IMAGES: [(&str, &str, &str); 5] = [
+    ("bash", "curl", "curl"),
+    ("dash", "curl", "curl"),
+    ("busybox", "curl", "curl"),
+    ("dash", "wget", "wget"),
+    ("busybox", "wget", "busybox"),
+];
 
 impl Image {
     /// Those that this machine can stand in for.
@@ -56,20 +63,20 @@ impl Image {
         IMAGES.into_iter().filter_map(|(shell, tool, program)| Self::new(shell, tool, program)).collect()
     }
 
-    fn new(shell: &'static str, tool: &str, program: &str) -> Option<Self> {
+    fn new(shell: &'static str, tool: &'static str, program: &str) -> Option<Self> {
         let (shell_path, tool_path) = (require(shell)?, require(program)?);
         let dir = tempfile::tempdir().unwrap();
         let bin = dir.path().join("bin");
         fs::create_dir(&bin).unwrap();
         symlink(tool_path, bin.join(tool)).unwrap();
-        for name in ["sha256sum", "uname", "mkdir", "mv", "rm", "chmod"] {
+        for name in ["sha256sum", "uname", "mkdir", "mktemp", "cat", "cp", "mv", "rm", "chmod"] {
             symlink(require(name)?, bin.join(name)).unwrap();
         }
         // The machine's own tool computes the sum.
         let file = dir.path().join("program");
         fs::write(&file, PROGRAM).unwrap();
         let sum = Cmd::program(bin.join("sha256sum")).args([&file]).run().expect(0).stdout[..64].to_owned();
-        Some(Self { shell, shell_path, dir, registry: registry(), token: secret(), sum })
+        Some(Self { shell, tool, shell_path, dir, registry: registry(), token: secret(), sum })
     }
 
     /// Inputs that download from here.
@@ -77,19 +84,32 @@ impl Image {
         format!("{{provider: none, install: '{url}', version: 1.2.3, sha256: '{sum}'}}")
     }
 
-    /// Those that are right.
+    /// Those that are right: the registry's address where there is curl, else a mirror's.
     fn good(&self) -> String {
-        Self::inputs("$CI_API_V4_URL/projects/1/packages/generic/ci-creds", &format!("00 {}", self.sum))
+        let sums = format!("00 {}", self.sum);
+        match self.tool {
+            "curl" => Self::inputs("$CI_API_V4_URL/projects/1/packages/generic/ci-creds", &sums),
+            _ => Self::inputs(&self.mirror(), &sums),
+        }
     }
 
-    /// Runs a job with these inputs, and with the trace on, as CI_DEBUG_TRACE does it: what it prints is searched for the
-    /// job's token.
+    fn mirror(&self) -> String {
+        self.registry.addr.replace("127.0.0.1", "localhost")
+    }
+
+    /// Runs a job with these inputs, and calls the program.
     fn run(&self, inputs: &str) -> Run {
         let [before, _] = scripts(inputs);
+        self.shell(&format!("{before}\nci-creds later"))
+    }
+
+    /// Runs this in a shell of the job's, with the trace on, as CI_DEBUG_TRACE does it: what it prints is searched for the
+    /// job's token.
+    fn shell(&self, text: &str) -> Run {
         let args: &[&str] = if self.shell == "busybox" { &["sh", "-euc"] } else { &["-euc"] };
         Cmd::program(&self.shell_path)
             .args(args)
-            .args([format!("set -x\n{before}\nci-creds later")])
+            .args([format!("set -x\n{text}")])
             .job(self.dir.path())
             .env("PATH", self.dir.path().join("bin"))
             .env("CI_API_V4_URL", &self.registry.addr)
@@ -97,9 +117,14 @@ impl Image {
             .run()
     }
 
-    /// What was downloaded.
-    fn program(&self) -> PathBuf {
-        self.dir.path().join("project.tmp/ci-creds-1.2.3/ci-creds")
+    /// The folder that outlives the job.
+    fn lasting(&self) -> PathBuf {
+        self.dir.path().join("project.tmp")
+    }
+
+    /// What is kept for the next job.
+    fn kept(&self) -> PathBuf {
+        self.lasting().join(format!("ci-creds-1.2.3-{}", std::env::consts::ARCH))
     }
 
     /// Whether the job's token came with each request so far.
@@ -114,22 +139,85 @@ fn the_program_is_downloaded_once_and_checked_each_time() {
         for _ in 0..2 {
             assert!(image.run(&image.good()).expect(0).stderr.contains("ran later"));
         }
-        assert_eq!(image.tokens_seen(), [true], "{}: once, with the token", image.shell);
+        assert_eq!(image.tokens_seen(), [image.tool == "curl"], "{}: once", image.shell);
         // Somebody changed what lies there: it is fetched again, not run.
-        fs::write(image.program(), "#!/bin/sh\necho evil >&2\n").unwrap();
+        fs::write(image.kept(), "#!/bin/sh\necho evil >&2\n").unwrap();
         let run = image.run(&image.good()).expect(0);
         assert!(!run.stderr.contains("evil") && image.tokens_seen().len() == 2, "{}: {run}", image.shell);
+    }
+}
+
+/// An earlier job of the same runner leaves programs wherever this one may look.
+#[test]
+fn what_an_earlier_job_has_planted_is_never_run() {
+    for image in Image::all() {
+        fs::create_dir_all(image.lasting()).unwrap();
+        let evil = "#!/bin/sh\necho evil >&2\n";
+        let plant = |path: PathBuf, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        // Where this and earlier versions of the template keep the program, and where this job's folder will be.
+        for folder in ["ci-creds-1.2.3", "ci-creds-4242.XXXXXX", "ci-creds-4242.abcdef"] {
+            // A sum that fits whatever is there.
+            let sum = format!("#!/bin/sh\necho evil >&2\necho '{}  -'\n", image.sum);
+            plant(image.lasting().join(folder).join("sha256sum"), &sum);
+            for name in ["ci-creds", "packer", "cat", "mktemp", "chmod", "uname", "curl", "wget"] {
+                plant(image.lasting().join(folder).join(name), evil);
+            }
+        }
+        plant(image.kept(), evil);
+        let [before, after] = scripts(&image.good());
+        let script =
+            format!("{before}\nci-creds later\nif command -v packer; then exit 9; fi\necho \"$PATH\"");
+        let run = image.shell(&script).expect(0);
+        assert!(run.stderr.contains("ran later") && !run.stderr.contains("evil"), "{}: {run}", image.shell);
+        // A genuine program with others beside it.
+        let folder = PathBuf::from(run.stdout.lines().last().unwrap().split(':').next().unwrap());
+        let there: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!((there, fs::metadata(&folder).unwrap().mode() & 0o777), (vec!["ci-creds".into()], 0o700));
+        // after_script is another shell: it looks again.
+        plant(image.kept(), evil);
+        fs::write(image.lasting().join("ci-creds.state"), "").unwrap();
+        let run = image.shell(&after).expect(0);
+        let called = run.stderr.contains("ran revoke --state-file=auto --best-effort");
+        assert!(called && !run.stderr.contains("evil"), "{}: {run}", image.shell);
+        assert!(!folder.exists(), "{}", image.shell);
+    }
+}
+
+/// What is no file is not waited for, and a link is not written through.
+#[test]
+fn what_is_kept_may_be_anything() {
+    for image in Image::all() {
+        fs::create_dir_all(image.lasting()).unwrap();
+        let (kept, prey) = (image.kept(), image.dir.path().join("prey"));
+        fs::write(&prey, "mine").unwrap();
+        let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        let links = |path: &Path| symlink(&prey, path).unwrap();
+        let folder = |path: &Path| fs::create_dir(path).unwrap();
+        let kinds: [&dyn Fn(&Path); 3] = [&fifo, &links, &folder];
+        for make in kinds {
+            let _ = fs::remove_file(&kept);
+            make(&kept);
+            assert!(image.run(&image.good()).expect(0).stderr.contains("ran later"));
+            assert_eq!(fs::read_to_string(&prey).unwrap(), "mine");
+        }
     }
 }
 
 #[test]
 fn what_is_not_the_program_is_refused_before_it_is_run() {
     for image in Image::all() {
-        let url = &image.registry.addr;
+        let url = image.mirror();
         for bad in ["0123", ""] {
-            let run = image.run(&Image::inputs(url, bad)).expect(3);
+            let run = image.run(&Image::inputs(&url, bad)).expect(3);
             assert!(run.stderr.contains("not the program with the sha256"), "{}: {run}", image.shell);
-            assert!(!run.stderr.contains("ran") && !image.program().exists(), "{run}");
+            // Whoever has none yet is shown it.
+            assert!(run.stderr.contains(&format!("its sha256 is {}", image.sum)), "{run}");
+            assert!(!run.stderr.contains("ran") && !image.kept().exists(), "{run}");
+            assert_eq!(fs::read_dir(image.lasting()).unwrap().count(), 0);
         }
         let run = image.run(&image.good().replace("1.2.3", "9.9.9")).expect(3);
         assert!(run.stderr.contains("error: no ci-creds at "), "{}: {run}", image.shell);
@@ -139,15 +227,19 @@ fn what_is_not_the_program_is_refused_before_it_is_run() {
 #[test]
 fn neither_a_mirror_nor_the_registrys_storage_gets_the_jobs_token() {
     for image in Image::all() {
-        let mirror = image.registry.addr.replace("127.0.0.1", "localhost");
-        image.run(&Image::inputs(&mirror, &image.sum)).expect(0);
+        image.run(&Image::inputs(&image.mirror(), &image.sum)).expect(0);
         assert_eq!(image.tokens_seen(), [false], "{}", image.shell);
-        fs::remove_file(image.program()).unwrap();
-        // wget has no way to say that.
-        if image.shell == "bash" {
-            let stored = image.good().replace("$CI_API_V4_URL/", "$CI_API_V4_URL/stored-elsewhere/");
+        fs::remove_file(image.kept()).unwrap();
+        let stored = format!("$CI_API_V4_URL/stored-elsewhere/{}", "projects/1/packages/generic/ci-creds");
+        let stored = Image::inputs(&stored, &image.sum);
+        if image.tool == "curl" {
             image.run(&stored).expect(0);
             assert_eq!(image.tokens_seen(), [false, true, false]);
+        } else {
+            // wget has no way to keep the token out of its arguments, nor from the storage.
+            let run = image.run(&stored).expect(3);
+            assert!(run.stderr.contains("error: this image needs curl"), "{}: {run}", image.shell);
+            assert_eq!(image.tokens_seen(), [false], "nothing was asked");
         }
     }
 }

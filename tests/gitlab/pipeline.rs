@@ -166,7 +166,9 @@ impl Project {
         command
             .args(["--preview", "--no-json-schema-validation"])
             .current_dir(self.dir.path().join("project"));
-        output(command.env_clear().env("PATH", &self.path).env("HOME", self.dir.path()))
+        let text = output(command.env_clear().env("PATH", &self.path).env("HOME", self.dir.path()));
+        // It warns first of what it does not check itself, such as `regex`.
+        text.split_once("---\n").map_or_else(|| text.clone(), |(_, pipeline)| format!("---\n{pipeline}"))
     }
 }
 

@@ -19,6 +19,9 @@ const COMBINATIONS: &[&str] = &[
     "{provider: none, install: 'https://mirror.example.com/ci-creds', version: 1.2.3, sha256: 'aa bb'}",
     "{provider: login, auth-method: token, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', version: 1.2.3, sha256: aa}",
     "{provider: exoscale, auth-method: approle, auth-path: runners/approle}",
+    "{provider: aws, role: ci, ttl: 30m, region: eu-west-1, role-arn: 'arn:aws:iam::1:role/ci', and: 'scaleway=dev login'}",
+    "{provider: scaleway, mount: cloud/scw, path: 'creds/{role}', zone: fr-par-1, ca-cert: $VAULT_CA_FILE}",
+    "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m}",
 ];
 
 const EXAMPLES: &[&str] = &["exoscale-approle", "aws-jwt-terraform", "aws-runner-iam", "scaleway-kubernetes"];

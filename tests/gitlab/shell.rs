@@ -49,14 +49,14 @@ pub fn scripts(inputs: &str) -> [String; 2] {
 }
 
 /// Story 1, with an engine that has real leases.
-struct Story<'a> {
-    engine: Engine<'a>,
+pub struct Story<'a> {
+    pub engine: Engine<'a>,
     approle: AppRole,
     issuing_token: String,
 }
 
 impl<'a> Story<'a> {
-    fn new(space: &'a Space<'a>) -> Self {
+    pub fn new(space: &'a Space<'a>) -> Self {
         let engine = Engine::new(space, "exoscale", json!({"ttl": "15m", "max_ttl": "30m"}));
         engine.role("ci");
         let policy = space.may_read(&[&format!("{}/creds/ci", engine.mount)]);
@@ -66,11 +66,11 @@ impl<'a> Story<'a> {
         Self { engine, approle, issuing_token }
     }
 
-    fn inputs(&self) -> String {
+    pub fn inputs(&self) -> String {
         format!("{{provider: exoscale, role: ci, auth-role: ci, auth-path: {}}}", self.approle.mount)
     }
 
-    fn job(&self, cmd: Cmd, space: &Space<'_>, dir: &std::path::Path) -> Cmd {
+    pub fn job(&self, cmd: Cmd, space: &Space<'_>, dir: &std::path::Path) -> Cmd {
         cmd.vault(space.server)
             .job(dir)
             .split_custody(&self.approle, &self.issuing_token)

@@ -1,0 +1,128 @@
+//! What each input of the template becomes: one argument, whatever is in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::pipeline::source;
+use super::shell::scripts;
+use crate::support::{require, script};
+
+/// Prints its arguments, one in a line, and an assignment for `eval`.
+const RECORDER: &str = "#!/bin/sh\nprintf '<%s>\\n' \"$@\" >&2\necho 'GIVEN=yes;'\n";
+
+/// The arguments of a job with these inputs, and what its script says of the ID token.
+fn arguments(shell: &str, inputs: &str) -> (Vec<String>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("ci-creds");
+    fs::write(&program, RECORDER).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let [before, _] = scripts(inputs);
+    let text = format!("{before}\necho \"$GIVEN ${{VAULT_ID_TOKEN-none}} $- $IFS\"");
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    let run = script(shell, &text)
+        .job(dir.path())
+        .env("PATH", path)
+        .env("VAULT_ID_TOKEN", "there")
+        .env("FILE", "/ca x");
+    let run = run.run().expect(0);
+    let arguments =
+        run.stderr.lines().filter_map(|line| Some(line.strip_prefix('<')?.strip_suffix('>')?.to_owned()));
+    (arguments.collect(), run.stdout)
+}
+
+#[test]
+fn each_input_is_one_argument() {
+    for shell in ["bash", "dash", "busybox"].into_iter().filter(|shell| require(shell).is_some()) {
+        let (given, said) = arguments(
+            shell,
+            "{provider: aws, role: 'my role', ttl: 30m, mount: 'a;b', path: 'x/{role} * ~', region: eu-west-1, \
+             role-arn: arn:aws:iam::1:role/ci, zone: z, ca-cert: $FILE, vault-addr: https://v, namespace: n}",
+        );
+        let expected = [
+            "aws",
+            "my role",
+            "--state-file=auto",
+            "--auth=approle",
+            "--addr=https://v",
+            "--namespace=n",
+            "--ca-cert=/ca x",
+            "--ttl=30m",
+            "--mount=a;b",
+            "--path=x/{role} * ~",
+            "--role-arn=arn:aws:iam::1:role/ci",
+            "--region=eu-west-1",
+            "--zone=z",
+            "--format=sh",
+            "--show",
+        ];
+        assert_eq!(given, expected, "{shell}");
+        // The script has its shell as it was, and no ID token to log in with again.
+        assert!(
+            said.starts_with("yes none ") && !said.split(' ').nth(2).unwrap().contains('f'),
+            "{shell}: {said}"
+        );
+        assert!(said.ends_with(" \t\n\n"), "{shell}: {said:?}");
+        let (given, said) = arguments(
+            shell,
+            "{provider: read, read: 'kv/data/app A=a B=@b', and: 'aws=ci login', keep-id-token: true, revoke: false}",
+        );
+        let expected = [
+            "read",
+            "kv/data/app",
+            "A=a",
+            "B=@b",
+            "--and=aws=ci",
+            "--and=login",
+            "--auth=approle",
+            "--format=sh",
+            "--show",
+        ];
+        assert_eq!(given, expected, "{shell}");
+        assert!(said.starts_with("yes there "), "{shell}: {said}");
+    }
+}
+
+/// GitLab refuses an input with anything in it that a shell would act on, but for $NAME.
+#[test]
+fn no_input_can_end_its_quotes() {
+    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let (header, jobs) = text.split_once("\n---\n").unwrap();
+    let mut inputs: Vec<String> = Vec::new();
+    for line in header.lines() {
+        match (line.strip_prefix("    "), inputs.last_mut()) {
+            (Some(name), _) if !name.starts_with([' ', '#']) => inputs.push(name.to_owned()),
+            (Some(rest), Some(input)) => *input += &format!("\n{rest}"),
+            _ => {}
+        }
+    }
+    assert!(inputs.len() > 20, "{inputs:?}");
+    for input in &inputs {
+        let is_safe = ["type: boolean", "options: [", "regex: *text", "regex: &text"];
+        assert!(is_safe.iter().any(|safe| input.contains(safe)), "{input}");
+    }
+    let regex = header.split("&text '").nth(1).unwrap().split("'\n").next().unwrap();
+    let regex = regex::Regex::new(regex).unwrap();
+    for good in
+        ["", "image", "$CI_API_V4_URL/projects/1", "$VAULT_ADDR", "static-creds/{role}", "a b=@c * 'd' ; é"]
+    {
+        assert!(regex.is_match(good), "{good}");
+    }
+    for bad in ["\"", "a\"b", "`id`", "$(id)", "${x:-$(id)}", "$", "\\", "a\nb", "$$x", "$1"] {
+        assert!(!regex.is_match(bad), "{bad}");
+    }
+    // Each stands in double quotes, but for the audience, which is GitLab's own.
+    for line in jobs.lines() {
+        for (at, _) in line.match_indices("$[[ inputs.") {
+            let (before, name) = line.split_at(at);
+            let is_quoted = before.matches('"').count() % 2 == 1;
+            assert!(is_quoted || name.starts_with("$[[ inputs.audience ]]"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_template_downloads_the_version_that_it_belongs_to() {
+    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let version = text.split("\n    version:\n").nth(1).unwrap();
+    assert!(version.contains(&format!("default: \"{}\"\n", env!("CARGO_PKG_VERSION"))), "{version}");
+}
