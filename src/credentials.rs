@@ -30,6 +30,8 @@ pub struct Lease {
     pub renewable: bool,
     /// How long it was granted for, from the moment of issue; zero where the engine does not say.
     pub ttl: Duration,
+    /// Whether it came out of a cache, so that others have it too: it is neither renewed nor revoked.
+    pub shared: bool,
 }
 
 /// How long something is good for.

@@ -5,6 +5,7 @@ mod faults;
 mod masking;
 mod refresh;
 mod renewal;
+mod shared;
 mod state_file;
 mod trust;
 

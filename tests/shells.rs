@@ -3,6 +3,7 @@
 
 mod corpus;
 mod cut;
+mod names;
 mod shell;
 
 use std::collections::HashMap;

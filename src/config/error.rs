@@ -68,6 +68,14 @@ pub enum Error {
         /// What belongs there.
         meant: &'static str,
     },
+    /// The path of a file where its content is meant: GitLab's variables of type File have that.
+    #[error("{source_name} is the path of a file, not the value itself")]
+    PathForValue {
+        /// The flag or variable.
+        source_name: String,
+        /// What takes the path, if anything does.
+        instead: Option<String>,
+    },
     /// An unknown login.
     #[error("{source_name} names a login that does not exist")]
     Method {

@@ -137,10 +137,12 @@ impl Search<'_> {
     /// Where a need is met: flags come before variables.
     fn need(&self, need: &Need) -> Result<Option<Origin>, Error> {
         let flags = |place: &&Place| self.is_flag(place);
-        if let Some(place) = need.places.iter().find(flags) {
-            return self.look(place);
-        }
-        self.first(need.places)
+        let found = match need.places.iter().find(flags) {
+            Some(place) => self.look(place)?,
+            None => self.first(need.places)?,
+        };
+        found.iter().try_for_each(|origin| no_path(origin, need.places))?;
+        Ok(found)
     }
 
     fn first(&self, places: &[Place]) -> Result<Option<Origin>, Error> {
@@ -219,6 +221,41 @@ impl Search<'_> {
             wrap_ttl: wrap_ttl.filter(|ttl| !ttl.is_zero()),
         })
     }
+}
+
+/// A path that is sent as a secret_id is a wrong secret_id: five of them lock the AppRole.
+fn no_path(origin: &Origin, places: &[Place]) -> Result<(), Error> {
+    let value = |value: &Secret, source: &str, instead: Option<String>| match is_path(value.reveal()) {
+        true => Err(Error::PathForValue { source_name: source.to_owned(), instead }),
+        false => Ok(()),
+    };
+    let takes_file = |place: &Place| match place {
+        Place::File(option) if !matches!(option.takes, options::Takes::Variable(_)) => {
+            Some(format!("--{}", option.name))
+        }
+        Place::File(option) => {
+            option.variables(None).last().map(|name| format!("{name}, with VAULT_AUTH_METHOD=token,"))
+        }
+        _ => None,
+    };
+    match origin {
+        Origin::Value { value: text, source } => value(text, source, places.iter().find_map(takes_file)),
+        Origin::Issued(issuer) => value(&issuer.token, &issuer.source, None),
+        Origin::Wrapped { token, .. } => {
+            let inside = places.iter().filter_map(|place| match place {
+                Place::Wrapped(inside) => Some(**inside),
+                _ => None,
+            });
+            no_path(token, &inside.collect::<Vec<_>>())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this names a file that is there.
+pub(super) fn is_path(text: &str) -> bool {
+    let text = text.trim();
+    text.contains('/') && Path::new(text).is_file()
 }
 
 /// The logins that are never chosen unless they are named.

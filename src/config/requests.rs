@@ -19,7 +19,7 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec
         }
         Verb::Read(paths) => {
             for one in paths {
-                requests.push(read(one, lookup)?);
+                requests.push(read(one, parsed, lookup)?);
             }
         }
         Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
@@ -88,9 +88,15 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 
-fn read(one: &PathRead, lookup: &Lookup<'_>) -> Result<Request, Error> {
+fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request, Error> {
+    let format = lookup.text(&options::FORMAT)?.map(|found| found.value.trim().to_owned());
+    let format = match parsed.command.is_empty() {
+        true => format.unwrap_or_else(|| "sh".to_owned()),
+        false => String::new(),
+    };
     let any_name = lookup.switch(&options::ALLOW_ANY_NAME)?;
-    let pairs = one.names.iter().map(|text| names::pair(text, any_name)).collect::<Result<_, _>>()?;
+    let pairs =
+        one.names.iter().map(|text| names::pair(text, &format, any_name)).collect::<Result<_, _>>()?;
     let (mut data, mut from_files) = (Vec::new(), Vec::new());
     for text in &one.data {
         let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::login::is_path;
 use super::lookup::{FOLDER, Lookup};
 use super::{Error, server, steps};
 use crate::cli::Parsed;
@@ -37,11 +38,15 @@ impl Revoke {
             Err(Error::NoAddress | Error::HiddenAddress) => None,
             Err(error) => return Err(error),
         };
+        let token = lookup.text(&options::TOKEN)?;
+        if let Some(found) = token.as_ref().filter(|found| is_path(&found.value)) {
+            return Err(Error::PathForValue { source_name: found.source.clone(), instead: None });
+        }
         let now = state::Configured {
             server,
             allow_http: lookup.switch(&options::ALLOW_HTTP)?,
             skip_verify: lookup.switch(&options::TLS_SKIP_VERIFY)?,
-            token: lookup.text(&options::TOKEN)?.map(|found| Secret::from(found.value.trim())),
+            token: token.map(|found| Secret::from(found.value.trim())),
             scaleway: steps::place(&lookup)?,
         };
         Ok(Self { place, best_effort: lookup.switch(&options::BEST_EFFORT)?, now })

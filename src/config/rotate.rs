@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::login::is_path;
 use super::lookup::{ADDRESS, FILE, Found, Lookup};
 use super::{address, login, server};
 use crate::auth::Login;
@@ -171,6 +172,10 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
 fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
     let token = match (lookup.text(&options::GITLAB_TOKEN_FILE)?, lookup.text(&options::GITLAB_TOKEN)?) {
         (Some(found), _) => GitlabToken::Input { input: Input::of(&found.value), source: found.source },
+        (None, Some(found)) if is_path(&found.value) => {
+            let instead = Some("--gitlab-token-file".to_owned());
+            return Err(super::Error::PathForValue { source_name: found.source, instead }.into());
+        }
         (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
         (None, None) => return Err(Error::NoGitlabToken),
     };

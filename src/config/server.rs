@@ -97,25 +97,35 @@ fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error>
     }
 }
 
+/// PEM text is no path; another variable takes that.
+fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
+    match super::login::is_path(&found.value) {
+        true => {
+            Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })
+        }
+        false => Ok(()),
+    }
+}
+
 fn file(found: Found) -> FileFrom {
     FileFrom { path: found.value.into(), source: found.source }
 }
 
 /// The client certificate and its key: files before text, as in `bao` (api/client.go).
 fn client(lookup: &Lookup<'_>) -> Result<Option<(Pem, Pem)>, Error> {
-    let pem = |flag: &Opt, variable: &Opt| -> Result<Option<(Pem, String)>, Error> {
+    let pem = |flag: &Opt, variable: &Opt, instead: &str| -> Result<Option<(Pem, String)>, Error> {
         if let Some(found) = lookup.text(flag)? {
             let source = found.source.clone();
             return Ok(Some((Pem::File(file(found)), source)));
         }
-        Ok(lookup.text(variable)?.map(|found| {
-            let source = found.source.clone();
-            (Pem::Text { text: Secret::new(found.value), source: found.source }, source)
-        }))
+        let Some(found) = lookup.text(variable)? else { return Ok(None) };
+        no_path(&found, instead)?;
+        let source = found.source.clone();
+        Ok(Some((Pem::Text { text: Secret::new(found.value), source: found.source }, source)))
     };
     match (
-        pem(&options::CLIENT_CERT, &options::CLIENT_CERT_BYTES)?,
-        pem(&options::CLIENT_KEY, &options::CLIENT_KEY_BYTES)?,
+        pem(&options::CLIENT_CERT, &options::CLIENT_CERT_BYTES, "VAULT_CLIENT_CERT")?,
+        pem(&options::CLIENT_KEY, &options::CLIENT_KEY_BYTES, "VAULT_CLIENT_KEY")?,
     ) {
         (Some((certificate, _)), Some((key, _))) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
@@ -137,6 +147,7 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
         return Ok(Ca::Dir(file(found)));
     }
     if let Some(found) = lookup.text(&options::CACERT_BYTES)? {
+        no_path(&found, "VAULT_CACERT")?;
         return Ok(Ca::Bytes { pem: found.value, source: found.source });
     }
     if let Some(found) = folder {

@@ -1,5 +1,7 @@
 //! What the token is and may do, how long it lasts, and where the credentials would go.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{Status, Step, policy};
 use crate::auth::{Ingredient, Login, Origin};
 use crate::config::Config;
@@ -8,11 +10,16 @@ use crate::duration::show;
 use crate::emit::sink;
 use crate::error::Code;
 use crate::input;
+use crate::ledger::Ledger;
 use crate::session::{self, Token};
 use crate::vault::{self, TokenInfo, Vault};
 
-/// Its policies, life and type.
-pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
+/// The server rounds its times, and the clocks were compared to the second.
+const SLACK: SignedDuration = SignedDuration::from_secs(3);
+
+/// Its policies, life and type. One that was made before the login, which began at `asked`, came out of a cache that does
+/// not say so: it is not taken back.
+pub(super) async fn token(vault: &Vault, token: &mut Token, asked: Timestamp, ledger: &mut Ledger) -> Step {
     let info = match vault.lookup_self(&token.secret).await {
         Ok(info) => info,
         Err(error) if token.given => {
@@ -26,6 +33,14 @@ pub(super) async fn token(vault: &Vault, token: &mut Token) -> Step {
     }
     token.counted |= info.num_uses > 0;
     let seen = described(&info);
+    let asked = asked - vault.ahead().unwrap_or_default() - SLACK;
+    if !token.given && info.created.is_some_and(|created| created < asked) {
+        ledger.shared(&token.secret);
+        token.renewable = false;
+        let hint = "a cache on the way gives several jobs one token, which the first to end revokes: turn it off for logins";
+        return Step::warn("token", seen, hint)
+            .line("it was made before this login, so that others have it too");
+    }
     if info.policies.iter().any(|policy| policy == "root") {
         return Step::warn(
             "token",

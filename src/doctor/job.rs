@@ -84,10 +84,11 @@ async fn inside(
     if report.failed() {
         return rest(report, "login");
     }
+    let asked = crate::vault::now();
     let Some(mut token) = enter(report, vault, &config.login, &gathered, ledger).await? else {
         return rest(report, "token");
     };
-    report.add(access::token(vault, &mut token).await)?;
+    report.add(access::token(vault, &mut token, asked, ledger).await)?;
     if report.failed() {
         return rest(report, "policy");
     }
@@ -224,6 +225,10 @@ async fn revoke(
             Left::Nothing => Step::ok("revoke", "what this look made is taken back"),
             _ => Step::skip("revoke", "what could not be taken back is named in a warning"),
         });
+    }
+    if !ledger.lists(&token.secret) {
+        ledger.take_back(vault).await;
+        return report.add(Step::skip("revoke", "others have this token too: it ends with its TTL"));
     }
     let step = match vault.unstoppable().revoke_self(&token.secret).await {
         Ok(()) => {

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AGE, CONTENT_TYPE, DATE, GetAll, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
@@ -58,6 +58,8 @@ pub struct Answer {
     pub date: Option<String>,
     /// The server's certificate, DER.
     pub certificate: Option<Vec<u8>>,
+    /// For an answer out of a cache on the way, which others get as well: how long it lay there.
+    pub cached: Option<Duration>,
     retry_after: Option<Duration>,
     location: Option<String>,
 }
@@ -67,7 +69,7 @@ impl Answer {
     #[doc(hidden)]
     pub fn new(status: u16, body: &[u8]) -> Self {
         let body = Zeroizing::new(body.to_vec());
-        Self { status, body, date: None, certificate: None, retry_after: None, location: None }
+        Self { status, body, date: None, certificate: None, cached: None, retry_after: None, location: None }
     }
 }
 
@@ -241,6 +243,7 @@ impl Client {
                 .extensions()
                 .get::<reqwest::tls::TlsInfo>()
                 .and_then(|info| info.peer_certificate().map(<[u8]>::to_vec)),
+            cached: cached(header(AGE), response.headers().get_all("x-cache")),
             retry_after: header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs),
             location: header(LOCATION),
             body: Zeroizing::default(),
@@ -270,6 +273,14 @@ impl Call {
         let path = self.url.path();
         format!("{} {}", self.method, path.split_once("/v1/").map_or(path, |(_, path)| path))
     }
+}
+
+/// Caches say so in X-Cache (vault and openbao: `command/agentproxyshared/cache/handler.go`; `Hit from …` of others), or
+/// by an age (RFC 9111, section 5.1); some give what is fresh an age of 0.
+fn cached(age: Option<String>, notes: GetAll<'_, HeaderValue>) -> Option<Duration> {
+    let age = age.and_then(|age| age.trim().parse().ok()).map(Duration::from_secs).unwrap_or_default();
+    let is_hit = |note: &HeaderValue| note.as_bytes().to_ascii_lowercase().starts_with(b"hit");
+    (!age.is_zero() || notes.iter().any(is_hit)).then_some(age)
 }
 
 /// A stop ends the pause; the next attempt reports it.

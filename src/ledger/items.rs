@@ -34,7 +34,7 @@ pub(super) struct Lease {
 pub(super) enum By {
     /// The one that it was read with: the user's.
     Given(Secret),
-    /// A batch token of ours, which can't be revoked itself.
+    /// A token of ours that is not revoked itself: a batch token, or one that others have too.
     Batch(Secret),
     /// The user's, which the state file does not hold.
     Unknown,

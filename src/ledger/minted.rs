@@ -65,6 +65,8 @@ async fn read(vault: &Vault, minted: &Minted, token: &Secret) -> Result<Secret, 
         (left, chain(&error))
     })?;
     let data = answer.data.as_ref().map(vault::Data::unversioned);
-    let secret = data.and_then(|data| minted.fields.iter().find_map(|name| data.field(name)?.text()));
+    let value = |data: &vault::Data, name: &String| data.field(name).filter(|one| !one.is_absent())?.text();
+    let secret = data.and_then(|data| minted.fields.iter().find_map(|name| value(data, name)));
+    let secret = secret.map(|secret| Secret::from(secret.reveal().trim()));
     secret.ok_or_else(|| (Left::Refused, "the answer lacks its secret key".to_owned()))
 }

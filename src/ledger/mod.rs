@@ -30,6 +30,8 @@ use state::{Entry, Sync};
 pub struct Ledger {
     /// Tokens that the run logged in for; their leases go with them.
     tokens: Vec<Owned>,
+    /// Tokens of the run's logins that others have too: their leases go one by one.
+    shared: Vec<Secret>,
     /// Leases that no token of ours takes along.
     leases: Vec<Lease>,
     /// Files with credentials.
@@ -87,6 +89,12 @@ impl Ledger {
         self.tokens.push(Owned { token: token.clone(), accessor: accessor.to_owned(), ends, batch });
     }
 
+    /// A token that this run's login was given, and that others have too: it is left to its TTL.
+    pub fn shared(&mut self, token: &Secret) {
+        self.tokens.retain(|owned| owned.token.reveal() != token.reveal());
+        self.shared.push(token.clone());
+    }
+
     /// What was issued with `token`: the leases of a given one, or of a batch token, do not go with it.
     pub fn issued(&mut self, token: &Secret, credentials: &Credentials) {
         self.minted.extend(credentials.minted.clone().map(|minted| (minted, Some(token.clone()))));
@@ -97,9 +105,19 @@ impl Ledger {
 
     /// A lease that `token` was given, whatever became of what it stands for.
     pub fn leased(&mut self, token: &Secret, lease: &credentials::Lease, ends: Option<Timestamp>) {
+        if lease.shared {
+            tracing::warn!(
+                "{} came out of a cache on the way to Vault, so that others have it too: it is not revoked and ends with its \
+                 TTL",
+                lease.id
+            );
+            return;
+        }
+        let is_shared = self.shared.iter().any(|one| one.reveal() == token.reveal());
         let by = match self.index_of(token).and_then(|index| self.tokens.get(index)) {
             Some(owned) if !owned.batch => return,
             Some(_) => By::Batch(token.clone()),
+            None if is_shared => By::Batch(token.clone()),
             None => By::Given(token.clone()),
         };
         self.leases.push(Lease { id: lease.id.clone(), ends, by });
@@ -253,6 +271,7 @@ impl Ledger {
     pub fn hand_over(&mut self) {
         self.entry = None;
         self.tokens.clear();
+        self.shared.clear();
         self.leases.clear();
         self.files.clear();
         self.minted.clear();

@@ -87,12 +87,23 @@ impl Request {
         let data = data.unversioned();
         let mut found = Found { unsets: self.unsets.clone(), ..Found::default() };
         for field in &self.fields {
-            let value = field.from.iter().find_map(|name| data.field(name).filter(|value| !value.is_null()));
-            match (value.map(Data::text), field.absent) {
+            // An empty password in KV is one; an empty key is none.
+            let is_there = |value: &&Data| match self.provider.as_str() {
+                "read" => !matches!(value, Data::Null),
+                _ => !value.is_absent(),
+            };
+            let value = field.from.iter().find_map(|name| data.field(name).filter(is_there));
+            let value = value.map(|value| self.trimmed(value.text()));
+            match (value, field.absent) {
                 (Some(Some(text)), _) if field.file => found.put(&field.sets, &text),
                 (Some(Some(text)), _) => found.set(&field.sets, text, field.sensitive),
                 (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
-                (None, Absent::Error) => return Err(self.fault(path, data, &field.from, "is missing")),
+                (None, Absent::Error) => {
+                    let is_empty =
+                        field.from.iter().any(|name| matches!(data.field(name), Some(Data::Text(_))));
+                    let what = if is_empty { "is empty" } else { "is missing" };
+                    return Err(self.fault(path, data, &field.from, what));
+                }
                 (None, Absent::Skip) => {}
                 (None, Absent::Unset) => found.unsets.extend(field.sets.iter().cloned()),
             }
@@ -114,7 +125,7 @@ impl Request {
             label: self
                 .label
                 .as_ref()
-                .and_then(|name| data.field(name)?.text())
+                .and_then(|name| data.field(name).filter(|value| !value.is_absent())?.text())
                 .map(|text| Text::new(text.reveal())),
             variables: found.variables,
             unsets: found.unsets,
@@ -124,6 +135,14 @@ impl Request {
             minted: None,
             files: found.files,
         })
+    }
+
+    /// No part of a key ends in blanks; people's files of it do. What `read` reads may.
+    fn trimmed(&self, text: Option<Secret>) -> Option<Secret> {
+        match self.provider.as_str() {
+            "read" => text,
+            _ => text.map(|text| Secret::from(text.reveal().trim())),
+        }
     }
 
     /// The end that the engine names, and that of the lease: whichever comes first.
@@ -140,7 +159,7 @@ impl Request {
             _ => Err(Error::Ended { path: path.to_owned(), end }),
         });
         let own = own.transpose()?;
-        let lease = answer.lease().is_some().then_some(granted(answer.lease_duration));
+        let lease = answer.lease().map(|lease| lease.ttl);
         // A lease of zero seconds says nothing: some engines answer so for keys that live on.
         let lease = lease.filter(|lease| !lease.is_zero());
         Ok(own.into_iter().chain(lease).min().and_then(|ttl| Life::new(ttl, now)))
@@ -231,7 +250,9 @@ impl Envelope {
     /// The lease, unless the engine made none.
     pub fn lease(&self) -> Option<Lease> {
         let id = self.lease_id.clone().filter(|id| !id.is_empty())?;
-        Some(Lease { id, renewable: self.renewable, ttl: granted(self.lease_duration) })
+        let ttl = granted(self.lease_duration).saturating_sub(self.cached.unwrap_or_default());
+        let shared = self.cached.is_some();
+        Some(Lease { id, renewable: self.renewable && !shared, ttl, shared })
     }
 }
 

@@ -218,15 +218,26 @@ pub async fn enter(
     let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
     let ttl = Some(granted(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let batch = auth.token_type.as_str() == "batch";
+    let ttl = ttl.map(|ttl| ttl.saturating_sub(auth.cached.unwrap_or_default()));
     let token = Token {
         life: ttl.and_then(|ttl| Life::new(ttl, vault::now())),
         secret: auth.client_token,
         given: false,
-        renewable: auth.renewable,
+        renewable: auth.renewable && auth.cached.is_none(),
         counted: auth.num_uses > 0,
         batch,
     };
-    ledger.token(&token.secret, &auth.accessor, ttl, batch);
+    match auth.cached {
+        None => ledger.token(&token.secret, &auth.accessor, ttl, batch),
+        Some(_) => {
+            tracing::warn!(
+                "the login's token (accessor {}) came out of a cache on the way to Vault, so that others have it too: it is \
+                 not revoked and ends with its TTL; what was issued with it is",
+                auth.accessor
+            );
+            ledger.shared(&token.secret);
+        }
+    }
     Ok(token)
 }
 

@@ -1,5 +1,7 @@
 //! Vault's answers: the envelope, what a status means for a retry, and its error texts, made fit to print.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::Data;
@@ -30,6 +32,9 @@ pub struct Envelope {
     pub warnings: Option<Vec<String>>,
     /// What went wrong; also empty.
     pub errors: Option<Vec<String>>,
+    /// For an answer out of a cache, which others get as well: how long it lay there.
+    #[serde(skip)]
+    pub cached: Option<Duration>,
 }
 
 /// An answer that is kept inside a token.
@@ -59,6 +64,9 @@ pub struct Auth {
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
     pub num_uses: u64,
+    /// Whether it came out of a cache, so that others have it too: how long it lay there.
+    #[serde(skip)]
+    pub cached: Option<Duration>,
 }
 
 /// What names something in a message, and in a request, as it is.

@@ -122,7 +122,8 @@ impl Vault {
         let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
         self.note_time(&answer);
         let envelope = self.understood(&ask.action, answer.status, &answer.body);
-        let envelope = envelope.map_err(|error| lost(error, &ask, answer.status, &answer.body))?;
+        let mut envelope = envelope.map_err(|error| lost(error, &ask, answer.status, &answer.body))?;
+        envelope.cached = answer.cached;
         let warnings = envelope.warnings.as_deref().unwrap_or_default();
         for warning in answer::readable(warnings, &self.known.borrow()) {
             // A renewal's caller judges what was granted.
@@ -250,6 +251,14 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     }
     if let Some(namespace) = ask.namespace {
         headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
+    }
+    // A caching proxy takes the header for a part of the request: equal requests of two jobs get an answer each, and not
+    // the same token or lease (openbao 2.7.2 `bao proxy` with `cache {}`; its index is a hash of the whole request).
+    if ask.creates
+        && let Ok(id) = crate::process::random()
+        && let Ok(id) = HeaderValue::from_str(&id)
+    {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
     }
     if let Some(ttl) = ask.wrap_ttl {
         headers.insert(HeaderName::from_static("x-vault-wrap-ttl"), ttl.as_secs().into());

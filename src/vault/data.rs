@@ -22,9 +22,13 @@ pub enum Data {
 }
 
 impl Data {
-    /// Whether it is `null`.
-    pub fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
+    /// Whether there is nothing in it: `null`, or a text of nothing but blanks.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Text(text) => text.reveal().trim().is_empty(),
+            _ => false,
+        }
     }
 
     /// The value, if it is a single one.

@@ -108,10 +108,12 @@ impl Vault {
 
     /// `POST auth/MOUNT/login`.
     pub async fn login(&self, action: String, path: &str, body: Body) -> Result<Auth, Error> {
-        let auth = self.ask(Ask::create(&action, path).within(self.login_namespace()).with(body)).await?.auth;
+        let ask = Ask::create(&action, path).within(self.login_namespace()).with(body);
+        let Envelope { auth, cached, .. } = self.ask(ask).await?;
         // With a second factor outstanding, Vault answers with an empty one.
         let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
-        auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))
+        let auth = auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))?;
+        Ok(Auth { cached, ..auth })
     }
 
     /// Reads, or writes where `post`, a path that makes credentials.

@@ -52,7 +52,10 @@ impl Vault {
     }
 
     fn secret_id_of(&self, envelope: &Envelope, action: &str) -> Result<Secret, Error> {
-        let secret_id = envelope.data.as_ref().and_then(|data| data.field("secret_id")?.text());
+        let secret_id = envelope
+            .data
+            .as_ref()
+            .and_then(|data| data.field("secret_id").filter(|value| !value.is_absent())?.text());
         secret_id.ok_or_else(|| self.not_vault(action, "an answer without a secret_id"))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{Ask, Auth, Data, Error, NO_TOKEN, Vault};
 use crate::secret::Secret;
 use crate::text::Text;
@@ -13,6 +15,8 @@ pub struct TokenInfo {
     pub accessor: Text,
     /// Its policies, those of its identity included.
     pub policies: Vec<String>,
+    /// When it was made, by Vault's clock.
+    pub created: Option<Timestamp>,
     /// What is left of its life; `None` if it never ends.
     pub ttl: Option<Duration>,
     /// Whether it outlives the token that made it.
@@ -42,6 +46,7 @@ impl TokenInfo {
         Self {
             policies: texts("policies").chain(texts("identity_policies")).collect(),
             accessor: Text::new(&text("accessor").unwrap_or_default()),
+            created: text("creation_time").and_then(|text| Timestamp::from_second(text.parse().ok()?).ok()),
             ttl: Some(Duration::from_secs(number("ttl"))).filter(|ttl| !ttl.is_zero()),
             orphan: is("orphan"),
             renewable: is("renewable"),
@@ -61,7 +66,11 @@ impl Vault {
             .by(by)
             .within(self.login_namespace())
             .with([("display_name", "ci-creds-rotate".into())]);
-        self.ask(ask).await?.auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))
+        let answer = self.ask(ask).await?;
+        if answer.cached.is_some() {
+            return Err(self.not_vault(&action, "an answer out of a cache, whose token is not a new one"));
+        }
+        answer.auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))
     }
 
     /// `auth/token/lookup-self`.

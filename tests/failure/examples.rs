@@ -72,6 +72,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
         E::NoStateFile => E::NoStateFile,
+        E::PathForValue { .. } => E::PathForValue { source_name: source_name(), instead: Some(text()) },
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: "x", example: "x" },

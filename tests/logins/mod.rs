@@ -8,6 +8,7 @@ mod choice;
 mod jwt;
 pub mod kubernetes;
 pub mod moto;
+mod paths;
 mod token;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 //! A test reads: make a [`Space`], put something into it, run a [`Cmd`], look at the [`Run`].
 #![allow(dead_code, reason = "the harness is written ahead of the tests")]
 
+pub mod caching;
 pub mod canary;
 pub mod cmd;
 pub mod engine;
@@ -27,6 +28,7 @@ use std::io::Write as _;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use caching::BaoProxy;
 pub use canary::{CANARY, secret};
 pub use cmd::Cmd;
 pub use engine::Engine;
@@ -38,6 +40,7 @@ pub use proxy::Proxy;
 pub use python::python;
 pub use raft::Cluster;
 pub use run::{Run, stable};
+pub use running::Running;
 pub use shell::{require, script, shells};
 pub use space::Space;
 

@@ -90,6 +90,14 @@ impl Explain for Error {
             Self::Address { source_name, example, .. } => {
                 format!("set {source_name} to an address such as {example}")
             }
+            Self::PathForValue { source_name, instead } => {
+                let instead = instead.as_ref().map(|instead| format!("{instead} takes the file; or "));
+                let start = instead.unwrap_or_default();
+                format!(
+                    "{start}make it a variable with the value in it: in GitLab {source_name} is of type File (in `secrets:`, \
+                     set `file: false`)"
+                )
+            }
             Self::PlainHttp { .. } => {
                 "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
                     .to_owned()

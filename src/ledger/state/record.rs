@@ -70,7 +70,7 @@ struct Token {
 struct LeaseLine {
     id: String,
     ends: Option<String>,
-    /// A batch token of ours; `None` stands for the user's token.
+    /// A batch token of ours, or one that others have too; `None` stands for the user's token.
     #[serde(default, serialize_with = "maybe_revealed", skip_serializing_if = "Option::is_none")]
     token: Option<Secret>,
 }

@@ -135,3 +135,43 @@ fn ends_are_times_and_lives_and_what_is_past_is_refused() {
         assert!(life(past).unwrap_err().contains("ended at 2020-01-01T00:00:00Z"), "{past}");
     }
 }
+
+#[test]
+fn empty_is_no_value() {
+    let aws = r#"{"data":{"access_key":"A","secret_key":"s","session_token":"","security_token":"real"}}"#;
+    assert!(shown(&decode("aws", &[], aws).unwrap()).contains(&"AWS_SESSION_TOKEN=real".to_owned()));
+    let aws = r#"{"data":{"access_key":"A","secret_key":"s","session_token":" ","security_token":""}}"#;
+    assert!(shown(&decode("aws", &[], aws).unwrap()).contains(&"-AWS_SESSION_TOKEN".to_owned()));
+    let scaleway = r#"{"data":{"access_key":"SCW","secret_key":"s","project_id":""}}"#;
+    assert_eq!(
+        shown(&decode("scaleway", &[], scaleway).unwrap())[..2],
+        ["SCW_ACCESS_KEY=SCW", "SCW_SECRET_KEY=s"]
+    );
+    for (provider, answer, field) in [
+        ("exoscale", r#"{"data":{"api_key":"","api_secret":"s"}}"#, "api_key"),
+        ("exoscale", r#"{"data":{"api_key":"EXO1","api_secret":"\n"}}"#, "api_secret"),
+        ("aws", r#"{"data":{"access_key":"A","secret_key":""}}"#, "secret_key"),
+        ("scaleway", r#"{"data":{"access_key":"","secret_key":"s"}}"#, "access_key"),
+    ] {
+        let error = decode(provider, &[], answer).unwrap_err();
+        assert!(error.to_string().ends_with(&format!("has a field {field} that is empty")), "{error}");
+        assert_eq!(error.code(), Code::Refused);
+    }
+    // What somebody asks for by its name may be empty.
+    let pair = crate::provider::Wanted { name: "X".to_owned(), field: "x".to_owned(), file: false };
+    let request = Request::custom("kv/app".to_owned(), vec![pair], Vec::new(), Vec::new());
+    let answer: Envelope = serde_json::from_str(r#"{"data":{"x":""}}"#).unwrap();
+    assert_eq!(shown(&request.decode("kv/app", &answer, Timestamp::UNIX_EPOCH).unwrap()), ["X="]);
+}
+
+#[test]
+fn a_key_loses_the_newline_that_a_file_had() {
+    let answer = r#"{"data":{"api_key":"EXO1\n","api_secret":"s\r\n"}}"#;
+    let credentials = decode("exoscale", &[], answer).unwrap();
+    assert_eq!(shown(&credentials)[..2], ["EXOSCALE_API_KEY=EXO1", "EXOSCALE_API_SECRET=s"]);
+    let pair = crate::provider::Wanted { name: "X".to_owned(), field: "pem".to_owned(), file: false };
+    let request = Request::custom("kv/app".to_owned(), vec![pair], Vec::new(), Vec::new());
+    let answer: Envelope = serde_json::from_str(r#"{"data":{"pem":"-----END\n"}}"#).unwrap();
+    let credentials = request.decode("kv/app", &answer, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(shown(&credentials), ["X=-----END\n"]);
+}
