@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::ci::Job;
 use crate::cloud::scaleway::Place;
 use crate::duration::show;
-use crate::job::Job;
 use crate::secret::Secret;
 use crate::text::Text;
 

@@ -25,6 +25,7 @@ use error::{Code, Error};
 
 pub mod auth;
 pub mod child;
+pub mod ci;
 pub mod claims;
 pub mod cli;
 pub mod cloud;
@@ -39,7 +40,6 @@ pub mod env;
 pub mod error;
 pub mod http;
 pub mod input;
-pub mod job;
 pub mod ledger;
 pub mod options;
 pub mod process;

@@ -36,6 +36,8 @@ pub enum Error {
     /// The times of an ID token rule it out.
     #[error("the ID token ({source_name}) can't be used: {fault}")]
     Time {
+        /// The CI system.
+        ci: &'static str,
         /// The flag or variable.
         source_name: String,
         /// How.
@@ -104,7 +106,7 @@ fn clocks(ahead: SignedDuration) -> Option<String> {
 
 fn fill(hint: &str, login: &Login) -> String {
     let role = login.role.as_deref().unwrap_or("ROLE");
-    hint.replace("{role}", role).replace("{mount}", &login.mount)
+    hint.replace("{role}", role).replace("{mount}", &login.mount).replace("{ci}", login.ci.name)
 }
 
 impl Explain for Error {
@@ -132,7 +134,7 @@ impl Explain for Error {
             Self::Time { fault: Unusable::Expired(_), .. } => {
                 vec!["an ID token lives as long as the job may run: log in earlier in the job".to_owned()]
             }
-            Self::Time { .. } => vec!["compare the clocks of GitLab, Vault and this runner".to_owned()],
+            Self::Time { ci, .. } => vec![format!("compare the clocks of {ci}, Vault and this runner")],
             Self::Intercepted { path, foreign: true, .. } => vec![
                 format!("give the job the wrapping token of a POST to {path}, with X-Vault-Wrap-TTL"),
                 "if that is what it should have been, somebody exchanged it, and has the secret_id: destroy that, and \

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use super::{Error, Gathered, Insight, Login, Method, Need, PLAIN, Place};
+use crate::ci;
 use crate::claims::{Claims, Unusable};
 use crate::options;
 use crate::vault;
 
-/// Where an ID token is that somebody asked GitLab for.
+/// Where an ID token is that somebody asked for.
 pub const ID_TOKEN: &[Place] = &[
     Place::File(&options::ID_TOKEN_FILE),
     Place::Named(&options::ID_TOKEN_ENV),
@@ -21,17 +22,8 @@ pub(super) static JWT: Method = Method {
     needs: &[Need {
         name: "jwt",
         what: "an ID token",
-        places: &[
-            ID_TOKEN[0],
-            ID_TOKEN[1],
-            ID_TOKEN[2],
-            // In every job of GitLab before 17.
-            Place::Variable("CI_JOB_JWT_V2"),
-            Place::Variable("CI_JOB_JWT"),
-        ],
-        missing: Some(
-            "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or name the token with --id-token-env",
-        ),
+        places: &[ID_TOKEN[0], ID_TOKEN[1], ID_TOKEN[2], Place::Unasked],
+        missing: Some("{id_token}, or name the token with --id-token-env"),
     }],
     check,
     refusals: &[
@@ -46,7 +38,7 @@ pub(super) static JWT: Method = Method {
         ),
         (
             "could not load configuration",
-            "auth/{mount} is not configured: it needs GitLab's oidc_discovery_url or jwks_url",
+            "auth/{mount} is not configured: it needs {ci}'s oidc_discovery_url or jwks_url",
         ),
         ("no audiences bound", "the role needs bound_audiences with the aud that the job's id_tokens: sets"),
         (
@@ -57,15 +49,15 @@ pub(super) static JWT: Method = Method {
             "token is expired",
             "an ID token lives as long as the job may run: log in early; or are the clocks apart?",
         ),
-        ("token not yet valid", "compare the clocks of GitLab and Vault"),
-        ("invalid issuer", "bound_issuer at auth/{mount} must be the iss of the token, GitLab's own address"),
+        ("token not yet valid", "compare the clocks of {ci} and Vault"),
+        ("invalid issuer", "bound_issuer at auth/{mount} must be the iss of the token, {ci}'s own address"),
         (
             "invalid subject",
             "the role's bound_subject must be the sub of the token; a leftover one can be emptied",
         ),
         (
             "no known key successfully validated",
-            "auth/{mount} must use the keys of the GitLab that made the token",
+            "auth/{mount} must use the keys of the {ci} that made the token",
         ),
         (
             "not found in token",
@@ -76,8 +68,8 @@ pub(super) static JWT: Method = Method {
             "set user_claim=project_path, or another claim that is text, on the role {role}",
         ),
         ("error converting claim", "the role's user_claim and claim_mappings must name claims that are text"),
-        ("error checking oidc discovery URL", "Vault must reach GitLab's address to get its keys"),
-        ("fetching keys", "Vault must reach GitLab's address to get its keys"),
+        ("error checking oidc discovery URL", "Vault must reach {ci}'s address to get its keys"),
+        ("fetching keys", "Vault must reach {ci}'s address to get its keys"),
     ],
     insight,
     ..PLAIN
@@ -92,9 +84,9 @@ fn check(login: &Login, gathered: &Gathered, now: Timestamp) -> Result<(), Error
             what: "the ID token",
             source_name,
             reason: fault.to_string(),
-            hint: "it takes the token of `id_tokens:` in .gitlab-ci.yml, as it is".to_owned(),
+            hint: format!("it takes {}, as it is", login.ci.id_token_origin),
         },
-        _ => Error::Time { source_name, fault, ahead: None },
+        _ => Error::Time { ci: login.ci.name, source_name, fault, ahead: None },
     })
 }
 
@@ -122,16 +114,13 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
         })
         .into_iter()
         .collect();
-    let others = DEMANDS
-        .iter()
-        .filter(|(text, ..)| error.says(text))
-        .filter_map(|(_, claim, hint)| Some(format!("{hint} {}", claims.shown(claim)?)));
+    let others = DEMANDS.iter().filter(|(text, ..)| error.says(text)).filter_map(|(_, claim, hint)| {
+        Some(format!("{} {}", hint.replace("{ci}", login.ci.name), claims.shown(claim)?))
+    });
     hints.extend(others.take(usize::from(hints.is_empty())));
     let source = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
-    if source.starts_with("CI_JOB_JWT") && !error.says("claim \"") {
-        hints.push(format!(
-            "{source} is the token of GitLab before 17: give the job `id_tokens: {{VAULT_ID_TOKEN: {{aud: …}}}}` instead"
-        ));
+    if let Some(ci) = ci::of_unasked(&source).filter(|_| !error.says("claim \"")) {
+        hints.push(format!("{source} {}: {} instead", ci.unasked_texts.0, ci.id_token_in("VAULT_ID_TOKEN")));
     }
     Insight { notes, hints }
 }
@@ -144,7 +133,7 @@ const DEMANDS: &[(&str, &str, &str)] = &[
     (
         "no known key successfully validated",
         "iss",
-        "the mount must use the keys of the GitLab that made the token: set its oidc_discovery_url to",
+        "the mount must use the keys of the {ci} that made the token: set its oidc_discovery_url to",
     ),
     ("invalid subject", "sub", "the role's bound_subject must be empty, or the token's sub:"),
 ];

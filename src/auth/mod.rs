@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::ci::CiSystem;
 use crate::secret::Secret;
 use crate::vault::{self, Body};
 
@@ -87,6 +88,8 @@ pub struct Login {
     pub role: Option<String>,
     /// What it is made of.
     pub ingredients: Vec<Ingredient>,
+    /// The system that the job runs in, for messages.
+    pub ci: &'static CiSystem,
     /// The variable of a token that is there beside it, and that it does not use.
     pub idle_token: Option<String>,
 }

@@ -29,8 +29,8 @@ pub enum Place {
     File(&'static Opt),
     /// The variable that this option names.
     Named(&'static Opt),
-    /// This variable.
-    Variable(&'static str),
+    /// What the CI system puts into a job unasked.
+    Unasked,
     /// A file in HOME, except in CI.
     Home(&'static str),
     /// This file, whether it is there or not.

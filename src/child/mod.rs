@@ -14,6 +14,7 @@ use futures_util::future::{Either, select};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
+use crate::ci;
 use crate::credentials::Credentials;
 use crate::env::Env;
 use crate::error::{Code, Explain};
@@ -29,9 +30,6 @@ pub mod refresh;
 mod stream;
 
 pub use stream::{Mask, Rest};
-
-/// The ID tokens that GitLab before 17 gives to every job.
-const OLD_ID_TOKENS: &[&str] = &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"];
 
 /// What is passed on to the command.
 const FORWARDED: &[Signal] =
@@ -102,7 +100,7 @@ pub fn environment(
     let withheld: Vec<String> = options::withheld().collect();
     let ours = |name: &OsStr| {
         withheld.iter().any(|known| is(name, known))
-            || OLD_ID_TOKENS.iter().any(|known| is(name, known))
+            || ci::unasked_id_tokens().any(|known| is(name, known))
             || id_token.is_some_and(|known| is(name, known))
     };
     let stale = |name: &OsStr| {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::ci;
 use crate::secret::Secret;
 use crate::text::Text;
 use times::Span;
@@ -18,39 +19,18 @@ mod times;
 #[derive(Debug, Clone)]
 pub struct Claims(Map<String, Value>);
 
-/// The claims that may be shown: those of project, ref, pipeline, job and environment.
-const SHOWN: &[&str] = &[
-    "namespace_path",
-    "project_id",
-    "project_path",
-    "ref",
-    "ref_type",
-    "ref_protected",
-    "pipeline_id",
-    "pipeline_source",
-    "job_id",
-    "environment",
-    "environment_protected",
-    "deployment_tier",
-    "sub",
-    "aud",
-    "iss",
-];
-/// Never shown, not even when an error names them.
-const PRIVATE: &[&str] = &["user_email", "user_identities"];
-
 /// What stands before the claims in a message.
 pub const MARK: &str = "this token says:";
 
 /// Whether a claim says who somebody is, also by a pointer into it.
 fn is_private(name: &str) -> bool {
     let first = name.strip_prefix('/').map_or(name, |pointer| pointer.split('/').next().unwrap_or_default());
-    PRIVATE.contains(&first)
+    ci::is_private_claim(first)
 }
 
 /// Whether a failed job prints this claim unasked.
 fn is_shown(name: &str) -> bool {
-    SHOWN.contains(&name)
+    ci::shown_claims().any(|shown| shown == name)
 }
 
 /// Why a token can't work, whatever the role says.
@@ -150,7 +130,8 @@ impl Claims {
 
     /// `project_id=22 ref=dev …`, with the claim that an error names.
     pub fn line(&self, named: Option<&str>) -> String {
-        let names = SHOWN.iter().copied().chain(named.filter(|name| !SHOWN.contains(name)));
+        let all: Vec<&str> = ci::shown_claims().collect();
+        let names = all.into_iter().chain(named.into_iter().filter(|name| !is_shown(name)));
         let shown: Vec<_> = names.filter_map(|name| Some(format!("{name}={}", self.shown(name)?))).collect();
         shown.join(" ")
     }

@@ -1,5 +1,6 @@
 //! What can be wrong with flags and variables. A flag's fault is usage, a variable's is the environment's.
 
+use crate::ci::CiSystem;
 use crate::env::NotText;
 use crate::input::Seems;
 
@@ -95,8 +96,10 @@ pub enum Error {
     /// Nothing to log in with.
     #[error("there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN")]
     NoLogin {
-        /// The job's ref, if GitLab keeps protected variables from it.
-        unprotected: Option<String>,
+        /// The CI system.
+        ci: &'static CiSystem,
+        /// Why a variable that somebody has set may be missing in this job.
+        why_unset: Option<String>,
     },
     /// A login that can't do without a role.
     #[error("the {method} login lacks a role")]
@@ -123,24 +126,28 @@ pub enum Error {
     /// The login that was named lacks something.
     #[error("the {method} login lacks {what}")]
     MissingIngredient {
+        /// The CI system.
+        ci: &'static CiSystem,
         /// The login.
         method: &'static str,
         /// `a role_id`, …
         what: &'static str,
         /// What to do.
         remedy: &'static str,
-        /// The job's ref, if GitLab keeps protected variables from it.
-        unprotected: Option<String>,
+        /// Why a variable that somebody has set may be missing in this job.
+        why_unset: Option<String>,
     },
     /// --id-token-env names a variable that is not there.
     #[error("{source_name} names {variable}, which is not set")]
     NamedTokenUnset {
+        /// The CI system.
+        ci: &'static CiSystem,
         /// The flag or variable.
         source_name: String,
         /// The variable that should hold the token.
         variable: String,
-        /// The job's ref, if GitLab keeps protected variables from it.
-        unprotected: Option<String>,
+        /// Why a variable that somebody has set may be missing in this job.
+        why_unset: Option<String>,
     },
     /// Split custody without the AppRole's name.
     #[error("VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set")]
@@ -237,14 +244,19 @@ pub enum Error {
         source_name: String,
     },
     /// `auto` outside a job.
-    #[error("{source_name} is auto, but CI_PROJECT_DIR is not set")]
+    #[error("{source_name} is auto, but {project_dir} is not set")]
     NoProjectDir {
         /// The flag or variable.
         source_name: String,
+        /// The variable of the checkout.
+        project_dir: &'static str,
     },
     /// `revoke` outside a job, without the option.
-    #[error("no state file is named, and CI_PROJECT_DIR is not set")]
-    NoStateFile,
+    #[error("no state file is named, and {project_dir} is not set")]
+    NoStateFile {
+        /// The variable of the checkout.
+        project_dir: &'static str,
+    },
     /// Bytes that are not text.
     #[error(transparent)]
     NotText(#[from] NotText),

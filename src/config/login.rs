@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::lookup::{FOLDER, Found, Lookup};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
-use crate::job::Job;
+use crate::ci::{self, Job};
 use crate::options;
 use crate::secret::Secret;
 
@@ -15,8 +15,7 @@ const TABLE: &[(&[Place], &str)] = &[
     (ROLE_ID, "approle"),
     (ID_TOKEN, "jwt"),
     (TOKEN, "token"),
-    // Nobody asked for these: GitLab before 17 puts them into every job.
-    (&[Place::Variable("CI_JOB_JWT_V2"), Place::Variable("CI_JOB_JWT")], "jwt"),
+    (&[Place::Unasked], "jwt"),
     (&[Place::Home(".vault-token")], "token"),
 ];
 const ROLE_ID: &[Place] = &[Place::Option(&options::ROLE_ID)];
@@ -40,7 +39,8 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
                 method: method.title,
                 what: need.what,
                 remedy,
-                unprotected: job.unprotected_ref.clone(),
+                ci: job.system,
+                why_unset: job.why_unset.clone(),
             });
         }
     }
@@ -51,6 +51,7 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
         mount: mount.unwrap_or_else(|| method.name.to_owned()),
         role,
         ingredients,
+        ci: job.system,
         idle_token: idle_token.map(|origin| origin.source()),
     })
 }
@@ -65,21 +66,20 @@ pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingr
             method: method.title,
             what: need.what,
             remedy: need.missing.unwrap_or_default(),
-            unprotected: job.unprotected_ref.clone(),
+            ci: job.system,
+            why_unset: job.why_unset.clone(),
         })?;
         ingredients.push(Ingredient { name: need.name, origin });
     }
     let id_token = search.first(ID_TOKEN)?.map(|origin| Ingredient { name: "jwt", origin });
     let mount = method.name.to_owned();
-    Ok((Login { method, mount, role: None, ingredients, idle_token: None }, id_token))
+    Ok((Login { method, mount, role: None, ingredients, ci: job.system, idle_token: None }, id_token))
 }
 
 /// The variables that logins use and that are no options, by name: nothing of their values.
 pub(super) fn variables(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
-    let places = METHODS.iter().flat_map(|method| method.needs).flat_map(|need| need.places);
     let mut found: Vec<super::Setting> = Vec::new();
-    for place in places {
-        let Place::Variable(name) = place else { continue };
+    for name in ci::unasked_logins() {
         let set = lookup.plain(name)?;
         found.extend(set.map(|set| super::Setting { option: "", value: None, source: set.source }));
     }
@@ -123,15 +123,13 @@ impl Search<'_> {
         for (places, name) in TABLE {
             if let (Some(origin), Some(method)) = (self.first(places)?, auth::find(name)) {
                 let source = origin.source();
-                if source.starts_with("CI_JOB_JWT") {
-                    tracing::warn!(
-                        "{source} is gone from GitLab 17 on: give the job `id_tokens: {{VAULT_ID_TOKEN: {{aud: …}}}}`"
-                    );
+                if let Some(ci) = ci::of_unasked(&source) {
+                    tracing::warn!("{source} {}: {}", ci.unasked_texts.1, ci.id_token_in("VAULT_ID_TOKEN"));
                 }
                 return Ok(method);
             }
         }
-        Err(Error::NoLogin { unprotected: self.job.unprotected_ref.clone() })
+        Err(Error::NoLogin { ci: self.job.system, why_unset: self.job.why_unset.clone() })
     }
 
     /// Where a need is met: flags come before variables.
@@ -175,12 +173,15 @@ impl Search<'_> {
                     let found = lookup.plain(named.value.trim())?.ok_or(Error::NamedTokenUnset {
                         source_name: named.source,
                         variable: named.value,
-                        unprotected: self.job.unprotected_ref.clone(),
+                        ci: self.job.system,
+                        why_unset: self.job.why_unset.clone(),
                     })?;
                     Some(value(found))
                 }
             },
-            Place::Variable(name) => lookup.plain(name)?.map(value),
+            Place::Unasked => {
+                ci::unasked_logins().find_map(|name| lookup.plain(name).transpose()).transpose()?.map(value)
+            }
             Place::Home(name) => self.home(name)?,
             Place::Path(path) => Some(Origin::File { path: path.into(), source: (*path).to_owned() }),
             Place::Wrapped(place) => self
@@ -191,7 +192,7 @@ impl Search<'_> {
                 Some(token) => Some(Origin::Issued(self.issuer(token)?)),
             },
             Place::Connection(options) => {
-                let found = options.iter().find_map(|option| lookup.text(option).transpose()).transpose()?;
+                let found = lookup.first(options)?;
                 found.map(|found| Origin::Connection { source: found.source })
             }
             Place::AwsIdentity => Some(Origin::Signed(aws::identity(lookup)?.into())),

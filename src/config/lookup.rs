@@ -20,10 +20,8 @@ pub(super) struct Lookup<'a> {
 }
 
 /// What a variable may hold, for messages.
-pub(super) const FILE: &str = "the path of a file";
-/// See [`FILE`].
 pub(super) const FOLDER: &str = "the path of a folder";
-/// See [`FILE`].
+/// See [`FOLDER`].
 pub(super) const ADDRESS: &str = "an address";
 
 /// A value and where it was found.
@@ -80,6 +78,11 @@ impl<'a> Lookup<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The value of the first of these that has one.
+    pub(super) fn first(&self, options: &[&Opt]) -> Result<Option<Found>, Error> {
+        options.iter().find_map(|opt| self.text(opt).transpose()).transpose()
     }
 
     fn unchecked(&self, opt: &Opt) -> Result<Option<Found>, Error> {

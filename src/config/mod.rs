@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::auth::Login;
+use crate::ci::Job;
 use crate::cli::{Ask, Parsed, Verb};
 use crate::emit::{self, Output};
 use crate::env::Env;
 use crate::input::Input;
-use crate::job::Job;
 use crate::ledger::state;
 use crate::options;
 use crate::provider::{Request, Step};

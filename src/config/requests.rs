@@ -2,9 +2,9 @@
 
 use super::lookup::Lookup;
 use super::{Error, names, steps};
+use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
-use crate::job::Job;
 use crate::options;
 use crate::provider::{Request, Settings, Step};
 use crate::secret::Secret;
@@ -83,8 +83,7 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     if let Some(role) = &ask.role {
         return Ok(role.clone());
     }
-    let rows = [&options::PROVIDER_ROLE, &options::ROLE, &options::AUTH_ROLE];
-    let found = rows.into_iter().find_map(|row| lookup.text(row).transpose()).transpose()?;
+    let found = lookup.first(&[&options::PROVIDER_ROLE, &options::ROLE, &options::AUTH_ROLE])?;
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::login::is_path;
 use super::lookup::{FOLDER, Lookup};
 use super::{Error, server, steps};
+use crate::ci::Job;
 use crate::cli::Parsed;
 use crate::env::Env;
-use crate::job::Job;
 use crate::ledger::state;
 use crate::options;
 use crate::secret::Secret;
@@ -30,7 +30,7 @@ impl Revoke {
         let job = Job::of(env);
         let place = match state_file(&lookup, &job)? {
             Some(place) => place,
-            None => auto(&job).ok_or(Error::NoStateFile)?,
+            None => auto(&job).ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable })?,
         };
         // A line says how its server is reached: nothing has to be set, but what is set counts.
         let server = match server::server(&lookup, job.in_ci) {
@@ -53,7 +53,7 @@ impl Revoke {
     }
 }
 
-/// Beside the state file, which `revoke` finds; else in the job's own temporary folder, if GitLab Runner made one.
+/// Beside the state file, which `revoke` finds; else in the job's own temporary folder, if the runner made one.
 pub(super) fn file_folder(
     lookup: &Lookup<'_>,
     state: Option<&state::Place>,
@@ -72,7 +72,10 @@ pub(super) fn file_folder(
 pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {
     let Some(found) = lookup.text(&options::STATE_FILE)? else { return Ok(None) };
     if found.value.trim() == "auto" {
-        return auto(job).map(Some).ok_or(Error::NoProjectDir { source_name: found.source });
+        return auto(job).map(Some).ok_or(Error::NoProjectDir {
+            source_name: found.source,
+            project_dir: job.system.project_dir_variable,
+        });
     }
     let path = std::path::absolute(&found.value).map_err(|_| Error::Value {
         source_name: found.source,
@@ -85,10 +88,8 @@ pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state:
 /// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
 fn auto(job: &Job) -> Option<state::Place> {
     let project = job.project_dir.clone()?;
-    let mut folder = project.clone().into_os_string();
-    folder.push(".tmp");
     Some(state::Place {
-        path: PathBuf::from(folder).join("ci-creds.state"),
+        path: job.temporary_dir()?.join("ci-creds.state"),
         auto: true,
         project: Some(project),
         seal: seal(job),

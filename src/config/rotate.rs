@@ -5,16 +5,16 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::login::is_path;
-use super::lookup::{ADDRESS, FILE, Found, Lookup};
+use super::lookup::{Found, Lookup};
 use super::{address, login, server};
 use crate::auth::Login;
+use crate::ci::{Job, gitlab};
 use crate::cli::Parsed;
 use crate::cloud::gitlab::{Owner, Place};
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
 use crate::input::Input;
-use crate::job::Job;
 use crate::options;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -113,8 +113,11 @@ impl Explain for Error {
             }
             Self::NoAppRole => "set --approle or CI_CREDS_APPROLE",
             Self::NoGitlabToken => {
-                "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role Maintainer \
-                 (in a group: Owner) and scope api; CI_JOB_TOKEN can't change variables"
+                return vec![format!(
+                    "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role \
+                     Maintainer (in a group: Owner) and scope api; {} can't change variables",
+                    Job::default().system.job_secret_variable
+                )];
             }
             Self::NoGitlab => {
                 "set --gitlab-url or CI_CREDS_GITLAB_URL to an address such as https://gitlab.example.com"
@@ -163,7 +166,7 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
         (project, Some(group)) if group.by_flag || project.is_none() => Ok(Owner::Group(group.value)),
         (Some(project), _) => Ok(Owner::Project(project.value)),
         _ => {
-            let own = lookup.named("CI_PROJECT_ID", "the number of a project")?.ok_or(Error::NoOwner)?;
+            let own = lookup.text(&gitlab::PROJECT_ID)?.ok_or(Error::NoOwner)?;
             Ok(Owner::Project(own.value))
         }
     }
@@ -180,11 +183,7 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
         (None, None) => return Err(Error::NoGitlabToken),
     };
     let base = api(lookup)?;
-    let ca = match lookup.text(&options::GITLAB_CA_CERT)? {
-        Some(found) => Some(found),
-        None => lookup.named("CI_SERVER_TLS_CA_FILE", FILE)?,
-    };
-    let ca = match ca {
+    let ca = match lookup.first(&[&options::GITLAB_CA_CERT, &gitlab::CA_FILE])? {
         Some(found) => Ca::File(file(found)),
         None => server::system(lookup)?,
     };
@@ -211,14 +210,7 @@ fn file(found: Found) -> FileFrom {
 
 /// --gitlab-url, else what GitLab says of itself, path prefix included.
 fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
-    let named = match lookup.text(&options::GITLAB_URL)? {
-        Some(found) => Some(found),
-        None => match lookup.named("CI_API_V4_URL", ADDRESS)? {
-            Some(found) => Some(found),
-            None => lookup.named("CI_SERVER_URL", ADDRESS)?,
-        },
-    };
-    let found = named.ok_or(Error::NoGitlab)?;
+    let found = lookup.first(&[&options::GITLAB_URL, &gitlab::SERVER])?.ok_or(Error::NoGitlab)?;
     let text = found.value.trim().trim_end_matches('/');
     let text = text.strip_suffix("/api/v4").unwrap_or(text);
     let example = "https://gitlab.example.com";

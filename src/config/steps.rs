@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::lookup::{ADDRESS, Found, Lookup};
 use super::{Error, address, aws, server};
+use crate::ci::Job;
 use crate::cloud::scaleway::Place;
 use crate::env::boolean;
 use crate::http::{self, is_loopback};
 use crate::input::is_uuid;
-use crate::job::Job;
 use crate::options::{self, Opt};
 use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step, scaleway};
 

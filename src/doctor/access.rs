@@ -144,11 +144,11 @@ pub(super) fn output(config: &Config) -> Step {
     let output = &config.output;
     let place = output.file.as_ref().map_or("standard output".to_owned(), |path| input::path(path));
     let seen = format!("{} to {place}", output.format.name);
-    let traced = config.job.debug_trace && !output.show && output.format.failure.is_some();
-    let checked = match &output.file {
-        Some(_) => sink::check(output, &config.job),
-        None if traced => Err(sink::Error::DebugTrace),
-        None => Ok(()),
+    let traced = config.job.debug_trace.filter(|_| !output.show && output.format.failure.is_some());
+    let checked = match (&output.file, traced) {
+        (Some(_), _) => sink::check(output, &config.job),
+        (None, Some(variable)) => Err(sink::Error::DebugTrace(variable)),
+        (None, None) => Ok(()),
     };
     match checked {
         Ok(()) => Step::ok("output", seen),

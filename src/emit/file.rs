@@ -9,8 +9,8 @@ use rustix::fs::{Access, Mode, access, fchmod};
 use tempfile::NamedTempFile;
 
 use super::sink::Error;
+use crate::ci::Job;
 use crate::input;
-use crate::job::Job;
 use crate::ledger::Written;
 
 /// What may be at the file's place.

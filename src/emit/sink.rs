@@ -11,8 +11,8 @@ use rustix::stdio::stdout;
 use super::Format;
 use super::Output;
 use super::file::{self, Existing, Fresh};
+use crate::ci::Job;
 use crate::error::{Code, Explain};
-use crate::job::Job;
 use crate::ledger::Ledger;
 
 /// Why credentials can't go where they should.
@@ -22,8 +22,8 @@ pub enum Error {
     #[error("secrets are not printed to a terminal")]
     Terminal,
     /// The shell would trace them into the job's log.
-    #[error("CI_DEBUG_TRACE is on: the shell would write the secrets into the job's log")]
-    DebugTrace,
+    #[error("{0} is on: the shell would write the secrets into the job's log")]
+    DebugTrace(&'static str),
     /// Nobody listens.
     #[error("standard output is closed")]
     Closed,
@@ -54,7 +54,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Terminal => "use eval $(ci-creds …), or --show to see them",
-            Self::DebugTrace => {
+            Self::DebugTrace(_) => {
                 "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
             }
             Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
@@ -79,8 +79,8 @@ pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if !output.show && is_terminal() {
         return Err(Error::Terminal);
     }
-    if !output.show && job.debug_trace && output.format.failure.is_some() {
-        return Err(Error::DebugTrace);
+    if let Some(variable) = job.debug_trace.filter(|_| !output.show && output.format.failure.is_some()) {
+        return Err(Error::DebugTrace(variable));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //!
 //! # What is trusted
 //!
-//! The file is not: other jobs of the runner can write to its folder. In a job, where CI_JOB_TOKEN is set, each line is
+//! The file is not: other jobs of the runner can write to its folder. In a job, where it has a secret of its own, each line is
 //! [sealed](Seal) for it. A line that does not open, and a plain one, is another's: it is not used, and `revoke` drops
 //! it a day after it was written. Elsewhere lines are plain, and the file is readable by its owner alone. In both cases:
 //!
@@ -47,7 +47,7 @@ pub struct Place {
     /// Whether it is the one that `auto` names: its folder is GitLab Runner's, and may be missing, or be root's and
     /// writable by all.
     pub auto: bool,
-    /// CI_PROJECT_DIR, which it must not be in.
+    /// The checkout, which it must not be in.
     pub project: Option<PathBuf>,
     /// What lines are sealed with, in a job.
     pub seal: Option<Seal>,

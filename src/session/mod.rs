@@ -247,8 +247,8 @@ async fn check(vault: &Vault, login: &Login, gathered: &Gathered) -> Result<(), 
     let Err(auth::Error::Time { .. }) = checked else { return Ok(checked?) };
     let Some(ahead) = vault.ask_time().await else { return Ok(checked?) };
     match (login.method.check)(login, gathered, vault::now() - ahead) {
-        Err(auth::Error::Time { source_name, fault, .. }) => {
-            Err(auth::Error::Time { source_name, fault, ahead: Some(ahead) }.into())
+        Err(auth::Error::Time { ci, source_name, fault, .. }) => {
+            Err(auth::Error::Time { ci, source_name, fault, ahead: Some(ahead) }.into())
         }
         checked => {
             tracing::warn!("this machine's clock is wrong: by Vault's, the ID token is good");

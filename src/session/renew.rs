@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Session, Token};
+use crate::ci::Job;
 use crate::credentials::Credentials;
 use crate::duration::{self, show};
-use crate::job::Job;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 

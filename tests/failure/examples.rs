@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ci_creds::ci::SYSTEMS;
 use ci_creds::claims::Unusable;
 use ci_creds::cloud::aws;
 use ci_creds::cloud::gitlab;
@@ -70,8 +71,8 @@ fn config_errors() -> Vec<(String, Error)> {
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
-        E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name() },
-        E::NoStateFile => E::NoStateFile,
+        E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name(), project_dir: "CI_PROJECT_DIR" },
+        E::NoStateFile { .. } => E::NoStateFile { project_dir: "CI_PROJECT_DIR" },
         E::PathForValue { .. } => E::PathForValue { source_name: source_name(), instead: Some(text()) },
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
@@ -85,15 +86,15 @@ fn config_errors() -> Vec<(String, Error)> {
         },
         E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
         E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
-        E::NoLogin { .. } => E::NoLogin { unprotected: Some(text()) },
+        E::NoLogin { .. } => E::NoLogin { ci: SYSTEMS[0], why_unset: Some(text()) },
         E::NoLoginRole { .. } => E::NoLoginRole { method: "Kubernetes" },
         E::AwsSource { .. } => E::AwsSource { source_name: source_name(), by_flag: true },
         E::Ambiguous { .. } => E::Ambiguous { one: text(), other: text() },
         E::MissingIngredient { .. } => E::MissingIngredient {
-            method: "JWT", what: "an ID token", remedy: "x", unprotected: None
+            method: "JWT", what: "an ID token", remedy: "x", ci: SYSTEMS[0], why_unset: None
         },
         E::NamedTokenUnset { .. } => E::NamedTokenUnset {
-            source_name: source_name(), variable: text(), unprotected: None
+            source_name: source_name(), variable: text(), ci: SYSTEMS[0], why_unset: None
         },
         E::NoAppRole => E::NoAppRole,
         E::NoRole { .. } => E::NoRole { provider: "aws" },
@@ -119,7 +120,7 @@ fn auth_errors() -> Vec<(String, Error)> {
     examples!(auth::Error {
         E::Ingredient { .. } =>
             E::Ingredient { what: "the ID token", source_name: text(), reason: text(), hint: text() },
-        E::Time { .. } => E::Time { source_name: text(), fault: Unusable::Expired(600), ahead: None },
+        E::Time { .. } => E::Time { ci: "GitLab", source_name: text(), fault: Unusable::Expired(600), ahead: None },
         E::Intercepted { .. } =>
             E::Intercepted { source_name: text(), reason: text(), foreign: true, path: text() },
         E::Aws(_) => E::Aws(aws::Error::Nothing),
@@ -225,7 +226,7 @@ fn output_errors() -> Vec<(String, Error)> {
     let path = || PathBuf::from("/x");
     let mut all = examples!(emit::sink::Error {
         S::Terminal => S::Terminal,
-        S::DebugTrace => S::DebugTrace,
+        S::DebugTrace(_) => S::DebugTrace("CI_DEBUG_TRACE"),
         S::Closed => S::Closed,
         S::Stdout(_) => S::Stdout(text()),
         S::File { .. } => S::File { path: path(), reason: text() },

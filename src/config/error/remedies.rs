@@ -7,12 +7,9 @@ use crate::config::login;
 use crate::emit::FORMATS;
 use crate::error::{Code, Explain};
 
-/// A variable that is protected in GitLab is missing where nobody expects it.
-fn with_ref(hint: String, unprotected: Option<&str>) -> Vec<String> {
-    let protected = unprotected.map(|name| {
-        format!("this job runs on {name}, which is not protected: GitLab keeps protected variables from it")
-    });
-    std::iter::once(hint).chain(protected).collect()
+/// Advice, and why a variable that somebody has set may be missing where nobody expects it.
+fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
+    std::iter::once(hint).chain(why_unset.clone()).collect()
 }
 
 /// How a setting is taken away.
@@ -114,23 +111,25 @@ impl Explain for Error {
             Self::Format { .. } => {
                 format!("the formats are {}", names(FORMATS.iter().map(|format| format.name)))
             }
-            Self::NoLogin { unprotected } => {
+            Self::NoLogin { ci, why_unset } => {
                 let named = login::named_only().collect::<Vec<_>>().join(", ");
-                let set = "give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; \
-                           VAULT_AUTH_METHOD names any other login";
-                return with_ref(format!("{set}: {named}"), unprotected.as_deref());
+                let set = format!(
+                    "{}, or set one of these variables; VAULT_AUTH_METHOD names any other login: {named}",
+                    ci.id_token_in("VAULT_ID_TOKEN")
+                );
+                return with_reason(set, why_unset);
             }
             Self::NoLoginRole { .. } => "set VAULT_AUTH_ROLE or --auth-role".to_owned(),
             Self::AwsSource { .. } => {
                 format!("the sources are {}", names(SOURCES.iter().map(|source| source.name)))
             }
             Self::Ambiguous { .. } => "set VAULT_AUTH_METHOD (or --auth) to approle or jwt".to_owned(),
-            Self::MissingIngredient { remedy, unprotected, .. } => {
-                return with_ref((*remedy).to_owned(), unprotected.as_deref());
+            Self::MissingIngredient { ci, remedy, why_unset, .. } => {
+                let remedy = remedy.replace("{id_token}", &ci.id_token_in("VAULT_ID_TOKEN"));
+                return with_reason(remedy, why_unset);
             }
-            Self::NamedTokenUnset { variable, unprotected, .. } => {
-                let set = format!("give the job `id_tokens: {{{variable}: {{aud: …}}}}`");
-                return with_ref(set, unprotected.as_deref());
+            Self::NamedTokenUnset { ci, variable, why_unset, .. } => {
+                return with_reason(ci.id_token_in(variable), why_unset);
             }
             Self::NoAppRole => "set VAULT_AUTH_ROLE or --auth-role to the AppRole's name".to_owned(),
             Self::NoRole { provider } => format!(
@@ -154,7 +153,7 @@ impl Explain for Error {
             Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
             Self::WithoutCommand(_) | Self::WithCommand(_) => "leave it out".to_owned(),
             Self::StdinTaken { .. } => "name a file, or use the variable".to_owned(),
-            Self::NoProjectDir { .. } | Self::NoStateFile => {
+            Self::NoProjectDir { .. } | Self::NoStateFile { .. } => {
                 "name the file with --state-file or CI_CREDS_STATE_FILE".to_owned()
             }
             Self::NotText(error) => return error.hints(),

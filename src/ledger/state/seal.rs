@@ -1,6 +1,6 @@
 //! Lines are sealed for their job: the folder beside the checkout outlives it, and the next job in the same slot is
 //! perhaps one of a branch that anybody may push to. What a line holds can only be read, and only be made, by a process
-//! that has this job's CI_JOB_TOKEN.
+//! that has this job's own secret.
 //!
 //! HKDF-SHA256 (RFC 5869) makes a key of the token and of a salt that is new for each sealing; AES-256-GCM encrypts and
 //! authenticates. The version of the form, the job and the time of writing are authenticated with it.
@@ -20,7 +20,7 @@ const TAG_LEN: usize = 16;
 /// What only this job has.
 #[derive(Debug, Clone)]
 pub struct Seal {
-    /// A secret that ends with the job: CI_JOB_TOKEN.
+    /// A secret that ends with the job.
     pub key: Secret,
     /// What a line is good for beside that: the job's id.
     pub context: String,

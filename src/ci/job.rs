@@ -1,10 +1,11 @@
-//! What GitLab says of the job in its CI_* variables. Nothing here is needed: outside CI it is all absent.
+//! The job that this process runs in, as the CI system's variables tell: read once, and never asked for again.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::{CiSystem, SYSTEMS};
 use crate::env::Env;
 use crate::secret::Secret;
 
@@ -13,21 +14,23 @@ const LONGEST_SESSION_NAME: usize = 64;
 /// The job that ci-creds runs in.
 #[derive(Debug, Clone, Default)]
 pub struct Job {
+    /// The system that runs it.
+    pub system: &'static CiSystem,
     /// Whether there is one.
     pub in_ci: bool,
-    /// When GitLab ends it: CI_JOB_STARTED_AT + CI_JOB_TIMEOUT.
+    /// When the system ends it.
     pub deadline: Option<Timestamp>,
-    /// CI_PROJECT_DIR: the checkout, out of which artifacts are taken.
+    /// The checkout, out of which artifacts are taken.
     pub project_dir: Option<PathBuf>,
-    /// CI_PROJECT_PATH and CI_JOB_ID.
+    /// The project's path and the job's ID.
     pub name: Option<(String, String)>,
-    /// CI_DEBUG_TRACE: the log shows every command with its values.
-    pub debug_trace: bool,
-    /// The ref, where GitLab keeps protected variables from the job: an unprotected one, or a fork's.
-    pub unprotected_ref: Option<String>,
-    /// CI_JOB_ID.
+    /// Where the log shows every command with its values: the variable that says so.
+    pub debug_trace: Option<&'static str>,
+    /// Why a variable that somebody has set may be missing here: a sentence.
+    pub why_unset: Option<String>,
+    /// The job's ID.
     pub id: Option<String>,
-    /// CI_JOB_TOKEN: a secret that this job alone has, and that ends with it.
+    /// A secret that this job alone has, and that ends with it.
     pub own_secret: Option<Secret>,
     /// What identifies the job: project path, job and pipeline id, ref, user.
     pub facts: Vec<(&'static str, String)>,
@@ -36,20 +39,30 @@ pub struct Job {
 impl Job {
     /// Out of the environment.
     pub fn of(env: &Env) -> Self {
+        let here = SYSTEMS.iter().copied().find(|system| (system.detect)(env));
+        let system = here.unwrap_or_default();
         let text = |name| env.get(name).ok().flatten();
-        let started = text("CI_JOB_STARTED_AT").and_then(|text| text.trim().parse::<Timestamp>().ok());
-        let timeout = text("CI_JOB_TIMEOUT").and_then(crate::duration::parse);
+        let started = text(system.started_variable).and_then(|text| text.trim().parse::<Timestamp>().ok());
+        let timeout = text(system.timeout_variable).and_then(crate::duration::parse);
         let deadline = started.zip(timeout).and_then(|(start, timeout)| start.checked_add(timeout).ok());
         Self {
-            in_ci: text("CI").is_some_and(|text| text != "false"),
+            system,
+            in_ci: here.is_some(),
             deadline,
-            project_dir: text("CI_PROJECT_DIR").map(PathBuf::from),
-            name: text("CI_PROJECT_PATH").zip(text("CI_JOB_ID")).map(|(p, id)| (p.to_owned(), id.to_owned())),
-            id: text("CI_JOB_ID").map(str::to_owned),
-            own_secret: text("CI_JOB_TOKEN").map(Secret::from),
-            unprotected_ref: unprotected_ref(&text),
-            facts: FACTS.iter().filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned()))).collect(),
-            debug_trace: text("CI_DEBUG_TRACE").and_then(crate::env::boolean).unwrap_or(false),
+            project_dir: text(system.project_dir_variable).map(PathBuf::from),
+            name: text(system.project_variable)
+                .zip(text(system.job_id_variable))
+                .map(|(project, id)| (project.to_owned(), id.to_owned())),
+            id: text(system.job_id_variable).map(str::to_owned),
+            own_secret: text(system.job_secret_variable).map(Secret::from),
+            why_unset: (system.why_unset)(env),
+            facts: system
+                .facts
+                .iter()
+                .filter_map(|(fact, name)| Some((*fact, text(name)?.to_owned())))
+                .collect(),
+            debug_trace: Some(system.debug_trace_variable)
+                .filter(|name| text(name).and_then(crate::env::boolean).unwrap_or(false)),
         }
     }
 
@@ -67,9 +80,17 @@ impl Job {
                 .collect()
         };
         let (project, id) = (clean(project), clean(id));
-        let room = LONGEST_SESSION_NAME.checked_sub("gitlab--".len() + id.len())?;
+        let prefix = self.system.session_prefix;
+        let room = LONGEST_SESSION_NAME.checked_sub(prefix.len() + 2 + id.len())?;
         let project = &project[..project.len().min(room)];
-        Some(format!("gitlab-{project}-{id}"))
+        Some(format!("{prefix}-{project}-{id}"))
+    }
+
+    /// The job's own temporary folder, beside the checkout.
+    pub fn temporary_dir(&self) -> Option<PathBuf> {
+        let mut folder = self.project_dir.clone()?.into_os_string();
+        folder.push(self.system.temporary_suffix);
+        Some(folder.into())
     }
 
     /// How long the job may run on after `time`.
@@ -77,25 +98,6 @@ impl Job {
         let rest = self.deadline?.duration_since(time);
         Duration::try_from(rest).ok().filter(|rest| rest.as_secs() > 0)
     }
-}
-
-/// What identifies a job, and the variables that say so.
-const FACTS: &[(&str, &str)] = &[
-    ("project_path", "CI_PROJECT_PATH"),
-    ("job_id", "CI_JOB_ID"),
-    ("pipeline_id", "CI_PIPELINE_ID"),
-    ("ref", "CI_COMMIT_REF_NAME"),
-    ("user", "GITLAB_USER_LOGIN"),
-];
-
-fn unprotected_ref<'a>(text: &impl Fn(&'static str) -> Option<&'a str>) -> Option<String> {
-    text("CI_COMMIT_REF_PROTECTED").filter(|text| *text == "false")?;
-    let name = text("CI_COMMIT_REF_NAME").unwrap_or("a ref");
-    let (from, to) = (text("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"), text("CI_MERGE_REQUEST_PROJECT_PATH"));
-    Some(match (from, to) {
-        (Some(from), Some(to)) if from != to => format!("{name} of the fork {from}"),
-        _ => name.to_owned(),
-    })
 }
 
 #[cfg(test)]

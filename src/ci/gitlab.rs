@@ -1,0 +1,82 @@
+//! GitLab CI (docs: ci/variables/predefined_variables, ci/secrets/id_token_authentication).
+
+use super::CiSystem;
+use crate::env::Env;
+use crate::options::{Opt, Takes, Variables};
+
+/// The row.
+pub(crate) static GITLAB: CiSystem = CiSystem {
+    name: "GitLab",
+    detect: |env| env.get("CI").ok().flatten().is_some_and(|text| text != "false"),
+    started_variable: "CI_JOB_STARTED_AT",
+    timeout_variable: "CI_JOB_TIMEOUT",
+    project_dir_variable: "CI_PROJECT_DIR",
+    // GitLab Runner makes this folder beside the checkout; after_script finds it with every executor.
+    temporary_suffix: ".tmp",
+    project_variable: "CI_PROJECT_PATH",
+    job_id_variable: "CI_JOB_ID",
+    job_secret_variable: "CI_JOB_TOKEN",
+    debug_trace_variable: "CI_DEBUG_TRACE",
+    facts: &[
+        ("project_path", "CI_PROJECT_PATH"),
+        ("job_id", "CI_JOB_ID"),
+        ("pipeline_id", "CI_PIPELINE_ID"),
+        ("ref", "CI_COMMIT_REF_NAME"),
+        ("user", "GITLAB_USER_LOGIN"),
+    ],
+    session_prefix: "gitlab",
+    why_unset: |env| {
+        unprotected_ref(env).map(|name| {
+            format!(
+                "this job runs on {name}, which is not protected: GitLab keeps protected variables from it"
+            )
+        })
+    },
+    give_id_token: "give the job `id_tokens: {NAME: {aud: …}}`",
+    id_token_origin: "the token of `id_tokens:` in .gitlab-ci.yml",
+    // GitLab before 17 puts these into every job.
+    unasked_id_tokens: &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"],
+    unasked_logins: &["CI_JOB_JWT_V2", "CI_JOB_JWT"],
+    unasked_texts: ("is the token of GitLab before 17", "is gone from GitLab 17 on"),
+    shown_claims: &[
+        "namespace_path",
+        "project_id",
+        "project_path",
+        "ref",
+        "ref_type",
+        "ref_protected",
+        "pipeline_id",
+        "pipeline_source",
+        "job_id",
+        "environment",
+        "environment_protected",
+        "deployment_tier",
+        "sub",
+        "aud",
+        "iss",
+    ],
+    private_claims: &["user_email", "user_identities"],
+};
+
+/// The number of the job's project: whose variable `rotate` replaces unless another is named.
+pub(crate) static PROJECT_ID: Opt = variable("project", "ID", &["CI_PROJECT_ID"]);
+/// The addresses that GitLab has for its API and for itself, the better one first.
+pub(crate) static SERVER: Opt = variable("gitlab-url", "URL", &["CI_API_V4_URL", "CI_SERVER_URL"]);
+/// The CA certificates of the GitLab instance, as the runner knows them.
+pub(crate) static CA_FILE: Opt = variable("gitlab-ca-cert", "FILE", &["CI_SERVER_TLS_CA_FILE"]);
+
+const fn variable(name: &'static str, value: &'static str, names: &'static [&'static str]) -> Opt {
+    Opt::new(name, Takes::Variable(value), Variables::Usual(names), "")
+}
+
+/// The ref, where it is known not to be protected: with the name of the fork that it is of.
+fn unprotected_ref(env: &Env) -> Option<String> {
+    let text = |name| env.get(name).ok().flatten();
+    text("CI_COMMIT_REF_PROTECTED").filter(|text| *text == "false")?;
+    let name = text("CI_COMMIT_REF_NAME").unwrap_or("a ref");
+    let (from, to) = (text("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH"), text("CI_MERGE_REQUEST_PROJECT_PATH"));
+    Some(match (from, to) {
+        (Some(from), Some(to)) if from != to => format!("{name} of the fork {from}"),
+        _ => name.to_owned(),
+    })
+}

@@ -1,0 +1,95 @@
+//! What the CI system tells of a job and allows it: one row per system, and one file. Nobody else names its variables
+//! or asks which system it is. Nothing here is needed for a run: outside CI it is all absent.
+
+use crate::env::Env;
+
+pub(crate) mod gitlab;
+mod job;
+
+pub use job::Job;
+
+/// Every CI system. The first one is assumed where none shows itself, so that a job's variables count in a shell too.
+pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];
+
+/// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it.
+#[derive(Debug)]
+pub struct CiSystem {
+    /// As people write it.
+    pub name: &'static str,
+    /// Whether this process runs in a job of this system.
+    pub detect: fn(&Env) -> bool,
+    /// When the job started: RFC 3339.
+    pub started_variable: &'static str,
+    /// How long it may run: seconds or a duration.
+    pub timeout_variable: &'static str,
+    /// The folder of the checkout, out of which artifacts are taken.
+    pub project_dir_variable: &'static str,
+    /// What is added to that folder's name for the job's own temporary folder.
+    pub temporary_suffix: &'static str,
+    /// The path of the project or repository.
+    pub project_variable: &'static str,
+    /// The job's ID.
+    pub job_id_variable: &'static str,
+    /// A secret that this job alone has, and that ends with it.
+    pub job_secret_variable: &'static str,
+    /// A boolean: the log shows every command with its values.
+    pub debug_trace_variable: &'static str,
+    /// What identifies a job in the metadata of a secret_id, and the variables that say so.
+    pub facts: &'static [(&'static str, &'static str)],
+    /// How the name of an AWS session begins.
+    pub session_prefix: &'static str,
+    /// Why a variable that somebody has set may be missing in this job: one sentence.
+    pub why_unset: fn(&Env) -> Option<String>,
+    /// How a job gets an ID token: advice, with NAME for the variable.
+    pub give_id_token: &'static str,
+    /// Where the ID token of a job comes from, for `it takes …`.
+    pub id_token_origin: &'static str,
+    /// Variables with ID tokens that the system puts into a job unasked; they are taken last, and not inherited.
+    pub unasked_id_tokens: &'static [&'static str],
+    /// Of those, the ones that log in, the best first.
+    pub unasked_logins: &'static [&'static str],
+    /// What they are, and what is wrong with them: `VARIABLE …`.
+    pub unasked_texts: (&'static str, &'static str),
+    /// The claims of its ID tokens that a failed job shows: project, ref, pipeline, job and environment.
+    pub shown_claims: &'static [&'static str],
+    /// The claims that are never shown, not even when an error names them: who somebody is.
+    pub private_claims: &'static [&'static str],
+}
+
+impl CiSystem {
+    /// How a job gets an ID token in the variable `name`.
+    pub(crate) fn id_token_in(&self, name: &str) -> String {
+        self.give_id_token.replace("NAME", name)
+    }
+}
+
+impl Default for &'static CiSystem {
+    fn default() -> Self {
+        SYSTEMS[0]
+    }
+}
+
+/// The variables of all systems with ID tokens that nobody asked for.
+pub(crate) fn unasked_id_tokens() -> impl Iterator<Item = &'static str> {
+    SYSTEMS.iter().flat_map(|system| system.unasked_id_tokens).copied()
+}
+
+/// The same, as far as they log in.
+pub(crate) fn unasked_logins() -> impl Iterator<Item = &'static str> {
+    SYSTEMS.iter().flat_map(|system| system.unasked_logins).copied()
+}
+
+/// The system that puts an ID token into `variable` unasked.
+pub(crate) fn of_unasked(variable: &str) -> Option<&'static CiSystem> {
+    SYSTEMS.iter().copied().find(|system| system.unasked_id_tokens.contains(&variable))
+}
+
+/// Whether a failed job shows this claim unasked: it is safe in the tokens of every system.
+pub(crate) fn shown_claims() -> impl Iterator<Item = &'static str> {
+    SYSTEMS.iter().flat_map(|system| system.shown_claims).copied()
+}
+
+/// Whether this claim is never shown.
+pub(crate) fn is_private_claim(name: &str) -> bool {
+    SYSTEMS.iter().any(|system| system.private_claims.contains(&name))
+}
