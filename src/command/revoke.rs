@@ -79,13 +79,10 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     let left =
         iter(work).buffer_unordered(SERVERS).fold(Left::Nothing, async |worst, left| worst.max(left)).await;
     stop.check()?;
-    if others > 0 {
-        tracing::debug!("revoke: {others} lines in {} are another job's", config.place.path.display());
-    }
     let incomplete = (left != Left::Nothing).then(|| Error { place: config.place.clone(), left });
     match (damaged, incomplete) {
         (None, None) => {
-            tell(count, &config.place);
+            tell(count, others, &config.place);
             Ok(0)
         }
         // What is left can still be taken back: it is told last, and its code counts.
@@ -102,13 +99,17 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     }
 }
 
-fn tell(count: usize, place: &Place) {
-    match count {
-        0 => tracing::info!(
+fn tell(count: usize, others: usize, place: &Place) {
+    match (count, others) {
+        (0, 1..) => tracing::info!(
+            "revoke: nothing to take back: {} lists only what other jobs were given (lines: {others})",
+            place.path.display()
+        ),
+        (0, 0) => tracing::info!(
             "revoke: nothing to take back: {} is not there, or lists nothing",
             place.path.display()
         ),
-        1 => tracing::info!("revoke: took back what one run was given"),
+        (1, _) => tracing::info!("revoke: took back what one run was given"),
         _ => tracing::info!("revoke: took back what {count} runs were given"),
     }
 }
