@@ -180,7 +180,11 @@ impl Explain for Error {
             Self::LeftBehind { error, .. } => {
                 let mut hints = error.hints();
                 if error.code() == Code::Unreachable {
-                    hints.push("retry the job; `retry: exit_codes: [5]` lets GitLab do it".to_owned());
+                    hints.push(
+                        "retry the job; `retry: exit_codes: [5]` lets GitLab do it, with `|| exit $?` behind the line: \
+                         without it, Runner's bash may report 1"
+                            .to_owned(),
+                    );
                 }
                 hints
             }

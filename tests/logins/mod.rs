@@ -2,6 +2,7 @@
 
 pub mod approle;
 pub mod aws;
+mod aws_profiles;
 mod aws_sources;
 pub mod cert;
 mod choice;

@@ -15,6 +15,7 @@ use crate::secret::Secret;
 
 mod caller;
 mod error;
+mod profile;
 mod send;
 mod sources;
 

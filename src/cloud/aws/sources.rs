@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use reqsign_aws_v4::{
     AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider, EnvCredentialProvider,
-    IMDSv2CredentialProvider, ProfileCredentialProvider,
+    IMDSv2CredentialProvider,
 };
 use reqsign_core::ProvideCredentialDyn;
 
@@ -54,7 +54,7 @@ pub static SOURCES: &[Source] = &[
                 not read)",
         configured: |variables| variables.first(&["AWS_PROFILE"]),
         quiet: true,
-        provider: |_| Box::new(ProfileCredentialProvider::new()),
+        provider: |_| Box::new(super::profile::Shared),
     },
     Source {
         name: "container",
@@ -69,7 +69,7 @@ pub static SOURCES: &[Source] = &[
         about: "the EC2 metadata service",
         needs: "the EC2 metadata service, which AWS_EC2_METADATA_DISABLED turns off",
         configured: |variables| match variables.get("AWS_EC2_METADATA_DISABLED") {
-            Some("true") => None,
+            Some(text) if text.eq_ignore_ascii_case("true") => None,
             _ => Some("the EC2 metadata service".to_owned()),
         },
         quiet: false,
