@@ -44,6 +44,7 @@ pub mod ledger;
 pub mod options;
 pub mod process;
 pub mod provider;
+pub mod reference;
 pub mod secret;
 pub mod session;
 pub mod stop;
@@ -94,6 +95,7 @@ fn doctor_line(parsed: &cli::Parsed) -> Option<String> {
             format!("ci-creds doctor {}{}", ask.provider.name, role.unwrap_or_default())
         }
         cli::Verb::Login => "ci-creds doctor".to_owned(),
+        cli::Verb::Env => "ci-creds doctor env".to_owned(),
         cli::Verb::Read(paths) => {
             let words = paths.iter().flat_map(|one| std::iter::once(&one.path).chain(&one.names));
             format!("ci-creds doctor read {}", words.cloned().collect::<Vec<_>>().join(" "))
@@ -145,6 +147,9 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     if matches!(parsed.verb, cli::Verb::Rotate) {
         let rotation = config::Rotation::resolve(parsed, env)?;
         return runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0);
+    }
+    if let Some(unreferenced) = config::Unreferenced::resolve(parsed, env)? {
+        return runtime.block_on(command::env::run(unreferenced, env));
     }
     let config = config::Config::resolve(parsed, env)?;
     match config.command.clone() {

@@ -34,6 +34,8 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     },
     give_id_token: "give the job `id_tokens: {NAME: {aud: …}}`",
     id_token_origin: "the token of `id_tokens:` in .gitlab-ci.yml",
+    // A merge request's title, a commit's message, a chat's words and a trigger's payload are among them.
+    set_prefixes: &["CI_", "GITLAB_", "CHAT_", "TRIGGER_"],
     // GitLab before 17 puts these into every job.
     unasked_id_tokens: &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"],
     unasked_logins: &["CI_JOB_JWT_V2", "CI_JOB_JWT"],

@@ -44,6 +44,9 @@ pub struct CiSystem {
     pub give_id_token: &'static str,
     /// Where the ID token of a job comes from, for `it takes …`.
     pub id_token_origin: &'static str,
+    /// How the names of the variables begin that the system sets. Outsiders write the values of some: they are data,
+    /// never references.
+    pub set_prefixes: &'static [&'static str],
     /// Variables with ID tokens that the system puts into a job unasked; they are taken last, and not inherited.
     pub unasked_id_tokens: &'static [&'static str],
     /// Of those, the ones that log in, the best first.
@@ -67,6 +70,12 @@ impl Default for &'static CiSystem {
     fn default() -> Self {
         SYSTEMS[0]
     }
+}
+
+/// Whether a CI system sets a variable of this name, ci-creds' own aside.
+pub(crate) fn sets(name: &str) -> bool {
+    let starts = |system: &&CiSystem| system.set_prefixes.iter().any(|start| name.starts_with(start));
+    name == "CI" || !name.starts_with("CI_CREDS_") && SYSTEMS.iter().any(starts)
 }
 
 /// The variables of all systems with ID tokens that nobody asked for.

@@ -35,6 +35,9 @@ pub fn command() -> Command {
     }
     command
         .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
+        .subcommand(
+            Command::new("env").about("Resolve the references in the job's variables").defer(env_options),
+        )
         .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
         .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
@@ -80,6 +83,16 @@ fn provider_options(command: Command) -> Command {
 fn read_options(command: Command) -> Command {
     let command = command.args(read::arguments());
     groups(with_and(command), None, &[&options::READ], options::COMMON).after_long_help(formats(None))
+}
+
+fn env_options(command: Command) -> Command {
+    let command = command.long_about(
+        "Resolve the references in the job's variables: a variable whose whole value is vault:PATH#FIELD gets that \
+         field, vault-file:PATH#FIELD the path of a file with it. vault:PATH#FIELD#VERSION names a version of KV \
+         version 2, vault:PATH?KEY=VALUE#FIELD sends a parameter along, and vault::TEXT is the text vault:TEXT. \
+         CI_…, GITLAB_… and whatever else outsiders may write is never taken for a reference.",
+    );
+    groups(with_and(command), None, &[&options::ENV], options::COMMON).after_long_help(formats(None))
 }
 
 fn login_options(command: Command) -> Command {

@@ -16,7 +16,7 @@ pub(super) fn options(command: Command) -> Command {
     let command = command
         .arg(
             Arg::new("SUBJECT")
-                .help("A provider, `login`, `read`, or a role of an auth method: auth/jwt/role/NAME"),
+                .help("A provider, `login`, `read`, `env`, or a role of an auth method: auth/jwt/role/NAME"),
         )
         .arg(
             Arg::new("REST")
@@ -48,7 +48,7 @@ pub(super) fn options(command: Command) -> Command {
         command.help("As in the call that is looked at; doctor does not run it")
     });
     let output = options::OUTPUT.options.iter().filter(|option| option.name != options::FORMAT.name);
-    let special = [&options::ENGINE, &options::READ];
+    let special = [&options::ENGINE, &options::READ, &options::ENV];
     let mut command =
         arguments::groups(command, None, &special, &[&options::VAULT, &options::LOGIN, &options::COMMAND]);
     command = command.next_help_heading("Clouds");
@@ -96,6 +96,7 @@ fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
     match (text, &rest[..], crate::provider::find(text)) {
         (_, [] | [_], Some(provider)) => run(Verb::Provider(Ask { provider, role: rest.pop() })),
         ("login", [], _) => run(Verb::Login),
+        ("env", [], _) => run(Verb::Env),
         (_, [], _) => role_of(text),
         (_, [first, ..], _) => Err(format!("`{first}` is one word too many")),
     }

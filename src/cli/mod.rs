@@ -26,6 +26,8 @@ pub enum Verb {
     Provider(Ask),
     /// `read PATH NAME=FIELD… [PATH NAME=FIELD…]…`.
     Read(Vec<PathRead>),
+    /// `env`: the references in the environment.
+    Env,
     /// `login`.
     Login,
     /// `revoke`.
@@ -137,6 +139,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
             Verb::Read(paths.map_err(told)?)
         }
+        ("env", _) => Verb::Env,
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
         ("doctor", _) => {

@@ -27,6 +27,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                     let paths: Vec<_> = paths.iter().map(|one| one.path.as_str()).collect();
                     format!("read {}", paths.join(" "))
                 }
+                Verb::Env => "env".to_owned(),
                 _ => "login".to_owned(),
             };
             report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod doctor;
+pub(crate) mod env;
 pub mod issue;
 pub mod revoke;
 pub mod rotate;

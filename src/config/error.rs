@@ -152,6 +152,30 @@ pub enum Error {
     /// Split custody without the AppRole's name.
     #[error("VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set")]
     NoAppRole,
+    /// A variable begins like a reference and holds none. Its value is not shown: it may be anything.
+    #[error("{name} begins like a reference: {fault}")]
+    Reference {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        fault: crate::reference::Fault,
+    },
+    /// --only names a variable in which no reference is ever looked for.
+    #[error("--only names {name}, which is never taken for a reference")]
+    NeverReference {
+        /// The variable.
+        name: String,
+    },
+    /// --require, and --only names a variable that is not there.
+    #[error("--only names {name}, which is not set")]
+    OnlyUnset {
+        /// The variable.
+        name: String,
+    },
+    /// --require, and there is nothing to resolve.
+    #[error("no variable holds a reference")]
+    NoReference,
     /// No role for a provider.
     #[error("the {provider} role is not set")]
     NoRole {

@@ -21,6 +21,7 @@ mod error;
 mod login;
 mod lookup;
 mod names;
+mod references;
 mod requests;
 mod revoke;
 mod rotate;
@@ -114,6 +115,35 @@ impl Config {
     }
 }
 
+/// `env` where no variable holds a reference: nothing is asked of Vault, and nothing that reaches it is needed.
+#[derive(Debug)]
+pub(crate) struct Unreferenced {
+    /// Variables whose escape is taken off.
+    pub(crate) escaped: Vec<(String, String)>,
+    /// Where they go.
+    pub(crate) output: Output,
+    /// The command that gets them, instead of stdout.
+    pub(crate) command: Option<Command>,
+    /// The job.
+    pub(crate) job: Job,
+}
+
+impl Unreferenced {
+    /// Whether this run of `env` has nothing to ask for, not for another provider either.
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Option<Self>, Error> {
+        if !matches!(parsed.verb, Verb::Env) || !parsed.and.is_empty() {
+            return Ok(None);
+        }
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let references = references::all(&lookup, &requests::names_for(parsed, &lookup)?)?;
+        if !references.is_empty() {
+            return Ok(None);
+        }
+        let (output, command, job) = (output(&lookup)?, command(parsed, &lookup)?, Job::of(env));
+        Ok(Some(Self { escaped: references.escaped, output, command, job }))
+    }
+}
+
 /// What doctor needs at the desk: a server, the operator's token, and the ID token to hold against a role.
 #[derive(Debug)]
 pub struct Desk {
@@ -153,6 +183,10 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
     }
     if let Verb::Read(paths) = &parsed.verb {
         names.extend(paths.iter().flat_map(|one| &one.names).filter_map(|pair| names::name_of(pair)));
+    }
+    if matches!(parsed.verb, Verb::Env) {
+        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        names.extend(references::variables(&lookup));
     }
     if hands_over(parsed) {
         names.extend(["VAULT_TOKEN", "BAO_TOKEN"].map(str::to_owned));

@@ -82,21 +82,30 @@ pub(super) fn pair(text: &str, format: &str, any_name: bool) -> Result<Wanted, E
     if name.is_empty() || field.is_empty() {
         return Err(fault());
     }
+    check(name, format, any_name)?;
+    Ok(Wanted { name: name.to_owned(), field: field.to_owned(), file })
+}
+
+/// Whether a variable of this name may be set for the reader of `format`.
+pub(super) fn check(name: &str, format: &str, any_name: bool) -> Result<(), Error> {
     if !is_name(name) {
         return Err(Error::VariableName(shown(name)));
     }
     if !any_name && (is_dangerous(name) || is_own(name, format)) {
         return Err(Error::DangerousName(name.to_owned()));
     }
-    Ok(Wanted { name: name.to_owned(), field: field.to_owned(), file })
+    Ok(())
 }
 
 /// NAME of `NAME=FIELD`, if a shell would take it.
 pub(super) fn name_of(text: &str) -> Option<String> {
     let (name, _) = text.split_once('=')?;
-    let is_own = |format: &&str| is_own(name, format);
-    let is_refused = is_dangerous(name) || ["sh", "fish"].iter().any(is_own);
-    (is_name(name) && !is_refused).then(|| name.to_owned())
+    may_unset(name).then(|| name.to_owned())
+}
+
+/// Whether every shell would take a statement that unsets a variable of this name.
+pub(super) fn may_unset(name: &str) -> bool {
+    ["sh", "fish"].iter().all(|format| check(name, format, false).is_ok())
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`.
 
 use super::lookup::Lookup;
-use super::{Error, names, steps};
+use super::{Error, names, references, steps};
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
@@ -11,7 +11,7 @@ use crate::secret::Secret;
 
 /// The requests in order.
 pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec<Request>, Error> {
-    let mut requests = Vec::new();
+    let (mut requests, mut escaped) = (Vec::new(), Vec::new());
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
@@ -22,11 +22,19 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec
                 requests.push(read(one, parsed, lookup)?);
             }
         }
+        Verb::Env => {
+            let references = references::all(lookup, &names_for(parsed, lookup)?)?;
+            requests.extend(references.requests());
+            escaped = references.escaped;
+        }
         Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
         requests.push(provider(ask, &lookup, job)?);
+    }
+    if let Some(first) = requests.first_mut() {
+        first.constants.extend(escaped);
     }
     no_name_twice(&requests)?;
     Ok(requests)
@@ -87,12 +95,17 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 
-fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request, Error> {
+/// The format whose reader the names of variables are for; `""` where a command gets them.
+pub(super) fn names_for(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<String, Error> {
+    if !parsed.command.is_empty() {
+        return Ok(String::new());
+    }
     let format = lookup.text(&options::FORMAT)?.map(|found| found.value.trim().to_owned());
-    let format = match parsed.command.is_empty() {
-        true => format.unwrap_or_else(|| "sh".to_owned()),
-        false => String::new(),
-    };
+    Ok(format.unwrap_or_else(|| "sh".to_owned()))
+}
+
+fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request, Error> {
+    let format = names_for(parsed, lookup)?;
     let any_name = lookup.switch(&options::ALLOW_ANY_NAME)?;
     let pairs =
         one.names.iter().map(|text| names::pair(text, &format, any_name)).collect::<Result<_, _>>()?;

@@ -5,7 +5,9 @@
 mod rows;
 
 pub(crate) use rows::*;
-pub use rows::{COMMAND, ENGINE, LOGIN, OUTPUT, READ, REVOKE, ROTATE, UNSUPPORTED, USUAL, VARIABLES, VAULT};
+pub use rows::{
+    COMMAND, ENGINE, ENV, LOGIN, OUTPUT, READ, REVOKE, ROTATE, UNSUPPORTED, USUAL, VARIABLES, VAULT,
+};
 
 /// What an option takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,8 @@ pub struct Group {
 }
 
 /// Every group whose options have flags.
-pub(crate) static FLAGS: &[&Group] = &[&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ROTATE];
+pub(crate) static FLAGS: &[&Group] =
+    &[&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ENV, &ROTATE];
 
 /// The groups that every command that hands credentials over has.
 pub(crate) static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT, &COMMAND];

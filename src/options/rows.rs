@@ -131,6 +131,14 @@ group! {
 }
 
 group! {
+    /// What only `env` has.
+    ENV: "References", only_in_long_help: false;
+    ONLY = Opt::new("only", Values("NAME"), Own, "Look at this variable, and at no other that is not named");
+    EXCEPT = Opt::new("except", Values("NAME"), Own, "Leave this variable as it is");
+    REQUIRE = Opt::new("require", Switch, Own, "Fail when no variable holds a reference");
+}
+
+group! {
     /// Only `rotate` has these.
     ROTATE: "Rotate", only_in_long_help: false;
     TOKEN_ROLE = Opt::new("token-role", Value("ROLE"), Own, "The token role that makes the new issuing token");

@@ -216,6 +216,12 @@ impl Request {
         }
     }
 
+    /// The request of a reference in a variable: like [`Request::custom`], but its parameters go into the query of a
+    /// GET.
+    pub(crate) fn referenced(path: String, names: Vec<Wanted>, parameters: Vec<(String, Secret)>) -> Self {
+        Self { parameters, ..Self::custom(path, names, Vec::new(), Vec::new()) }
+    }
+
     /// The variables that it will set if every field is there.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().flat_map(|field| &field.sets);

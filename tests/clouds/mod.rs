@@ -7,6 +7,7 @@ mod iam;
 mod minted;
 mod paths;
 mod read;
+mod references;
 mod scaleway;
 mod together;
 mod wait;

@@ -97,6 +97,10 @@ fn config_errors() -> Vec<(String, Error)> {
             source_name: source_name(), variable: text(), ci: SYSTEMS[0], why_unset: None
         },
         E::NoAppRole => E::NoAppRole,
+        E::Reference { .. } => E::Reference { name: text(), fault: ci_creds::reference::Fault::NoField },
+        E::NeverReference { .. } => E::NeverReference { name: text() },
+        E::OnlyUnset { .. } => E::OnlyUnset { name: text() },
+        E::NoReference => E::NoReference,
         E::NoRole { .. } => E::NoRole { provider: "aws" },
         E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },
         E::Path { .. } => E::Path { what: text(), path: text() },

@@ -24,7 +24,13 @@ const COMBINATIONS: &[&str] = &[
     "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m}",
 ];
 
-const EXAMPLES: &[&str] = &["exoscale-approle", "aws-jwt-terraform", "aws-runner-iam", "scaleway-kubernetes"];
+const EXAMPLES: &[&str] = &[
+    "exoscale-approle",
+    "aws-jwt-terraform",
+    "aws-runner-iam",
+    "scaleway-kubernetes",
+    "secrets-in-variables",
+];
 
 /// A pipeline that has the template once for each of these inputs, and jobs that extend it in each documented way.
 fn pipeline(all: &[&str]) -> String {

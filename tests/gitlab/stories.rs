@@ -1,4 +1,4 @@
-//! The four examples, end to end: their Vault side is applied to an empty server exactly as it is printed, engines and
+//! The examples, end to end: their Vault side is applied to an empty server exactly as it is printed, engines and
 //! all, and their pipelines run job by job. Replaced are the clouds' programs (by recorders), GitLab's keys and API, AWS,
 //! the cluster and Exoscale's plugin (by stubs, moto and a stand-in).
 
@@ -6,6 +6,7 @@ mod exoscale;
 mod runner;
 mod scaleway;
 mod terraform;
+mod variables;
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;

@@ -95,6 +95,19 @@ impl Explain for Error {
                      set `file: false`)"
                 )
             }
+            Self::Reference { name, .. } => format!(
+                "the form is vault:PATH#FIELD; where {name} is no reference, leave it out with --except {name}, or write \
+                 vault:: for vault:"
+            ),
+            Self::NeverReference { .. } => {
+                "outsiders can write variables of the CI system, and VAULT_, BAO_ and CI_CREDS_ variables log in: use \
+                 another name"
+                    .to_owned()
+            }
+            Self::OnlyUnset { name } => format!("set {name} to vault:PATH#FIELD, or take it out of --only"),
+            Self::NoReference => {
+                "set a variable of the job to vault:PATH#FIELD, or leave --require out".to_owned()
+            }
             Self::PlainHttp { .. } => {
                 "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
                     .to_owned()

@@ -7,12 +7,14 @@ mod claims;
 mod emit;
 mod gitlab;
 mod mask;
+mod reference;
 pub mod state;
 
 pub use answer::answer;
 pub use claims::claims;
 pub use emit::{dotenv, shells};
 pub use mask::mask;
+pub use reference::reference;
 pub use state::state;
 
 /// Checks one input; it panics if the program is wrong.
@@ -24,6 +26,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("claims", claims),
     ("dotenv", dotenv),
     ("mask", mask),
+    ("reference", reference),
     ("shells", shells),
     ("state", state),
 ];

@@ -1,0 +1,29 @@
+#!/bin/sh
+# The Vault side of this example, as an administrator: VAULT_ADDR and VAULT_TOKEN are set. It can be run again. With
+# OpenBao, `bao` is the command; the rest is the same. engine.sh comes before it.
+set -eu
+: "${GITLAB_URL:=https://gitlab.example.com}" # who signs the ID tokens
+: "${AUDIENCE:=https://vault.example.com}"    # the aud of the jobs' ID tokens
+: "${PROJECT_ID:=22}"                         # whose default branch may do this
+
+vault policy write web-secrets - <<'POLICY'
+# KV version 2 has data/ behind the mount, in policies and in requests.
+path "secret/data/app"  { capabilities = ["read"] }
+path "secret/data/kube" { capabilities = ["read"] }
+path "web-db/creds/web" { capabilities = ["read"] }
+POLICY
+
+vault auth list | grep -q '^jwt/' || vault auth enable jwt
+# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
+vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL"
+vault write auth/jwt/role/web-secrets - <<EOF
+{
+  "role_type": "jwt",
+  "user_claim": "project_path",
+  "bound_audiences": ["$AUDIENCE"],
+  "bound_claims": { "project_id": "$PROJECT_ID", "ref": "main", "ref_type": "branch", "ref_protected": "true" },
+  "token_policies": ["web-secrets"],
+  "token_ttl": "15m",
+  "token_max_ttl": "1h"
+}
+EOF

@@ -1,0 +1,47 @@
+//! `ci-creds env` where no variable holds a reference: a warning, and success, so that every job can share one
+//! before_script. With references it is a run like any other; it must ask Vault for nothing here.
+
+use crate::child::{self, Child, Signals};
+use crate::config::Unreferenced;
+use crate::credentials::{Credentials, Variable};
+use crate::emit::sink::{self, Target};
+use crate::env::Env;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::secret::Secret;
+
+/// Hands over what needs no Vault, or runs the command with it; its status.
+pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
+    tracing::warn!("no variable holds a reference such as vault:PATH#FIELD: nothing is read from Vault");
+    let credentials: Vec<_> = (!run.escaped.is_empty()).then(|| unescaped(run.escaped)).into_iter().collect();
+    let Some(command) = run.command else {
+        if !credentials.is_empty() {
+            sink::check(&run.output, &run.job)?;
+            let bytes = (run.output.format.encode)(&credentials, &run.output.options)?;
+            Target::make(&run.output, &bytes, &mut Ledger::default())?.write(&bytes)?;
+        }
+        return Ok(0);
+    };
+    let environment = child::environment(env, &credentials, command.id_token.as_deref())?;
+    let mut child = Child::start(&command.argv, env, &environment, None, Signals::listen()?)?;
+    Ok(child.wait().await.map_err(child::Error::Setup)?)
+}
+
+fn unescaped(escaped: Vec<(String, String)>) -> Credentials {
+    let variable =
+        |(name, text): (String, String)| Variable { name, value: Secret::new(text), sensitive: false };
+    Credentials {
+        provider: "env".to_owned(),
+        role: None,
+        path: String::new(),
+        detour: None,
+        label: None,
+        variables: escaped.into_iter().map(variable).collect(),
+        unsets: Vec::new(),
+        lease: None,
+        life: None,
+        outlives_token: true,
+        minted: None,
+        files: Vec::new(),
+    }
+}

@@ -1,0 +1,124 @@
+//! `env`: which variables hold references, and the requests that they make. No reference is ever taken from a variable
+//! that somebody outside the project can write, nor from one that logs in.
+
+use super::lookup::Lookup;
+use super::{Error, names};
+use crate::options;
+use crate::provider::{Request, Wanted};
+use crate::reference::{self, Reference, Value};
+
+/// How the names of variables begin that log in or set ci-creds up.
+const OURS: &[&str] = &["VAULT_", "BAO_", "CI_CREDS_"];
+
+/// What the environment holds.
+#[derive(Debug, Default)]
+pub(crate) struct References {
+    /// The variables that hold a reference, by name.
+    pub(crate) found: Vec<(String, Reference)>,
+    /// Texts whose escape is taken off.
+    pub(crate) escaped: Vec<(String, String)>,
+}
+
+impl References {
+    /// Whether there is nothing to ask Vault for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// One request for each path and version: what belongs together comes from one answer.
+    pub(super) fn requests(&self) -> Vec<Request> {
+        let mut groups: Vec<(&Reference, Vec<Wanted>)> = Vec::new();
+        for (name, reference) in &self.found {
+            let wanted = Wanted { name: name.clone(), field: reference.field.clone(), file: reference.file };
+            match groups.iter_mut().find(|(first, _)| first.is_same_answer(reference)) {
+                Some((_, group)) => group.push(wanted),
+                None => groups.push((reference, vec![wanted])),
+            }
+        }
+        let request = |(first, wanted): (&Reference, Vec<Wanted>)| {
+            Request::referenced(first.path.clone(), wanted, first.parameters.clone())
+        };
+        groups.into_iter().map(request).collect()
+    }
+}
+
+/// Which variables are looked at.
+struct Choice {
+    only: Vec<String>,
+    except: Vec<String>,
+    required: bool,
+}
+
+impl Choice {
+    fn of(lookup: &Lookup<'_>) -> Result<Self, Error> {
+        let choice = Self {
+            only: lookup.list(&options::ONLY)?,
+            except: lookup.list(&options::EXCEPT)?,
+            required: lookup.switch(&options::REQUIRE)?,
+        };
+        match choice.only.iter().find(|name| never(name)) {
+            Some(name) => Err(Error::NeverReference { name: name.clone() }),
+            None => Ok(choice),
+        }
+    }
+
+    fn includes(&self, name: &str) -> bool {
+        let listed = |list: &[String]| list.iter().any(|one| one == name);
+        !never(name) && (self.only.is_empty() || listed(&self.only)) && !listed(&self.except)
+    }
+}
+
+/// Whether a variable is never taken for a reference, whatever it holds.
+fn never(name: &str) -> bool {
+    crate::ci::sets(name) || OURS.iter().any(|start| name.starts_with(start))
+}
+
+/// The references of the environment, sorted by the variables' names; `format` is whose reader gets them.
+pub(super) fn all(lookup: &Lookup<'_>, format: &str) -> Result<References, Error> {
+    let choice = Choice::of(lookup)?;
+    let mut references = References::default();
+    let mut variables: Vec<(&str, &str)> = lookup.env.texts("").collect();
+    variables.sort_unstable();
+    for (name, value) in variables {
+        let parsed = reference::parse(value);
+        if !choice.includes(name) {
+            // Outsiders write CI_… variables; whoever set one of ours meant something by it.
+            if matches!(parsed, Ok(Value::Reference(_))) && OURS.iter().any(|start| name.starts_with(start)) {
+                tracing::warn!("{name} holds a reference: variables that log in are not resolved");
+            }
+            continue;
+        }
+        match parsed.map_err(|fault| Error::Reference { name: name.to_owned(), fault })? {
+            Value::Plain => {}
+            Value::Foreign(start) => {
+                tracing::warn!("{name} begins with {start}, another tool's reference: it is left as it is");
+            }
+            Value::Escaped(text) => references.escaped.push((name.to_owned(), text)),
+            Value::Reference(reference) => {
+                names::check(name, format, lookup.switch(&options::ALLOW_ANY_NAME)?)?;
+                references.found.push((name.to_owned(), reference));
+            }
+        }
+    }
+    let missing = choice.only.iter().find(|name| lookup.env.raw(name.as_ref()).is_none());
+    match missing {
+        Some(name) if choice.required => return Err(Error::OnlyUnset { name: name.clone() }),
+        Some(name) => tracing::warn!("--only names {name}, which is not set"),
+        None => {}
+    }
+    if references.is_empty() && choice.required {
+        return Err(Error::NoReference);
+    }
+    Ok(references)
+}
+
+/// The variables that a failure unsets: those that hold a reference, as far as the environment tells.
+pub(super) fn variables(lookup: &Lookup<'_>) -> Vec<String> {
+    let Ok(choice) = Choice::of(lookup) else { return Vec::new() };
+    let holds = |value| matches!(reference::parse(value), Ok(Value::Reference(_)) | Err(_));
+    let all = lookup.env.texts("").filter(|(name, value)| choice.includes(name) && holds(value));
+    let mut names: Vec<String> =
+        all.map(|(name, _)| name.to_owned()).filter(|name| names::may_unset(name)).collect();
+    names.sort_unstable();
+    names
+}
