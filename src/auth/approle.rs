@@ -59,11 +59,29 @@ pub(super) static APPROLE: Method = Method {
     ..PLAIN
 };
 
+/// Whether Vault does not know the secret_id, or no longer.
+pub fn is_wrong_secret_id(error: &vault::Error) -> bool {
+    error.says("invalid role or secret ID") || error.says("invalid secret id")
+}
+
 fn insight(login: &Login, _: &Gathered, error: &vault::Error) -> Insight {
     let mut hints = Vec::new();
     let secret_id = login.origin("secret_id");
-    let refused = error.says("invalid role or secret ID") || error.says("invalid secret id");
+    let refused = is_wrong_secret_id(error);
     match (secret_id, &login.idle_token) {
+        // Where a role issues secret_ids, it is there: what is left is the lockout (vault: user lockout).
+        (Some(Origin::Issued(issuer)), _) if error.says("permission denied") => hints.extend([
+            format!(
+                "the AppRole {} is locked after five wrong secret_ids, for 15 minutes, for every job: wait, or let an \
+                 operator run `vault write -f sys/locked-users/ACCESSOR/unlock/ROLE_ID`, with the accessor of auth/{} \
+                 (`vault auth list`) and the AppRole's role_id",
+                issuer.role, login.mount
+            ),
+            "so that it does not come again: find the job that tries a secret_id that is used up or another role's; \
+             standbys of OpenBao before 2.7 refuse new ones for some 100 ms: update them, set \
+             disable_standby_reads there, or let VAULT_ADDR lead to the active node"
+                .to_owned(),
+        ]),
         (Some(Origin::Issued(issuer)), _) if refused => hints.push(format!(
             "the secret_id was issued for the AppRole {} just now: is VAULT_ROLE_ID that AppRole's role_id?",
             issuer.role

@@ -57,6 +57,14 @@ pub enum Error {
         /// Where Vault keeps the AppRole's secret_ids.
         path: String,
     },
+    /// Two secret_ids that were issued for this run were refused.
+    #[error(
+        "Vault refused two secret_ids that this run had issued for the AppRole {role}; a third is not tried"
+    )]
+    TriedTwice {
+        /// The AppRole.
+        role: String,
+    },
     /// No AWS credentials, or no good ones.
     #[error(transparent)]
     Aws(#[from] aws::Error),
@@ -91,6 +99,14 @@ impl Error {
         Self::Vault(vault::Advised { error, notes, hints })
     }
 
+    /// The same, with more facts.
+    pub fn with_notes(mut self, more: Vec<String>) -> Self {
+        if let Self::Vault(advised) = &mut self {
+            advised.notes.extend(more);
+        }
+        self
+    }
+
     /// Whether the request's answer was lost.
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Vault(advised) if advised.error.is_lost())
@@ -113,7 +129,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Ingredient { .. } | Self::Time { .. } => Code::Environment,
-            Self::Intercepted { .. } => Code::Refused,
+            Self::Intercepted { .. } | Self::TriedTwice { .. } => Code::Refused,
             Self::Aws(error) => error.code(),
             Self::Vault(advised) => advised.code(),
         }
@@ -149,6 +165,9 @@ impl Explain for Error {
                     "if not, somebody else has the secret_id: destroy it ({path}-accessor/destroy), look in Vault's \
                      audit log for who called sys/wrapping/unwrap, and find out who could read the variable"
                 ),
+            ],
+            Self::TriedTwice { .. } => vec![
+                "five wrong secret_ids lock the AppRole for every job: is VAULT_ROLE_ID its role_id?".to_owned(),
             ],
             Self::Aws(error) => error.hints(),
             Self::Vault(advised) => advised.hints(),

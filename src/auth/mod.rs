@@ -16,6 +16,7 @@ mod kubernetes;
 mod need;
 mod token;
 
+pub use approle::is_wrong_secret_id;
 pub use error::{Error, Insight};
 pub use jwt::ID_TOKEN;
 pub use need::{Ingredient, Issuer, Need, Origin, Place};
@@ -126,11 +127,15 @@ impl Login {
 
     /// Whether a lost answer can be made good by logging in again.
     pub fn repeatable(&self) -> bool {
-        let issued = |one: &Ingredient| matches!(one.origin, Origin::Issued(_));
         // Standard input can be read once.
         let stdin = |one: &Ingredient| matches!(one.origin, Origin::Stdin { .. });
-        let repeatable = self.method.repeatable || self.ingredients.iter().any(issued);
+        let repeatable = self.method.repeatable || self.issues_secret_id();
         repeatable && !self.ingredients.iter().any(stdin)
+    }
+
+    /// Whether a secret_id is issued for each login.
+    pub fn issues_secret_id(&self) -> bool {
+        self.ingredients.iter().any(|one| matches!(one.origin, Origin::Issued(_)))
     }
 
     /// The origin of an ingredient.

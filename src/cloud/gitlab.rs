@@ -118,7 +118,9 @@ impl Gitlab {
             headers.insert(HeaderName::from_static("private-token"), token);
         }
         let creates = body.is_some();
-        self.client.send(&Call { method, url, headers, body, creates, leases: false }, judge).await
+        self.client
+            .send(&Call { method, url, headers, body, creates, leases: false, spends: false }, judge)
+            .await
     }
 
     fn understand(&self, action: String, answer: &Answer, known: &[Secret]) -> Result<Variable, Error> {

@@ -152,7 +152,7 @@ impl Api {
             token.set_sensitive(true);
             headers.insert(HeaderName::from_static("x-auth-token"), token);
         }
-        Call { method, url, headers, body: None, creates: false, leases: false }
+        Call { method, url, headers, body: None, creates: false, leases: false, spends: false }
     }
 
     fn accepted(&self, action: &str, answer: Answer) -> Result<Answer, Error> {

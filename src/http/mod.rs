@@ -12,6 +12,7 @@ use crate::stop::{PATIENCE, Stop};
 
 mod certificate;
 mod error;
+mod index;
 mod names;
 mod redirect;
 mod roots;
@@ -46,6 +47,9 @@ pub struct Call {
     pub creates: bool,
     /// Whether that is something with a lease: then a redirect to a dead node is no proof that it did not run.
     pub leases: bool,
+    /// Whether it uses up what it sends, as a login with a one-use secret_id: then it is sent again only if no node can
+    /// have seen it.
+    pub spends: bool,
 }
 
 /// One answer.
@@ -80,6 +84,10 @@ pub enum Verdict {
     Final,
     /// The request did not run: ask again.
     Again,
+    /// The node has not caught up with its cluster, and did not run it: ask again soon.
+    Soon,
+    /// The node does not forward because a client asks for it, and did not run it: ask again without.
+    Unforwarded,
     /// The request may have run, and this is not its answer: what it is instead.
     Lost(&'static str),
 }
@@ -90,6 +98,7 @@ pub struct Client {
     inner: reqwest::Client,
     settings: std::sync::Arc<Settings>,
     names: names::Names,
+    indexes: index::Indexes,
     stop: Stop,
 }
 
@@ -98,7 +107,12 @@ impl Client {
     pub fn new(settings: Settings, stop: Stop) -> Result<Self, Error> {
         let names = names::Names::new(&settings);
         let inner = tls::client(&settings, &names, CONNECT)?;
-        Ok(Self { inner, settings: settings.into(), names, stop })
+        Ok(Self { inner, settings: settings.into(), names, indexes: index::Indexes::default(), stop })
+    }
+
+    /// Whether the server at `url` tells how far its cluster is.
+    pub fn hands_out_index(&self, url: &Url) -> bool {
+        self.indexes.knows(url)
     }
 
     /// Whom a request to `url` goes to, for people.
@@ -144,7 +158,7 @@ impl Client {
             .retry(backoff)
             .sleep(move |pause| pause_unless(stop.clone(), pause))
             .when(|failed| failed.again && (counted || started.elapsed() < WINDOW))
-            .adjust(|failed, pause| pause.map(|pause| pause.max(failed.pause.unwrap_or_default())))
+            .adjust(|failed, pause| pause.map(|pause| failed.pause.after(pause)))
             .notify(|failed, pause| {
                 tracing::debug!("{}; {} again in {:.1} s", failed.reason(), call.name(), pause.as_secs_f32());
             })
@@ -163,15 +177,19 @@ impl Client {
             Err(error) => {
                 let again = error.never_ran() || (!call.creates && error.is_passing());
                 let error = if call.creates && !again { error.or_lost(self.settings.timeout) } else { error };
-                return Err(Failed { outcome: Err(error), again, pause: None });
+                return Err(Failed { outcome: Err(error), again, pause: Pause::Usual });
             }
         };
         match judge(call, &answer) {
             Verdict::Final => Ok(answer),
             Verdict::Again => {
-                let pause = answer.retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+                let pause =
+                    answer.retry_after.map_or(Pause::Usual, |pause| Pause::Told(pause.min(LONGEST_PAUSE)));
                 Err(Failed { outcome: Ok(answer), again: true, pause })
             }
+            Verdict::Soon => Err(Failed { outcome: Ok(answer), again: true, pause: Pause::Short }),
+            Verdict::Unforwarded if self.indexes.stay() => Box::pin(self.attempt(call, judge)).await,
+            Verdict::Unforwarded => Ok(answer),
             Verdict::Lost(what) => {
                 let cause = format!("{what} (status {})", answer.status);
                 Err(Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false }))
@@ -199,7 +217,7 @@ impl Client {
             }),
             // The standby may have passed the request on before the leader died (openbao 2.7.2, a raft cluster while
             // its leader dies): only for what has no lease is one more of it harmless.
-            Err(Error::Connect { host, cause, .. }) if call.leases => {
+            Err(Error::Connect { host, cause, .. }) if call.leases || call.spends => {
                 let cause = format!("a standby pointed to {host}, which is gone: {cause}");
                 Err(Error::Lost { host: self.peer(&call.url), cause, timed_out: false })
             }
@@ -210,12 +228,14 @@ impl Client {
     /// For a redirect from plain http on this machine to https: only then are roots needed.
     fn with_tls(&self) -> Result<Self, Error> {
         let settings = Settings { needs_tls: true, ..Settings::clone(&self.settings) };
-        Self::new(settings, self.stop.clone())
+        Ok(Self { indexes: self.indexes.clone(), ..Self::new(settings, self.stop.clone())? })
     }
 
     async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {
         let (dialled, authority) = self.names.dial(url);
-        let mut request = self.inner.request(call.method.clone(), dialled).headers(call.headers.clone());
+        let mut headers = call.headers.clone();
+        self.indexes.put(url, &mut headers);
+        let mut request = self.inner.request(call.method.clone(), dialled).headers(headers);
         if let Some(authority) = authority {
             request = request.header(reqwest::header::HOST, authority);
         }
@@ -235,6 +255,7 @@ impl Client {
     async fn exchange(&self, request: reqwest::RequestBuilder, url: &Url) -> Result<Answer, Error> {
         let fault = |error| Error::from_reqwest(error, url, &self.settings);
         let mut response = request.send().await.map_err(fault)?;
+        self.indexes.learn(url, response.headers());
         let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let mut answer = Answer {
             status: response.status().as_u16(),
@@ -292,12 +313,33 @@ async fn pause_unless(stop: Stop, pause: Duration) {
 struct Failed {
     outcome: Result<Answer, Error>,
     again: bool,
-    pause: Option<Duration>,
+    pause: Pause,
+}
+
+/// How long to wait before the next attempt.
+#[derive(Clone, Copy)]
+enum Pause {
+    /// 50 ms at first, longer the more often it was too short.
+    Short,
+    /// 250 ms at first.
+    Usual,
+    /// What the server said, or longer.
+    Told(Duration),
+}
+
+impl Pause {
+    fn after(self, usual: Duration) -> Duration {
+        match self {
+            Self::Short => usual / 5,
+            Self::Usual => usual,
+            Self::Told(pause) => usual.max(pause),
+        }
+    }
 }
 
 impl Failed {
     fn for_good(error: Error) -> Self {
-        Self { outcome: Err(error), again: false, pause: None }
+        Self { outcome: Err(error), again: false, pause: Pause::Usual }
     }
 
     fn reason(&self) -> String {

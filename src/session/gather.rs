@@ -7,6 +7,9 @@ use crate::input::Input;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
+/// So many secret_ids of a run may be refused; five lock the AppRole.
+pub(super) const MOST_REFUSALS: u32 = 2;
+
 /// Everything that `login` needs.
 pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
@@ -25,8 +28,8 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
                 let wrapping = Ingredient { name: "wrapping token", origin: (**token).clone() };
                 let token = read(vault, &wrapping).await?;
                 let source = wrapping.origin.source();
-                let wrapped =
-                    wrapping::Wrapped { token: &token, source, mount: &login.mount, role: role.as_deref() };
+                let (mount, role) = (&login.mount, role.as_deref());
+                let wrapped = wrapping::Wrapped { token: &token, source, mount, role, own: false };
                 gathered.0.push((ingredient.name, wrapped.open(vault).await?));
             }
             _ => gathered.0.push((ingredient.name, read(vault, ingredient).await?)),
@@ -77,6 +80,9 @@ pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Erro
 /// Split custody: the issuing token makes a secret_id for this run.
 async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret, Error> {
     let path = format!("auth/{}/role/{}/secret-id", login.mount, issuer.role);
+    if vault.refusals() >= MOST_REFUSALS {
+        return Err(auth::Error::TriedTwice { role: issuer.role.clone() }.into());
+    }
     let token = Ingredient {
         name: "token",
         origin: Origin::Value { value: issuer.token.clone(), source: issuer.source.clone() },
@@ -97,8 +103,8 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
         vault::SecretId::Wrapped(token) => token,
     };
     let source = format!("issued with {}", issuer.source);
-    let wrapped =
-        wrapping::Wrapped { token: &wrapped, source, mount: &login.mount, role: Some(&issuer.role) };
+    let (mount, role) = (&login.mount, Some(issuer.role.as_str()));
+    let wrapped = wrapping::Wrapped { token: &wrapped, source, mount, role, own: true };
     wrapped.open(vault).await
 }
 

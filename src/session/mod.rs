@@ -27,6 +27,9 @@ pub use gather::{all as gather, read as gather_here};
 pub use issue::{allows, other_version};
 pub use transaction::{issue_alone, obtain};
 
+/// How long a standby that tells nothing of how far it is gets: it is 50 to 100 ms behind (measured: openbao 2.7.2).
+const CATCH_UP: Duration = Duration::from_secs(1);
+
 /// What a run got.
 #[derive(Debug)]
 pub struct Session {
@@ -218,8 +221,11 @@ pub async fn enter(
         return Ok(Token { secret, given: true, life: None, renewable: false, counted: false, batch: false });
     };
     check(vault, login, gathered).await?;
-    let auth = vault.login(login.name(), &login.path(), request(login, gathered)).await;
-    let auth = auth.map_err(|error| auth::Error::refused(login, gathered, error, vault.ahead()))?;
+    let auth = login_once_seen(vault, login, || request(login, gathered)).await;
+    let auth = auth.map_err(|(error, notes)| {
+        let refused = auth::Error::refused(login, gathered, error, vault.ahead());
+        refused.with_notes(notes)
+    })?;
     let ttl = Some(granted(auth.lease_duration)).filter(|ttl| !ttl.is_zero());
     let batch = auth.token_type.as_str() == "batch";
     let ttl = ttl.map(|ttl| ttl.saturating_sub(auth.cached.unwrap_or_default()));
@@ -243,6 +249,40 @@ pub async fn enter(
         }
     }
     Ok(token)
+}
+
+/// Logs in. A secret_id that was issued a moment ago may be refused by a standby that has not heard of it: it is tried
+/// once more when the node has had time. With an error come facts that help to understand it.
+async fn login_once_seen(
+    vault: &Vault,
+    login: &Login,
+    body: impl Fn() -> vault::Body,
+) -> Result<vault::Auth, (vault::Error, Vec<String>)> {
+    let issued = login.issues_secret_id();
+    let ask = async || {
+        let outcome = vault.login(login.name(), &login.path(), body(), issued).await;
+        let refused = outcome.as_ref().is_err_and(auth::is_wrong_secret_id);
+        if issued && (refused || outcome.is_ok()) {
+            vault.count_refusals(refused);
+        }
+        outcome
+    };
+    let error = match ask().await {
+        Err(error) if issued && auth::is_wrong_secret_id(&error) => error,
+        outcome => return outcome.map_err(|error| (error, Vec::new())),
+    };
+    if vault.refusals() >= gather::MOST_REFUSALS {
+        return Err((error, Vec::new()));
+    }
+    let Some(node) = vault.stale_standby().await else { return Err((error, Vec::new())) };
+    tracing::debug!("{node} refused a new secret_id, which it may not know yet; once more");
+    if vault.stop().guard(Duration::ZERO, tokio::time::sleep(CATCH_UP)).await.is_err() {
+        return Err((error, Vec::new()));
+    }
+    ask().await.map_err(|error| {
+        let after = crate::duration::show(CATCH_UP);
+        (error, vec![format!("{node}, answered; the same secret_id was tried again after {after}")])
+    })
 }
 
 /// Finds out what is certain to fail. Where it is a matter of time, Vault's clock counts, not this machine's.

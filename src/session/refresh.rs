@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
-use super::{Error, Order, Session, Token, issue, log_in, transaction};
+use super::{Error, Order, Session, Token, issue, transaction};
 use crate::credentials::Credentials;
 use crate::ledger::Ledger;
 use crate::provider::Request;
@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
                 return outcome;
             }
         }
-        let token = log_in(self.vault, &self.order.login, state.ledger).await?;
+        let token = transaction::log_in_again(self.vault, self.order, state.ledger).await?;
         if let Err(error) = state.ledger.write_ahead(self.vault.stop()).await {
             tracing::warn!("{}", crate::error::chain(&error));
         }

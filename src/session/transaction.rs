@@ -130,6 +130,24 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     Ok(Session { token, credentials })
 }
 
+/// A login alone: one whose answer was lost is made good by another, as in a transaction.
+pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Token, Error> {
+    let repeatable = order.login.method.request.is_some() && order.login.repeatable();
+    let mut logins = LOGINS;
+    loop {
+        let started = vault::now();
+        let outcome = log_in(vault, &order.login, ledger).await;
+        logins -= 1;
+        match outcome {
+            Err(error) if repeatable && logins > 0 && error.is_lost() && !error.is_stopped() => {
+                tracing::warn!("{}; {}", chain(&error), left_by_login(order, &error, started));
+                tokio::time::sleep(SETTLE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// One credential without a transaction, for doctor. What a lost answer may have made is part of the error, and has had
 /// the time to be registered: the caller revokes the token next.
 pub async fn issue_alone(

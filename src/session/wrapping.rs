@@ -15,6 +15,8 @@ pub(super) struct Wrapped<'a> {
     pub(super) mount: &'a str,
     /// The AppRole's name, where it is known.
     pub(super) role: Option<&'a str>,
+    /// Whether this run made it a moment ago, and can make another.
+    pub(super) own: bool,
 }
 
 impl Wrapped<'_> {
@@ -27,7 +29,7 @@ impl Wrapped<'_> {
             let reason = format!("its token was made at {path}, not at auth/{mount}/role/{role}/secret-id");
             return Err(self.intercepted(reason, true));
         }
-        vault.unwrap_secret_id(self.token).await.map_err(|error| self.explained(error))
+        vault.unwrap_secret_id(self.token, self.own).await.map_err(|error| self.explained(error))
     }
 
     /// Without a name, any role of the mount will do: the role_id decides whose it must be.

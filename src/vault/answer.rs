@@ -88,6 +88,10 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
 /// (openbao 2.7.2, a raft cluster while its leader dies).
 const NOT_RUN: &[&str] = &["local node not active but active cluster node not found"];
 
+/// What Vault Enterprise says to a request that asks to be forwarded, unless its configuration allows that
+/// (`allow_forwarding_via_header`; vault: `http/handler.go`, forwardBasedOnHeaders). The request did not run.
+const UNFORWARDED: &[&str] = &["forwarding via header X-Vault-Inconsistent"];
+
 /// Texts of a node that lost the lead while it was at it, or that passed the request on to one that did: it may have
 /// run (openbao `http/handler.go`, `vault/request_handling.go`).
 const INTERRUPTED: &[&str] = &[
@@ -110,7 +114,11 @@ pub fn judge(call: &Call, answer: &Answer) -> Verdict {
     let says =
         |texts: &[&str]| own.iter().flatten().any(|error| texts.iter().any(|text| error.contains(text)));
     match (answer.status, &own) {
+        (400, _) if says(UNFORWARDED) => Verdict::Unforwarded,
+        (status, _) if is_behind(status, own.as_deref()) => Verdict::Soon,
         (412 | 429, _) => Verdict::Again,
+        // Measured: the node may have passed it on to a leader that died after it had used the secret_id up.
+        (500..=599, _) if says(NOT_RUN) && call.spends => Verdict::Lost("the cluster has no leader"),
         (500..=599, _) if says(NOT_RUN) => Verdict::Again,
         (500..=599, _) if internal || says(INTERRUPTED) => {
             if call.creates {
@@ -126,6 +134,12 @@ pub fn judge(call: &Call, answer: &Answer) -> Verdict {
         (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost("it was cut off"),
         _ => Verdict::Final,
     }
+}
+
+/// Whether a standby has not caught up with what this client has seen (vault: 412; openbao `internal/http/index.go`:
+/// 429 with no error in its list, where a rate limit has a text).
+pub(super) fn is_behind(status: u16, errors: Option<&[String]>) -> bool {
+    status == 412 || (status == 429 && errors.is_some_and(<[String]>::is_empty))
 }
 
 fn is_internal(error: &str) -> bool {

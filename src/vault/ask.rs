@@ -69,6 +69,8 @@ pub(super) struct Ask<'a> {
     pub(super) creates: bool,
     /// Whether that has a lease.
     pub(super) leases: bool,
+    /// Whether it may use up what it sends.
+    pub(super) spends: bool,
     pub(super) namespace: Option<&'a str>,
     /// The answer shall come wrapped, for this long.
     pub(super) wrap_ttl: Option<Duration>,
@@ -96,6 +98,7 @@ impl<'a> Ask<'a> {
             body: None,
             creates: true,
             leases: false,
+            spends: false,
             namespace: None,
             wrap_ttl: None,
         }
@@ -144,6 +147,7 @@ impl Vault {
             method: ask.method.clone(),
             creates: ask.creates,
             leases: ask.leases,
+            spends: ask.spends,
         })
     }
 
@@ -161,13 +165,16 @@ impl Vault {
         let unable = |said| Error::Unable { action: action.to_owned(), status, said: Said(said) };
         match status {
             200..=299 if errors.is_empty() => Ok(envelope),
+            _ if answer::is_behind(status, envelope.errors.as_deref()) => {
+                Err(Error::Behind { action: action.to_owned() })
+            }
             200..=299 | 400..=499 if envelope.errors.is_some() || envelope.warnings.is_some() => {
                 let mut said = [errors, warnings].concat();
                 if said.is_empty() {
                     said.push(format!("status {status}"));
                 }
                 Err(match status {
-                    412 | 429 => unable(said),
+                    429 => unable(said),
                     _ => {
                         let by_policy = answer::is_by_policy(envelope.errors.as_deref().unwrap_or_default());
                         Error::Refused { action: action.to_owned(), status, by_policy, said: Said(said) }

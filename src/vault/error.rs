@@ -33,6 +33,12 @@ pub enum Error {
         #[source]
         said: Said,
     },
+    /// The node has not caught up with its cluster.
+    #[error("Vault put off {action}: this node has not caught up with its cluster")]
+    Behind {
+        /// What was asked for.
+        action: String,
+    },
     /// A token or namespace that no header can carry: nothing was sent.
     #[error("{0} has characters that can't be sent")]
     Unsendable(&'static str),
@@ -139,7 +145,7 @@ impl Explain for Error {
             Self::Http(error) => error.code(),
             Self::Refused { .. } => Code::Refused,
             Self::Unsendable(_) => Code::Environment,
-            Self::Unable { .. } | Self::NotVault { .. } => Code::Unreachable,
+            Self::Unable { .. } | Self::Behind { .. } | Self::NotVault { .. } => Code::Unreachable,
         }
     }
 
@@ -154,6 +160,9 @@ impl Explain for Error {
             Self::Unsendable(_) => "give it as it was issued, on one line",
             Self::Unable { .. } if self.says("sealed") => "unseal it, then retry the job",
             Self::Unable { .. } => "retry the job; if it goes on, look at Vault's server log",
+            Self::Behind { .. } => {
+                "retry the job; if it goes on, this standby does not follow its leader: look at its server log"
+            }
             Self::NotVault { .. } => {
                 "is VAULT_ADDR right? A proxy, load balancer or sign-in page may answer in its place"
             }

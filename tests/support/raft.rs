@@ -2,8 +2,9 @@
 //! cluster that a leader can be taken away from.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,7 @@ pub struct Cluster {
 }
 
 struct Node {
+    binary: PathBuf,
     name: String,
     port: u16,
     config: PathBuf,
@@ -39,6 +41,11 @@ struct Node {
 impl Cluster {
     /// Starts it, and waits until it has a leader and three voters.
     pub fn start() -> Self {
+        Self::of(&binary())
+    }
+
+    /// The same of another program.
+    pub fn of(binary: &Path) -> Self {
         let dir = tempfile::Builder::new().prefix("raft-").tempdir_in(scratch()).unwrap();
         let ports: Vec<(u16, u16)> = (0..3).map(|_| (free_port(), free_port())).collect();
         let node = |number: usize| {
@@ -60,7 +67,8 @@ impl Cluster {
             );
             let config = dir.path().join(format!("{name}.hcl"));
             fs::write(&config, text).unwrap();
-            Node { name, port, config, process: Mutex::default(), ready: Arc::default() }
+            let binary = binary.to_owned();
+            Node { binary, name, port, config, process: Mutex::default(), ready: Arc::default() }
         };
         let nodes: Vec<Node> = (0..3).map(node).collect();
         nodes.iter().for_each(Node::launch);
@@ -115,6 +123,28 @@ impl Cluster {
         self.nodes.iter().map(|node| node.port)
     }
 
+    /// The ports of the nodes that do not lead.
+    pub fn standbys(&self) -> Vec<u16> {
+        let leader = self.leader().expect("there is a leader").port;
+        self.ports().filter(|port| *port != leader).collect()
+    }
+
+    /// The address of a way to these nodes, each connection to the next one, that counts requests.
+    pub fn counted(ports: Vec<u16>) -> (String, Arc<AtomicUsize>) {
+        let (count, turn) = (Arc::<AtomicUsize>::default(), AtomicUsize::new(0));
+        let choose = move || {
+            let first = turn.fetch_add(1, Ordering::SeqCst);
+            (0..ports.len()).map(|step| ports[(first + step) % ports.len()]).collect()
+        };
+        let port = balance_counted(choose, Arc::clone(&count));
+        (format!("http://127.0.0.1:{port}"), count)
+    }
+
+    /// Waits until every node has what an administrator wrote: `sees` is asked of each.
+    pub fn each_sees(&self, what: &str, sees: impl Fn(u16) -> bool) {
+        eventually(what, || self.ports().all(&sees));
+    }
+
     /// Waits until an administrator can work again.
     pub fn settle(&self) {
         eventually("there is a leader", || {
@@ -163,7 +193,7 @@ impl Cluster {
 impl Node {
     fn launch(&self) {
         let log = tempfile::Builder::new().prefix("raft-log-").tempdir_in(scratch()).unwrap().keep();
-        let mut command = guarded(&log, &binary());
+        let mut command = guarded(&log, &self.binary);
         let child = command.arg("server").arg(format!("-config={}", self.config.display())).spawn().unwrap();
         *self.process.lock().unwrap() = Some((child, log));
         eventually("the node listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
@@ -198,26 +228,38 @@ fn leader(nodes: &[(u16, Arc<AtomicBool>)]) -> Option<u16> {
 
 /// A load balancer for connections, as simple as they come: to the first of `choose` that is there.
 fn balance(choose: impl Fn() -> Vec<u16> + Send + Sync + 'static) -> u16 {
+    balance_counted(choose, Arc::default())
+}
+
+fn balance_counted(choose: impl Fn() -> Vec<u16> + Send + Sync + 'static, count: Arc<AtomicUsize>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let choose = Arc::new(choose);
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let choose = Arc::clone(&choose);
+            let (choose, count) = (Arc::clone(&choose), Arc::clone(&count));
             thread::spawn(move || {
                 let node = choose().into_iter().find_map(|port| TcpStream::connect(("127.0.0.1", port)).ok());
                 let Some(node) = node else { return };
                 let (to_client, from_node) = (client.try_clone().unwrap(), node.try_clone().unwrap());
-                thread::spawn(move || pass(client, node));
-                pass(from_node, to_client);
+                thread::spawn(move || pass(client, node, &count));
+                pass(from_node, to_client, &AtomicUsize::new(0));
             });
         }
     });
     port
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
-    let _ = std::io::copy(&mut from, &mut to);
+/// Hands on what comes, and counts the requests in it. A request's head comes in one piece: it is short.
+fn pass(mut from: TcpStream, mut to: TcpStream, requests: &AtomicUsize) {
+    let mut buffer = [0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let heads = buffer[..length].windows(11).filter(|part| *part == b" HTTP/1.1\r\n").count();
+        requests.fetch_add(heads, Ordering::SeqCst);
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
 }

@@ -55,6 +55,7 @@ impl Sts {
             body: Some(Zeroizing::new(BODY.as_bytes().to_vec())),
             creates: false,
             leases: false,
+            spends: false,
         };
         // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
         let answer = client.sibling(self.http.clone())?.send(&call, |_, _| Verdict::Final).await?;

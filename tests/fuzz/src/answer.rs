@@ -43,6 +43,7 @@ fn judged(body: &[u8]) {
         body: None,
         creates: true,
         leases: true,
+        spends: false,
     };
     // What is not looked at may be no text at all.
     let text = String::from_utf8_lossy(body);
@@ -50,7 +51,8 @@ fn judged(body: &[u8]) {
     for status in [200, 204, 400, 403, 404, 412, 429, 472, 473, 500, 502, 503, 504, 599] {
         let verdict = judge(&call, &Answer::new(status, body));
         match (status, verdict) {
-            (412 | 429, verdict) => assert_eq!(verdict, Verdict::Again),
+            (412, verdict) => assert_eq!(verdict, Verdict::Soon),
+            (429, verdict) => assert!(matches!(verdict, Verdict::Again | Verdict::Soon)),
             (500.., Verdict::Again) => assert!(vaults, "{status}"),
             (500.., Verdict::Final) => assert!(vaults, "{status}"),
             (300.., Verdict::Lost(_)) => assert!(status >= 500),

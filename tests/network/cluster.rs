@@ -1,0 +1,167 @@
+//! A cluster whose standbys answer reads: a run through any node sees what it has just written.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::openbao::{binary, call, without_index};
+use crate::support::space::AppRole;
+use crate::support::{Cluster, Cmd, Run, Server, Space, bao, jwt, say};
+
+/// Runs of each login against each node.
+const RUNS: usize = if cfg!(feature = "soak") { 20 } else { 1 };
+
+/// A team's corner: a role with static credentials, and every login that leads to it.
+struct Team<'a> {
+    space: Space<'a>,
+    approle: AppRole,
+    cmd: Cmd,
+}
+
+impl<'a> Team<'a> {
+    fn new(server: &'a Server) -> Self {
+        let space = Space::on(server);
+        let kv = space.kv1("exoscale");
+        space.write(&format!("{kv}/apikey/ci"), json!({"api_key": "EXOkey", "api_secret": "a-secret"}));
+        let policy = space.may_read(&[&format!("{kv}/apikey/ci")]);
+        let role = json!({"token_policies": [policy], "secret_id_num_uses": 1});
+        let approle = space.approle("web", role);
+        let cmd = Cmd::new(["exoscale", "ci"]).env("CI_CREDS_EXOSCALE_MOUNT", &kv);
+        Self { space, approle, cmd }
+    }
+
+    fn split(&self) -> Cmd {
+        self.cmd.clone().split_custody(&self.approle, &self.space.issuing_token(&self.approle))
+    }
+
+    /// Each login by its name.
+    fn logins(&self) -> Vec<(&'static str, Cmd)> {
+        let policy = self.space.may_read(&["*"]);
+        let given = self.space.approle("given", json!({"token_policies": [policy]}));
+        let jwt = self.space.jwt();
+        jwt.role("web", json!({"token_policies": [policy]}));
+        let token = self.space.token(&[&policy], json!({}));
+        vec![
+            ("split custody", self.split()),
+            ("split custody, wrapped", self.split().env("VAULT_WRAP_TTL", "60s")),
+            ("a given secret_id", self.cmd.clone().approle(&given)),
+            ("JWT", self.cmd.clone().jwt(&jwt, "web", &jwt::mint(json!({})))),
+            ("a token", self.cmd.clone().env("VAULT_TOKEN", token)),
+        ]
+    }
+}
+
+/// Every node has what was written before this.
+fn caught_up(cluster: &Cluster) {
+    let server = &cluster.server;
+    let policy = Space::on(server).policy("path \"sys/mounts\" { capabilities = [\"read\"] }");
+    let path = format!("sys/policies/acl/{policy}");
+    cluster.each_sees("every node has the last policy", |port| {
+        call(port, &server.root_token, "GET", &path, &Value::Null).is_ok_and(|reply| reply.status == 200)
+    });
+}
+
+/// How many requests each login makes against a single server.
+fn alone() -> Vec<usize> {
+    let team = Team::new(bao());
+    let port = bao().addr.rsplit(':').next().unwrap().parse().unwrap();
+    let (addr, count) = Cluster::counted(vec![port]);
+    let of = |(_, cmd): (&str, Cmd)| {
+        cmd.env("VAULT_ADDR", &addr).run().expect(0);
+        count.swap(0, Ordering::SeqCst)
+    };
+    team.logins().into_iter().map(of).collect()
+}
+
+fn every_login_through_every_node(binary: &Path, exact: bool) {
+    let cluster = Cluster::of(binary);
+    let team = Team::new(&cluster.server);
+    let logins = team.logins();
+    caught_up(&cluster);
+    let expected = alone();
+    let mut ways: Vec<_> = cluster.ports().map(|port| vec![port]).collect();
+    ways.push(cluster.ports().collect());
+    let mut runs = 0;
+    for ports in ways {
+        let (addr, count) = Cluster::counted(ports.clone());
+        for ((login, cmd), expected) in logins.iter().zip(&expected) {
+            for _ in 0..RUNS {
+                let run = cmd.clone().env("VAULT_ADDR", &addr).run();
+                assert_eq!(run.code, 0, "{login} through {ports:?}: {run}");
+                let sent = count.swap(0, Ordering::SeqCst);
+                assert!(
+                    sent == *expected || !exact,
+                    "{login} through {ports:?}: {sent} requests, not {expected}"
+                );
+                runs += 1;
+            }
+        }
+    }
+    say(&format!("{runs} runs through each node and a balancer"));
+}
+
+#[test]
+fn a_run_sees_what_it_has_just_written() {
+    every_login_through_every_node(&binary(), true);
+}
+
+#[test]
+fn a_standby_that_hands_out_no_index_is_given_time() {
+    every_login_through_every_node(&without_index(), false);
+}
+
+#[test]
+fn fifty_runs_at_the_same_moment_pass_one_standby() {
+    let cluster = Cluster::start();
+    let team = Team::new(&cluster.server);
+    let cmd = team.split().env("VAULT_ADDR", format!("http://127.0.0.1:{}", cluster.standbys()[0]));
+    caught_up(&cluster);
+    let count = if cfg!(feature = "soak") { 50 } else { 12 };
+    let runs: Vec<Run> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..count).map(|_| scope.spawn(|| cmd.run())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    for run in runs {
+        assert_eq!(run.code, 0, "{run}");
+    }
+}
+
+/// Runs through two standbys, half of them with one-use secret_ids, while the leader is killed.
+fn through_the_death_of_the_leader(count: usize) {
+    let cluster = Cluster::start();
+    let team = Team::new(&cluster.server);
+    let logins = team.logins();
+    caught_up(&cluster);
+    let standbys = cluster.standbys();
+    let begun = Instant::now();
+    let runs: Vec<Run> = thread::scope(|scope| {
+        let start = |number: usize| {
+            let at = Duration::from_millis(200) * u32::try_from(number).unwrap();
+            let cmd = if number.is_multiple_of(2) { &logins[0].1 } else { &logins[3].1 };
+            let cmd = cmd.clone().env("VAULT_ADDR", format!("http://127.0.0.1:{}", standbys[number / 2 % 2]));
+            scope.spawn(move || {
+                thread::sleep(at);
+                cmd.run()
+            })
+        };
+        let runs: Vec<_> = (0..count).map(start).collect();
+        thread::sleep(Duration::from_millis(1500));
+        cluster.kill_leader();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let failed: Vec<_> = runs.iter().filter(|run| run.code != 0).map(|run| run.to_string()).collect();
+    assert!(failed.is_empty(), "{} of {count} failed:\n{}", failed.len(), failed.join("\n"));
+    cluster.settle();
+    team.split().vault(&cluster.server).run().expect(0);
+    let slowest = runs.iter().map(|run| run.elapsed).max().unwrap_or_default();
+    say(&format!("{count} runs in {} s, the slowest took {slowest:.1?}", begun.elapsed().as_secs()));
+}
+
+#[test]
+fn one_use_secret_ids_survive_the_death_of_the_leader() {
+    let (times, count) = if cfg!(feature = "soak") { (5, 40) } else { (1, 12) };
+    (0..times).for_each(|_| through_the_death_of_the_leader(count));
+}
