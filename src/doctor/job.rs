@@ -88,6 +88,9 @@ async fn inside(
     let Some(mut token) = enter(report, vault, &config.login, &gathered, ledger).await? else {
         return rest(report, "token");
     };
+    if let Some(step) = network::standby(vault, token.given).await {
+        report.add(step)?;
+    }
     report.add(access::token(vault, &mut token, asked, ledger).await)?;
     if report.failed() {
         return rest(report, "policy");

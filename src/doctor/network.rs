@@ -157,6 +157,24 @@ fn state(health: &Health) -> Step {
     Step::ok("health", format!("{product}, unsealed{standby}"))
 }
 
+/// Whether what answers is a standby, and whether a run through it sees what it has just written; asked after a login,
+/// which writes, or with a token that was `given`.
+pub(super) async fn standby(vault: &Vault, given: bool) -> Option<Step> {
+    let health = vault.health().await.ok().filter(|health| health.standby)?;
+    let node = format!("a standby of {} answers", health.product());
+    Some(match (vault.hands_out_index(), given) {
+        (true, _) => Step::ok("cluster", format!("{node}; by its index a run sees what it has just written")),
+        (false, true) => {
+            Step::ok("cluster", format!("{node}; whether it hands out an index shows after a login"))
+        }
+        (false, false) => Step::warn(
+            "cluster",
+            format!("{node}, without an index: for some 100 ms it may not know what was just written"),
+            "update to OpenBao 2.7, set disable_standby_reads = true, or let VAULT_ADDR lead to the active node",
+        ),
+    })
+}
+
 fn clock(theirs: Timestamp) -> Step {
     let ahead = vault::now().as_second() - theirs.as_second();
     let length = crate::duration::show(Duration::from_secs(ahead.unsigned_abs()));

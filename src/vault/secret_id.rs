@@ -63,10 +63,15 @@ impl Vault {
         self.refusals.get()
     }
 
+    /// Whether a write was answered with an index, by which later requests see what was written.
+    pub fn hands_out_index(&self) -> bool {
+        self.client.hands_out_index(&self.base)
+    }
+
     /// What answers, if it is a standby that may not know yet what was just written: one that hands out no index,
     /// which OpenBao before 2.7 does not.
     pub async fn stale_standby(&self) -> Option<String> {
-        if self.client.hands_out_index(&self.base) || self.client.is_stopped() {
+        if self.hands_out_index() || self.client.is_stopped() {
             return None;
         }
         let health = self.health().await.ok().filter(|health| health.standby)?;

@@ -100,6 +100,11 @@ fn every_login_through_every_node(binary: &Path, exact: bool) {
             }
         }
     }
+    let standby = format!("http://127.0.0.1:{}", cluster.standbys()[0]);
+    let doctor =
+        Cmd::new(["doctor", "exoscale", "ci"]).inherit(&logins[0].1).env("VAULT_ADDR", standby).run();
+    let said = ["without an index", "by its index a run sees what it has just written"][usize::from(exact)];
+    assert!(doctor.code == 0 && doctor.stdout.contains(said), "{doctor}");
     say(&format!("{runs} runs through each node and a balancer"));
 }
 
@@ -164,4 +169,29 @@ fn through_the_death_of_the_leader(count: usize) {
 fn one_use_secret_ids_survive_the_death_of_the_leader() {
     let (times, count) = if cfg!(feature = "soak") { (5, 40) } else { (1, 12) };
     (0..times).for_each(|_| through_the_death_of_the_leader(count));
+}
+
+#[test]
+fn a_locked_approle_is_named_with_what_unlocks_it() {
+    let team = Team::new(bao());
+    let cmd = team.split().vault(bao());
+    cmd.run().expect(0);
+    let (mount, role_id) = (&team.approle.mount, &team.approle.role_id);
+    for _ in 0..5 {
+        let wrong = json!({"role_id": role_id, "secret_id": "wrong"});
+        assert_eq!(bao().api("POST", &format!("auth/{mount}/login"), wrong).status, 400);
+    }
+    let run = cmd.run();
+    let hint = run.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap_or_default();
+    assert!(
+        run.code == 4
+            && hint
+                .starts_with("hint: the AppRole web is locked after five wrong secret_ids, for 15 minutes")
+            && hint.contains("sys/locked-users/ACCESSOR/unlock/ROLE_ID"),
+        "{run}"
+    );
+    let mounts = bao().ok("GET", "sys/auth", Value::Null);
+    let accessor = mounts["data"][format!("{mount}/")]["accessor"].as_str().unwrap();
+    bao().ok("POST", &format!("sys/locked-users/{accessor}/unlock/{role_id}"), json!({}));
+    cmd.run().expect(0);
 }

@@ -6,6 +6,7 @@ mod empty;
 mod environment;
 mod faulty;
 mod hung;
+mod index;
 mod lost;
 mod raft;
 mod redirects;
