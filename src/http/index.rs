@@ -28,6 +28,10 @@ pub(super) struct Indexes {
 impl Indexes {
     /// Adds to a request what makes its answer as new as the last one from this address.
     pub(super) fn put(&self, url: &Url, headers: &mut HeaderMap) {
+        // A node tells its own health: forwarded, the question would be answered by the active one.
+        if url.path().ends_with("/v1/sys/health") {
+            return;
+        }
         let Some(newest) = self.all().get(&address(url)).cloned() else { return };
         headers.insert(INDEX, newest);
         if !self.unforwarded.load(Ordering::Relaxed) {
@@ -118,7 +122,12 @@ mod tests {
         assert_eq!(headers[INDEX], openbao("one", 12)[INDEX]);
         assert_eq!(headers[INCONSISTENT], "forward-active-node");
         assert!(!format!("{headers:?}").contains("ey"), "an index is not shown");
-        for other in ["http://vault:8200/", "https://vault/", "https://vault.evil:8200/"] {
+        for other in [
+            "https://vault:8200/v1/sys/health",
+            "http://vault:8200/",
+            "https://vault/",
+            "https://vault.evil:8200/",
+        ] {
             assert!(sent(&indexes, other).is_empty(), "{other}");
         }
         indexes.learn(&url, &openbao("two", 1));
