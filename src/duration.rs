@@ -16,6 +16,10 @@ pub fn parse(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
+    // Days, as Vault takes them (`parseutil.ParseDurationSecond`).
+    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()) {
+        return days.checked_mul(86_400).map(Duration::from_secs);
+    }
     let span: jiff::SignedDuration = text.parse().ok()?;
     Duration::try_from(span).ok()
 }
@@ -32,6 +36,12 @@ pub fn show(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_vaults() {
+        assert_eq!(parse("1d"), Some(Duration::from_secs(86_400)));
+        assert_eq!((parse("d"), parse("-1d"), parse("99999999999999999999d")), (None, None, None));
+    }
 
     #[test]
     fn no_answer_takes_a_clock_beyond_its_end() {
