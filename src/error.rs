@@ -34,8 +34,22 @@ pub enum Code {
     User1 = 138,
     /// Stopped by SIGUSR2.
     User2 = 140,
+    /// Stopped by SIGALRM.
+    Alarm = 142,
     /// Stopped by SIGTERM.
     Terminated = 143,
+    /// Stopped by SIGSTKFLT, which Linux alone has.
+    StackFault = 144,
+    /// Stopped by SIGXCPU: the soft limit of `ulimit -t`.
+    CpuTime = 152,
+    /// Stopped by SIGVTALRM.
+    VirtualAlarm = 154,
+    /// Stopped by SIGPROF.
+    Profile = 155,
+    /// Stopped by SIGIO, which ends a process on Linux alone.
+    Io = 157,
+    /// Stopped by SIGPWR, which Linux alone has.
+    Power = 158,
 }
 
 /// What a person needs beside the message itself.

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -41,6 +42,16 @@ const SIGNALS: &[(SignalKind, Code, &str)] = &[
     (SignalKind::quit(), Code::Quit, "SIGQUIT"),
     (SignalKind::user_defined1(), Code::User1, "SIGUSR1"),
     (SignalKind::user_defined2(), Code::User2, "SIGUSR2"),
+    (SignalKind::alarm(), Code::Alarm, "SIGALRM"),
+    (SignalKind::from_raw(Signal::XCPU.as_raw()), Code::CpuTime, "SIGXCPU"),
+    (SignalKind::from_raw(Signal::VTALARM.as_raw()), Code::VirtualAlarm, "SIGVTALRM"),
+    (SignalKind::from_raw(Signal::PROF.as_raw()), Code::Profile, "SIGPROF"),
+    #[cfg(target_os = "linux")]
+    (SignalKind::from_raw(Signal::STKFLT.as_raw()), Code::StackFault, "SIGSTKFLT"),
+    #[cfg(target_os = "linux")]
+    (SignalKind::io(), Code::Io, "SIGIO"),
+    #[cfg(target_os = "linux")]
+    (SignalKind::from_raw(Signal::POWER.as_raw()), Code::Power, "SIGPWR"),
 ];
 
 /// The process was asked to stop.
@@ -67,6 +78,10 @@ impl Stop {
     /// Starts to listen; inside a runtime.
     pub fn listen() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
+        // Heard, and not heeded: beyond the limit of `ulimit -f` a write then is an error, and not the end.
+        if !crate::process::ignores(Signal::XFSZ.as_raw()) {
+            let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
+        }
         for &(kind, code, _) in SIGNALS {
             if crate::process::ignores(kind.as_raw_value()) {
                 continue;

@@ -2,3 +2,4 @@
 
 mod text;
 mod values;
+mod ways;

@@ -91,6 +91,8 @@ pub struct Login {
     pub ingredients: Vec<Ingredient>,
     /// The system that the job runs in, for messages.
     pub ci: &'static CiSystem,
+    /// The User-Agent that names the job in Vault's audit log, for a login that sends no metadata.
+    pub agent: Option<String>,
     /// The variable of a token that is there beside it, and that it does not use.
     pub idle_token: Option<String>,
 }

@@ -32,8 +32,24 @@ mod stream;
 pub use stream::{Mask, Rest};
 
 /// What is passed on to the command.
-const FORWARDED: &[Signal] =
-    &[Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+const FORWARDED: &[Signal] = &[
+    Signal::TERM,
+    Signal::INT,
+    Signal::HUP,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::ALARM,
+    Signal::XCPU,
+    Signal::VTALARM,
+    Signal::PROF,
+    #[cfg(target_os = "linux")]
+    Signal::STKFLT,
+    #[cfg(target_os = "linux")]
+    Signal::IO,
+    #[cfg(target_os = "linux")]
+    Signal::POWER,
+];
 
 /// A command that can't be started.
 #[derive(Debug, thiserror::Error)]

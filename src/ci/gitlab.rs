@@ -14,6 +14,7 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     // GitLab Runner makes this folder beside the checkout; after_script finds it with every executor.
     temporary_suffix: ".tmp",
     project_variable: "CI_PROJECT_PATH",
+    project_id_variable: "CI_PROJECT_ID",
     job_id_variable: "CI_JOB_ID",
     job_secret_variable: "CI_JOB_TOKEN",
     debug_trace_variable: "CI_DEBUG_TRACE",

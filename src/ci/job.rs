@@ -24,6 +24,8 @@ pub struct Job {
     pub project_dir: Option<PathBuf>,
     /// The project's path and the job's ID.
     pub name: Option<(String, String)>,
+    /// The numbers of the project and the job, where both are numbers: for a header of the login.
+    pub ids: Option<(String, String)>,
     /// Where the log shows every command with its values: the variable that says so.
     pub debug_trace: Option<&'static str>,
     /// Why a variable that somebody has set may be missing here: a sentence.
@@ -63,6 +65,7 @@ impl Job {
                 .collect(),
             debug_trace: Some(system.debug_trace_variable)
                 .filter(|name| text(name).and_then(crate::env::boolean).unwrap_or(false)),
+            ids: number(text(system.project_id_variable)).zip(number(text(system.job_id_variable))),
         }
     }
 
@@ -93,11 +96,24 @@ impl Job {
         Some(folder.into())
     }
 
+    /// The User-Agent by which Vault's audit log names the job.
+    pub fn agent(&self) -> Option<String> {
+        let (project, job) = self.ids.as_ref()?;
+        let (version, system) = (env!("CARGO_PKG_VERSION"), self.system.session_prefix);
+        Some(format!("ci-creds/{version} ({system}; project {project}; job {job})"))
+    }
+
     /// How long the job may run on after `time`.
     pub fn time_after(&self, time: Timestamp) -> Option<Duration> {
         let rest = self.deadline?.duration_since(time);
         Duration::try_from(rest).ok().filter(|rest| rest.as_secs() > 0)
     }
+}
+
+/// The text, if it is a number as CI systems count: nothing else goes into a header.
+fn number(text: Option<&str>) -> Option<String> {
+    let text = text.map(str::trim).filter(|text| (1..=20).contains(&text.len()));
+    text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct CiSystem {
     pub temporary_suffix: &'static str,
     /// The path of the project or repository.
     pub project_variable: &'static str,
+    /// The number of the project or repository.
+    pub project_id_variable: &'static str,
     /// The job's ID.
     pub job_id_variable: &'static str,
     /// A secret that this job alone has, and that ends with it.

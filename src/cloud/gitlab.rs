@@ -1,7 +1,7 @@
 //! GitLab's API for CI/CD variables of projects and groups (GitLab `lib/api/ci/variables.rb`,
 //! `lib/api/group_variables.rb`).
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -113,10 +113,8 @@ impl Gitlab {
     ) -> Result<Answer, http::Error> {
         tracing::debug!("{method} {}", url.path());
         let mut headers = HeaderMap::new();
-        if let Ok(mut token) = HeaderValue::from_str(self.token.reveal()) {
-            token.set_sensitive(true);
-            headers.insert(HeaderName::from_static("private-token"), token);
-        }
+        let token = http::secret_header(&self.token, "the access token of GitLab")?;
+        headers.insert(HeaderName::from_static("private-token"), token);
         let creates = body.is_some();
         self.client
             .send(&Call { method, url, headers, body, creates, leases: false, spends: false }, judge)

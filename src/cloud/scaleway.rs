@@ -2,7 +2,7 @@
 //! again, delete it (scaleway-sdk-go: `api/iam/v1alpha1/iam_sdk.go`, `scw/errors.go`).
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -78,7 +78,7 @@ impl Api {
         let action = "to create an API key";
         // Strings and a time into memory: this can't fail.
         let body = Zeroizing::new(serde_json::to_vec(order).unwrap_or_default());
-        let call = Call { body: Some(body), ..self.call(Method::POST, &[], &self.parent) };
+        let call = Call { body: Some(body), ..self.call(Method::POST, &[], &self.parent)? };
         let call = Call { creates: true, ..call };
         let lost = |cause: String| Error::Lost { host: http::host(&self.url), cause };
         let answer = match self.client.send(&call, judge).await {
@@ -92,7 +92,8 @@ impl Api {
 
     /// Deletes a key; one that is gone is fine.
     pub async fn delete(&self, access_key: &str) -> Result<(), Error> {
-        let answer = self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent), judge).await?;
+        let answer =
+            self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent)?, judge).await?;
         match answer.status {
             404 => Ok(()),
             _ => self.accepted(&format!("to delete the API key {access_key}"), answer).map(drop),
@@ -113,7 +114,7 @@ impl Api {
         struct List {
             api_keys: Vec<Found>,
         }
-        let mut call = self.call(Method::GET, &[], &self.parent);
+        let mut call = self.call(Method::GET, &[], &self.parent)?;
         call.url.query_pairs_mut().extend_pairs([
             ("bearer_id", application_id),
             ("description", description),
@@ -133,7 +134,7 @@ impl Api {
 
     /// Whether Scaleway knows the key already: what it is not allowed to do does not matter.
     pub async fn knows(&self, key: &Key) -> Result<bool, Error> {
-        let call = self.call(Method::GET, &[&key.access_key], &key.secret_key);
+        let call = self.call(Method::GET, &[&key.access_key], &key.secret_key)?;
         let answer = self.client.send(&call, judge).await?;
         match answer.status {
             401 => Ok(false),
@@ -142,17 +143,15 @@ impl Api {
         }
     }
 
-    fn call(&self, method: Method, below: &[&str], token: &Secret) -> Call {
+    fn call(&self, method: Method, below: &[&str], token: &Secret) -> Result<Call, http::Error> {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["iam", "v1alpha1", "api-keys"]).extend(below);
         }
         let mut headers = HeaderMap::new();
-        if let Ok(mut token) = HeaderValue::from_str(token.reveal()) {
-            token.set_sensitive(true);
-            headers.insert(HeaderName::from_static("x-auth-token"), token);
-        }
-        Call { method, url, headers, body: None, creates: false, leases: false, spends: false }
+        let token = http::secret_header(token, "Scaleway's secret key, as Vault gave it,")?;
+        headers.insert(HeaderName::from_static("x-auth-token"), token);
+        Ok(Call { method, url, headers, body: None, creates: false, leases: false, spends: false })
     }
 
     fn accepted(&self, action: &str, answer: Answer) -> Result<Answer, Error> {

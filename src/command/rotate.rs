@@ -274,7 +274,7 @@ fn attributes(current: &Variable) -> String {
 
 async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> {
     let (input, source) = match from {
-        GitlabToken::Value(secret) => return Ok(secret.clone()),
+        GitlabToken::Value(secret) => return sendable(secret.reveal(), "CI_CREDS_GITLAB_TOKEN"),
         GitlabToken::Input { input, source } => (input, source),
     };
     let name = format!("{input} ({source})");
@@ -282,7 +282,17 @@ async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> 
     let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
     match text.trim() {
         "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),
-        text => Ok(Secret::from(text)),
+        text => sendable(text, &name),
+    }
+}
+
+/// The token, unless no header can carry it: a request without one would be refused as if it had expired.
+fn sendable(text: &str, name: &str) -> Result<Secret, Error> {
+    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(Secret::from(text)),
+        false => {
+            Err(Fault::GitlabToken(format!("{name} has blanks or characters that can't be sent")).into())
+        }
     }
 }
 

@@ -46,7 +46,9 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     }
     let issued = ingredients.iter().any(|one| matches!(one.origin, Origin::Issued(_)));
     let idle_token = search.first(TOKEN)?.filter(|_| !issued && method.request.is_some());
+    let named = method.name == "jwt" && !lookup.switch(&options::NO_METADATA)?;
     Ok(Login {
+        agent: job.agent().filter(|_| named),
         method,
         mount: mount.unwrap_or_else(|| method.name.to_owned()),
         role,
@@ -73,7 +75,10 @@ pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingr
     }
     let id_token = search.first(ID_TOKEN)?.map(|origin| Ingredient { name: "jwt", origin });
     let mount = method.name.to_owned();
-    Ok((Login { method, mount, role: None, ingredients, ci: job.system, idle_token: None }, id_token))
+    Ok((
+        Login { method, mount, role: None, ingredients, agent: None, ci: job.system, idle_token: None },
+        id_token,
+    ))
 }
 
 /// The variables that logins use and that are no options, by name: nothing of their values.

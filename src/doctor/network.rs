@@ -88,9 +88,9 @@ pub(super) async fn connection(server: &Server) -> Vec<Step> {
         None => "is VAULT_ADDR (or --addr) right, and may this runner reach it?".to_owned(),
     };
     let mut steps = Vec::new();
-    let looked = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), port))).await;
+    let looked = tokio::time::timeout(PATIENCE, http::look_up(&name, port)).await;
     let addresses: Vec<_> = match looked {
-        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Ok(addresses)) => addresses,
         other => {
             let why = match other {
                 Ok(Err(error)) => error.to_string(),

@@ -8,6 +8,7 @@ use reqwest::header::{AGE, CONTENT_TYPE, DATE, GetAll, HeaderMap, HeaderValue, L
 use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
+use crate::secret::Secret;
 use crate::stop::{PATIENCE, Stop};
 
 mod certificate;
@@ -21,6 +22,7 @@ mod tls;
 mod verify;
 
 pub use error::{Cause, Error};
+pub use names::look_up;
 pub use settings::{Proxy, Settings, host, is_loopback};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
@@ -302,6 +304,21 @@ fn cached(age: Option<String>, notes: GetAll<'_, HeaderValue>) -> Option<Duratio
     let age = age.and_then(|age| age.trim().parse().ok()).map(Duration::from_secs).unwrap_or_default();
     let is_hit = |note: &HeaderValue| note.as_bytes().to_ascii_lowercase().starts_with(b"hit");
     (!age.is_zero() || notes.iter().any(is_hit)).then_some(age)
+}
+
+/// A secret for a header. Without it a request would be refused as if it had expired.
+///
+/// # Errors
+/// `what` has characters that no header can carry: nothing was sent.
+pub fn secret_header(secret: &Secret, what: &str) -> Result<HeaderValue, Error> {
+    let header = HeaderValue::from_str(secret.reveal()).map(|mut header| {
+        header.set_sensitive(true);
+        header
+    });
+    header.map_err(|_| Error::Setting {
+        what: format!("{what} has characters that can't be sent"),
+        hint: "give it as it was issued, on one line".to_owned(),
+    })
 }
 
 /// A stop ends the pause; the next attempt reports it.

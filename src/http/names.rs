@@ -3,7 +3,7 @@
 //!
 //! The HTTP library takes the SNI from the URL. So the URL gets the name, and a resolver leads it to the address.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use reqwest::Url;
@@ -49,20 +49,33 @@ impl Names {
         }
     }
 
-    /// The resolver that knows the name.
-    pub(super) fn resolver(&self) -> Option<Arc<impl Resolve + 'static>> {
-        self.0.clone().map(|other| Arc::new(Resolver(other)))
+    /// The resolver that knows the name, and that asks nobody where localhost is.
+    pub(super) fn resolver(&self) -> Arc<impl Resolve + 'static> {
+        Arc::new(Resolver(self.0.clone()))
     }
 }
 
-struct Resolver(Arc<Other>);
+struct Resolver(Option<Arc<Other>>);
+
+/// Where `host` is. Plain http goes to localhost because it never leaves the machine: so that name is this machine,
+/// whatever /etc/hosts or a name server says (RFC 6761, section 6.3).
+///
+/// # Errors
+/// Those of the system's resolver.
+pub async fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let known = self.0.host.get().filter(|_| name.as_str() == self.0.name);
+        let other = self.0.as_ref().filter(|other| name.as_str() == other.name);
+        let known = other.and_then(|other| other.host.get());
         let host = known.map_or(name.as_str(), String::as_str).trim_matches(['[', ']']).to_owned();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            let found = look_up(&host, 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

@@ -125,12 +125,10 @@ pub(super) fn client(
         .no_proxy()
         .connect_timeout(connect.min(settings.timeout))
         .timeout(settings.timeout)
+        .dns_resolver(names.resolver())
         .user_agent(concat!("ci-creds/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = &settings.unix_socket {
         builder = builder.unix_socket(path.clone());
-    }
-    if let Some(resolver) = names.resolver() {
-        builder = builder.dns_resolver(resolver);
     }
     if let Some(proxy) = &settings.proxy {
         builder = builder.proxy(through(proxy)?);

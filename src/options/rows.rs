@@ -73,7 +73,7 @@ group! {
     AWS_SERVER_ID = Opt::new("aws-server-id", Value("ID"), Own, "AWS: the mount's iam_server_id_header_value");
     AWS_STS_REGION = Opt::new("aws-sts-region", Value("REGION"), Own, "AWS: the region whose STS Vault asks");
     NO_METADATA = Opt::new("no-metadata", Switch, Own,
-        "AppRole: issue the secret_id without the job's name in its metadata");
+        "Log in without naming the job: in a secret_id's metadata, in the User-Agent of a JWT login");
 }
 
 group! {

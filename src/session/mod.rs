@@ -260,7 +260,8 @@ async fn login_once_seen(
 ) -> Result<vault::Auth, (vault::Error, Vec<String>)> {
     let issued = login.issues_secret_id();
     let ask = async || {
-        let outcome = vault.login(login.name(), &login.path(), body(), issued).await;
+        let agent = login.agent.as_deref();
+        let outcome = vault.login(login.name(), &login.path(), body(), issued, agent).await;
         let refused = outcome.as_ref().is_err_and(auth::is_wrong_secret_id);
         if issued && (refused || outcome.is_ok()) {
             vault.count_refusals(refused);

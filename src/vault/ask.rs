@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
@@ -72,6 +72,8 @@ pub(super) struct Ask<'a> {
     /// Whether it may use up what it sends.
     pub(super) spends: bool,
     pub(super) namespace: Option<&'a str>,
+    /// The User-Agent, where it is not the usual one.
+    pub(super) agent: Option<&'a str>,
     /// The answer shall come wrapped, for this long.
     pub(super) wrap_ttl: Option<Duration>,
 }
@@ -100,6 +102,7 @@ impl<'a> Ask<'a> {
             leases: false,
             spends: false,
             namespace: None,
+            agent: None,
             wrap_ttl: None,
         }
     }
@@ -258,6 +261,9 @@ fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     }
     if let Some(namespace) = ask.namespace {
         headers.insert(HeaderName::from_static("x-vault-namespace"), header(namespace, "the namespace")?);
+    }
+    if let Some(agent) = ask.agent {
+        headers.insert(USER_AGENT, header(agent, "the job's number")?);
     }
     // A caching proxy takes the header for a part of the request: equal requests of two jobs get an answer each, and not
     // the same token or lease (openbao 2.7.2 `bao proxy` with `cache {}`; its index is a hash of the whole request).

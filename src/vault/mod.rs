@@ -118,10 +118,18 @@ impl Vault {
         }
     }
 
-    /// `POST auth/MOUNT/login`. One that `spends` what it sends is repeated only if no node can have seen it.
-    pub async fn login(&self, action: String, path: &str, body: Body, spends: bool) -> Result<Auth, Error> {
+    /// `POST auth/MOUNT/login`. One that `spends` what it sends is repeated only if no node can have seen it. The audit
+    /// log shows the User-Agent `agent`, where it is configured to show that header.
+    pub async fn login(
+        &self,
+        action: String,
+        path: &str,
+        body: Body,
+        spends: bool,
+        agent: Option<&str>,
+    ) -> Result<Auth, Error> {
         let ask = Ask::create(&action, path).within(self.login_namespace()).with(body);
-        let Envelope { auth, cached, .. } = self.ask(Ask { spends, ..ask }).await?;
+        let Envelope { auth, cached, .. } = self.ask(Ask { spends, agent, ..ask }).await?;
         // With a second factor outstanding, Vault answers with an empty one.
         let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
         let auth = auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))?;

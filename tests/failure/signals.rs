@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::cmd::PROGRAM;
-use crate::support::{Cmd, Engine, Space, eventually, require, say, script, secret};
+use crate::support::{Cmd, Engine, Fake, Reply, Space, eventually, jwt, require, say, script, secret};
 
 const RUNS: u64 = if cfg!(feature = "soak") { 2_000 } else { 100 };
 
@@ -20,6 +20,55 @@ const SIGNALS: [(Signal, i32); 6] = [
     (Signal::USR1, 138),
     (Signal::USR2, 140),
 ];
+
+/// What ends a process by itself, and that no tool sends to stop one.
+const OTHERS: [(Signal, i32); 7] = [
+    (Signal::ALARM, 142),
+    (Signal::XCPU, 152),
+    (Signal::VTALARM, 154),
+    (Signal::PROF, 155),
+    (Signal::STKFLT, 144),
+    (Signal::IO, 157),
+    (Signal::POWER, 158),
+];
+
+#[test]
+fn no_signal_ends_a_run_without_a_word() {
+    for (signal, code) in OTHERS.into_iter().chain(SIGNALS) {
+        // The read is slow: what was logged in is taken back.
+        let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
+            true => Reply::Late(Duration::from_millis(500)),
+            false => Reply::Vault,
+        });
+        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
+        let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
+        eventually("the read is under way", || vault.seen().iter().any(|seen| seen.line.starts_with("GET")));
+        running.signal(signal);
+        let run = running.wait();
+        assert_eq!((run.code, run.signal), (code, None), "{run}");
+        assert!(run.stdout.ends_with(&format!("; (exit {code})\n")), "{run}");
+        assert!(vault.seen().iter().any(|seen| seen.is_revocation()), "{run}");
+    }
+}
+
+#[test]
+fn a_file_size_limit_is_an_error_of_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let vault = Fake::vault();
+    let cmd = Cmd::new(["exoscale", "ci"])
+        .env("VAULT_ADDR", &vault.addr)
+        .env("VAULT_ID_TOKEN", jwt::mint(json!({})));
+    let limited = |cmd: Cmd, to: &str| {
+        let script = format!("ulimit -f 0; exec \"$@\"{to}");
+        cmd.env("FILE", dir.path().join("out")).wrapped("/bin/sh", ["-c", &script, "sh"])
+    };
+    let run = limited(cmd.clone(), " >\"$FILE\"").run().expect(6);
+    assert!(run.stderr.contains("error: "), "{run}");
+    let file = dir.path().join("file");
+    let run = limited(cmd.args([std::ffi::OsStr::new("--output"), file.as_os_str()]), "").run().expect(6);
+    assert!(run.stderr.contains("error: ") && !file.exists(), "{run}");
+    assert_eq!(vault.seen().iter().filter(|seen| seen.is_revocation()).count(), 2);
+}
 
 #[test]
 fn a_signal_at_any_moment() {

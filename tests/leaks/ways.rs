@@ -1,0 +1,137 @@
+//! Ways out that nobody means: a name that resolves elsewhere, a header that is left out, a signal that nobody hears.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Cmd, Fake, Reply, eventually, jwt, require, secret};
+
+/// A run against this server that needs no login.
+fn with_token(addr: &str) -> Cmd {
+    Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", addr).env("VAULT_TOKEN", secret())
+}
+
+#[test]
+fn localhost_is_this_machine_whatever_etc_hosts_says() {
+    if require("unshare").is_none() || require("mount").is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = dir.path().join("hosts");
+    std::fs::write(&hosts, "127.0.0.9 localhost\n").unwrap();
+    let fake = Fake::vault();
+    let port = fake.addr.rsplit(':').next().unwrap();
+    let cmd = with_token(&format!("http://localhost:{port}")).env("VAULT_MAX_RETRIES", "0");
+    let script = "mount --bind \"$HOSTS\" /etc/hosts && exec \"$@\"";
+    let arguments = ["-r", "-m", "--", "/bin/sh", "-c", script, "sh"];
+    let cmd = cmd.wrapped("/usr/bin/unshare", arguments).env("HOSTS", &hosts).env("PATH", "/usr/bin:/bin");
+    cmd.run().expect(0);
+    assert!(!fake.seen().is_empty());
+    let doctor = Cmd::new(["doctor", "exoscale", "ci"]).inherit(&cmd);
+    let run = doctor.wrapped("/usr/bin/unshare", arguments).run();
+    assert!(run.stdout.contains("127.0.0.1") && !run.stdout.contains("127.0.0.9"), "{run}");
+}
+
+#[test]
+fn a_token_that_no_header_can_carry_is_named_and_nothing_is_sent() {
+    let gitlab = Fake::new(|_| Reply::text(401, r#"{"message":"401 Unauthorized"}"#));
+    let vault = Fake::vault();
+    for token in [format!("glpat-{}\nx", secret()), format!("{}é", secret()), format!("a {}", secret())] {
+        let rotate = ["rotate", "--token-role", "issuing", "--approle", "ci", "--project", "22"];
+        let cmd = Cmd::new(rotate).args(["--gitlab-url", &gitlab.addr]).env("VAULT_TOKEN", secret());
+        let cmd = cmd.env("VAULT_ADDR", &vault.addr);
+        let run = cmd.clone().env("CI_CREDS_GITLAB_TOKEN", &token).run_both().expect(3);
+        assert!(
+            run.stderr.contains("CI_CREDS_GITLAB_TOKEN has blanks or characters that can't be sent"),
+            "{run}"
+        );
+        let run = cmd.args(["--gitlab-token-file", "-"]).stdin(token).run().expect(3);
+        assert!(run.stderr.contains("(--gitlab-token-file) has blanks or characters"), "{run}");
+    }
+    assert!(gitlab.seen().is_empty() && vault.seen().is_empty());
+}
+
+#[test]
+fn a_parent_that_no_header_can_carry_is_named_and_nothing_is_sent() {
+    let scaleway = Fake::new(|_| Reply::text(401, r#"{"type":"denied_authentication"}"#));
+    let vault = Fake::new(|seen| match seen.is_revocation() {
+        true => Reply::Vault,
+        false => Reply::Json(
+            200,
+            json!({"data": {"access_key": "SCWX", "secret_key": format!("{}\nx", secret())}}),
+        ),
+    });
+    let id = "8e9d0b7c-1a2b-4c3d-8e4f-0123456789ab";
+    let run = Cmd::new(["scaleway", "ci", "--mint", "--application-id", id])
+        .env("VAULT_ADDR", &vault.addr)
+        .env("VAULT_TOKEN", secret())
+        .env("SCW_API_URL", &scaleway.addr)
+        .run()
+        .expect(3);
+    assert!(
+        run.stderr.contains("Scaleway's secret key, as Vault gave it, has characters that can't be sent"),
+        "{run}"
+    );
+    assert!(scaleway.seen().is_empty());
+}
+
+#[test]
+fn doctor_at_the_desk_hears_signals_while_it_reads() {
+    if require("mkfifo").is_none() {
+        return;
+    }
+    let vault = Fake::new(|seen| match seen.line.contains("sys/health") {
+        true => Reply::Json(200, json!({"initialized": true, "sealed": false, "version": "2.7.2"})),
+        false => Reply::Json(200, json!({"data": {"user_claim": "sub", "role_type": "jwt"}})),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    Cmd::program("/usr/bin/mkfifo").args([&fifo]).run().expect(0);
+    for flag in ["--claims", "--from-job"] {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            let before = vault.seen().len();
+            let running = Cmd::new(["doctor", "auth/jwt/role/ci", flag, "-"])
+                .wrapped("/bin/sh", ["-c", "exec \"$@\" <>\"$FIFO\"", "sh"])
+                .env("FIFO", &fifo)
+                .env("VAULT_ADDR", &vault.addr)
+                .env("VAULT_TOKEN", secret())
+                .spawn();
+            eventually("the configuration was read", || {
+                vault.seen()[before..].iter().any(|seen| seen.line.contains("auth/jwt/config"))
+            });
+            std::thread::sleep(Duration::from_millis(200));
+            let asked = Instant::now();
+            running.signal(signal);
+            let run = running.wait();
+            assert_eq!(run.code, code, "{run}");
+            assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_jwt_login_names_the_job_in_its_user_agent() {
+    let agent = |change: &dyn Fn(Cmd) -> Cmd| {
+        let vault = Fake::vault();
+        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
+        let cmd = cmd
+            .env("VAULT_ID_TOKEN", jwt::mint(json!({})))
+            .env("CI_PROJECT_ID", "22")
+            .env("CI_JOB_ID", "4711");
+        change(cmd).run().expect(0);
+        let seen = vault.seen();
+        let of = |login| {
+            let one = seen.iter().find(|seen| seen.is_login() == login);
+            one.and_then(|seen| seen.header("user-agent")).unwrap_or_default().to_owned()
+        };
+        let usual = format!("ci-creds/{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(of(false), usual, "only the login names the job");
+        of(true).replace(&usual, "ci-creds")
+    };
+    assert_eq!(agent(&|cmd| cmd), "ci-creds (gitlab; project 22; job 4711)");
+    assert_eq!(agent(&|cmd| cmd.args(["--no-metadata"])), "ci-creds");
+    assert_eq!(agent(&|cmd| cmd.no_env("CI_JOB_ID")), "ci-creds");
+    assert_eq!(agent(&|cmd| cmd.env("CI_JOB_ID", "4711) evil\u{e9}")), "ci-creds");
+    assert_eq!(agent(&|cmd| cmd.env("CI_JOB_ID", "4711\r\nX-Vault-Token: x")), "ci-creds");
+}
