@@ -7,14 +7,24 @@ use super::lookup::Lookup;
 use crate::http::{self, is_loopback};
 use crate::options;
 
-/// The address in `text`: https, or http where nobody can listen or it is allowed; a host, a path, and nothing else.
-/// `example` is a good one, for the hint.
-pub(super) fn web(
+/// The address of Vault in `text`, which may be http where --allow-http says so.
+pub(super) fn vault(
     lookup: &Lookup<'_>,
     text: &str,
     source_name: &str,
     example: &'static str,
 ) -> Result<Url, Error> {
+    parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))
+}
+
+/// The address of GitLab or a cloud in `text`: --allow-http is not meant for their tokens.
+pub(super) fn web(text: &str, source_name: &str, example: &'static str) -> Result<Url, Error> {
+    parsed(text, source_name, example, None)
+}
+
+/// https, or http where nobody can listen or it is `allowed`; a host, a path, and nothing else. `example` is a good
+/// one, for the hint.
+fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<bool>) -> Result<Url, Error> {
     let fault = |what| Error::Address { source_name: source_name.to_owned(), what, example };
     let url = Url::parse(text).map_err(|_| match text.contains("://") {
         true => fault("is not an address"),
@@ -29,7 +39,7 @@ pub(super) fn web(
     }
     let secure = match url.scheme() {
         "https" => true,
-        "http" => is_loopback(&url) || lookup.switch(&options::ALLOW_HTTP)?,
+        "http" => is_loopback(&url) || allowed == Some(true),
         _ => return Err(fault("begins neither with https:// nor with http://")),
     };
     let has_user = !url.username().is_empty() || url.password().is_some();
@@ -38,6 +48,10 @@ pub(super) fn web(
     }
     match secure {
         true => Ok(url),
-        false => Err(Error::PlainHttp { source_name: source_name.to_owned(), host: http::host(&url) }),
+        false => Err(Error::PlainHttp {
+            source_name: source_name.to_owned(),
+            host: http::host(&url),
+            can_be_allowed: allowed.is_some(),
+        }),
     }
 }

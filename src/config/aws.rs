@@ -77,5 +77,5 @@ fn is_region(text: &str) -> bool {
 fn sts_endpoint(lookup: &Lookup<'_>) -> Result<Option<Url>, Error> {
     let Some(found) = lookup.named("AWS_ENDPOINT_URL_STS", ADDRESS)? else { return Ok(None) };
     let example = "https://sts.eu-west-1.amazonaws.com";
-    address::web(lookup, found.value.trim(), &found.source, example).map(Some)
+    address::web(found.value.trim(), &found.source, example).map(Some)
 }

@@ -32,6 +32,8 @@ pub enum Error {
         source_name: String,
         /// Host and port.
         host: String,
+        /// Whether --allow-http is meant for it.
+        can_be_allowed: bool,
     },
     /// A namespace that no header can carry.
     #[error("{source_name} is not a namespace")]

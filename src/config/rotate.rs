@@ -214,7 +214,7 @@ fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
     let text = found.value.trim().trim_end_matches('/');
     let text = text.strip_suffix("/api/v4").unwrap_or(text);
     let example = "https://gitlab.example.com";
-    Ok(address::web(lookup, &format!("{text}/api/v4"), &found.source, example)?)
+    Ok(address::web(&format!("{text}/api/v4"), &found.source, example)?)
 }
 
 #[cfg(test)]

@@ -75,13 +75,13 @@ fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Er
     };
     let text = found.value.trim();
     let Some(socket) = text.strip_prefix("unix://") else {
-        return Ok((address::web(lookup, text, &found.source, EXAMPLE)?, None));
+        return Ok((address::vault(lookup, text, &found.source, EXAMPLE)?, None));
     };
     if !socket.starts_with('/') {
         let what = "names no socket";
         return Err(Error::Address { source_name: found.source, what, example: "unix:///run/vault.sock" });
     }
-    let host = address::web(lookup, "http://localhost", &found.source, EXAMPLE)?;
+    let host = address::vault(lookup, "http://localhost", &found.source, EXAMPLE)?;
     Ok((host, Some(socket.into())))
 }
 

@@ -91,7 +91,7 @@ fn purpose(job: &Job) -> String {
 pub(super) fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
     let found = lookup.named(API.0, ADDRESS)?;
     let text = found.as_ref().map_or(API.1, |found| found.value.trim());
-    let url = address::web(lookup, text, API.0, API.1)?;
+    let url = address::web(text, API.0, API.1)?;
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
     let (max_retries, elsewhere) = (lookup.number(&options::MAX_RETRIES)?, server::elsewhere(lookup)?);

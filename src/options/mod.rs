@@ -46,6 +46,8 @@ pub enum Secrecy {
     Shown,
     /// It is or may hold a secret: doctor names its source only.
     Hidden,
+    /// It says where a secret is that logs in: doctor shows it, and `-- COMMAND` does not inherit its variables.
+    Place,
     /// It is a secret that logs in: in addition, `-- COMMAND` does not inherit its variables.
     Withheld,
 }
@@ -123,7 +125,7 @@ impl Opt {
 impl Opt {
     /// Whether its value is never shown.
     pub(crate) fn is_secret(&self) -> bool {
-        self.secrecy != Secrecy::Shown
+        matches!(self.secrecy, Secrecy::Hidden | Secrecy::Withheld)
     }
 
     /// Whether it has a flag.
@@ -158,7 +160,8 @@ impl Opt {
 /// The variables that a command does not inherit: what logs in is nobody's business but ours.
 pub(crate) fn withheld() -> impl Iterator<Item = String> {
     let rows = FLAGS.iter().flat_map(|group| group.options).chain(VARIABLES.options);
-    rows.filter(|row| row.secrecy == Secrecy::Withheld).flat_map(|row| row.variables(None))
+    rows.filter(|row| matches!(row.secrecy, Secrecy::Place | Secrecy::Withheld))
+        .flat_map(|row| row.variables(None))
 }
 
 /// `auth-namespace` as it stands in a variable's name: `AUTH_NAMESPACE`.

@@ -1,6 +1,6 @@
 //! The rows.
 
-use super::Secrecy::{Hidden, Withheld};
+use super::Secrecy::{Hidden, Place, Withheld};
 use super::Takes::{Count, Switch, Value, Values, Variable};
 use super::Variables::{self, Own, Provider, Usual, Vault};
 use super::{Group, Opt};
@@ -61,13 +61,13 @@ group! {
         "Where the auth method is mounted [default: its name]");
     ROLE_ID = Opt::new("role-id", Value("ID"), Vault(&["ROLE_ID"]), "AppRole: the role_id").secrecy(Withheld);
     SECRET_ID_FILE = Opt::new("secret-id-file", Value("FILE"), Own,
-        "AppRole: the file with the secret_id, - for stdin, instead of VAULT_SECRET_ID");
+        "AppRole: the file with the secret_id, - for stdin, instead of VAULT_SECRET_ID").secrecy(Place);
     WRAPPED_SECRET_ID_FILE = Opt::new("wrapped-secret-id-file", Value("FILE"), Own,
-        "AppRole: the file with a wrapping token, - for stdin, instead of VAULT_WRAPPED_SECRET_ID");
+        "AppRole: the file with a wrapping token, - for stdin, instead of VAULT_WRAPPED_SECRET_ID").secrecy(Place);
     ID_TOKEN_ENV = Opt::new("id-token-env", Value("NAME"), Own,
-        "JWT: the variable with the ID token [default: VAULT_ID_TOKEN]");
+        "JWT: the variable with the ID token [default: VAULT_ID_TOKEN]").secrecy(Place);
     ID_TOKEN_FILE = Opt::new("id-token-file", Value("FILE"), Own,
-        "JWT and Kubernetes: the file with the token, - for stdin");
+        "JWT and Kubernetes: the file with the token, - for stdin").secrecy(Place);
     AWS_SOURCE = Opt::new("aws-source", Value("SOURCE"), Own,
         "AWS: env, web-identity, profile, container or imds [default: the first that is there]");
     AWS_SERVER_ID = Opt::new("aws-server-id", Value("ID"), Own, "AWS: the mount's iam_server_id_header_value");
@@ -154,7 +154,7 @@ group! {
         "How long the old token goes on for jobs that have it; 0 revokes it [default: 1h]");
     GITLAB_URL = Opt::new("gitlab-url", Value("URL"), Own, "The address of GitLab [default: the job's]");
     GITLAB_TOKEN_FILE = Opt::new("gitlab-token-file", Value("FILE"), Own,
-        "The file with an access token of GitLab, - for stdin, instead of CI_CREDS_GITLAB_TOKEN");
+        "The file with an access token of GitLab, - for stdin, instead of CI_CREDS_GITLAB_TOKEN").secrecy(Place);
     GITLAB_CA_CERT = Opt::new("gitlab-ca-cert", Value("FILE"), Own,
         "Trust only these CA certificates for GitLab [default: CI_SERVER_TLS_CA_FILE, else the system's]");
     DRY_RUN = Opt::new("dry-run", Switch, Own, "Check everything that can be checked, and change nothing");
@@ -181,10 +181,10 @@ group! {
         "AppRole: issue the secret_id wrapped, for this long");
     ID_TOKEN = variable("id-token", "", Vault(&["ID_TOKEN"]), "JWT: the ID token").secrecy(Withheld);
     TOKEN_PATH = variable("token-path", "FILE", Vault(&["TOKEN_PATH"]),
-        "The file with the token, where the login `token` is named");
+        "The file with the token, where the login `token` is named").secrecy(Place);
     PROVIDER_ROLE = variable("role", "ROLE", Provider("ROLE"), "The role in this provider's engine");
     ROLE = variable("role", "ROLE", Own, "The role in the engine of every provider");
-    GITLAB_TOKEN = variable("gitlab-token", "", Own, "rotate: an access token of GitLab").secrecy(Hidden);
+    GITLAB_TOKEN = variable("gitlab-token", "", Own, "rotate: an access token of GitLab").secrecy(Withheld);
 }
 
 group! {

@@ -77,7 +77,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: "x", example: "x" },
-        E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text() },
+        E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text(), can_be_allowed: true },
         E::Namespace { .. } => E::Namespace { source_name: source_name() },
         E::HalfClient { .. } => E::HalfClient { source_name: source_name() },
         E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },

@@ -34,6 +34,87 @@ fn localhost_is_this_machine_whatever_etc_hosts_says() {
 }
 
 #[test]
+fn plain_http_is_allowed_to_vault_alone() {
+    let far = "http://192.0.2.1:9";
+    let vault = Fake::vault();
+    let rotate =
+        ["rotate", "--token-role", "issuing", "--approle", "ci", "--project", "22", "--gitlab-url", far];
+    let mint = ["scaleway", "ci", "--mint", "--application-id", "8e9d0b7c-1a2b-4c3d-8e4f-0123456789ab"];
+    for (arguments, variable) in
+        [(&rotate[..], "CI"), (&mint, "SCW_API_URL"), (&["aws", "ci", "--wait"], "AWS_ENDPOINT_URL_STS")]
+    {
+        let cmd =
+            with_token(&vault.addr).env("CI_CREDS_ALLOW_HTTP", "true").env("CI_CREDS_GITLAB_TOKEN", secret());
+        let run = Cmd::new(arguments).inherit(&cmd).env(variable, far).run().expect(3);
+        assert!(run.stderr.contains("hint: use https; --allow-http is for Vault alone"), "{run}");
+    }
+}
+
+#[test]
+fn the_command_gets_nothing_that_logs_in() {
+    let vault = Fake::vault();
+    let logs_in = [
+        "CI_CREDS_GITLAB_TOKEN",
+        "CI_CREDS_GITLAB_TOKEN_FILE",
+        "VAULT_TOKEN_PATH",
+        "BAO_TOKEN_PATH",
+        "VAULT_TOKEN",
+        "VAULT_SECRET_ID",
+        "VAULT_WRAPPED_SECRET_ID",
+        "CI_CREDS_SECRET_ID_FILE",
+        "CI_CREDS_WRAPPED_SECRET_ID_FILE",
+        "CI_CREDS_ID_TOKEN_FILE",
+        "VAULT_CLIENT_KEY_BYTES",
+        "CI_JOB_JWT",
+    ];
+    let cmd = with_token(&vault.addr).env("VAULT_AUTH_METHOD", "token").env("PATH", "/usr/bin:/bin");
+    let cmd = logs_in
+        .iter()
+        .filter(|name| !name.contains("BYTES"))
+        .fold(cmd, |cmd, name| cmd.env(name, "/nowhere"));
+    let run = cmd.args(["--", "env"]).may_show_secrets().run().expect(0);
+    let left: Vec<_> = run
+        .stdout
+        .lines()
+        .filter(|line| logs_in.iter().any(|name| line.starts_with(&format!("{name}="))))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn read_sets_no_name_that_runs_or_redirects_the_next_program() {
+    for name in [
+        "BASH_LOADABLES_PATH",
+        "GLIBC_TUNABLES",
+        "GIT_EXEC_PATH",
+        "_JAVA_OPTIONS",
+        "DOTNET_STARTUP_HOOKS",
+        "OPENSSL_CONF",
+        "RUBYLIB",
+        "PERL5DB",
+        "LUA_INIT",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "no_proxy",
+        "NODE_PATH",
+        "SSL_CERT_FILE",
+        "CLASSPATH",
+        "ZDOTDIR",
+        "SSLKEYLOGFILE",
+        "GIT_SSH",
+        "MAKEFLAGS",
+    ] {
+        let run = with_token("http://127.0.0.1:9").clone();
+        let run = Cmd::new(["read", "kv/a", &format!("{name}=b")]).inherit(&run).run().expect(2);
+        assert!(
+            run.stderr.contains(&format!("{name} changes how a shell or the next program runs")),
+            "{run}"
+        );
+    }
+}
+
+#[test]
 fn a_token_that_no_header_can_carry_is_named_and_nothing_is_sent() {
     let gitlab = Fake::new(|_| Reply::text(401, r#"{"message":"401 Unauthorized"}"#));
     let vault = Fake::vault();

@@ -108,6 +108,9 @@ impl Explain for Error {
             Self::NoReference => {
                 "set a variable of the job to vault:PATH#FIELD, or leave --require out".to_owned()
             }
+            Self::PlainHttp { can_be_allowed: false, .. } => {
+                "use https; --allow-http is for Vault alone".to_owned()
+            }
             Self::PlainHttp { .. } => {
                 "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
                     .to_owned()
