@@ -63,9 +63,10 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     let mut doctor = None;
     let outcome = match cli::parse(arguments) {
         Ok(parsed) => {
-            failure = match config::prints(&parsed, env) {
-                true => Failure::new(shell, config::variables(&parsed, env)),
-                false => Failure::default(),
+            failure = if config::prints(&parsed, env) {
+                Failure::new(shell, config::variables(&parsed, env))
+            } else {
+                Failure::default()
             };
             process::on_panic(&failure);
             doctor = doctor_line(&parsed);
@@ -132,29 +133,35 @@ impl Started {
 }
 
 fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
-    if let cli::Verb::Completions(shell) = parsed.verb {
-        return Ok(command::completions::run(shell).map(|()| 0)?);
-    }
-    let (verbose, quiet) = config::verbosity(parsed, env)?;
-    console::start(verbose, quiet);
     let Started { runtime, stop } = started;
-    if let cli::Verb::Doctor(doctor) = &parsed.verb {
-        return runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0);
+    if !matches!(parsed.verb, cli::Verb::Completions(_)) {
+        let (verbose, quiet) = config::verbosity(parsed, env)?;
+        console::start(verbose, quiet);
     }
-    if matches!(parsed.verb, cli::Verb::Revoke) {
-        return runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop));
-    }
-    if matches!(parsed.verb, cli::Verb::Rotate) {
-        let rotation = config::Rotation::resolve(parsed, env)?;
-        return runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0);
-    }
-    if let Some(unreferenced) = config::Unreferenced::resolve(parsed, env)? {
-        return runtime.block_on(command::env::run(unreferenced, env));
-    }
-    let config = config::Config::resolve(parsed, env)?;
-    match config.command.clone() {
-        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop)),
-        None => runtime.block_on(command::issue::run(config, stop)).map(|()| 0),
+    let run = || -> Result<u8, Error> {
+        let config = config::Config::resolve(parsed, env)?;
+        match config.command.clone() {
+            Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),
+            None => runtime.block_on(command::issue::run(config, stop.clone())).map(|()| 0),
+        }
+    };
+    match &parsed.verb {
+        cli::Verb::Provider(_) | cli::Verb::Read(_) | cli::Verb::Login => run(),
+        cli::Verb::Env => match config::Unreferenced::resolve(parsed, env)? {
+            Some(unreferenced) => runtime.block_on(command::env::run(unreferenced, env)),
+            None => run(),
+        },
+        cli::Verb::Revoke => {
+            runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop))
+        }
+        cli::Verb::Doctor(doctor) => {
+            runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)
+        }
+        cli::Verb::Rotate => {
+            let rotation = config::Rotation::resolve(parsed, env)?;
+            runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0)
+        }
+        cli::Verb::Completions(shell) => Ok(command::completions::run(*shell).map(|()| 0)?),
     }
 }
 
@@ -169,7 +176,10 @@ fn guess_format(arguments: &[OsString], env: &env::Env) -> Option<&'static emit:
             _ => {}
         }
     }
-    let named = named.or_else(|| env.get("CI_CREDS_FORMAT").ok().flatten().map(str::to_owned));
+    let named = named.or_else(|| {
+        let variables = options::FORMAT.variables(None);
+        variables.iter().find_map(|name| env.get(name).ok().flatten()).map(str::to_owned)
+    });
     match named {
         Some(name) => emit::find(name.trim()).or(Some(emit::FORMATS[0])),
         None => Some(emit::FORMATS[0]),

@@ -16,7 +16,7 @@ use crate::vault::Vault;
 /// Hands the credentials over, or leaves nothing behind.
 pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let token = config.hand_over_token.iter().map(|_| "login");
-    config.output.format.fits(config.requests.iter().map(|request| &*request.provider).chain(token))?;
+    config.output.format.fits(config.requests.iter().map(|request| request.origin.name()).chain(token))?;
     sink::check(&config.output, &config.job)?;
     let keeps_files = config.makes_files() && config.state_file.is_none();
     let server = config.server;

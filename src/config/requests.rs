@@ -146,7 +146,7 @@ fn no_name_twice(requests: &[Request]) -> Result<(), Error> {
         let mut own: Vec<&str> = Vec::new();
         for name in names {
             if own.contains(&name) {
-                if request.provider == "read" {
+                if request.origin.cloud().is_none() {
                     let (one, other) = ("read".to_owned(), "read".to_owned());
                     return Err(Error::Twice { name: name.to_owned(), one, other });
                 }
@@ -154,11 +154,11 @@ fn no_name_twice(requests: &[Request]) -> Result<(), Error> {
             }
             own.push(name);
             if let Some((_, one)) = seen.iter().find(|(other, _)| *other == name) {
-                let (one, other) = ((*one).to_owned(), request.provider.clone());
+                let (one, other) = ((*one).to_owned(), request.origin.name().to_owned());
                 return Err(Error::Twice { name: name.to_owned(), one, other });
             }
         }
-        seen.extend(own.into_iter().map(|name| (name, request.provider.as_str())));
+        seen.extend(own.into_iter().map(|name| (name, request.origin.name())));
     }
     Ok(())
 }

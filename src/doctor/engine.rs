@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Step;
 use crate::error::Code;
 use crate::options::env_suffix;
-use crate::provider::{self, Request};
+use crate::provider::Request;
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
 
@@ -54,7 +54,7 @@ pub(super) async fn look(
 
 /// Where the engine keeps the role itself.
 pub(super) fn role_path(request: &Request, mount: &Mount) -> Option<String> {
-    let (cloud, role) = (provider::find(&request.provider)?, request.role.as_ref()?);
+    let (cloud, role) = (request.origin.cloud()?, request.role.as_ref()?);
     (mount.kind != "kv").then(|| format!("{}{}", mount.path, cloud.role_config.replace("{role}", role)))
 }
 
@@ -65,7 +65,7 @@ fn unmounted(request: &Request, error: &vault::Error) -> Step {
     let path = &request.read.path;
     let step = Step::fail("engine", Code::Refused, format!("no engine is mounted that {path} belongs to"));
     let mount = path.split('/').next().unwrap_or_default();
-    step.hint(match provider::find(&request.provider) {
+    step.hint(match request.origin.cloud() {
         Some(cloud) => {
             let suffix = env_suffix(cloud.name);
             format!("mount the engine at {mount}/, or name another mount: --mount, CI_CREDS_{suffix}_MOUNT")
@@ -76,7 +76,7 @@ fn unmounted(request: &Request, error: &vault::Error) -> Step {
 
 fn kind_of(request: &Request, mount: &Mount) -> Step {
     let seen = format!("{} is mounted, an engine of type {}", mount.path, mount.kind);
-    match (provider::find(&request.provider), mount.kind.as_str()) {
+    match (request.origin.cloud(), mount.kind.as_str()) {
         (Some(cloud), "kv" | "generic" | "cubbyhole") => {
             let hint = format!(
                 "this is a key that never ends, kept by hand: the {} engine would make a new one for each job \
@@ -91,7 +91,7 @@ fn kind_of(request: &Request, mount: &Mount) -> Step {
 }
 
 async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) -> Option<Step> {
-    let (cloud, role) = (provider::find(&request.provider)?, request.role.as_ref()?);
+    let (cloud, role) = (request.origin.cloud()?, request.role.as_ref()?);
     let path = role_path(request, mount)?;
     let step = match vault.look(&token.secret, &path).await {
         Ok(found) => told(&path, found.as_object()?),

@@ -4,7 +4,7 @@ use super::engine::{self, Mounted};
 use super::{Status, Step};
 use crate::error::Code;
 use crate::options::env_suffix;
-use crate::provider::{self, Read, Request};
+use crate::provider::{Read, Request};
 use crate::secret::Secret;
 use crate::session::{self, Token};
 use crate::vault::{self, Mount, Vault};
@@ -119,7 +119,7 @@ fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
     let seen = format!("the token may not {} {}", read.capability(), read.path);
     let step = Step::fail("policy", Code::Refused, seen);
     let step = step.hint(line("the policy must have", &read.path, read.capability()));
-    step.hint(match provider::find(&asked.request.provider) {
+    step.hint(match asked.request.origin.cloud() {
         Some(cloud) => {
             let suffix = env_suffix(cloud.name);
             format!(

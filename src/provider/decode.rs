@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Absent, Request};
+use super::{Absent, Origin, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::duration::{LONGEST, granted};
 use crate::error::{Code, Explain};
@@ -88,9 +88,9 @@ impl Request {
         let mut found = Found { unsets: self.unsets.clone(), ..Found::default() };
         for field in &self.fields {
             // An empty password in KV is one; an empty key is none.
-            let is_there = |value: &&Data| match self.provider.as_str() {
-                "read" => !matches!(value, Data::Null),
-                _ => !value.is_absent(),
+            let is_there = |value: &&Data| match self.origin {
+                Origin::Read => !matches!(value, Data::Null),
+                Origin::Cloud(_) => !value.is_absent(),
             };
             let value = field.from.iter().find_map(|name| data.field(name).filter(is_there));
             let value = value.map(|value| self.trimmed(value.text()));
@@ -118,7 +118,7 @@ impl Request {
         let life = self.life(path, data, answer, now)?;
         found.expires(self.expiry_variable.as_ref(), life);
         Ok(Credentials {
-            provider: self.provider.clone(),
+            provider: self.origin.name().to_owned(),
             role: self.role.clone(),
             path: path.to_owned(),
             detour: None,
@@ -139,9 +139,9 @@ impl Request {
 
     /// No part of a key ends in blanks; people's files of it do. What `read` reads may.
     fn trimmed(&self, text: Option<Secret>) -> Option<Secret> {
-        match self.provider.as_str() {
-            "read" => text,
-            _ => text.map(|text| Secret::from(text.reveal().trim())),
+        match self.origin {
+            Origin::Read => text,
+            Origin::Cloud(_) => text.map(|text| Secret::from(text.reveal().trim())),
         }
     }
 
@@ -166,7 +166,7 @@ impl Request {
     }
 
     fn fault(&self, path: &str, data: &Data, names: &[String], what: &str) -> Error {
-        let option = if self.provider == "read" { "NAME=FIELD" } else { "--field" };
+        let option = if self.origin.cloud().is_none() { "NAME=FIELD" } else { "--field" };
         let names = names.join(" nor ");
         Error::Field {
             path: path.to_owned(),

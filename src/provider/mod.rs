@@ -11,7 +11,7 @@ pub(crate) mod scaleway;
 mod steps;
 
 pub use decode::Error;
-pub use request::{FieldSpec, Request, Settings, Wanted};
+pub use request::{FieldSpec, Origin, Request, Settings, Wanted};
 pub use steps::{Mint, S3, Step};
 
 /// Every provider.

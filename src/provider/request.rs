@@ -11,8 +11,8 @@ use crate::secret::Secret;
 /// What to ask for and what to make of the answer.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// `exoscale`, …, or `read`.
-    pub provider: String,
+    /// Whose it is.
+    pub origin: Origin,
     /// The role, where there is one.
     pub role: Option<String>,
     /// What to read: a whole path below /v1/.
@@ -45,6 +45,33 @@ pub struct Request {
     pub s3: Option<S3>,
     /// The key of an IAM user is handed over when AWS knows it.
     pub wait: Option<Sts>,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
+    /// A cloud's table made it.
+    Cloud(&'static Provider),
+    /// `read` spelled it out.
+    Read,
+}
+
+impl Origin {
+    /// The command: `exoscale`, …, or `read`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cloud(provider) => provider.name,
+            Self::Read => "read",
+        }
+    }
+
+    /// The cloud, if it is one's.
+    pub fn cloud(self) -> Option<&'static Provider> {
+        match self {
+            Self::Cloud(provider) => Some(provider),
+            Self::Read => None,
+        }
+    }
 }
 
 /// See [`super::Field`].
@@ -105,7 +132,7 @@ impl Provider {
     }
 
     /// The request for these settings.
-    pub fn request(&self, settings: &Settings) -> Request {
+    pub fn request(&'static self, settings: &Settings) -> Request {
         let mount = settings.mount.as_deref().unwrap_or(self.mount).trim_matches('/');
         let whole = |read: &Read, path: &str| Read {
             post: read.post,
@@ -136,7 +163,7 @@ impl Provider {
         }
         Request {
             min_ttl: None,
-            provider: self.name.to_owned(),
+            origin: Origin::Cloud(self),
             role: Some(settings.role.clone()),
             read,
             fallbacks,
@@ -197,7 +224,7 @@ impl Request {
         };
         Self {
             min_ttl: None,
-            provider: "read".to_owned(),
+            origin: Origin::Read,
             role: None,
             read: Read { post: !data.is_empty() || !from_files.is_empty(), path: path.into() },
             fallbacks: Vec::new(),

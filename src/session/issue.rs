@@ -174,14 +174,15 @@ fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read)
         _ => {}
     }
     // Of several paths, which one it was is best said by the variables that it was for.
-    let names: Vec<_> = request.sets().filter(|_| request.provider == "read").collect();
+    let names: Vec<_> = request.sets().filter(|_| request.origin.cloud().is_none()).collect();
     let notes = (!names.is_empty()).then(|| format!("it is read for {}", names.join(", ")));
     vault::Advised { error, hints, notes: notes.into_iter().collect() }.into()
 }
 
 /// A policy for KV version 2 has a path that people do not type.
 fn versioned(request: &Request, read: &Read) -> Option<String> {
-    let (mount, rest) = read.path.split_once('/').filter(|_| request.provider == "read" && !read.post)?;
+    let (mount, rest) =
+        read.path.split_once('/').filter(|_| request.origin.cloud().is_none() && !read.post)?;
     let typed = rest.starts_with("data/") || rest.contains("/data/");
     (!typed)
         .then(|| format!("where {mount} is KV version 2, path and policy have data/: {mount}/data/{rest}"))
@@ -191,7 +192,7 @@ fn missing(request: &Request) -> String {
     match &request.role {
         Some(role) => format!(
             "is there a role {role} in this engine? ROLE, CI_CREDS_{0}_ROLE and --mount, CI_CREDS_{0}_MOUNT choose them",
-            crate::options::env_suffix(&request.provider)
+            crate::options::env_suffix(request.origin.name())
         ),
         None => "is there a secret at this path, mount included?".to_owned(),
     }

@@ -142,10 +142,8 @@ async fn until_known(api: &Api, key: &Key) -> Result<(), scaleway::Error> {
 
 /// Names the job, and cannot be mistaken for another key's.
 fn describe(purpose: &str) -> String {
-    let mut nonce = [0; 8];
     // Unique is enough: that it can be found again, not that nobody guesses it.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut nonce);
-    let nonce = format!("{:016x}", u64::from_ne_bytes(nonce));
+    let nonce = crate::process::random().unwrap_or_default().chars().take(16).collect::<String>();
     let room = LONGEST_DESCRIPTION - nonce.len() - 3;
     let purpose: String = purpose.chars().take(room).collect();
     format!("{purpose} ({nonce})")

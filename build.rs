@@ -7,7 +7,7 @@ use std::env;
 use std::path::Path;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.cargo/link.rs");
+    println!("cargo::rerun-if-changed=build.rs");
     let cfg = |name: &str| env::var(format!("CARGO_CFG_{name}")).unwrap_or_default();
     // Tried with GNU's and LLVM's linkers, against glibc alone. On aarch64 a static program's start refers to the tables.
     let is_known =
