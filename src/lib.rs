@@ -69,7 +69,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
                 Failure::default()
             };
             process::on_panic(&failure);
-            doctor = doctor_line(&parsed);
+            doctor = doctor_line(&parsed, arguments);
             started.map_err(Error::from).and_then(|started| carry_out(started, &parsed, env))
         }
         Err(error) if error.use_stderr() => {
@@ -88,22 +88,11 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     code
 }
 
-/// The call that looks at every step of this run.
-fn doctor_line(parsed: &cli::Parsed) -> Option<String> {
-    let call = match &parsed.verb {
-        cli::Verb::Provider(ask) => {
-            let role = ask.role.as_ref().map(|role| format!(" {role}"));
-            format!("ci-creds doctor {}{}", ask.provider.name, role.unwrap_or_default())
-        }
-        cli::Verb::Login => "ci-creds doctor".to_owned(),
-        cli::Verb::Env => "ci-creds doctor env".to_owned(),
-        cli::Verb::Read(paths) => {
-            let words = paths.iter().flat_map(|one| std::iter::once(&one.path).chain(&one.names));
-            format!("ci-creds doctor read {}", words.cloned().collect::<Vec<_>>().join(" "))
-        }
-        _ => return None,
-    };
-    Some(format!("hint: `{call}` looks at each step of this run"))
+/// The call that looks at every step of this run, in the words of this one.
+fn doctor_line(parsed: &cli::Parsed, arguments: &[OsString]) -> Option<String> {
+    use cli::Verb::{Env, Login, Provider, Read};
+    let walked = matches!(parsed.verb, Provider(_) | Login | Read(_) | Env);
+    walked.then(|| format!("hint: `{}` looks at each step of this run", cli::again::doctor(arguments)))
 }
 
 /// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.

@@ -51,10 +51,7 @@ pub(super) static JWT: Method = Method {
         ),
         ("token not yet valid", "compare the clocks of {ci} and Vault"),
         ("invalid issuer", "bound_issuer at auth/{mount} must be the iss of the token, {ci}'s own address"),
-        (
-            "invalid subject",
-            "the role's bound_subject must be the sub of the token; a leftover one can be emptied",
-        ),
+        ("invalid subject", "the role's bound_subject must be the sub of the token"),
         (
             "no known key successfully validated",
             "auth/{mount} must use the keys of the {ci} that made the token",
@@ -96,24 +93,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     let named = claim_of(error);
     let notes = vec![format!("{} {}", crate::claims::MARK, claims.line(named))];
     let bound = named.filter(|_| error.says("validating claims"));
-    let mut hints: Vec<_> = bound
-        .map(|name| match (claims.shown(name), claims.get(name)) {
-            (Some(value), _) => {
-                format!(
-                    "the role's bound_claims must contain {name}={value}, or run this job where the role allows it"
-                )
-            }
-            (None, Some(_)) => {
-                format!("the role's bound_claims must contain the token's {name}, which is not shown here")
-            }
-            (None, None) => {
-                format!(
-                    "the role's bound_claims ask for {name}, which this token does not have: take {name} out of them"
-                )
-            }
-        })
-        .into_iter()
-        .collect();
+    let mut hints: Vec<_> = bound.map(|name| of_claim(login, &claims, name)).unwrap_or_default();
     let others = DEMANDS.iter().filter(|(text, ..)| error.says(text)).filter_map(|(_, claim, hint)| {
         Some(format!("{} {}", hint.replace("{ci}", login.ci.name), claims.shown(claim)?))
     });
@@ -125,17 +105,58 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     Insight { notes, hints }
 }
 
+/// What a claim that does not fit asks of the job, and then of the role.
+fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
+    let unprotected = claims.shown("ref_protected").as_deref() == Some("false");
+    // The pipeline may keep the job off the refs that the role does not take.
+    let ci = login.ci;
+    let rules = match claims.shown("ref") {
+        Some(here) if unprotected && ci.ref_claims.contains(&name) => {
+            format!("run this job on a protected ref: {here} is none, and {}", ci.keep_to_protected)
+        }
+        _ if ci.environment_claims.contains(&name) => {
+            format!("{}: {name} comes from it", ci.give_environment)
+        }
+        _ => {
+            format!("run this job where the role allows it: its {name} is not among the role's bound_claims")
+        }
+    };
+    let change = match (claims.shown(name), claims.get(name)) {
+        (Some(_), _) if name == "ref_protected" => return vec![rules],
+        (Some(value), _) => format!(
+            "or the role's bound_claims must contain {name}={value}, which also lets in every other job with it"
+        ),
+        (None, Some(_)) => {
+            format!("or the role's bound_claims must contain the token's {name}, which is not shown here")
+        }
+        (None, None) => format!(
+            "the role's bound_claims ask for {name}, which this token does not have: whoever takes {name} out of them \
+             opens the role to every job that meets the rest"
+        ),
+    };
+    vec![rules, change]
+}
+
 /// What a text of Vault's asks of the role or the mount, with the token's own claim.
 const DEMANDS: &[(&str, &str, &str)] = &[
     ("no audiences bound", "aud", "the role's bound_audiences must contain"),
-    ("invalid audience", "aud", "the role's bound_audiences must contain the token's aud:"),
+    (
+        "invalid audience",
+        "aud",
+        "set aud in the job's id_tokens: to what the role is bound to; or the role's bound_audiences must contain the \
+         token's aud:",
+    ),
     ("invalid issuer", "iss", "the mount's bound_issuer must be the token's iss:"),
     (
         "no known key successfully validated",
         "iss",
         "the mount must use the keys of the {ci} that made the token: set its oidc_discovery_url to",
     ),
-    ("invalid subject", "sub", "the role's bound_subject must be empty, or the token's sub:"),
+    (
+        "invalid subject",
+        "sub",
+        "run this job where the role's bound_subject allows it; or the role's bound_subject must be the token's sub:",
+    ),
 ];
 
 /// The claim that `claim "ref" does not match …` names.

@@ -29,11 +29,13 @@ pub(super) static KUBERNETES: Method = Method {
         ),
         (
             "namespace not authorized",
-            "the role's bound_service_account_namespaces must contain the namespace of this pod",
+            "run the pod in a namespace that the role allows; or the role's bound_service_account_namespaces must contain \
+             the namespace of this pod",
         ),
         (
             "service account name not authorized",
-            "the role's bound_service_account_names must contain the service account of this pod",
+            "give the pod a service account that the role allows; or the role's bound_service_account_names must contain \
+             the service account of this pod",
         ),
         (
             "invalid audience",

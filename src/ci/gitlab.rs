@@ -58,6 +58,11 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
         "aud",
         "iss",
     ],
+    ref_claims: &["ref", "ref_type", "ref_protected", "ref_path", "environment_protected"],
+    environment_claims: &["environment", "environment_protected", "environment_action", "deployment_tier"],
+    protection_claims: &["ref_protected", "environment_protected"],
+    keep_to_protected: "`rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs",
+    give_environment: "give this job the `environment:` that the role is bound to",
     private_claims: &["user_email", "user_identities"],
 };
 

@@ -57,6 +57,16 @@ pub struct CiSystem {
     pub unasked_texts: (&'static str, &'static str),
     /// The claims of its ID tokens that a failed job shows: project, ref, pipeline, job and environment.
     pub shown_claims: &'static [&'static str],
+    /// The claims that have another value on another ref.
+    pub ref_claims: &'static [&'static str],
+    /// The claims that a job has from its environment.
+    pub environment_claims: &'static [&'static str],
+    /// Of both, those that say that the system guards the ref or the environment.
+    pub protection_claims: &'static [&'static str],
+    /// How a pipeline keeps a job off refs that are not protected: ` … keeps the job off such refs`.
+    pub keep_to_protected: &'static str,
+    /// How a job gets an environment: advice.
+    pub give_environment: &'static str,
     /// The claims that are never shown, not even when an error names them: who somebody is.
     pub private_claims: &'static [&'static str],
 }
@@ -103,4 +113,9 @@ pub(crate) fn shown_claims() -> impl Iterator<Item = &'static str> {
 /// Whether this claim is never shown.
 pub(crate) fn is_private_claim(name: &str) -> bool {
     SYSTEMS.iter().any(|system| system.private_claims.contains(&name))
+}
+
+/// Whether this claim says that the CI system guards the ref, or the environment.
+pub(crate) fn is_protection_claim(name: &str) -> bool {
+    SYSTEMS.iter().any(|system| system.protection_claims.contains(&name))
 }

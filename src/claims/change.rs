@@ -14,6 +14,8 @@ pub struct Change {
     pub role: Map<String, Value>,
     /// Fields of the configuration.
     pub config: Map<String, Value>,
+    /// Who else would get in: `jobs with ref=dev`. Empty where the change only repairs what is written wrongly.
+    pub opens: Vec<String>,
 }
 
 /// What to write so that every unmet demand is met, where that is in the role's or the mount's hands.
@@ -21,6 +23,7 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
     let mut change = Change::default();
     for row in rows.iter().filter(|row| row.verdict == Verdict::Unmet) {
         let value = claims.get(&row.claim);
+        change.opens.extend(opens(role, row, value));
         match (row.field, value) {
             ("bound_issuer", Some(Value::String(iss))) => {
                 change.config.insert("bound_issuer".to_owned(), json!(iss));
@@ -68,6 +71,40 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
         change.role.insert("bound_claims_type".to_owned(), json!(kind));
     }
     change
+}
+
+/// Who else gets in when a demand is changed so that this token meets it; `None` where nobody does.
+fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
+    let claim = &row.claim;
+    let own = match value {
+        Some(_) if is_private(claim) => format!("jobs with the token's {claim}"),
+        Some(_) => format!("jobs with {claim}={}", row.token),
+        None => format!("jobs whatever their {claim}"),
+    };
+    match row.field {
+        "bound_claims" => {
+            let bound = role.map("bound_claims").remove(claim);
+            // Written as a number where the token has text, and the like: nobody was let in by it.
+            let same = |bound: &Value| value.is_some_and(|value| text(bound) == text(value));
+            let repaired = match &bound {
+                Some(Value::Array(list)) => list.iter().any(same),
+                Some(bound) => same(bound),
+                None => false,
+            };
+            match crate::ci::is_protection_claim(claim) && !repaired {
+                true => Some(format!("{own}: whoever may push a branch, or change the job, is let in")),
+                false => Some(own).filter(|_| !repaired),
+            }
+        }
+        // A token with an aud gets in nowhere while none is bound.
+        "bound_audiences" => Some(own).filter(|_| !role.list("bound_audiences").is_empty()),
+        "bound_subject" => Some(own),
+        "bound_issuer" => {
+            Some(format!("{own}, at every role of this mount, in place of those of {}", row.demand))
+        }
+        "role_type" => Some("jobs, by a role that is made for people".to_owned()),
+        _ => None,
+    }
 }
 
 /// Vault takes no role that is bound to nothing.

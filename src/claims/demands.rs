@@ -13,6 +13,9 @@ use super::lookup::text;
 use super::role::Role;
 use super::times::Span;
 
+/// What the role wants of an audience where it names none.
+pub const NONE_BOUND: &str = "(none bound)";
+
 /// How much of the token's claims is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -171,7 +174,7 @@ impl Look<'_> {
             Some(has) if has.is_empty() => (self.missing("aud"), None),
             Some(_) => (Verdict::Unmet, None),
         };
-        let demand = if bound.is_empty() { "(none bound)".to_owned() } else { one_of(&bound) };
+        let demand = if bound.is_empty() { NONE_BOUND.to_owned() } else { one_of(&bound) };
         Row { why: why.map(str::to_owned), ..self.row("aud", "bound_audiences", demand, verdict) }
     }
 

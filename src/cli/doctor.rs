@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{Ask, Doctor, Subject, Verb, arguments, read};
+use super::{Ask, Doctor, RoleAt, Subject, Verb, arguments, read};
 use crate::options::{self, Opt};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
@@ -27,6 +27,7 @@ pub(super) fn options(command: Command) -> Command {
         )
         .arg(switch("issue", "Issue one credential of each kind, and revoke it"))
         .arg(switch("strict", "Let a warning fail"))
+        .arg(switch("widen", "At the desk: also print changes of a role that let in others than this job"))
         .arg(
             Arg::new("report")
                 .long("format")
@@ -74,6 +75,7 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
         },
         issue: matches.get_flag("issue"),
         strict: matches.get_flag("strict"),
+        widen: matches.get_flag("widen"),
         json: text("report").as_deref() == Some("json"),
         claims: text("claims"),
         from_job: text("from-job"),
@@ -102,12 +104,19 @@ fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
     }
 }
 
+/// Where the auth methods keep their roles.
+const FOLDERS: &[&str] = &["role", "certs"];
+
 fn role_of(text: &str) -> Result<Subject, String> {
     let path = text.trim_matches('/').trim_start_matches("v1/").strip_prefix("auth/");
-    match path.and_then(|path| path.rsplit_once("/role/")) {
-        Some((mount, name)) if !mount.is_empty() && !name.is_empty() && !name.contains('/') => {
-            Ok(Subject::Role { mount: mount.to_owned(), name: name.to_owned() })
-        }
-        _ => Err(format!("`{text}` is neither a provider nor a role such as auth/jwt/role/NAME")),
-    }
+    let parts = FOLDERS.iter().find_map(|folder| {
+        let (mount, name) = path?.rsplit_once(&format!("/{folder}/"))?;
+        let named = !mount.is_empty() && !name.is_empty() && !name.contains('/');
+        named.then(|| RoleAt { mount: mount.to_owned(), folder, name: name.to_owned() })
+    });
+    parts.map(Subject::Role).ok_or_else(|| {
+        format!(
+            "`{text}` is neither a provider nor a role such as auth/jwt/role/NAME or auth/cert/certs/NAME"
+        )
+    })
 }

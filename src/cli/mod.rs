@@ -14,6 +14,7 @@ use crate::provider::Provider;
 pub use definition::command;
 pub use read::PathRead;
 
+pub mod again;
 mod arguments;
 mod definition;
 mod doctor;
@@ -51,6 +52,8 @@ pub struct Doctor {
     pub strict: bool,
     /// Whether the report is JSON.
     pub json: bool,
+    /// Whether commands are printed that let in more than before.
+    pub widen: bool,
     /// Claims as JSON, or `-`.
     pub claims: Option<String>,
     /// The claims line that a job printed, or `-`.
@@ -63,12 +66,25 @@ pub enum Subject {
     /// A run: a provider's, `read`, or the login alone.
     Run(Box<Verb>),
     /// A role of an auth method.
-    Role {
-        /// The mount, without `auth/`.
-        mount: String,
-        /// Its name.
-        name: String,
-    },
+    Role(RoleAt),
+}
+
+/// Where a role of an auth method is.
+#[derive(Debug, Clone)]
+pub struct RoleAt {
+    /// The mount, without `auth/`.
+    pub mount: String,
+    /// `role`; `certs` where certificates log in.
+    pub folder: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+impl RoleAt {
+    /// The path that it is read at.
+    pub fn path(&self) -> String {
+        format!("auth/{}/{}/{}", self.mount, self.folder, self.name)
+    }
 }
 
 /// One provider, and the role to ask it for.
@@ -208,9 +224,9 @@ fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
             }
         }
         Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => positional(verb, &[])?,
-        Verb::Doctor(Doctor { subject: Subject::Role { mount, name }, .. }) => {
-            no_content("the role's mount", mount)?;
-            no_content("the role's name", name)?;
+        Verb::Doctor(Doctor { subject: Subject::Role(at), .. }) => {
+            no_content("the role's mount", &at.mount)?;
+            no_content("the role's name", &at.name)?;
         }
         _ => {}
     }

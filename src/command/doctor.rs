@@ -12,10 +12,10 @@ use crate::stop::Stop;
 pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
     let mut report = Report::new(doctor.json, doctor.strict);
     match &doctor.subject {
-        Subject::Role { mount, name } => {
-            report.title(&format!("ci-creds doctor: auth/{mount}/role/{name}"))?;
+        Subject::Role(at) => {
+            report.title(&format!("ci-creds doctor: {}", at.path()))?;
             match Desk::resolve(parsed, env) {
-                Ok(desk) => desk::walk(&mut report, desk, doctor, mount, name, stop).await?,
+                Ok(desk) => desk::walk(&mut report, desk, doctor, at, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }

@@ -4,12 +4,12 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::report::Report;
-use super::{Status, Step, approle, findings, network, policy, signature, table, ttl};
+use super::{Status, Step, approle, findings, machine, network, policy, signature, table, ttl};
 use crate::claims::Claims;
 use crate::claims::change::change;
-use crate::claims::demands::{self, Extent};
+use crate::claims::demands::{self, Extent, Verdict};
 use crate::claims::role::Role;
-use crate::cli::Doctor;
+use crate::cli::{Doctor, RoleAt};
 use crate::config::Desk;
 use crate::error::{Code, Error};
 use crate::http::Client;
@@ -20,13 +20,15 @@ use crate::stop::Stop;
 use crate::vault::Server;
 use crate::vault::{self, Vault};
 
-/// Looks at `auth/MOUNT/role/NAME`.
+/// How a job's claims get to the desk.
+const GIVE: &str = "give --claims JSON, --id-token-file FILE, or --from-job LINE";
+
+/// Looks at `auth/MOUNT/role/NAME`, for certificates `auth/MOUNT/certs/NAME`.
 pub async fn walk(
     report: &mut Report,
     mut desk: Desk,
     doctor: &Doctor,
-    mount: &str,
-    name: &str,
+    at: &RoleAt,
     stop: Stop,
 ) -> Result<(), Error> {
     desk.server.http.max_retries.get_or_insert(1);
@@ -45,7 +47,8 @@ pub async fn walk(
         Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
         Err(error) => return Ok(report.add(Step::failed("token", &error))?),
     };
-    let path = format!("auth/{mount}/role/{name}");
+    let RoleAt { mount, name, .. } = at;
+    let path = at.path();
     let found = match read(&vault, &operator, &path).await {
         Ok(found) => found,
         Err(step) => return Ok(report.add(step)?),
@@ -57,9 +60,18 @@ pub async fn walk(
         }
         return policies(report, &vault, &operator, &role).await;
     }
+    if let Some(kind) = machine::kind_of(&role) {
+        report.unchecked.push(kind.unchecked.to_owned());
+        for step in machine::steps(kind, &role, &path) {
+            report.add(step)?;
+        }
+        return policies(report, &vault, &operator, &role).await;
+    }
     if !role.role.contains_key("user_claim") {
         let fields: Vec<_> = role.role.keys().map(String::as_str).collect();
-        let seen = format!("neither a JWT role nor an AppRole; it has {}", fields.join(", "));
+        let seen =
+            format!("a role of a kind that ci-creds does not log in with; it has {}", fields.join(", "));
+        report.unchecked.push("the role, which is of no kind that ci-creds logs in with".to_owned());
         return Ok(report.add(Step::skip("role", seen).from(path))?);
     }
     report.add(described(&role, &path))?;
@@ -67,6 +79,7 @@ pub async fn walk(
     match read(&vault, &operator, &config).await {
         Ok(found) => role.config = found,
         Err(step) => {
+            report.unchecked.push(format!("{config}, for bound_issuer and the keys"));
             report.add(
                 Step { status: Status::Skip, id: "config", ..step }
                     .line("bound_issuer and the keys are not compared"),
@@ -82,6 +95,9 @@ pub async fn walk(
 
 async fn policies(report: &mut Report, vault: &Vault, operator: &Secret, role: &Role) -> Result<(), Error> {
     for step in policy::of_role(vault, operator, &role.list("token_policies")).await {
+        if step.status == Status::Skip {
+            report.unchecked.push("a policy of the role (see above)".to_owned());
+        }
         report.add(step)?;
     }
     Ok(())
@@ -113,13 +129,23 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
         Ok(_) => Err(missing()),
         Err(error) => Err(match error.refusal() {
             Some((404, _)) if !error.says("namespace") => missing(),
-            Some((403, _)) => Step::fail(
-                "role",
-                Code::Refused,
-                format!("this VAULT_TOKEN may not read {path}"),
-            )
-            .hint(policy::line("the policy must have", path, "read"))
-            .hint("a mount that does not exist, and a token that has ended, are refused in the same way"),
+            // The same words for a token that has ended: who can't look itself up most likely has.
+            Some((403, _))
+                if vault.lookup_self(operator).await.is_err_and(|error| error.refusal().is_some()) =>
+            {
+                Step::fail(
+                    "role",
+                    Code::Refused,
+                    format!("this VAULT_TOKEN may not read {path}, nor look itself up"),
+                )
+                .hint("it has ended, most likely: log in again, with `vault login` or `bao login`")
+                .hint(policy::line("if it is alive, the policy must have", path, "read"))
+            }
+            Some((403, _)) => {
+                Step::fail("role", Code::Refused, format!("this VAULT_TOKEN may not read {path}"))
+                    .hint(policy::line("the policy must have", path, "read"))
+                    .hint("a mount that does not exist is refused in the same way")
+            }
             _ => Step::failed("role", &error),
         }),
     }
@@ -146,8 +172,9 @@ async fn compare(
     let (claims, extent, token) = match claims(vault, desk, doctor).await? {
         Ok(Some(found)) => found,
         Ok(None) => {
-            let step = Step::skip("claims", "nothing to hold against the role");
-            return Ok(report.add(step.hint("give --claims JSON, --id-token-file FILE, or --from-job LINE"))?);
+            let step = Step::skip("claims", "not looked at: there is nothing to hold against the role");
+            report.unchecked.push(format!("the claims of a job ({GIVE})"));
+            return Ok(report.add(step.hint(GIVE))?);
         }
         Err(step) => return Ok(report.add(*step)?),
     };
@@ -158,8 +185,13 @@ async fn compare(
     }
     let rows = demands::evaluate(role, &claims, extent, vault::now());
     report.claims = table::rows(&rows);
+    let unknown = rows.iter().filter(|row| row.verdict == Verdict::Unknown);
+    let unknown: Vec<_> = unknown.map(|row| row.claim.as_str()).collect();
+    if !unknown.is_empty() {
+        report.unchecked.push(format!("{} (marked ?; --id-token-file has all claims)", unknown.join(", ")));
+    }
     let change = change(role, &claims, &rows);
-    Ok(report.add(table::remedy(table::step(&rows), &change, mount, name))?)
+    Ok(report.add(table::remedy(table::step(&rows), &change, mount, name, doctor.widen))?)
 }
 
 type Given = Option<(Claims, Extent, Option<Secret>)>;

@@ -102,8 +102,8 @@ pub(super) fn approle(role: &Role, path: &str) -> Vec<Step> {
     steps
 }
 
-/// What both kinds have.
-fn token(role: &Role, path: &str) -> Vec<Step> {
+/// What all kinds have.
+pub(super) fn token(role: &Role, path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let number = |name| role.number(name);
     if number("token_ttl") == 0 && number("token_max_ttl") == 0 && number("token_explicit_max_ttl") == 0 {

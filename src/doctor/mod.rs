@@ -10,6 +10,7 @@ mod access;
 mod approle;
 mod engine;
 mod findings;
+mod machine;
 mod network;
 mod policy;
 mod run_login;

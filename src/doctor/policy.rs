@@ -14,6 +14,9 @@ const NOBODY: &str = "ci-creds-doctor-asks";
 /// Beyond these a policy is wider than a read.
 const NARROW: &[&str] = &["read", "update", "create", "deny"];
 
+/// A policy that nobody has: who may read it looks after everybody's.
+const SOMEBODYS: &str = "sys/policies/acl/ci-creds-doctor-asks";
+
 /// What is asked about one request.
 struct Asked<'a> {
     request: &'a Request,
@@ -56,11 +59,18 @@ impl Granted {
 }
 
 /// Capabilities on every path that a run would use.
-pub(super) async fn look(vault: &Vault, token: &Token, requests: &[(&Request, Mounted)]) -> Vec<Step> {
+///
+/// `at_desk`: outside CI, where a token that looks after roles or policies is an operator's, and need not read keys.
+pub(super) async fn look(
+    vault: &Vault,
+    token: &Token,
+    requests: &[(&Request, Mounted)],
+    at_desk: bool,
+) -> Vec<Step> {
     let asked: Vec<_> =
         requests.iter().map(|(request, mount)| Asked::of(request, mount.as_ref().ok())).collect();
     let mut paths: Vec<&str> =
-        asked.iter().flat_map(Asked::paths).chain(["auth/token/revoke-self"]).collect();
+        asked.iter().flat_map(Asked::paths).chain(["auth/token/revoke-self", SOMEBODYS]).collect();
     paths.sort_unstable();
     paths.dedup();
     let granted = match vault.capabilities(&token.secret, &paths).await {
@@ -70,7 +80,8 @@ pub(super) async fn look(vault: &Vault, token: &Token, requests: &[(&Request, Mo
             return vec![step.hint(line("the policy should have", "sys/capabilities-self", "update"))];
         }
     };
-    let mut steps: Vec<Step> = asked.iter().map(|one| allowed(one, token, &granted)).collect();
+    let mut steps: Vec<Step> =
+        asked.iter().map(|one| allowed(one, token.given && at_desk, &granted)).collect();
     let may_revoke = granted.on("auth/token/revoke-self").iter().any(|one| one == "update" || one == "root");
     if !may_revoke && !token.given {
         let hint = line("the policy should have", "auth/token/revoke-self", "update");
@@ -84,9 +95,9 @@ pub(super) fn line(what: &str, path: &str, capability: &str) -> String {
     format!("{what}: {}", vault::policy(path, capability))
 }
 
-fn allowed(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
+fn allowed(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     let found = asked.ways.iter().find(|read| session::allows(granted.on(&read.path), read));
-    let Some(read) = found else { return refused(asked, token, granted) };
+    let Some(read) = found else { return refused(asked, at_desk, granted) };
     let own = granted.on(&read.path);
     let seen = format!("{} on {}", own.join(", "), read.path);
     let everybody = asked.nobody.as_deref().is_some_and(|path| session::allows(granted.on(path), read));
@@ -104,17 +115,18 @@ fn allowed(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
     }
 }
 
-fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
+fn refused(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     let read = &asked.request.read;
     let looks = |path: &str| granted.on(path).iter().any(|one| one == "read");
-    if token.given && asked.role.as_deref().is_some_and(looks) {
+    if at_desk && (asked.role.as_deref().is_some_and(looks) || looks(SOMEBODYS)) {
         let seen = format!(
-            "this token may look at the role and not {} {}: an operator's",
+            "this token may look at roles or policies, and not {} {}: an operator's",
             read.capability(),
             read.path
         );
-        return Step::skip("policy", seen)
-            .hint("the job's own token has other policies: run doctor in the job too");
+        return Step::skip("policy", seen).hint(
+            "the job's own token has other policies, and it alone needs the key: run doctor in the job too",
+        );
     }
     let seen = format!("the token may not {} {}", read.capability(), read.path);
     let step = Step::fail("policy", Code::Refused, seen);
@@ -130,9 +142,9 @@ fn refused(asked: &Asked<'_>, token: &Token, granted: &Granted) -> Step {
     })
 }
 
-/// Whether the policy lets the run have this request, as far as `steps` tell.
+/// Whether this token may have nothing of a request, as far as `steps` tell.
 pub(super) fn stops(steps: &[Step]) -> bool {
-    steps.iter().any(|step| step.status == Status::Fail)
+    steps.iter().any(|step| matches!(step.status, Status::Fail | Status::Skip))
 }
 
 /// What is wide in the policies that a login's role gives, as far as an operator may read them.

@@ -23,6 +23,8 @@ pub struct Report {
     pub claims: Vec<serde_json::Value>,
     /// Whether there is something that the run would issue, and this look did not.
     pub untried: bool,
+    /// What was asked about and not looked at, each with what it takes: a good report says so at its end.
+    pub unchecked: Vec<String>,
 }
 
 /// Something is wrong: what the process ends with.
@@ -49,7 +51,7 @@ impl Explain for Found {
 impl Report {
     /// An empty one.
     pub fn new(json: bool, strict: bool) -> Self {
-        Self { json, strict, steps: Vec::new(), claims: Vec::new(), untried: false }
+        Self { json, strict, steps: Vec::new(), claims: Vec::new(), untried: false, unchecked: Vec::new() }
     }
 
     /// Prints a line above the steps.
@@ -85,7 +87,11 @@ impl Report {
             sink::text(&format!("{report}\n"))?;
         } else if found.is_none() {
             let warnings = self.steps.iter().filter(|step| step.status == Status::Warn).count();
-            sink::text(&format!("\n{}\n", well(warnings, self.untried)))?;
+            let end = match &self.unchecked[..] {
+                [] => well(warnings, self.untried),
+                left => wrap(&partly(warnings, left), "", "").join("\n"),
+            };
+            sink::text(&format!("\n{end}\n"))?;
         }
         Ok(found.map_or(Ok(()), Err))
     }
@@ -126,6 +132,12 @@ fn well(warnings: usize, untried: bool) -> String {
         (_, false) => format!("It works; {marked}."),
         (_, true) => format!("It works, the read itself untried without --issue; {marked}."),
     }
+}
+
+/// The last line of a report that found no fault where it looked.
+fn partly(warnings: usize, unchecked: &[String]) -> String {
+    let marked = if warnings == 0 { "" } else { " beside what is marked with !" };
+    format!("No fault was found{marked}, but not everything was looked at: {}.", unchecked.join("; "))
 }
 
 fn as_json(step: &Step) -> serde_json::Value {

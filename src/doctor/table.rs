@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Status, Step};
 use crate::claims::change::Change;
-use crate::claims::demands::{Row, Verdict};
+use crate::claims::demands::{NONE_BOUND, Row, Verdict};
 use crate::error::Code;
 use crate::text::one_line;
 
@@ -64,14 +64,19 @@ fn column(text: &str, width: usize) -> String {
 
 /// What can be done without the role.
 fn elsewhere(row: &Row) -> Option<String> {
-    match (row.field, row.claim.as_str()) {
+    let claim = row.claim.as_str();
+    match (row.field, claim) {
         ("times", "exp") => Some("take a token that is still alive: log in early in the job".to_owned()),
         ("times", _) => Some("set the clocks of GitLab's and Vault's machines".to_owned()),
-        ("bound_audiences", _) => Some(format!("or set aud in the job's id_tokens: to {}", row.demand)),
-        ("bound_claims", claim) if row.demand == "(not shown)" => {
-            Some(format!("the role's bound_claims must contain the token's {claim}, which is not shown here"))
+        ("bound_audiences", _) if row.demand != NONE_BOUND => {
+            Some(format!("set aud in the job's id_tokens: to {}", row.demand))
         }
-        ("bound_claims", _) => Some(format!("or run the job where {} is {}", row.claim, row.demand)),
+        ("bound_claims", _) if row.demand == "(not shown)" => Some(format!(
+            "run the job with the {claim} that the role's bound_claims want, which is not shown here"
+        )),
+        ("bound_claims", "ref_protected") => Some("run the job on a protected ref".to_owned()),
+        ("bound_claims", _) => Some(format!("run the job where {claim} is {}", row.demand)),
+        ("bound_subject", _) => Some(format!("run the job where sub is {}", row.demand)),
         _ => None,
     }
 }
@@ -90,16 +95,24 @@ pub(super) fn rows(rows: &[Row]) -> Vec<Value> {
     rows.iter().map(one).collect()
 }
 
-/// The commands that let the token in, where the role or the mount can.
-pub(super) fn remedy(mut step: Step, change: &Change, mount: &str, name: &str) -> Step {
-    if step.status != Status::Fail {
+/// First what the job can do, then the commands that let the token in, where the role or the mount can. A change that
+/// lets in others too is told, and printed only when it is asked for.
+pub(super) fn remedy(mut step: Step, change: &Change, mount: &str, name: &str, widen: bool) -> Step {
+    if step.status != Status::Fail || (change.config.is_empty() && change.role.is_empty()) {
         return step;
     }
-    let mut hints = Vec::new();
+    if !change.opens.is_empty() {
+        let opens = change.opens.join("; ");
+        if !widen {
+            return step
+                .hint(format!("a change of the role would also let in {opens}; --widen prints the command"));
+        }
+        step = step.hint(format!("--widen: the change also lets in {opens}"));
+    }
     if !change.config.is_empty() {
         let path = format!("auth/{mount}/config");
         let fields = Value::Object(change.config.clone());
-        hints.push(format!(
+        step = step.hint(format!(
             "if this token should get in: {}",
             tied(&format!(
                 "vault read -format=json {path} | jq '.data + {}' | vault write {path} -",
@@ -110,10 +123,9 @@ pub(super) fn remedy(mut step: Step, change: &Change, mount: &str, name: &str) -
     if !change.role.is_empty() {
         let fields = quoted(&Value::Object(change.role.clone()));
         let command = format!("printf %s '{fields}' | vault write auth/{mount}/role/{name} -");
-        hints.push(format!("if this token should get in: {}", tied(&command)));
+        step = step.hint(format!("if this token should get in: {}", tied(&command)));
     }
-    hints.append(&mut step.hints);
-    Step { hints, ..step }
+    step
 }
 
 /// JSON for a word in single quotes.

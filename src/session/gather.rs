@@ -98,7 +98,14 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
         tracing::debug!("to issue a secret_id with the job's metadata was refused; again without");
         outcome = ask(&[]).await;
     }
-    let wrapped = match outcome.map_err(|error| not_issued(error, issuer, &path))? {
+    let outcome = match outcome {
+        Err(error) => {
+            let granted = evidence(vault, &token, &path, &error).await;
+            Err(not_issued(error, issuer, &path, granted))
+        }
+        Ok(secret_id) => Ok(secret_id),
+    };
+    let wrapped = match outcome? {
         vault::SecretId::Plain(secret_id) => return Ok(secret_id),
         vault::SecretId::Wrapped(token) => token,
     };
@@ -108,23 +115,63 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
     wrapped.open(vault).await
 }
 
-fn not_issued(error: vault::Error, issuer: &Issuer, path: &str) -> Error {
+/// What Vault tells of an issuing token that was refused: a bare 403 means many things.
+enum Granted {
+    /// It is no token that may ask.
+    Nobody,
+    /// It is alive, and its policies leave the path out.
+    Nothing,
+    /// Its policies allow the path: what was sent along is not allowed.
+    Path,
+}
+
+/// How long this is worth.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// One look after a refusal, so that the likeliest cause is told first.
+async fn evidence(vault: &Vault, token: &Secret, path: &str, error: &vault::Error) -> Option<Granted> {
+    error.refusal().filter(|(status, _)| *status == 403)?;
+    let asked = tokio::time::timeout(PATIENCE, vault.login_capabilities(token, path)).await.ok()?;
+    match asked {
+        Ok(granted) if granted.iter().any(|one| ["update", "create", "root"].contains(&one.as_str())) => {
+            Some(Granted::Path)
+        }
+        Ok(_) => Some(Granted::Nothing),
+        Err(error) => error.refusal().map(|_| Granted::Nobody),
+    }
+}
+
+fn not_issued(error: vault::Error, issuer: &Issuer, path: &str, granted: Option<Granted>) -> Error {
     let (source, role) = (&issuer.source, &issuer.role);
-    let hints = match error.refusal() {
-        Some((403, _)) => vec![
-            format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it"),
-            format!("the policy of {source} must have: {}", vault::policy(path, "update")),
-            format!("{source} must be the issuing token: has it ended, or is it the token of a login?"),
-            match issuer.wrap_ttl {
-                None => "a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s".to_owned(),
-                Some(_) => {
-                    "VAULT_WRAP_TTL must be between the policy's min_wrapping_ttl and max_wrapping_ttl"
-                        .to_owned()
-                }
-            },
+    let name = format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it");
+    let policy = format!("the policy of {source} must have: {}", vault::policy(path, "update"));
+    let wrapping = match issuer.wrap_ttl {
+        None => "a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s",
+        Some(_) => "VAULT_WRAP_TTL must be between the policy's min_wrapping_ttl and max_wrapping_ttl",
+    };
+    let hints = match (error.refusal(), granted) {
+        (Some((403, _)), Some(Granted::Path)) => vec![wrapping.to_owned()],
+        (Some((403, _)), Some(Granted::Nothing)) => vec![
+            name,
+            policy,
+            format!("{source} is alive, and must be the issuing token: is it the token of a login?"),
         ],
-        Some(_) => vec![format!("is {role} the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it")],
-        None => Vec::new(),
+        (Some((403, _)), Some(Granted::Nobody)) => vec![
+            format!(
+                "{source} has ended, most likely: put a new issuing token into it, as `ci-creds rotate` does"
+            ),
+            format!("if it is alive, it lacks the policy `default`; then {name}"),
+            policy,
+            wrapping.to_owned(),
+        ],
+        (Some((403, _)), None) => vec![
+            name,
+            policy,
+            format!("{source} must be the issuing token: has it ended, or is it the token of a login?"),
+            wrapping.to_owned(),
+        ],
+        (Some(_), _) => vec![name],
+        (None, _) => Vec::new(),
     };
     vault::Advised { error, hints, notes: Vec::new() }.into()
 }

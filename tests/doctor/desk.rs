@@ -102,6 +102,44 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Whether a change lets in more than what was written wrongly: a number for a text, a claim that no token has.
+fn widening(role: &Value, claim: &str) -> bool {
+    let wrong = ["project_id", "ref_protected", "runner_id", "email"].contains(&claim)
+        || ["claim_mappings", "groups_claim"].iter().any(|field| role.get(field).is_some())
+        || role["bound_audiences"] == json!([]);
+    !wrong
+}
+
+/// A production role, and a job on another branch: first where the job can run, and no command that gives up protection.
+#[test]
+fn protection_is_not_given_up_unasked() {
+    let space = Space::new();
+    let world = World::new(&space);
+    world.role(json!({"bound_claims": {"project_id": "22", "ref": "main", "ref_protected": "true"}}));
+    let claims = json!({"ref": "dev", "ref_protected": "false"});
+    let job = Cmd::new(["exoscale", ROLE]).inherit(&world.cmd).env("VAULT_ID_TOKEN", jwt::mint(claims));
+    let desk = operator(&space, &world.jwt.mount, &["--from-job", "-"]).stdin(job.run().expect(4).stderr);
+    let plain = desk.run().expect(4).stdout;
+    let hints: Vec<_> = plain.lines().filter(|line| line.contains("→ ")).collect();
+    assert!(hints[0].contains("→ run the job where ref is main"), "{plain}");
+    assert!(hints[1].contains("→ run the job on a protected ref"), "{plain}");
+    assert!(plain.contains("would also let in"), "{plain}");
+    assert!(!plain.contains("vault write"), "{plain}");
+    let plain = desk.args(["--widen"]).run().expect(4).stdout;
+    assert!(commands(&plain)[0].contains("ref_protected"), "{plain}");
+    // The job's own hints: where to run it comes first, and unprotected refs are not offered to the role.
+    for claims in
+        [json!({"ref_protected": "false", "ref": "main"}), json!({"ref": "dev", "ref_protected": "false"})]
+    {
+        let run =
+            Cmd::new(["exoscale", ROLE]).inherit(&world.cmd.clone().env("VAULT_ID_TOKEN", jwt::mint(claims)));
+        let run = run.run().expect(4);
+        let first = run.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap();
+        assert!(first.starts_with("hint: run this job on a protected ref"), "{run}");
+        assert!(!run.stderr.contains("must contain ref_protected"), "{run}");
+    }
+}
+
 #[test]
 fn the_printed_command_lets_the_token_in() {
     for (role, claims, claim) in cases() {
@@ -111,6 +149,8 @@ fn the_printed_command_lets_the_token_in() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), jwt::mint(claims.clone())).unwrap();
         let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+        let careful = desk.run().expect(4).stdout;
+        let desk = desk.args(["--widen"]);
         let report = json_report(&desk);
         let told = format!("{role} {claims}: {:#}", report.body);
         let first = report.first(false).unwrap_or_else(|| panic!("nothing is wrong: {told}"));
@@ -123,6 +163,11 @@ fn the_printed_command_lets_the_token_in() {
         assert_eq!(canary::find(&plain), None, "{plain}");
         let commands = commands(&plain);
         assert!(!commands.is_empty(), "{plain}");
+        // What would let in others is told, and not printed unasked.
+        let widens = careful.contains("would also let in");
+        assert_eq!(careful.contains("→ if this token should get in:"), !widens, "{told}: {careful}");
+        assert_eq!(plain.contains("also lets in"), widens, "{plain}");
+        assert_eq!(widens, widening(&role, claim), "{told}: {careful}");
         commands.iter().for_each(|command| paste(command));
         let cured = json_report(&desk);
         assert!(cured.first(false).is_none(), "{told}\nafter {commands:?}: {:#}", cured.body);
@@ -138,7 +183,8 @@ fn the_issuer_is_written_without_losing_the_rest() {
     let world = World::new(&space);
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), jwt::mint(json!({"iss": "https://gitlab.other.example.com"}))).unwrap();
-    let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
+    let desk =
+        operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap(), "--widen"]);
     let plain = desk.run().expect(4).stdout;
     assert!(plain.contains("iss does not fit"), "{plain}");
     commands(&plain).iter().for_each(|command| paste(command));
@@ -195,7 +241,7 @@ fn a_few_claims_take_no_binding_away() {
     ];
     for (flag, given) in examples {
         assert!(readme.contains(&format!("{flag} '{given}'")), "{flag} {given}");
-        let desk = operator(&space, &world.jwt.mount, &[flag, given]);
+        let desk = operator(&space, &world.jwt.mount, &[flag, given, "--widen"]);
         let report = json_report(&desk);
         let first = report.first(false).unwrap();
         let told = format!("{flag}: {:#}", report.body);
@@ -258,6 +304,89 @@ fn who_somebody_is_stays_unsaid() {
     let desk = operator(&space, &world.jwt.mount, &["--id-token-file", file.path().to_str().unwrap()]);
     let plain = desk.run().expect(4).stdout;
     assert_eq!(canary::find(&plain), None, "{plain}");
-    assert!(plain.contains("must contain the token's user_email"), "{plain}");
+    assert!(plain.contains("run the job with the user_email"), "{plain}");
     assert_eq!(json_report(&desk).code, 4);
+}
+
+/// A dead token is refused like one whose policy is too narrow: what Vault tells of it decides what is said first.
+#[test]
+fn an_operators_token_that_has_ended_is_told_first() {
+    let space = Space::new();
+    let desk = operator(&space, "jwt", &["--claims", "{}"]).env("VAULT_TOKEN", crate::support::secret());
+    let report = json_report(&desk);
+    let first = report.first(false).unwrap();
+    assert!(first["hint"].as_str().unwrap().starts_with("it has ended, most likely"), "{:#}", report.body);
+}
+
+/// A good report names what it did not look at.
+#[test]
+fn a_report_that_looked_at_little_does_not_say_that_all_is_well() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let last = |cmd: &Cmd| {
+        let run = cmd.run().expect(0);
+        run.stdout.rsplit_once("\n\n").unwrap().1.replace('\n', " ")
+    };
+    let end = last(&operator(&space, &world.jwt.mount, &[]));
+    assert!(end.contains("not everything was looked at: the claims of a job (give --claims JSON"), "{end}");
+    let end =
+        last(&operator(&space, &world.jwt.mount, &["--claims", r#"{"project_id": "22", "ref": "main"}"#]));
+    assert!(end.contains("not everything was looked at: iss, aud, ") && end.contains("(marked ?"), "{end}");
+    // Kubernetes: a role is read, and the pod is not there.
+    let mount = space.auth("kubernetes");
+    let role = json!({"bound_service_account_names": "*", "bound_service_account_namespaces": "ci", "token_ttl": "10m",
+        "token_policies": world.policy});
+    space.write(&format!("auth/{mount}/role/{ROLE}"), role);
+    let desk = operator(&space, &mount, &[]);
+    let report = json_report(&desk);
+    let seen = report.step("role")["seen"].as_str().unwrap();
+    assert!(seen.starts_with("a Kubernetes role; token TTL 10m"), "{seen}");
+    assert!(seen.contains("bound_service_account_namespaces=ci bound_service_account_names=*"), "{seen}");
+    assert_eq!(report.step("account")["status"], "warn", "{:#}", report.body);
+    assert_eq!(report.step("fit")["status"], "skip", "{:#}", report.body);
+    assert!(last(&desk).contains("whether a pod's service account fits"));
+    // Certificates have another folder.
+    let mount = space.auth("cert");
+    let ca = crate::support::Pki::new("runners");
+    let role = json!({"certificate": std::fs::read_to_string(ca.ca_file()).unwrap(), "token_ttl": "10m"});
+    space.write(&format!("auth/{mount}/certs/{ROLE}"), role);
+    let rules = format!("path \"auth/{mount}/certs/*\" {{ capabilities = [\"read\"] }}");
+    let token = space.token(&[&space.policy(&rules)], json!({}));
+    let desk = Cmd::new(["doctor", &format!("auth/{mount}/certs/{ROLE}")])
+        .vault(space.server)
+        .env("VAULT_TOKEN", token);
+    let report = json_report(&desk);
+    assert!(
+        report.step("role")["seen"].as_str().unwrap().starts_with("a TLS certificate role"),
+        "{:#}",
+        report.body
+    );
+    assert_eq!(report.step("names")["status"], "warn", "{:#}", report.body);
+}
+
+/// As the README prints it: `doctor exoscale ROLE` with the operator's policy asks nobody to give himself the key.
+#[test]
+fn an_operator_is_not_told_to_grant_himself_the_key() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let desk = operator(&space, &world.jwt.mount, &[]);
+    let cmd = |ci: bool| {
+        let cmd = Cmd::new(["doctor", "exoscale", ROLE]).inherit(&world.cmd).no_env("VAULT_ID_TOKEN");
+        let cmd = cmd.no_env("VAULT_AUTH_ROLE").no_env("VAULT_AUTH_PATH").no_env("CI");
+        let token = desk.get_env("VAULT_TOKEN").unwrap();
+        cmd.env("VAULT_TOKEN", token).envs(ci.then_some(("CI", "true")))
+    };
+    let report = json_report(&cmd(false));
+    assert_eq!((report.code, &report.step("policy")["status"]), (0, &json!("skip")), "{:#}", report.body);
+    assert!(!report.body.to_string().contains("the policy must have"), "{:#}", report.body);
+    let plain = cmd(false).run().stdout.replace('\n', " ");
+    assert!(plain.contains("what the job's own token may do"), "{plain}");
+    // In a job the token is the job's: there it needs the key.
+    let report = json_report(&cmd(true));
+    assert_eq!(
+        (report.code, &report.first(false).unwrap()["id"]),
+        (4, &json!("policy")),
+        "{:#}",
+        report.body
+    );
 }

@@ -30,7 +30,10 @@ fn on_a_broken_one_the_first_thing_to_do_is_plain() {
     assert!(bad.len() == 1 && bad[0].starts_with("✗ login "), "{run}");
     let after: Vec<_> = run.stdout.lines().skip_while(|line| !line.starts_with('✗')).collect();
     assert!(
-        after.iter().take(5).any(|line| line.contains("→ the role's bound_claims must contain ref=dev")),
+        after
+            .iter()
+            .take(5)
+            .any(|line| line.contains("→ run this job where the role allows it: its ref is not among")),
         "{run}"
     );
     // The end of the log is what people see first.
@@ -38,7 +41,7 @@ fn on_a_broken_one_the_first_thing_to_do_is_plain() {
         run.stderr.contains("error: one fault; the first to act on: login: Vault refused the JWT login"),
         "{run}"
     );
-    assert!(run.stderr.contains("hint: the role's bound_claims must contain ref=dev"), "{run}");
+    assert!(run.stderr.contains("hint: run this job where the role allows it"), "{run}");
     assert!(run.stdout.lines().count() <= 40, "{run}");
 }
 
@@ -271,4 +274,28 @@ fn several_at_once_are_looked_at() {
     let report = world.report();
     assert_eq!(report.code, 0, "{:#}", report.body);
     assert_eq!(report.step("id-token")["source"], "CI_JOB_JWT_V2", "{:#}", report.body);
+}
+
+/// The hint of a refused call is that call: its flags are what was wrong.
+#[test]
+fn the_hint_is_the_call_as_it_was_typed() {
+    let space = Space::new();
+    let world = World::new(&space);
+    for typed in [
+        &["exoscale", ROLE, "--mount", "elsewhere"][..],
+        &["exoscale", "--and", "aws=nobody"],
+        &["exoscale", ROLE, "--mount", "elsewhere", "--", "/bin/true", "--mount"],
+    ] {
+        let run = Cmd::new(typed.iter().copied()).inherit(&world.cmd).run().expect(4);
+        let hint =
+            run.stderr.lines().find_map(|line| line.split_once("hint: `ci-creds doctor ")?.1.split_once('`'));
+        let call = hint.unwrap_or_else(|| panic!("{run}")).0;
+        let told: Vec<_> = typed.iter().copied().take_while(|word| *word != "--").collect();
+        assert_eq!(call, told.join(" "), "{run}");
+        let report = Report::of(
+            &Cmd::new(["doctor"]).args(call.split(' ')).args(["--format", "json"]).inherit(&world.cmd).run(),
+        );
+        assert_eq!(report.code, 4, "{call}: {:#}", report.body);
+        assert_eq!(report.first(false).unwrap()["id"], "policy", "{call}: {:#}", report.body);
+    }
 }

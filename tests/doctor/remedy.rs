@@ -22,12 +22,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r#"no more than: (path "[^"]+" \{ capabilities = \["\w+"\] \})$"#, |w, found| {
             policy(w, &found[1], false)
         }),
-        (r"bound_claims must contain (\S+)=(\S+), or", |w, found| {
+        (r"bound_claims must contain (\S+)=(\S+), which", |w, found| {
             let mut bound = bound_claims(w);
             bound.insert(found[1].to_owned(), json!(found[2]));
             write_role(w, &[("bound_claims", json!(bound))]);
         }),
-        (r"bound_claims ask for \S+, .*: take (\S+) out of them", |w, found| {
+        (r"bound_claims ask for \S+, .*: whoever takes (\S+) out of them", |w, found| {
             let mut bound = bound_claims(w);
             bound.remove(&found[1]);
             write_role(w, &[("bound_claims", json!(bound))]);
@@ -35,7 +35,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         (r"bound_audiences must contain(?: the token's aud:)? (\S+)$", |w, found| {
             write_role(w, &[("bound_audiences", json!([found[1]]))]);
         }),
-        (r"bound_subject must be empty, or the token's sub: (\S+)$", |w, found| {
+        (r"bound_subject must be the token's sub: (\S+)$", |w, found| {
             write_role(w, &[("bound_subject", json!(found[1]))]);
         }),
         (r"bound_issuer must be the token's iss: (\S+)$", |w, found| {

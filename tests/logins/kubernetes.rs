@@ -116,7 +116,7 @@ fn refusals_are_explained() {
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: namespace not authorized
-    hint: the role's bound_service_account_namespaces must contain the namespace of this pod
+    hint: run the pod in a namespace that the role allows; or the role's bound_service_account_namespaces must contain the namespace of this pod
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let (_third, somebody) = file(&token("ci", "somebody"));
@@ -127,7 +127,7 @@ fn refusals_are_explained() {
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: service account name not authorized
-    hint: the role's bound_service_account_names must contain the service account of this pod
+    hint: give the pod a service account that the role allows; or the role's bound_service_account_names must contain the service account of this pod
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     let (_fourth, foreign) = file(&format!("{}x", token("ci", "app-deployer")));

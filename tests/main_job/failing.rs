@@ -86,7 +86,7 @@ fn a_refused_job_shows_its_claims() {
         "  caused by: error validating claims: claim \"ref\" does not match any associated bound claim values",
         "  this token says: ",
         " ref=dev ref_type=branch ",
-        "hint: the role's bound_claims must contain ref=dev",
+        "hint: run this job where the role allows it: its ref is not among the role's bound_claims",
     ];
     for part in expected {
         assert!(run.stderr.contains(part), "{part} is missing in {run}");

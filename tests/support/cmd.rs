@@ -69,6 +69,11 @@ impl Cmd {
         self
     }
 
+    /// The value of a variable that was set.
+    pub fn get_env(&self, name: &str) -> Option<&OsStr> {
+        self.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+    }
+
     /// Removes a variable again.
     pub fn no_env(mut self, name: &str) -> Self {
         self.env.retain(|(known, _)| known != name);

@@ -66,6 +66,10 @@ fn aws_jwt_terraform() {
         assert!(!database.works(user, password), "the database user is gone");
     }
     project.set([("VAULT_ID_TOKEN", jwt::mint(json!({"iss": issuer, "ref": "dev"})))]);
-    is_denied(&project, "plan", "the role's bound_claims must contain ref=dev");
+    is_denied(
+        &project,
+        "plan",
+        "run this job where the role allows it: its ref is not among the role's bound_claims",
+    );
     nothing_is_left(&server, 0, ENGINES);
 }

@@ -53,9 +53,6 @@ fn a_policy_that_forbids_metadata_gets_the_request_again_without() {
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/gitlab/secret-id
       caused by: permission denied
-    hint: is gitlab the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it
-    hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
-    hint: VAULT_TOKEN must be the issuing token: has it ended, or is it the token of a login?
     hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
@@ -76,8 +73,7 @@ fn an_issuing_token_that_may_not_issue() {
       caused by: permission denied
     hint: is gitlab the AppRole's name? VAULT_AUTH_ROLE or --auth-role sets it
     hint: the policy of VAULT_TOKEN must have: path "auth/X-approle/role/gitlab/secret-id" { capabilities = ["update"] }
-    hint: VAULT_TOKEN must be the issuing token: has it ended, or is it the token of a login?
-    hint: a policy with min_wrapping_ttl wants VAULT_WRAP_TTL, such as 60s
+    hint: VAULT_TOKEN is alive, and must be the issuing token: is it the token of a login?
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     let root = cmd.clone().env("VAULT_AUTH_ROLE", "nobody").env("VAULT_TOKEN", &space.server.root_token);
@@ -111,4 +107,14 @@ fn an_issuing_token_that_may_not_issue() {
     error: VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set
     hint: set VAULT_AUTH_ROLE or --auth-role to the AppRole's name
     ");
+}
+
+/// A bare 403 means many things: one look at the token tells which comes first.
+#[test]
+fn an_issuing_token_that_has_ended_is_told_first() {
+    let space = Space::new();
+    let setup = Setup::new(&space, json!({}));
+    let run = setup.target.cmd().split_custody(&setup.login, &secret()).run_both().expect(4);
+    let first = run.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap();
+    assert!(first.starts_with("hint: VAULT_TOKEN has ended, most likely"), "{run}");
 }

@@ -17,7 +17,8 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "ref" does not match any associated bound claim values
       this token says: namespace_path=group project_id=22 project_path=group/project ref=dev ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_claims must contain ref=dev, or run this job where the role allows it
+    hint: run this job where the role allows it: its ref is not among the role's bound_claims
+    hint: or the role's bound_claims must contain ref=dev, which also lets in every other job with it
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     insta::assert_snapshot!(setup.cmd(json!({"ref": null})).run_both().expect(4), @r#"
@@ -28,7 +29,8 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "ref" is missing
       this token says: namespace_path=group project_id=22 project_path=group/project ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_claims ask for ref, which this token does not have: take ref out of them
+    hint: run this job where the role allows it: its ref is not among the role's bound_claims
+    hint: the role's bound_claims ask for ref, which this token does not have: whoever takes ref out of them opens the role to every job that meets the rest
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
     insta::assert_snapshot!(setup.cmd(json!({"aud": "https://other.example.com"})).run_both().expect(4), @r"
@@ -39,7 +41,7 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid audience (aud) claim: audience claim does not match any expected audience
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://other.example.com iss=https://gitlab.example.com
-    hint: the role's bound_audiences must contain the token's aud: https://other.example.com
+    hint: set aud in the job's id_tokens: to what the role is bound to; or the role's bound_audiences must contain the token's aud: https://other.example.com
     hint: the role's bound_audiences and the aud of the job's id_tokens: must have one in common
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
@@ -101,8 +103,8 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid subject (sub) claim
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_subject must be empty, or the token's sub: project_path:group/project:ref_type:branch:ref:main
-    hint: the role's bound_subject must be the sub of the token; a leftover one can be emptied
+    hint: run this job where the role's bound_subject allows it; or the role's bound_subject must be the token's sub: project_path:group/project:ref_type:branch:ref:main
+    hint: the role's bound_subject must be the sub of the token
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     setup.role("deploy", json!({"bound_subject": "", "bound_claims": {"user_email": "bob@example.com"}}));
@@ -114,7 +116,8 @@ fn refused_claims_are_explained() {
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "user_email" does not match any associated bound claim values
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
-    hint: the role's bound_claims must contain the token's user_email, which is not shown here
+    hint: run this job where the role allows it: its user_email is not among the role's bound_claims
+    hint: or the role's bound_claims must contain the token's user_email, which is not shown here
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }

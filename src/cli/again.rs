@@ -1,0 +1,89 @@
+//! A call as it was typed, for a hint that is pasted: the same words behind `doctor`, without what is only for the run
+//! itself, and without what may be a secret.
+
+use std::ffi::OsString;
+
+use crate::input::seems;
+
+/// Options of a run that doctor has not: --format is its report's.
+const LEFT_OUT: &[&str] = &["--format"];
+/// Options whose values may be secrets, or may hold them.
+const HIDDEN: &[&str] = &["--role-id", "--proxy"];
+/// Longer words are no names, paths or addresses.
+const LENGTH: usize = 200;
+
+/// `ci-creds doctor exoscale ci --mount exo`, from `ci-creds exoscale ci --mount exo -- packer build …`.
+pub fn doctor(arguments: &[OsString]) -> String {
+    let words = arguments.iter().skip(1).take_while(|word| *word != "--");
+    let mut words = words.map(|word| word.to_string_lossy());
+    let mut call = "ci-creds doctor".to_owned();
+    while let Some(word) = words.next() {
+        let (option, inline) = match word.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (&*word, None),
+        };
+        let own = LEFT_OUT.contains(&option) || HIDDEN.contains(&option) || option == "--data";
+        if !own {
+            call.push(' ');
+            call.push_str(&shown(&word));
+            continue;
+        }
+        let value = inline.or_else(|| words.next().map(|value| value.into_owned())).unwrap_or_default();
+        match option {
+            _ if LEFT_OUT.contains(&option) => {}
+            "--data" => call.push_str(&format!(" --data {}", data(&value))),
+            _ => call.push_str(&format!(" {option} …")),
+        }
+    }
+    call
+}
+
+/// `K=@FILE` and `K=-` name where the value is; any other value may be what a file should have held.
+fn data(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((_, value)) if value == "-" || value.starts_with('@') => shown(pair),
+        Some((key, _)) => format!("{}=…", shown(key)),
+        None => "…".to_owned(),
+    }
+}
+
+/// A word as a shell takes it, unless it looks like something that nobody should type: a token, an address with a
+/// password, a whole text.
+fn shown(word: &str) -> String {
+    let secret = word.split('=').find_map(seems).or_else(|| seems(word)).is_some();
+    let login = word.contains("://") && word.contains('@');
+    if secret || login || word.len() > LENGTH || word.contains(char::is_control) {
+        return "…".to_owned();
+    }
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_/+=.,:@%-".contains(char);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_as_it_was_typed() {
+        for (typed, told) in [
+            ("exoscale", "exoscale"),
+            ("exoscale ci --mount exo --and aws=web", "exoscale ci --mount exo --and aws=web"),
+            ("aws --format json --region eu-west-1 -v", "aws --region eu-west-1 -v"),
+            ("aws --format=json -- terraform apply --mount x", "aws"),
+            ("exoscale --proxy http://u:p@proxy --role-id=abc", "exoscale --proxy … --role-id …"),
+            ("exoscale --addr https://u:p@vault", "exoscale --addr …"),
+            ("exoscale hvs.CAESIabc", "exoscale …"),
+            ("read p A=b --data k=v --data c=@f d=-", "read p A=b --data k=… --data c=@f d=-"),
+            ("read p A=@b --path {role}", "read p A=@b --path '{role}'"),
+        ] {
+            let words: Vec<OsString> =
+                std::iter::once("ci-creds").chain(typed.split(' ')).map(OsString::from).collect();
+            assert_eq!(doctor(&words), format!("ci-creds doctor {told}"));
+        }
+        let quoted = doctor(&["ci-creds", "aws", "it's"].map(OsString::from));
+        assert_eq!(quoted, r"ci-creds doctor aws 'it'\''s'");
+    }
+}
