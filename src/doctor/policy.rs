@@ -87,7 +87,28 @@ pub(super) async fn look(
         let hint = line("the policy should have", "auth/token/revoke-self", "update");
         steps.push(Step::warn("policy", "the token can't be revoked when the job is done", hint));
     }
+    if requests.len() > 1 && stops(&steps) {
+        steps.push(whole(&asked));
+    }
     steps
+}
+
+/// The lines for all that the run reads, each once: what the login's policy needs to hold.
+fn whole(asked: &[Asked<'_>]) -> Step {
+    let mut lines: Vec<String> = Vec::new();
+    for one in asked {
+        // The last way of a KV secret is the one that its engine's version wants.
+        let read = match one.request.fallbacks.is_empty() {
+            true => one.ways.last().unwrap_or(&one.request.read),
+            false => &one.request.read,
+        };
+        let line = vault::policy(&read.path, read.capability());
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let step = Step::skip("policy", "all that this run reads needs these lines in the policy:");
+    lines.into_iter().fold(step, Step::hint)
 }
 
 /// A line of a policy, as it is written there; it may be broken at any blank.

@@ -136,6 +136,23 @@ fn one_refused_path_of_ten_takes_all_back_and_names_its_variables() {
 }
 
 #[test]
+fn doctor_looks_at_each_reference_and_merges_the_policy() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let (kv2, other) = (space.kv2("two"), space.kv1("other"));
+    let cmd = world.cmd(Cmd::new(["doctor", "env"])).env("DB_USER", world.creds("username"));
+    let cmd = cmd.env("DB_PASSWORD", world.creds("password")).env("A", format!("vault:{kv2}/app#a"));
+    let run = cmd.env("B", format!("vault:{other}/b#b")).run().expect(4);
+    let shown = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let whole = shown.split("all that this run reads needs these lines").nth(1).unwrap_or_default();
+    for path in [format!("{}/creds/web", world.engine.mount), format!("{other}/b")] {
+        let line = format!("path \"{path}\" {{ capabilities = [\"read\"] }}");
+        assert_eq!(whole.matches(&line).count(), 1, "{line} {run}");
+    }
+    assert!(world.engine.objects().is_empty() && space.login_tokens().is_empty());
+}
+
+#[test]
 fn a_failure_unsets_the_variables_that_hold_references_and_no_other() {
     let space = Space::new();
     let world = World::new(&space);
