@@ -73,6 +73,15 @@ def others(server, program, runs):
     ], runs)
 
 
+def references(server, program, runs):
+    """Three references to one path, and thirty to ten paths."""
+    env = server.env()
+    compare("References in variables over TLS" if server.tls else "References in variables over http", [
+        Way("ci-creds env, 3 references, 1 path", [program, "env"], server.reference_env(env, 1)),
+        Way("ci-creds env, 30 references, 10 paths", [program, "env"], server.reference_env(env, 10)),
+    ], runs)
+
+
 def roots(server, program, runs):
     """What the system's certificate store costs."""
     env = server.env()
@@ -185,11 +194,13 @@ def main():
     with setup.Server(tls=False) as server:
         story(server, options.program, options.n)
         others(server, options.program, options.n * 2)
+        references(server, options.program, options.n * 2)
         load(server, options.program, options.jobs)
         mask(server, options.program, options.mask * MIB)
         counters(server, options.program)
     with setup.Server(tls=True) as server:
         story(server, options.program, options.n)
+        references(server, options.program, options.n * 2)
         roots(server, options.program, options.n * 4)
 
 

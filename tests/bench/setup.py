@@ -83,7 +83,11 @@ class Server:
         lease = {"ttl": "10m"}
         self.call("POST", f"exoscale/apikey/{ROLE}", {**lease, "api_key": "EXO0123", "api_secret": "x" * 43, "name": "bench"})
         self.call("POST", f"scaleway/creds/{ROLE}", {**lease, "access_key": "SCW0123", "secret_key": "y" * 36})
-        paths = [f"exoscale/apikey/{ROLE}", f"scaleway/creds/{ROLE}"]
+        # For references in variables: ten secrets of three fields.
+        self.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}})
+        for number in range(10):
+            self.call("POST", f"kv/app{number}", {field: field * 20 for field in "abc"})
+        paths = [f"exoscale/apikey/{ROLE}", f"scaleway/creds/{ROLE}", "kv/*"]
         policy = "\n".join(f'path "{path}" {{ capabilities = ["read"] }}' for path in paths)
         self.call("PUT", "sys/policies/acl/key", {"policy": policy})
         issue = f'path "auth/approle/role/{ROLE}/secret-id" {{ capabilities = ["update"] }}'
@@ -110,6 +114,11 @@ class Server:
         env = {"PATH": path, "VAULT_ADDR": f"{scheme}://127.0.0.1:{self.port}", "VAULT_ROLE_ID": self.role_id,
                "VAULT_TOKEN": self.issuer, "VAULT_AUTH_ROLE": ROLE, "HOME": self.folder}
         return {**env, "VAULT_CACERT": self.ca()} if self.tls else env
+
+    def reference_env(self, env, paths):
+        """References to all three fields of so many secrets."""
+        references = {f"SECRET{number}{field}": f"vault:kv/app{number}#{field}" for number in range(paths) for field in "abc"}
+        return {**env, **references}
 
     def jwt_env(self):
         """A JWT login with a key made here; openssl signs."""
