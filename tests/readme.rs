@@ -144,7 +144,7 @@ fn every_policy_is_one_that_vault_takes() {
 
 #[test]
 fn every_cloud_is_on_the_page_and_in_the_template() {
-    let template = include_str!("../templates/ci-creds.yml");
+    let template = include_str!("../templates/ci-creds/template.yml");
     let options = template.split("options: [").nth(1).unwrap().split(']').next().unwrap();
     for provider in ci_creds::provider::PROVIDERS {
         assert!(options.split(", ").any(|name| name == provider.name), "{}", provider.name);

@@ -16,8 +16,20 @@ use crate::support::{Cmd, Fake, Reply, Run, require, secret};
 /// A stand-in for ci-creds: what matters here is whether it is run.
 const PROGRAM: &str = "#!/bin/sh\necho \"ran $*\" >&2\n";
 
-fn registry() -> Fake {
-    Fake::new(|seen| {
+/// Stands in for cosign, which asks the Internet: notes its arguments, and takes one signature for good.
+const COSIGN: &str =
+    "#!/bin/sh\necho \"$@\" >\"${0%/*}/../cosign\"\nread -r signature <\"$4\"\n[ \"$signature\" = good ]\n";
+
+/// A registry with version 1.2.3; under `forged/` with a signature of somebody else's, under `another/` with the signed
+/// sum of another program.
+fn registry(sum: String) -> Fake {
+    Fake::new(move |seen| {
+        if let Some((folder, file)) = seen.target().split_once("/1.2.3/SHA256SUMS") {
+            let signature = if folder.ends_with("/forged") { "bad\n" } else { "good\n" };
+            let sum = if folder.ends_with("/another") { "0".repeat(64) } else { sum.clone() };
+            let sums = format!("1234  ci-creds.rb\n{sum}  ci-creds-linux-{}\n", std::env::consts::ARCH);
+            return Reply::text(200, if file.is_empty() { sums } else { signature.to_owned() });
+        }
         if let Some(rest) = seen.target().strip_prefix("/stored-elsewhere/") {
             // As GitLab does with object storage: another host.
             let port = seen.header("host").unwrap().rsplit_once(':').unwrap().1;
@@ -76,7 +88,7 @@ impl Image {
         let file = dir.path().join("program");
         fs::write(&file, PROGRAM).unwrap();
         let sum = Cmd::program(bin.join("sha256sum")).args([&file]).run().expect(0).stdout[..64].to_owned();
-        Some(Self { shell, tool, shell_path, dir, registry: registry(), token: secret(), sum })
+        Some(Self { shell, tool, shell_path, dir, registry: registry(sum.clone()), token: secret(), sum })
     }
 
     /// Inputs that download from here.
@@ -221,6 +233,44 @@ fn what_is_not_the_program_is_refused_before_it_is_run() {
         }
         let run = image.run(&image.good().replace("1.2.3", "9.9.9")).expect(3);
         assert!(run.stderr.contains("error: no ci-creds at "), "{}: {run}", image.shell);
+    }
+}
+
+/// Without a sum of one's own: that of the release, if its pipeline has signed it.
+#[test]
+fn sums_that_the_release_has_signed_are_taken_and_no_others() {
+    let inputs = |url: &str| {
+        let signer = "https://gitlab.example.com/tools/ci-creds";
+        format!("{{provider: none, install: '{url}', version: 1.2.3, signed-by: '{signer}'}}")
+    };
+    for image in Image::all() {
+        let run = image.run(&inputs(&image.mirror())).expect(3);
+        assert!(run.stderr.contains("error: signed-by needs cosign"), "{}: {run}", image.shell);
+        let cosign = image.dir.path().join("bin/cosign");
+        fs::write(&cosign, COSIGN).unwrap();
+        fs::set_permissions(&cosign, fs::Permissions::from_mode(0o755)).unwrap();
+        for (folder, text) in
+            [("forged", "are not signed by https://gitlab"), ("another", "not the program with the sha256")]
+        {
+            let run = image.run(&inputs(&format!("{}/{folder}", image.mirror()))).expect(3);
+            assert!(run.stderr.contains(text) && !run.stderr.contains("ran"), "{}: {run}", image.shell);
+            assert!(!image.kept().exists() && fs::read_dir(image.lasting()).unwrap().count() == 0);
+        }
+        let run = image.run(&inputs(&image.mirror())).expect(0);
+        assert!(run.stderr.contains("ran later"), "{}: {run}", image.shell);
+        // As .ci/sign and docs/install.md have it.
+        let asked = fs::read_to_string(image.dir.path().join("cosign")).unwrap();
+        assert!(asked.starts_with("verify-blob ") && asked.contains(" --bundle "), "{asked}");
+        let identity = "--certificate-identity https://gitlab.example.com/tools/ci-creds//.gitlab-ci.yml@refs/tags/1.2.3 \
+                        --certificate-oidc-issuer https://gitlab.example.com\n";
+        assert!(asked.ends_with(identity), "{asked}");
+        // What is kept is looked at all the same, and a sum of one's own comes first.
+        fs::write(image.kept(), "#!/bin/sh\necho evil >&2\n").unwrap();
+        let run = image.run(&inputs(&image.mirror())).expect(0);
+        assert!(run.stderr.contains("ran later") && !run.stderr.contains("evil"), "{run}");
+        fs::remove_file(&cosign).unwrap();
+        let own = format!("sha256: {}, signed-by", image.sum);
+        image.run(&inputs(&image.mirror()).replace("signed-by", &own)).expect(0);
     }
 }
 

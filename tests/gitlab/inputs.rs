@@ -85,7 +85,7 @@ fn each_input_is_one_argument() {
 /// GitLab refuses an input with anything in it that a shell would act on, but for $NAME.
 #[test]
 fn no_input_can_end_its_quotes() {
-    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
     let (header, jobs) = text.split_once("\n---\n").unwrap();
     let mut inputs: Vec<String> = Vec::new();
     for line in header.lines() {
@@ -122,7 +122,31 @@ fn no_input_can_end_its_quotes() {
 
 #[test]
 fn the_template_downloads_the_version_that_it_belongs_to() {
-    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
     let version = text.split("\n    version:\n").nth(1).unwrap();
     assert!(version.contains(&format!("default: \"{}\"\n", env!("CARGO_PKG_VERSION"))), "{version}");
+}
+
+/// The component's page has a row for each input, with its default.
+#[test]
+fn each_input_is_on_the_page_of_the_component() {
+    let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
+    let page = fs::read_to_string(source("templates/ci-creds/README.md")).unwrap();
+    let (header, _) = text.split_once("\n---\n").unwrap();
+    let mut expected: Vec<(String, String)> = Vec::new();
+    for line in header.lines() {
+        if let (Some(default), Some((_, shown))) = (line.strip_prefix("      default: "), expected.last_mut())
+        {
+            let default = default.trim_matches('"');
+            *shown = if default.is_empty() { "empty".to_owned() } else { format!("`{default}`") };
+        } else if let Some(name) = line.strip_prefix("    ").filter(|name| !name.starts_with([' ', '#'])) {
+            expected.push((name.trim_end_matches(':').to_owned(), "**must be given**".to_owned()));
+        }
+    }
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.to_owned()))
+    };
+    assert_eq!(page.lines().filter_map(row).collect::<Vec<_>>(), expected);
+    assert!(page.contains("catalog"));
 }

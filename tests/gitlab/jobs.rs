@@ -13,9 +13,9 @@ use crate::support::{Engine, Fake, Reply, Space, eventually, require};
 /// Two providers, each with real leases, one state file, and lines of the job's own around them.
 const SEVERAL: &str = "
 include:
-  - local: templates/ci-creds.yml
+  - local: templates/ci-creds/template.yml
     inputs: { provider: exoscale, role: ci }
-  - local: templates/ci-creds.yml
+  - local: templates/ci-creds/template.yml
     inputs: { provider: aws, role: ci, job-name: .aws }
 deploy:
   extends: .ci-creds-approle
@@ -81,14 +81,14 @@ fn several_providers_and_lines_of_the_jobs_own() {
 #[test]
 fn the_template_is_the_same_by_every_kind_of_include() {
     let Some(git) = require("git") else { return };
-    let text = fs::read(source("templates/ci-creds.yml")).unwrap();
+    let text = fs::read(source("templates/ci-creds/template.yml")).unwrap();
     let instance = Fake::new(move |_| Reply::text(200, text.clone()));
     let mut seen: Vec<(String, String)> = Vec::new();
     for how in [
-        "local: templates/ci-creds.yml".to_owned(),
-        "project: tools/ci-creds\n    ref: 0.1.0\n    file: templates/ci-creds.yml".to_owned(),
+        "local: templates/ci-creds/template.yml".to_owned(),
+        "project: tools/ci-creds\n    ref: 0.1.0\n    file: templates/ci-creds/template.yml".to_owned(),
         "component: gitlab.example.com/tools/ci-creds/ci-creds@0.1.0".to_owned(),
-        format!("remote: {}/tools/ci-creds/-/raw/0.1.0/templates/ci-creds.yml", instance.addr),
+        format!("remote: {}/tools/ci-creds/-/raw/0.1.0/templates/ci-creds/template.yml", instance.addr),
     ] {
         let pipeline = format!(
             "include:\n  - {how}\n    inputs: {{ provider: exoscale, role: ci }}\n\
@@ -108,8 +108,9 @@ fn the_template_is_the_same_by_every_kind_of_include() {
 /// The template's own project at gitlab.example.com, as git and so gitlab-ci-local find it.
 fn publish(git: &std::path::Path, project: &Project) {
     let repository = project.home().join("repositories/tools/ci-creds.git");
-    fs::create_dir_all(repository.join("templates")).unwrap();
-    fs::copy(source("templates/ci-creds.yml"), repository.join("templates/ci-creds.yml")).unwrap();
+    fs::create_dir_all(repository.join("templates/ci-creds")).unwrap();
+    fs::copy(source("templates/ci-creds/template.yml"), repository.join("templates/ci-creds/template.yml"))
+        .unwrap();
     for args in [
         &["init", "-q", "-b", "main"][..],
         &["add", "."],

@@ -59,9 +59,10 @@ impl Project {
         let (git, dir) = (require("git")?, tempfile::tempdir().unwrap());
         let root = dir.path().join("project");
         let tools = dir.path().join("tools");
-        fs::create_dir_all(root.join("templates")).unwrap();
+        fs::create_dir_all(root.join("templates/ci-creds")).unwrap();
         fs::create_dir_all(&tools).unwrap();
-        fs::copy(source("templates/ci-creds.yml"), root.join("templates/ci-creds.yml")).unwrap();
+        fs::copy(source("templates/ci-creds/template.yml"), root.join("templates/ci-creds/template.yml"))
+            .unwrap();
         fs::write(root.join(".gitlab-ci.yml"), without_containers(pipeline)).unwrap();
         symlink(&*PROGRAM, tools.join("ci-creds")).unwrap();
         // gitlab-ci-local copies the checkout for containers, of which there are none here.

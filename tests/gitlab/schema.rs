@@ -19,6 +19,7 @@ const COMBINATIONS: &[&str] = &[
     "{provider: none, install: 'https://mirror.example.com/ci-creds', version: 1.2.3, sha256: 'aa bb'}",
     "{provider: login, auth-method: token, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', version: 1.2.3, sha256: aa}",
     "{provider: exoscale, auth-method: approle, auth-path: runners/approle}",
+    "{provider: aws, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', signed-by: 'https://gitlab.example.com/tools/ci-creds'}",
     "{provider: aws, role: ci, ttl: 30m, region: eu-west-1, role-arn: 'arn:aws:iam::1:role/ci', and: 'scaleway=dev login'}",
     "{provider: scaleway, mount: cloud/scw, path: 'creds/{role}', zone: fr-par-1, ca-cert: $VAULT_CA_FILE}",
     "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m}",
@@ -38,7 +39,7 @@ fn pipeline(all: &[&str]) -> String {
     for (number, inputs) in all.iter().enumerate() {
         let job = format!(".job-{number}");
         let inputs = format!("{}, job-name: {job}}}", inputs.trim_end_matches('}'));
-        include += &format!("  - local: templates/ci-creds.yml\n    inputs: {inputs}\n");
+        include += &format!("  - local: templates/ci-creds/template.yml\n    inputs: {inputs}\n");
         jobs += &format!(
             "jwt-{number}:\n  extends: {job}\n  script: [echo hi]\n\
              approle-{number}:\n  extends: {job}-approle\n  script: [echo hi]\n\
@@ -74,7 +75,7 @@ fn every_pipeline_is_valid_for_gitlab() {
         fs::write(&file, text).unwrap();
         files.push(file);
     };
-    let template = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let template = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
     let (header, jobs) = template.split_once("\n---\n").unwrap();
     add("header", header);
     add("jobs", jobs);
@@ -95,7 +96,7 @@ fn every_pipeline_is_valid_for_gitlab() {
         assert!(script.ends_with('.') || source(&format!(".ci/{script}")).exists(), "{script} is there");
     }
     resolved.push(("own", Project::new(&own, &[])));
-    for (page, count) in [("README.md", 6), ("docs/install.md", 4)] {
+    for (page, count) in [("README.md", 6), ("docs/install.md", 4), ("templates/ci-creds/README.md", 1)] {
         let documented = snippets(page);
         assert!(documented.len() >= count, "{page} has pipelines");
         for (number, text) in documented.iter().enumerate() {

@@ -20,7 +20,7 @@ const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
 
 /// The blocks of the `-approle` job: before_script and after_script, with these inputs.
 pub fn scripts(inputs: &str) -> [String; 2] {
-    let text = fs::read_to_string(source("templates/ci-creds.yml")).unwrap();
+    let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
     let (header, jobs) = text.split_once("\n---\n").unwrap();
     let mut name = "";
     let mut values: Vec<(&str, String)> = Vec::new();
