@@ -1,22 +1,42 @@
 //! ci-creds logs in to Vault or OpenBao inside a GitLab CI job, exchanges the token for short-lived Exoscale, AWS or
 //! Scaleway credentials, and hands them to the job.
 //!
-//! Data flows one way:
+//! The rooms, each of which knows only those below it (`tests/architecture.rs` reads this list and holds the code
+//! against it):
 //!
 //! ```text
-//! cli, env → config → session (auth → vault, cloud → provider) → emit
-//!                              http lies under vault and cloud
+//! command      one file per command: its story from top to bottom
+//! doctor       the steps of a run and the roles of a login, looked at and explained
+//! session      log in, gather what a login needs, issue: a transaction; renew and refresh
+//! config       flags and environment become what is to be done; it alone knows which wins
+//! cli          what may be typed: clap, made from options and providers
+//! emit         one file per format: credentials become bytes; its sink alone writes them
+//! ledger       what must be taken back, in memory and as the state file
+//! provider     one table per cloud: what is read, and which variables that becomes
+//! child        `-- COMMAND`: the process, its signals, the mask over its output
+//! reference    the references that stand in variables
+//! credentials  what was issued, and how long it lives
+//! auth         one file per login: what it needs and what it sends; it does not touch the network
+//! cloud        the APIs that are not Vault's
+//! vault        Vault's API in Vault's words
+//! http         the one way out: TLS, proxy, redirects
+//! input        what a value seems to be; the one reader of files and of standard input
+//! stop         signals that ask this process to end
+//! claims       the claims of an ID token, and what a role demands of them
+//! ci           one table per CI system: what it tells of a job and allows it
+//! options      every option as a row: flag, variables, help
+//! process      what the process does to itself
+//! console      stderr
+//! duration     durations, read and shown
+//! env          the environment, read once
+//! error        how a fault gets its exit code and its remedy
+//! text         what others wrote, made safe to show
+//! secret       a value that no message shows
 //! ```
 //!
-//! * [`cli`] is what may be typed, [`env`](mod@env) what is set; [`config`] alone knows which wins.
-//! * [`auth`] and [`provider`] are tables: a login says what it needs and what it sends, a cloud says what it reads
-//!   and which variables that becomes. Neither touches the network.
-//! * [`session`] carries them out as a transaction; [`ledger`] knows what must be taken back when it fails.
-//! * [`vault`] speaks Vault's API, [`cloud`] the APIs that are not Vault's, [`http`] is the one way out.
-//! * [`emit`] turns credentials into bytes, and writes them once.
-//! * [`text`] is what others wrote, made safe; [`input`] is what a value seems to be, and the one reader of files
-//!   and of standard input.
-//! * [`error`] is how a fault gets its exit code and its remedy.
+//! Places to extend: an output format is a file in [`emit`] and a line in its `FORMATS`; a cloud a file in
+//! [`provider`] and a line in `PROVIDERS`; a login a file in [`auth`] and a line in `METHODS`; a CI system a file in
+//! [`ci`] and a line in `SYSTEMS`; an option a line in [`options`].
 
 use std::ffi::OsString;
 
@@ -57,7 +77,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
-    process::on_panic(&failure);
+    failure.print_on_panic();
     // Before anything else: what a signal finds before this ends without a word, and `eval` takes that for success.
     let started = Started::new();
     let mut doctor = None;
@@ -68,7 +88,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             } else {
                 Failure::default()
             };
-            process::on_panic(&failure);
+            failure.print_on_panic();
             doctor = doctor_line(&parsed, arguments);
             started.map_err(Error::from).and_then(|started| carry_out(started, &parsed, env))
         }

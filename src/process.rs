@@ -5,11 +5,10 @@ use std::sync::{Mutex, OnceLock};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use crate::console;
-use crate::emit::sink::Failure;
 use crate::error::Code;
 
 /// What a panic leaves on stdout; it changes as the command learns what it is about.
-static ON_PANIC: Mutex<Option<Failure>> = Mutex::new(None);
+static ON_PANIC: Mutex<Option<Box<dyn Fn(u8) + Send>>> = Mutex::new(None);
 
 /// The core limit that the process was started with.
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
@@ -45,10 +44,10 @@ pub fn ignores(signal: i32) -> bool {
     (1..=64).contains(&signal) && ignored & (1 << (signal - 1)) != 0
 }
 
-/// Makes a panic print this statement and exit with 1. What was issued then ends with its TTL.
-pub fn on_panic(failure: &Failure) {
+/// Makes a panic call this with its exit code, 1, and exit with it. What was issued then ends with its TTL.
+pub fn on_panic(print: impl Fn(u8) + Send + 'static) {
     if let Ok(mut current) = ON_PANIC.lock() {
-        *current = Some(failure.clone());
+        *current = Some(Box::new(print));
     }
     std::panic::set_hook(Box::new(|info| {
         // The message of a panic may quote a value: only the place is told.
@@ -57,10 +56,10 @@ pub fn on_panic(failure: &Failure) {
         console::say(&format!(
             "error: ci-creds failed{place}\nhint: this is a bug; please report the line above"
         ));
-        if let Ok(failure) = ON_PANIC.lock()
-            && let Some(failure) = &*failure
+        if let Ok(print) = ON_PANIC.lock()
+            && let Some(print) = &*print
         {
-            failure.print(Code::Bug as u8);
+            print(Code::Bug as u8);
         }
         #[allow(clippy::exit, clippy::disallowed_methods)]
         std::process::exit(Code::Bug as i32)

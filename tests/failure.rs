@@ -93,7 +93,7 @@ fn an_error_ends_the_run() {
 #[test]
 #[ignore = "the command of a_panic_in_every_format"]
 fn a_panic_ends_the_run() {
-    ci_creds::process::on_panic(&failure_of_this_case());
+    failure_of_this_case().print_on_panic();
     panic!("{}", crate::support::secret());
 }
 

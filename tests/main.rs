@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails is loud")]
 #![allow(unreachable_pub, reason = "one crate that nobody depends on: `pub` means `for other modules`")]
 
+mod architecture;
 mod clouds;
 mod doctor;
 mod failure;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lookup::{FOLDER, Found, Lookup};
+use super::lookup::{FOLDER, Found, Lookup, is_path};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
 use crate::ci::{self, Job};
@@ -256,12 +256,6 @@ fn no_path(origin: &Origin, places: &[Place]) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether this names a file that is there.
-pub(super) fn is_path(text: &str) -> bool {
-    let text = text.trim();
-    text.contains('/') && Path::new(text).is_file()
 }
 
 /// The logins that are never chosen unless they are named.

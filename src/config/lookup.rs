@@ -64,6 +64,12 @@ fn is_rooted(text: &str) -> bool {
     ["/", "./", "../"].iter().any(|start| text.starts_with(start))
 }
 
+/// Whether this names a file that is there.
+pub(super) fn is_path(text: &str) -> bool {
+    let text = text.trim();
+    text.contains('/') && std::path::Path::new(text).is_file()
+}
+
 impl<'a> Lookup<'a> {
     /// The value of this option.
     pub(super) fn text(&self, opt: &Opt) -> Result<Option<Found>, Error> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::login::is_path;
+use super::lookup::is_path;
 use super::lookup::{FOLDER, Lookup};
 use super::{Error, server, steps};
 use crate::ci::Job;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::login::is_path;
+use super::lookup::is_path;
 use super::lookup::{Found, Lookup};
 use super::{address, login, server};
 use crate::auth::Login;

@@ -99,7 +99,7 @@ fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error>
 
 /// PEM text is no path; another variable takes that.
 fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
-    match super::login::is_path(&found.value) {
+    match super::lookup::is_path(&found.value) {
         true => {
             Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })
         }

@@ -11,7 +11,6 @@ use crate::credentials::{Credentials, Variable};
 mod aws;
 mod dotenv;
 mod error;
-mod file;
 mod fish;
 mod json;
 pub mod masking;

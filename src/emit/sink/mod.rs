@@ -2,7 +2,6 @@
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
@@ -10,63 +9,14 @@ use rustix::stdio::stdout;
 
 use super::Format;
 use super::Output;
-use super::file::{self, Existing, Fresh};
 use crate::ci::Job;
-use crate::error::{Code, Explain};
 use crate::ledger::Ledger;
 
-/// Why credentials can't go where they should.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Somebody would read over the shoulder.
-    #[error("secrets are not printed to a terminal")]
-    Terminal,
-    /// The shell would trace them into the job's log.
-    #[error("{0} is on: the shell would write the secrets into the job's log")]
-    DebugTrace(&'static str),
-    /// Nobody listens.
-    #[error("standard output is closed")]
-    Closed,
-    /// It did not take all.
-    #[error("standard output did not take the credentials: {0}")]
-    Stdout(String),
-    /// The file can't be made.
-    #[error("{} can't be written: {reason}", crate::input::path(path))]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// A file that people write themselves too is there.
-    #[error("{} exists, and is neither edited nor replaced", crate::input::path(path))]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-}
+mod error;
+mod file;
 
-impl Explain for Error {
-    fn code(&self) -> Code {
-        Code::Output
-    }
-
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::Terminal => "use eval $(ci-creds …), or --show to see them",
-            Self::DebugTrace(_) => {
-                "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
-            }
-            Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
-            Self::File { .. } => {
-                "--output takes a new or regular file of your own, in a folder that you can write; the files of \
-                 NAME=@FIELD go into TMPDIR"
-            }
-            Self::Exists { .. } => "--force replaces it as a whole; --output names another file",
-        };
-        vec![hint.to_owned()]
-    }
-}
+pub use error::Error;
+use file::{Existing, Fresh};
 
 /// Finds out, before anything is issued, whether the credentials may go where they should.
 pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
@@ -161,6 +111,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Prints it when this process panics.
+    pub fn print_on_panic(&self) {
+        let failure = self.clone();
+        crate::process::on_panic(move |code| failure.print(code));
+    }
+
     /// For a command that prints in this format; `None` where stdout is not what an `eval` reads.
     pub fn new(format: Option<&'static Format>, unsets: Vec<String>) -> Self {
         Self { format, unsets }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, Mode, access, fchmod};
 use tempfile::NamedTempFile;
 
-use super::sink::Error;
+use super::Error;
 use crate::ci::Job;
 use crate::input;
 use crate::ledger::Written;
@@ -26,7 +26,7 @@ pub(super) enum Existing {
 ///
 /// A symlink, a device, or somebody else's file is not replaced. A folder in which others can replace files is
 /// used, as it is the user's choice, but named in a warning: they could give the job other credentials, though they
-/// can't read ours. The job's own folder is such a one under GitLab's docker executor, where nobody else is.
+/// can't read ours. The job's own folder is such a one under a docker executor, where nobody else is.
 pub(super) fn check(path: &Path, existing: Existing, job: &Job) -> Result<(), Error> {
     check_target(path, existing)?;
     let folder = folder(path);

@@ -1,0 +1,58 @@
+//! Why credentials can't be written where they should go.
+
+use std::path::PathBuf;
+
+use crate::error::{Code, Explain};
+
+/// Why credentials can't go where they should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody would read over the shoulder.
+    #[error("secrets are not printed to a terminal")]
+    Terminal,
+    /// The shell would trace them into the job's log.
+    #[error("{0} is on: the shell would write the secrets into the job's log")]
+    DebugTrace(&'static str),
+    /// Nobody listens.
+    #[error("standard output is closed")]
+    Closed,
+    /// It did not take all.
+    #[error("standard output did not take the credentials: {0}")]
+    Stdout(String),
+    /// The file can't be made.
+    #[error("{} can't be written: {reason}", crate::input::path(path))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A file that people write themselves too is there.
+    #[error("{} exists, and is neither edited nor replaced", crate::input::path(path))]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        Code::Output
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Terminal => "use eval $(ci-creds …), or --show to see them",
+            Self::DebugTrace(_) => {
+                "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
+            }
+            Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
+            Self::File { .. } => {
+                "--output takes a new or regular file of your own, in a folder that you can write; the files of \
+                 NAME=@FIELD go into TMPDIR"
+            }
+            Self::Exists { .. } => "--force replaces it as a whole; --output names another file",
+        };
+        vec![hint.to_owned()]
+    }
+}
