@@ -15,6 +15,9 @@ pub enum Error {
     /// There is one in VAULT_ADDR.
     #[error("the address of Vault is not set: BAO_ADDR is empty, and hides VAULT_ADDR")]
     HiddenAddress,
+    /// There is one under the name that to-be-continuous has for it.
+    #[error("the address of Vault is not set: VAULT_BASE_URL is to-be-continuous' variable")]
+    BaseUrl,
     /// No URL, or one that Vault can't be at.
     #[error("{source_name} {what}")]
     Address {

@@ -35,7 +35,7 @@ impl Revoke {
         // A line says how its server is reached: nothing has to be set, but what is set counts.
         let server = match server::server(&lookup, job.in_ci) {
             Ok(server) => Some(server),
-            Err(Error::NoAddress | Error::HiddenAddress) => None,
+            Err(Error::NoAddress | Error::HiddenAddress | Error::BaseUrl) => None,
             Err(error) => return Err(error),
         };
         let token = lookup.text(&options::TOKEN)?;

@@ -71,11 +71,18 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
 fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Error> {
     let Some(found) = lookup.text(&options::ADDR)? else {
         let hidden = lookup.plain("VAULT_ADDR")?.filter(|_| lookup.env.has("BAO_ADDR"));
-        return Err(hidden.map_or(Error::NoAddress, |_| Error::HiddenAddress));
+        let base_url = lookup.plain("VAULT_BASE_URL")?.map(|_| Error::BaseUrl);
+        return Err(hidden.map(|_| Error::HiddenAddress).or(base_url).unwrap_or(Error::NoAddress));
     };
     let text = found.value.trim();
     let Some(socket) = text.strip_prefix("unix://") else {
-        return Ok((address::vault(lookup, text, &found.source, EXAMPLE)?, None));
+        let host = address::vault(lookup, text, &found.source, EXAMPLE)?;
+        if host.path().trim_end_matches('/').ends_with("/v1") {
+            // As to-be-continuous' VAULT_BASE_URL has it. Every request would go to /v1/v1.
+            let what = "ends with /v1, which belongs to each request, not to the address";
+            return Err(Error::Address { source_name: found.source, what, example: EXAMPLE });
+        }
+        return Ok((host, None));
     };
     if !socket.starts_with('/') {
         let what = "names no socket";

@@ -67,6 +67,7 @@ fn config_errors() -> Vec<(String, Error)> {
     examples!(config::Error {
         E::NoAddress => E::NoAddress,
         E::HiddenAddress => E::HiddenAddress,
+        E::BaseUrl => E::BaseUrl,
         E::NoApplication => E::NoApplication,
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),

@@ -107,6 +107,18 @@ fn an_issuing_token_that_may_not_issue_is_told_apart() {
     assert!(run.stderr.contains(&policy), "{run}");
 }
 
+/// What users of to-be-continuous have in their projects.
+#[test]
+fn to_be_continuous_names_are_known() {
+    let run =
+        |name: &str| Cmd::new(["exoscale", "ci"]).env(name, "https://vault.example.com/v1/").run().expect(3);
+    let text = run("VAULT_BASE_URL").stderr;
+    assert!(text.contains("not set: VAULT_BASE_URL is to-be-continuous' variable"), "{text}");
+    assert!(text.contains("hint: set VAULT_ADDR to the same address without /v1 at its end"), "{text}");
+    let text = run("VAULT_ADDR").stderr;
+    assert!(text.contains("VAULT_ADDR ends with /v1, which belongs to each request"), "{text}");
+}
+
 #[test]
 fn what_is_not_set_is_named() {
     let without = |cmd: Cmd| cmd.run_both().to_string();

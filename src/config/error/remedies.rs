@@ -84,6 +84,10 @@ impl Explain for Error {
         let hint = match self {
             Self::NoAddress => "set VAULT_ADDR or --addr, such as https://vault.example.com:8200".to_owned(),
             Self::HiddenAddress => "unset BAO_ADDR, or set it to the address".to_owned(),
+            Self::BaseUrl => "set VAULT_ADDR to the same address without /v1 at its end; a variable \
+                              @url@http://vault-secrets-provider/api/secrets/PATH?field=FIELD becomes \
+                              `ci-creds read PATH NAME=FIELD`"
+                .to_owned(),
             Self::Address { source_name, example, .. } => {
                 format!("set {source_name} to an address such as {example}")
             }
