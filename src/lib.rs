@@ -112,7 +112,15 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
 fn doctor_line(parsed: &cli::Parsed, arguments: &[OsString]) -> Option<String> {
     use cli::Verb::{Env, Login, Provider, Read};
     let walked = matches!(parsed.verb, Provider(_) | Login | Read(_) | Env);
-    walked.then(|| format!("hint: `{}` looks at each step of this run", cli::again::doctor(arguments)))
+    let other = match &parsed.verb {
+        Provider(ask) => ask.role.as_deref().filter(|role| provider::find(role).is_some()),
+        _ => None,
+    };
+    let other = other.map_or_else(String::new, |other| {
+        format!("hint: {other} is taken for the role; another provider is asked for with --and {other}\n")
+    });
+    let call = cli::again::doctor(arguments);
+    walked.then(|| format!("{other}hint: `{call}` looks at each step of this run"))
 }
 
 /// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.

@@ -22,3 +22,4 @@ mod rotate;
 mod sdks;
 mod shells;
 mod support;
+mod typed;

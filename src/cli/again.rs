@@ -49,7 +49,7 @@ fn data(pair: &str) -> String {
 
 /// A word as a shell takes it, unless it looks like something that nobody should type: a token, an address with a
 /// password, a whole text.
-fn shown(word: &str) -> String {
+pub(super) fn shown(word: &str) -> String {
     let secret = word.split('=').find_map(seems).or_else(|| seems(word)).is_some();
     let login = word.contains("://") && word.contains('@');
     if secret || login || word.len() > LENGTH || word.contains(char::is_control) {
@@ -75,7 +75,7 @@ mod tests {
             ("aws --format=json -- terraform apply --mount x", "aws"),
             ("exoscale --proxy http://u:p@proxy --role-id=abc", "exoscale --proxy … --role-id …"),
             ("exoscale --addr https://u:p@vault", "exoscale --addr …"),
-            ("exoscale hvs.CAESIabc", "exoscale …"),
+            ("exoscale hvs.CAESIJsuRbWTPhYHmLVFZfkaNqhgGxcdOiS2uOMn7bq9F0q6", "exoscale …"),
             ("read p A=b --data k=v --data c=@f d=-", "read p A=b --data k=… --data c=@f d=-"),
             ("read p A=@b --path {role}", "read p A=@b --path '{role}'"),
         ] {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 
 use clap::ArgMatches;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap_complete::Shell;
 
 use crate::input::seems;
@@ -19,6 +19,7 @@ mod arguments;
 mod definition;
 mod doctor;
 mod read;
+mod typed;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -137,9 +138,10 @@ impl Flags {
 /// Parses the command line; clap's error is help, the version or a usage error.
 pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let mut command = command();
+    let arguments = &typed::in_order(arguments, &command)[..];
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
-        Err(error) => return Err(quiet(about_dashes(error, arguments), arguments, &mut command)),
+        Err(error) => return Err(quiet(typed::tip(error, arguments), arguments, &mut command)),
     };
     let (name, matches) = matches
         .subcommand()
@@ -233,15 +235,6 @@ fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
     and.iter().try_for_each(|ask| no_content("--and", ask))
 }
 
-/// `ci-creds exoscale terraform -v`: clap's own advice would put the dashes into the middle of the command.
-fn about_dashes(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
-    if error.get(ContextKind::Suggested).is_some() && !has_command(arguments) {
-        let tip = "a command to run stands behind `--`: ci-creds exoscale -- terraform apply".into();
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-    }
-    error
-}
-
 /// Whether a command is to be run, as far as a line that may not make sense tells.
 pub fn has_command(arguments: &[OsString]) -> bool {
     arguments.iter().any(|word| word == "--")
@@ -333,6 +326,43 @@ mod tests {
         assert_eq!(parsed.command, ["sh", "-c", "--show", "-v"]);
         assert_eq!(parsed.flags.one(&options::NO_MASK), Some("true"));
         assert!(parsed.flags.one(&options::SHOW).is_none());
+    }
+
+    /// What hands type out of habit either works, or is answered with what does.
+    #[test]
+    fn habits_are_met() {
+        for line in
+            ["ci-creds -v exoscale", "ci-creds --addr https://v.example exoscale", "ci-creds --quiet aws web"]
+        {
+            assert!(matches!(parsed(line).unwrap().verb, Verb::Provider(_)), "{line}");
+        }
+        assert_eq!(
+            parsed("ci-creds --addr https://aws exoscale").unwrap().flags.one(&options::ADDR),
+            Some("https://aws")
+        );
+        let told = |line| parsed(line).unwrap_err();
+        for (line, like) in [
+            ("ci-creds help", "ci-creds --help"),
+            ("ci-creds help aws", "ci-creds aws --help"),
+            ("ci-creds version", "ci-creds --version"),
+        ] {
+            let error = told(line);
+            assert!(!error.use_stderr(), "{line}");
+            assert_eq!(error.to_string(), told(like).to_string(), "{line}");
+        }
+        for (line, tip) in [
+            ("ci-creds aws --role web", "tip: the role is an argument: ci-creds aws web\n"),
+            ("ci-creds aws --role=web", "tip: the role is an argument: ci-creds aws web\n"),
+            ("ci-creds exoscale --json", "tip: write --format json\n"),
+            ("ci-creds exoscale --token abc", "tip: no secret is ever an argument: set VAULT_TOKEN\n"),
+            ("ci-creds exoscale packer build x", "behind `--`: ci-creds exoscale -- packer build x\n"),
+            ("ci-creds -q exoscale packer build x", "behind `--`: ci-creds exoscale -- packer build x\n"),
+            ("ci-creds exoscale ci aws", "with --and: ci-creds exoscale --and aws\n"),
+        ] {
+            let error = told(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(tip), "{line}: {error}");
+        }
     }
 
     #[test]

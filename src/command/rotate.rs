@@ -64,6 +64,9 @@ impl Run<'_> {
     async fn rotate(&self, current: &Variable, stop: &Stop) -> Result<(), Error> {
         let value = current.value.as_ref().filter(|_| !current.hidden);
         let old = Old::look(self.vault, value.or(self.rotation.in_this_job.as_ref())).await?;
+        if self.rotation.secret_id_path.is_none() && !matches!(old, Old::Alive { .. }) {
+            return Err(Fault::NoMeasure { old: old.name() }.into());
+        }
         if self.rotation.dry_run {
             return self.rehearse(current, &old).await;
         }
@@ -71,7 +74,7 @@ impl Run<'_> {
         let new = self.create(stop).await?;
         // From here on a stop must not leave anything half done: what follows is short.
         let vault = self.vault.unstoppable();
-        let new = match self.prove(&vault, &new).await {
+        let new = match self.prove(&vault, &new, &old).await {
             Ok(life) => New { life, ..new },
             Err(why) => return Err(take_back(&vault, &new, why).await),
         };
@@ -115,8 +118,8 @@ impl Run<'_> {
     }
 
     /// Whether the new token can take the old one's place; says how long.
-    async fn prove(&self, vault: &Vault, new: &New) -> Result<String, Error> {
-        let (role, path) = (&self.rotation.token_role, &self.rotation.secret_id_path);
+    async fn prove(&self, vault: &Vault, new: &New, old: &Old) -> Result<String, Error> {
+        let role = &self.rotation.token_role;
         let info = match vault.lookup_self(&new.secret).await {
             Ok(info) => info,
             Err(error) if error.refusal().is_some() => {
@@ -135,9 +138,22 @@ impl Run<'_> {
                 return Err(Fault::unfit(role, why).into());
             }
         }
-        let may = vault.login_capabilities(&new.secret, path).await?;
-        if !may_write(&may) {
-            return Err(Fault::CanNotIssue { role: role.clone(), path: path.clone() }.into());
+        match (&self.rotation.secret_id_path, old) {
+            (Some(path), _) => {
+                let may = vault.login_capabilities(&new.secret, path).await?;
+                if !may_write(&may) {
+                    return Err(Fault::CanNotIssue { role: role.clone(), path: path.clone() }.into());
+                }
+            }
+            // It has to do what the old one does.
+            (None, Old::Alive { info: before, .. }) => {
+                let lacking = before.policies.iter().filter(|policy| !info.policies.contains(policy));
+                let lacking: Vec<_> = lacking.cloned().collect();
+                if !lacking.is_empty() {
+                    return Err(Fault::Lacks { role: role.clone(), policies: lacking.join(", ") }.into());
+                }
+            }
+            (None, _) => return Err(Fault::NoMeasure { old: old.name() }.into()),
         }
         if info.ttl.is_some_and(|ttl| ttl <= self.rotation.grace) {
             tracing::warn!("the new token lives no longer than the grace that is given to the old one");

@@ -14,7 +14,15 @@ pub(super) fn vault(
     source_name: &str,
     example: &'static str,
 ) -> Result<Url, Error> {
-    parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))
+    let url = parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))?;
+    // Pasted from the API's documentation: the part that every path begins with.
+    match url.path().trim_end_matches('/').ends_with("/v1") {
+        true => {
+            let what = "ends in /v1, which is the API's and is added by itself: leave it out";
+            Err(Error::Address { source_name: source_name.to_owned(), what, example })
+        }
+        false => Ok(url),
+    }
 }
 
 /// The address of GitLab or a cloud in `text`: --allow-http is not meant for their tokens.
@@ -26,6 +34,11 @@ pub(super) fn web(text: &str, source_name: &str, example: &'static str) -> Resul
 /// one, for the hint.
 fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<bool>) -> Result<Url, Error> {
     let fault = |what| Error::Address { source_name: source_name.to_owned(), what, example };
+    if text.contains('$') {
+        return Err(fault(
+            "holds a $: it was not expanded. Is the variable that it names defined, and for this job?",
+        ));
+    }
     let url = Url::parse(text).map_err(|_| match text.contains("://") {
         true => fault("is not an address"),
         false => fault("has no scheme: is it https://?"),

@@ -37,8 +37,9 @@ pub struct Rotation {
     pub in_this_job: Option<Secret>,
     /// The token role.
     pub token_role: String,
-    /// The path that the issuing token is for: `auth/approle/role/NAME/secret-id`.
-    pub secret_id_path: String,
+    /// The path that the issuing token is for: `auth/approle/role/NAME/secret-id`. Where the AppRole is not named, what
+    /// the old token may do counts.
+    pub secret_id_path: Option<String>,
     /// What is left to the old token.
     pub grace: Duration,
     /// Whether nothing is changed.
@@ -79,9 +80,6 @@ pub enum Error {
     /// No token role.
     #[error("the token role is not set")]
     NoTokenRole,
-    /// No AppRole.
-    #[error("the AppRole whose secret_ids the token issues is not set")]
-    NoAppRole,
     /// No GitLab token.
     #[error("there is no access token of GitLab")]
     NoGitlabToken,
@@ -111,7 +109,6 @@ impl Explain for Error {
             Self::NoTokenRole => {
                 "set --token-role or CI_CREDS_TOKEN_ROLE; `vault write auth/token/roles/ROLE …` makes one"
             }
-            Self::NoAppRole => "set --approle or CI_CREDS_APPROLE",
             Self::NoGitlabToken => {
                 return vec![format!(
                     "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role \
@@ -136,10 +133,10 @@ impl Rotation {
         let job = Job::of(env);
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
         let token_role = text(&options::TOKEN_ROLE)?.ok_or(Error::NoTokenRole)?;
-        let approle = match text(&options::APPROLE)? {
-            Some(name) => name,
-            None => lookup.text(&options::AUTH_ROLE)?.ok_or(Error::NoAppRole)?.value,
-        };
+        let login = login::login(&lookup, None, &job)?;
+        // The role of another login is no AppRole, though it may have such a name.
+        let of_login = login.role.clone().filter(|_| login.method.name == "approle");
+        let approle = text(&options::APPROLE)?.or(of_login);
         let mount = text(&options::APPROLE_PATH)?.unwrap_or_else(|| "approle".to_owned());
         let mount = mount.trim_matches('/').trim_start_matches("auth/").to_owned();
         let key = text(&options::VARIABLE)?.unwrap_or_else(|| "VAULT_TOKEN".to_owned());
@@ -147,11 +144,11 @@ impl Rotation {
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
             gitlab: gitlab(&lookup, &server)?,
-            login: login::login(&lookup, None, &job)?,
+            login,
             server,
             in_this_job: lookup.plain(&place.key)?.map(|found| Secret::new(found.value)),
             place,
-            secret_id_path: format!("auth/{mount}/role/{approle}/secret-id"),
+            secret_id_path: approle.map(|approle| format!("auth/{mount}/role/{approle}/secret-id")),
             token_role,
             grace: lookup.duration(&options::GRACE)?.unwrap_or(GRACE),
             dry_run: lookup.switch(&options::DRY_RUN)?,
@@ -237,9 +234,24 @@ mod tests {
         let rotation = rotation(ROTATE, &job).unwrap();
         assert_eq!(rotation.gitlab.base.as_str(), "https://example.com/gitlab/api/v4");
         assert_eq!(rotation.place.to_string(), "VAULT_TOKEN of project 22");
-        assert_eq!(rotation.secret_id_path, "auth/approle/role/ci/secret-id");
+        assert_eq!(rotation.secret_id_path.as_deref(), Some("auth/approle/role/ci/secret-id"));
         assert_eq!(rotation.grace, GRACE);
         assert_eq!(rotation.in_this_job.unwrap().reveal(), "t");
+    }
+
+    /// The login's role is the AppRole only where the login is by AppRole.
+    #[test]
+    fn the_logins_role_is_no_approle() {
+        let job =
+            [("CI_PROJECT_ID", "22"), ("CI_SERVER_URL", "https://g.example"), ("VAULT_AUTH_ROLE", "rotator")];
+        let path = |more: &[(&str, &str)]| {
+            rotation("ci-creds rotate --token-role issuing", &[&job, more].concat()).unwrap().secret_id_path
+        };
+        assert_eq!(path(&[("VAULT_AUTH_METHOD", "jwt"), ("VAULT_ID_TOKEN", "e.y.J")]), None);
+        assert_eq!(path(&[]), None);
+        let approle =
+            path(&[("VAULT_AUTH_METHOD", "approle"), ("VAULT_ROLE_ID", "r"), ("VAULT_SECRET_ID", "s")]);
+        assert_eq!(approle.as_deref(), Some("auth/approle/role/rotator/secret-id"));
     }
 
     #[test]

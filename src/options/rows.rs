@@ -143,7 +143,7 @@ group! {
     ROTATE: "Rotate", only_in_long_help: false;
     TOKEN_ROLE = Opt::new("token-role", Value("ROLE"), Own, "The token role that makes the new issuing token");
     APPROLE = Opt::new("approle", Value("NAME"), Own,
-        "The AppRole whose secret_ids it issues [default: VAULT_AUTH_ROLE]");
+        "The AppRole whose secret_ids it issues [default: that of an AppRole login; else the old token's policies count]");
     APPROLE_PATH = Opt::new("approle-path", Value("MOUNT"), Own, "Where AppRole is mounted [default: approle]");
     VARIABLE = Opt::new("variable", Value("NAME"), Own, "The GitLab variable [default: VAULT_TOKEN]");
     PROJECT = Opt::new("project", Value("ID"), Own, "The project that has it [default: the job's]");

@@ -258,7 +258,6 @@ fn rotation_errors() -> Vec<(String, Error)> {
     let mut all = examples!(config::RotationError {
         E::Common(_) => E::Common(config::Error::NoAddress),
         E::NoTokenRole => E::NoTokenRole,
-        E::NoAppRole => E::NoAppRole,
         E::NoGitlabToken => E::NoGitlabToken,
         E::NoGitlab => E::NoGitlab,
         E::NoOwner => E::NoOwner,

@@ -151,3 +151,31 @@ fn a_change_that_is_not_confirmed_leaves_both_tokens() {
     story.rotate([]).run().expect(0);
     assert!(story.gitlab.value() != before && story.lookup(&before).1 <= 3600);
 }
+
+/// Without --approle the login's role is no AppRole: what the new token must be able to do is what the old one can.
+#[test]
+fn without_an_approle_the_old_tokens_policies_count() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let old = story.start();
+    let policies = story.space.ok("GET", &format!("auth/token/roles/{}", story.token_role), json!(null));
+    let policies = policies["data"]["allowed_policies"].clone();
+    let rotate = || story.rotate([]).no_env("CI_CREDS_APPROLE");
+    story.token_role(json!({"allowed_policies": ["default"]}));
+    let run = rotate().run().expect(4);
+    assert!(run.stderr.contains("lacks what the old issuing token has: "), "{run}");
+    nothing_happened(&story, &old, &run);
+    story.token_role(json!({"allowed_policies": policies}));
+    rotate().run().expect(0);
+    let new = story.gitlab.value();
+    assert!(new != old && story.issues(&new));
+    // Where the old one is not there, nothing is made, and the rehearsal says so as the run does.
+    let space = Space::new();
+    let story = Story::new(&space);
+    story.gitlab.variable("projects/22", "VAULT_TOKEN", &crate::support::secret(), &json!({}));
+    for args in [&[][..], &["--dry-run"]] {
+        let run = story.rotate([]).no_env("CI_CREDS_APPROLE").args(args).run().expect(3);
+        assert!(run.stderr.contains("hint: name the AppRole with --approle"), "{run}");
+        assert!(story.alive().is_empty(), "{run}");
+    }
+}

@@ -45,6 +45,20 @@ pub(super) enum Fault {
         /// `auth/approle/role/NAME/secret-id`.
         path: String,
     },
+    /// Nothing says what the new token has to be able to do: no AppRole is named, and the old token is not there.
+    #[error("what the new token must be able to do is not known: the old one is {old}")]
+    NoMeasure {
+        /// What is known of it.
+        old: String,
+    },
+    /// The new token may do less than the old one.
+    #[error("a token of the token role {role} lacks what the old issuing token has: {policies}")]
+    Lacks {
+        /// The role.
+        role: String,
+        /// The policies.
+        policies: String,
+    },
     /// The new token is alive, and in no variable.
     #[error("a new issuing token, accessor {accessor}, could not be taken back: {cause}")]
     NotTakenBack {
@@ -86,8 +100,11 @@ impl Fault {
 impl Explain for Fault {
     fn code(&self) -> Code {
         match self {
-            Self::GitlabToken(_) => Code::Environment,
-            Self::MayNotCreate { .. } | Self::Unfit { .. } | Self::CanNotIssue { .. } => Code::Refused,
+            Self::GitlabToken(_) | Self::NoMeasure { .. } => Code::Environment,
+            Self::MayNotCreate { .. }
+            | Self::Unfit { .. }
+            | Self::CanNotIssue { .. }
+            | Self::Lacks { .. } => Code::Refused,
             Self::LostCreation { .. }
             | Self::NotTakenBack { .. }
             | Self::Unconfirmed { .. }
@@ -127,6 +144,11 @@ impl Explain for Fault {
             Self::Unfit { role, .. } => format!(
                 "vault write auth/token/roles/{role} orphan=true renewable=true token_type=service \
                  token_explicit_max_ttl=0 token_period=0 token_num_uses=0 allowed_policies=ISSUING-POLICY,default"
+            ),
+            Self::NoMeasure { .. } => "name the AppRole with --approle or CI_CREDS_APPROLE".to_owned(),
+            Self::Lacks { role, .. } => format!(
+                "the allowed_policies of auth/token/roles/{role} must have them; or name the AppRole whose secret_ids it \
+                 issues, with --approle"
             ),
             Self::CanNotIssue { role, path } => format!(
                 "the policies of auth/token/roles/{role} (allowed_policies) must have: path \"{path}\" {{ capabilities = \

@@ -1,0 +1,125 @@
+//! What people type out of habit: global options and `help` before the command are put where clap looks for them, and
+//! what can't be meant is answered with the words that do it.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::again::shown;
+use crate::options::{self, Takes};
+
+/// An option of other tools, and what does it here. `{command}` is the command that was typed, `{value}` what stood
+/// behind the option.
+const OPTIONS: &[(&str, &str)] = &[
+    ("--role", "the role is an argument: ci-creds {command} {value}"),
+    ("--json", "write --format json"),
+    ("--token", "no secret is ever an argument: set VAULT_TOKEN"),
+    (
+        "--secret-id",
+        "no secret is ever an argument: set VAULT_SECRET_ID, or name its file with --secret-id-file",
+    ),
+    (
+        "--id-token",
+        "no secret is ever an argument: set VAULT_ID_TOKEN, or name its file with --id-token-file",
+    ),
+    ("--address", "write --addr, or set VAULT_ADDR"),
+    ("--vault-addr", "write --addr, or set VAULT_ADDR"),
+    ("--duration", "write --ttl"),
+    ("--exec", "a command to run stands behind `--`: ci-creds {command} -- terraform apply"),
+    ("--debug", "write -v, or -vv"),
+];
+
+/// The line as clap wants it: `help aws` is `aws --help`, `version` is `--version`, and options that stand before the
+/// command go behind it.
+pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<OsString> {
+    let mut line = arguments.to_vec();
+    let is_command = |word: &OsString| {
+        word.to_str().is_some_and(|word| command.get_subcommands().any(|one| one.get_name() == word))
+    };
+    let first = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    match (first, arguments.len()) {
+        ("help", 2) => line[1] = "--help".into(),
+        ("help", 3) if is_command(&line[2]) => {
+            line[1] = std::mem::replace(&mut line[2], "--help".into());
+        }
+        ("version", 2) => line[1] = "--version".into(),
+        _ if first.starts_with('-') && first != "--" => {
+            if let Some(at) = command_at(arguments, is_command) {
+                line[1..=at].rotate_right(1);
+            }
+        }
+        _ => {}
+    }
+    line
+}
+
+/// Where the command stands behind options, their values left out.
+fn command_at(arguments: &[OsString], is_command: impl Fn(&OsString) -> bool) -> Option<usize> {
+    let mut at = 1;
+    while let Some(word) = arguments.get(at).filter(|word| *word != "--") {
+        let text = word.to_string_lossy();
+        if !text.starts_with('-') {
+            return is_command(word).then_some(at);
+        }
+        at += if takes_next(&text) { 2 } else { 1 };
+    }
+    None
+}
+
+fn takes_next(word: &str) -> bool {
+    let Some(name) = word.strip_prefix("--") else { return false };
+    let groups = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT];
+    let row = groups.into_iter().flat_map(|group| group.options).find(|row| row.name == name);
+    row.is_some_and(|row| matches!(row.takes, Takes::Value(_) | Takes::Values(_)))
+}
+
+/// Clap's error with the tip that fits.
+pub(super) fn tip(mut error: clap::Error, line: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(odd)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let words: Vec<String> = line
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .map(|word| word.to_string_lossy().into())
+        .collect();
+    let Some(command) = words.first() else { return error };
+    let known = OPTIONS
+        .iter()
+        .find(|(option, _)| *option == odd)
+        .map(|(_, tip)| tip.replace("{command}", command).replace("{value}", &value_of(&odd, &words)));
+    let has_command = words.len() + 1 < line.len();
+    let tip = match known {
+        Some(tip) => tip,
+        None if odd.starts_with('-') || has_command => return dashes(error, has_command),
+        None if crate::provider::find(&odd).is_some() => {
+            format!("another provider is asked for with --and: ci-creds {command} --and {odd}")
+        }
+        None => {
+            let own = words.iter().skip(1).skip_while(|word| word.starts_with('-'));
+            let own: Vec<_> = own.map(|word| shown(word)).collect();
+            format!("a command to run stands behind `--`: ci-creds {command} -- {}", own.join(" "))
+        }
+    };
+    error.remove(ContextKind::SuggestedArg);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
+}
+
+/// `ci-creds exoscale terraform -v`: clap's own advice would put the dashes into the middle of the command.
+fn dashes(mut error: clap::Error, has_command: bool) -> clap::Error {
+    if error.get(ContextKind::Suggested).is_some() && !has_command {
+        let tip = "a command to run stands behind `--`: ci-creds exoscale -- terraform apply".into();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
+/// What stands behind an option, fit to print; `ROLE` where there is nothing.
+fn value_of(option: &str, words: &[String]) -> String {
+    let inline = words.iter().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
+    let next = || words.iter().skip_while(|word| *word != option).nth(1).map(String::as_str);
+    inline.or_else(next).map_or_else(|| "ROLE".to_owned(), shown)
+}
