@@ -42,6 +42,13 @@ const ROWS: &[Row] = &[
         "error: VAULT_ADDR holds a $: it was not expanded. Is the variable that it names defined",
         "hint: set VAULT_ADDR to an address",
     ),
+    (
+        "exoscale ci --ttl 5m",
+        &[("VAULT_ADDR", "https://v.example")],
+        3,
+        "error: ",
+        "vault write exoscale/role/ROLE ttl=15m",
+    ),
 ];
 
 #[test]

@@ -84,7 +84,7 @@ impl Owned {
         let accessor = &self.accessor;
         match vault.revoke_self(&self.token).await {
             Ok(()) => {
-                tracing::debug!("revoked the token {accessor}");
+                tracing::debug!("revoked the token with the accessor {accessor}");
                 Left::Nothing
             }
             Err(error) if error.is_by_policy() && !self.batch => {

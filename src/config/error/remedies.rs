@@ -156,7 +156,10 @@ impl Explain for Error {
                 "give ROLE, or set CI_CREDS_{}_ROLE, CI_CREDS_ROLE or VAULT_AUTH_ROLE",
                 crate::options::env_suffix(provider)
             ),
-            Self::Ttl { .. } => "its role in Vault sets the TTL; leave this one out".to_owned(),
+            Self::Ttl { provider, .. } => format!(
+                "leave it out; the engine's role sets the TTL, and an operator changes it: vault write {provider}/role/ROLE \
+                 ttl=15m, beside the role's other fields"
+            ),
             Self::NoApplication => {
                 "give --application-id or CI_CREDS_SCALEWAY_APPLICATION_ID; it is a UUID in Scaleway's console"
                     .to_owned()
