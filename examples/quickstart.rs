@@ -54,7 +54,9 @@ fn main() -> ExitCode {
     match (job, denied) {
         (Some(0), Some(4)) => {
             println!("\nThe first job got its key and went on; the second stopped with 4, \"refused\".");
-            println!("README.md has the rest: other logins, AWS and Scaleway, formats, exit codes.");
+            println!(
+                "README.md and docs/ have the rest: other logins, AWS and Scaleway, formats, exit codes."
+            );
             ExitCode::SUCCESS
         }
         _ => {

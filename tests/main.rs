@@ -17,7 +17,7 @@ mod logins;
 mod main_job;
 mod manual;
 mod network;
-mod readme;
+mod pages;
 mod rotate;
 mod sdks;
 mod shells;

@@ -165,12 +165,12 @@ esac
 "#;
 
 #[test]
-fn the_readmes_sweep_deletes_what_has_ended_and_nothing_else() {
+fn the_documented_sweep_deletes_what_has_ended_and_nothing_else() {
     if require("jq").is_none() {
         return;
     }
-    let readme = include_str!("../../README.md");
-    let job = readme.split("\nsweep:\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = include_str!("../../docs/clouds.md");
+    let job = page.split("\nsweep:\n").nth(1).unwrap().split("```").next().unwrap();
     let lines = job.split("  script:\n    - ").nth(1).unwrap();
     let text = lines.replace("- |\n", "").lines().map(str::trim).collect::<Vec<_>>().join("\n");
     let space = Space::new();

@@ -226,7 +226,7 @@ fn a_jobs_line_is_enough() {
     );
 }
 
-/// As the README has them: of a claim that is not among those given nobody knows, and no binding goes for it.
+/// As docs/doctor.md has them: of a claim that is not among those given nobody knows, and no binding goes for it.
 #[test]
 fn a_few_claims_take_no_binding_away() {
     let space = Space::new();
@@ -234,13 +234,13 @@ fn a_few_claims_take_no_binding_away() {
     let bound = json!({"project_id": "22", "ref": "main", "environment": "production", "sha": "abc"});
     world.role(json!({"bound_claims": bound, "bound_subject": "somebody", "user_claim": "project_path",
         "groups_claim": "groups_direct"}));
-    let readme = include_str!("../../README.md");
+    let page = include_str!("../../docs/doctor.md");
     let examples = [
         ("--from-job", "this token says: project_id=22 ref=dev …"),
         ("--claims", r#"{"project_id": "22", "ref": "dev"}"#),
     ];
     for (flag, given) in examples {
-        assert!(readme.contains(&format!("{flag} '{given}'")), "{flag} {given}");
+        assert!(page.contains(&format!("{flag} '{given}'")), "{flag} {given}");
         let desk = operator(&space, &world.jwt.mount, &[flag, given, "--widen"]);
         let report = json_report(&desk);
         let first = report.first(false).unwrap();

@@ -107,7 +107,7 @@ impl Report {
         report
     }
 
-    /// The schema of the README.
+    /// The schema of docs/doctor.md.
     #[track_caller]
     fn assert_schema(&self) {
         let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

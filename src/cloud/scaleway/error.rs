@@ -132,7 +132,7 @@ impl Explain for Error {
         let hint = match self {
             Self::Http(error) => return error.hints(),
             Self::Refused { said, .. } if said.kind == "quotas_exceeded" => {
-                "an organization can have 100 API keys: delete expired ones, as the scheduled job in the README does"
+                "an organization can have 100 API keys: delete expired ones, as the scheduled job in docs/clouds.md does"
             }
             Self::Refused { status: 401, .. } => {
                 "the secret_key in Vault must be that of the parent: is it deleted or expired?"
