@@ -8,7 +8,9 @@ use crate::console;
 use crate::error::Code;
 
 /// What a panic leaves on stdout; it changes as the command learns what it is about.
-static ON_PANIC: Mutex<Option<Box<dyn Fn(u8) + Send>>> = Mutex::new(None);
+static ON_PANIC: Mutex<Option<Print>> = Mutex::new(None);
+/// Prints what a failure with this exit code leaves on stdout.
+type Print = Box<dyn Fn(u8) + Send>;
 
 /// The core limit that the process was started with.
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();

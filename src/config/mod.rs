@@ -12,7 +12,7 @@ use crate::env::Env;
 use crate::input::Input;
 use crate::ledger::state;
 use crate::options;
-use crate::provider::{Request, Step};
+use crate::provider::{Form, Request, Step};
 use crate::vault::Server;
 
 mod address;
@@ -63,7 +63,7 @@ pub struct Config {
 impl Config {
     /// Whether a value goes into a file of its own.
     pub fn makes_files(&self) -> bool {
-        self.requests.iter().flat_map(|request| &request.fields).any(|field| field.file)
+        self.requests.iter().flat_map(|request| &request.fields).any(|field| field.form != Form::Text)
     }
 }
 

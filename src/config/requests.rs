@@ -6,7 +6,7 @@ use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
 use crate::options;
-use crate::provider::{Request, Settings, Step};
+use crate::provider::{Effect, Request, Settings, Step};
 use crate::secret::Secret;
 
 /// The requests in order.
@@ -72,7 +72,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
     for option in provider.options {
         if let Some(found) = lookup.text(option.opt)? {
             settings.options.push((option.opt.name, found.value));
-        } else if option.opt.name == "role-session-name"
+        } else if matches!(option.effect, Effect::AsksForSession(_))
             && settings.path.is_none()
             && let Some(name) = job.session_name()
         {

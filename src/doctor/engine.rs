@@ -5,26 +5,9 @@ use serde_json::{Map, Value};
 use super::Step;
 use crate::error::Code;
 use crate::options::env_suffix;
-use crate::provider::Request;
+use crate::provider::{Provider, Request};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
-
-/// What of an engine's role is worth a look (the Exoscale plugin: `path_role.go`; vault:
-/// `builtin/logical/aws/path_roles.go`); policy documents are long.
-const TOLD: &[&str] = &[
-    "ttl",
-    "max_ttl",
-    "renewable",
-    "iam-role-name",
-    "iam-role-id",
-    "operations",
-    "resources",
-    "credential_type",
-    "role_arns",
-    "policy_arns",
-    "default_sts_ttl",
-    "max_sts_ttl",
-];
 
 /// What Vault says is mounted where a request reads: any token that may do something there may ask.
 pub(super) type Mounted = Result<Mount, vault::Error>;
@@ -94,7 +77,7 @@ async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) ->
     let (cloud, role) = (request.origin.cloud()?, request.role.as_ref()?);
     let path = role_path(request, mount)?;
     let step = match vault.look(&token.secret, &path).await {
-        Ok(found) => told(&path, found.as_object()?),
+        Ok(found) => told(&path, cloud, found.as_object()?),
         Err(error) => match error.refusal() {
             Some((403, _)) => {
                 Step::skip("role", format!("the token may not read {path}; --issue tries it out"))
@@ -113,8 +96,8 @@ async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) ->
     Some(step)
 }
 
-fn told(path: &str, role: &Map<String, Value>) -> Step {
-    let told = TOLD.iter().filter_map(|name| {
+fn told(path: &str, cloud: &Provider, role: &Map<String, Value>) -> Step {
+    let told = cloud.role_fields.iter().filter_map(|name| {
         let value = role.get(*name).filter(|value| !value.is_null())?;
         let text = match value {
             Value::String(text) => text.clone(),

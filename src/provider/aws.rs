@@ -1,6 +1,6 @@
 //! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin.
 
-use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
+use super::{Absent, Effect, Field, PLAIN, Provider, ProviderOption, Route, Step, option, switch};
 use crate::options::Opt;
 
 static ROLE_ARN: Opt =
@@ -18,38 +18,41 @@ pub(super) static AWS: Provider = Provider {
     about: "AWS credentials: an assumed role, a federated or session token, or an IAM user",
     mount: "aws",
     // sts/ and creds/, GET and POST are the same to the engine; policies allow one or the other.
-    read: Read::get("sts/{role}"),
-    role_config: "roles/{role}",
-    fallbacks: &[Read::post("sts/{role}"), Read::get("creds/{role}"), Read::post("creds/{role}")],
+    read: Route::get("sts/{role}"),
+    // builtin/logical/aws/path_roles.go
+    role_fields: &[
+        "ttl",
+        "max_ttl",
+        "credential_type",
+        "role_arns",
+        "policy_arns",
+        "default_sts_ttl",
+        "max_sts_ttl",
+    ],
+    refusals: &[
+        ("not in allowed role arns", "--role-arn must be one of the role_arns of the Vault role"),
+        ("unable to determine one", "the Vault role allows several AWS roles: choose one with --role-arn"),
+        (
+            "Throttling",
+            "AWS limits how often it may be asked: retry the job, or issue fewer credentials at once",
+        ),
+        ("minimum field value of 900", "AWS gives no assumed role for less than 15m: raise --ttl"),
+    ],
+    fallbacks: &[Route::post("sts/{role}"), Route::get("creds/{role}"), Route::post("creds/{role}")],
     fields: &[
-        Field {
-            name: "access_key",
-            from: &["access_key"],
-            sets: &["AWS_ACCESS_KEY_ID"],
-            absent: Absent::Error,
-            sensitive: false,
-        },
-        Field {
-            name: "secret_key",
-            from: &["secret_key"],
-            sets: &["AWS_SECRET_ACCESS_KEY"],
-            absent: Absent::Error,
-            sensitive: true,
-        },
+        Field::id("access_key", &["access_key"], &["AWS_ACCESS_KEY_ID"]),
+        Field::secret("secret_key", &["secret_key"], &["AWS_SECRET_ACCESS_KEY"]),
         // Vault before 1.16 says security_token; null means a long-lived pair, whose tools must see no token.
         Field {
-            name: "session_token",
-            from: &["session_token", "security_token"],
-            sets: &["AWS_SESSION_TOKEN"],
             absent: Absent::Unset,
-            sensitive: true,
+            ..Field::secret("session_token", &["session_token", "security_token"], &["AWS_SESSION_TOKEN"])
         },
     ],
     // botocore takes AWS_SECURITY_TOKEN before AWS_SESSION_TOKEN; a profile wins over keys in several SDKs.
     unsets: &["AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"],
     options: &[
         ProviderOption { opt: &ROLE_ARN, effect: Effect::Asks("role_arn") },
-        ProviderOption { opt: &ROLE_SESSION_NAME, effect: Effect::Asks("role_session_name") },
+        ProviderOption { opt: &ROLE_SESSION_NAME, effect: Effect::AsksForSession("role_session_name") },
         ProviderOption {
             // botocore reads AWS_DEFAULT_REGION only, the other SDKs AWS_REGION.
             opt: &REGION,
@@ -65,4 +68,5 @@ pub(super) static AWS: Provider = Provider {
     expiry: &["ttl", "expiration"],
     // Makes the SDKs fail with a clear message when the time is up, instead of sending dead keys.
     expiry_variable: Some("AWS_CREDENTIAL_EXPIRATION"),
+    ..PLAIN
 };

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Absent, Origin, Request};
+use super::{Absent, Form, Origin, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::duration::{LONGEST, granted};
 use crate::error::{Code, Explain};
@@ -80,6 +82,12 @@ impl Explain for Error {
     }
 }
 
+/// What is inside base64, if that is text.
+fn decoded(text: &Secret) -> Option<Secret> {
+    let bytes = STANDARD.decode(text.reveal().trim()).ok()?;
+    String::from_utf8(bytes).ok().map(Secret::new)
+}
+
 impl Request {
     /// What the answer of `path` gives, issued at `now`.
     pub fn decode(&self, path: &str, answer: &Envelope, now: Timestamp) -> Result<Credentials, Error> {
@@ -95,8 +103,16 @@ impl Request {
             let value = field.from.iter().find_map(|name| data.field(name).filter(is_there));
             let value = value.map(|value| self.trimmed(value.text()));
             match (value, field.absent) {
-                (Some(Some(text)), _) if field.file => found.put(&field.sets, &text),
-                (Some(Some(text)), _) => found.set(&field.sets, text, field.sensitive),
+                (Some(Some(text)), _) => match field.form {
+                    Form::Text => found.set(&field.sets, text, field.sensitive),
+                    Form::File => found.put(&field.sets, &text),
+                    Form::Base64File => match decoded(&text) {
+                        Some(content) => found.put(&field.sets, &content),
+                        None => {
+                            return Err(self.fault(path, data, &field.from, "is not text in base64"));
+                        }
+                    },
+                },
                 (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
                 (None, Absent::Error) => {
                     let is_empty =

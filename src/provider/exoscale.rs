@@ -1,6 +1,6 @@
 //! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`).
 
-use super::{Absent, Effect, Field, Provider, ProviderOption, Read, option};
+use super::{Effect, Field, PLAIN, Provider, ProviderOption, Route, option};
 use crate::options::Opt;
 
 static ZONE: Opt = option("zone", "ZONE", "ZONE", "The zone to export as EXOSCALE_ZONE");
@@ -12,32 +12,18 @@ pub(super) static EXOSCALE: Provider = Provider {
     about: "An Exoscale API key",
     mount: "exoscale",
     // The engine answers GET only; POST is 405.
-    read: Read::get("apikey/{role}"),
+    read: Route::get("apikey/{role}"),
     role_config: "role/{role}",
-    fallbacks: &[],
+    // path_role.go
+    role_fields: &["ttl", "max_ttl", "renewable", "iam-role-name", "iam-role-id", "operations", "resources"],
     fields: &[
-        Field {
-            name: "api_key",
-            from: &["api_key"],
-            sets: &["EXOSCALE_API_KEY"],
-            absent: Absent::Error,
-            sensitive: false,
-        },
-        Field {
-            name: "api_secret",
-            from: &["api_secret"],
-            sets: &["EXOSCALE_API_SECRET"],
-            absent: Absent::Error,
-            sensitive: true,
-        },
+        Field::id("api_key", &["api_key"], &["EXOSCALE_API_KEY"]),
+        Field::secret("api_secret", &["api_secret"], &["EXOSCALE_API_SECRET"]),
     ],
     // Older names; the Terraform provider prefers them (pkg/provider/provider.go).
     unsets: &["EXOSCALE_KEY", "EXOSCALE_SECRET", "EXOSCALE_SECRET_KEY"],
     options: &[ProviderOption { opt: &ZONE, effect: Effect::Sets(&["EXOSCALE_ZONE"]) }],
     label: Some("name"),
     key_names: "vault-",
-    outlives_token: None,
-    ttl_parameter: None,
-    expiry: &[],
-    expiry_variable: None,
+    ..PLAIN
 };

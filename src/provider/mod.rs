@@ -34,11 +34,15 @@ pub struct Provider {
     /// The engine's usual mount.
     pub mount: &'static str,
     /// What to read.
-    pub read: Read,
+    pub read: Route,
     /// Where the engine keeps the role itself, inside the mount: for doctor.
     pub role_config: &'static str,
+    /// What of that role is worth a look, for doctor; policy documents are long.
+    pub role_fields: &'static [&'static str],
+    /// What a text of this engine's means, and what to do about it; the first that fits is shown.
+    pub refusals: &'static [(&'static str, &'static str)],
     /// Other ways to the same, for policies that allow only them.
-    pub fallbacks: &'static [Read],
+    pub fallbacks: &'static [Route],
     /// What the answer holds.
     pub fields: &'static [Field],
     /// What the cloud's tools would prefer over our variables.
@@ -59,22 +63,56 @@ pub struct Provider {
     pub expiry_variable: Option<&'static str>,
 }
 
+/// What a row has that says nothing else.
+const PLAIN: Provider = Provider {
+    name: "",
+    title: "",
+    about: "",
+    mount: "",
+    read: Route::get("creds/{role}"),
+    role_config: "roles/{role}",
+    role_fields: &["ttl", "max_ttl", "renewable"],
+    refusals: &[],
+    fallbacks: &[],
+    fields: &[],
+    unsets: &[],
+    options: &[],
+    label: None,
+    key_names: "",
+    outlives_token: None,
+    ttl_parameter: None,
+    expiry: &[],
+    expiry_variable: None,
+};
+
+/// A request of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// Whether it is a POST; else a GET.
+    pub post: bool,
+    /// Inside the mount; `{role}` is filled in.
+    pub path: &'static str,
+}
+
+impl Route {
+    const fn get(path: &'static str) -> Self {
+        Self { post: false, path }
+    }
+    const fn post(path: &'static str) -> Self {
+        Self { post: true, path }
+    }
+}
+
 /// One request that gives the whole set.
 #[derive(Debug, Clone)]
 pub struct Read {
     /// Whether it is a POST; else a GET.
     pub post: bool,
-    /// Inside the mount; `{role}` is filled in.
+    /// The whole path, below /v1/.
     pub path: std::borrow::Cow<'static, str>,
 }
 
 impl Read {
-    const fn get(path: &'static str) -> Self {
-        Self { post: false, path: std::borrow::Cow::Borrowed(path) }
-    }
-    const fn post(path: &'static str) -> Self {
-        Self { post: true, path: std::borrow::Cow::Borrowed(path) }
-    }
     /// As in `GET aws/sts/web`.
     pub fn show(&self) -> String {
         format!("{} {}", if self.post { "POST" } else { "GET" }, self.path)
@@ -98,6 +136,44 @@ pub struct Field {
     pub absent: Absent,
     /// Whether it gives access by itself.
     pub sensitive: bool,
+    /// How the variables get it.
+    pub form: Form,
+}
+
+impl Field {
+    /// A field without which the answer is useless; it gives access by itself.
+    const fn secret(
+        name: &'static str,
+        from: &'static [&'static str],
+        sets: &'static [&'static str],
+    ) -> Self {
+        Self { name, from, sets, absent: Absent::Error, sensitive: true, form: Form::Text }
+    }
+
+    /// A field without which the answer is useless; it names the key.
+    const fn id(name: &'static str, from: &'static [&'static str], sets: &'static [&'static str]) -> Self {
+        Self { sensitive: false, ..Self::secret(name, from, sets) }
+    }
+
+    /// A field that may be missing, and says where the credentials are for.
+    const fn optional(
+        name: &'static str,
+        from: &'static [&'static str],
+        sets: &'static [&'static str],
+    ) -> Self {
+        Self { absent: Absent::Skip, ..Self::id(name, from, sets) }
+    }
+}
+
+/// How the variables of a field get its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Text,
+    /// The value goes into a file, and the variables get its path.
+    File,
+    /// The same, after base64 is taken off: how Google's keys come out of an engine.
+    Base64File,
 }
 
 /// What the absence of a field means.
@@ -125,6 +201,8 @@ pub struct ProviderOption {
 pub enum Effect {
     /// It is sent along as this parameter.
     Asks(&'static str),
+    /// The same; where it is not given, the name of a session of this job is sent.
+    AsksForSession(&'static str),
     /// It is exported under these names.
     Sets(&'static [&'static str]),
     /// It is a switch that adds this step.

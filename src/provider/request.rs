@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Absent, Effect, Mint, Provider, Read, S3};
+use super::{Absent, Effect, Form, Mint, Provider, Read, S3};
 use crate::cloud::aws::Sts;
 use crate::input::Input;
 use crate::secret::Secret;
@@ -87,8 +87,8 @@ pub struct FieldSpec {
     pub absent: Absent,
     /// Whether it gives access by itself.
     pub sensitive: bool,
-    /// Whether the value goes into a file, and the variable gets its path.
-    pub file: bool,
+    /// How the variables get it.
+    pub form: Form,
 }
 
 /// One NAME=FIELD of `read`, or NAME=@FIELD.
@@ -134,22 +134,22 @@ impl Provider {
     /// The request for these settings.
     pub fn request(&'static self, settings: &Settings) -> Request {
         let mount = settings.mount.as_deref().unwrap_or(self.mount).trim_matches('/');
-        let whole = |read: &Read, path: &str| Read {
-            post: read.post,
+        let whole = |post: bool, path: &str| Read {
+            post,
             path: format!("{mount}/{}", path.trim_matches('/').replace("{role}", &settings.role)).into(),
         };
         let (read, fallbacks) = match &settings.path {
-            Some(path) => (whole(&Read::get(""), path), Vec::new()),
+            Some(path) => (whole(false, path), Vec::new()),
             None => {
-                let others = self.fallbacks.iter().map(|read| whole(read, &read.path));
-                (whole(&self.read, &self.read.path), others.collect())
+                let others = self.fallbacks.iter().map(|read| whole(read.post, read.path));
+                (whole(self.read.post, self.read.path), others.collect())
             }
         };
         let mut parameters = Vec::new();
         let mut constants = Vec::new();
         for (name, value) in &settings.options {
             match self.options.iter().find(|option| option.opt.name == *name).map(|option| option.effect) {
-                Some(Effect::Asks(parameter)) => {
+                Some(Effect::Asks(parameter) | Effect::AsksForSession(parameter)) => {
                     parameters.push((parameter.to_owned(), Secret::from(value.as_str())));
                 }
                 Some(Effect::Sets(names)) => {
@@ -200,7 +200,7 @@ impl Provider {
             sets: owned(field.sets),
             absent: field.absent,
             sensitive: field.sensitive,
-            file: false,
+            form: field.form,
         };
         self.fields.iter().map(spec).collect()
     }
@@ -220,7 +220,7 @@ impl Request {
             sets: vec![wanted.name],
             absent: Absent::Error,
             sensitive: true,
-            file: wanted.file,
+            form: if wanted.file { Form::File } else { Form::Text },
         };
         Self {
             min_ttl: None,

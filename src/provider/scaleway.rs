@@ -1,12 +1,8 @@
 //! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are
 //! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
 
-use super::{Absent, Effect, Field, Provider, ProviderOption, Read, Step, option, switch};
+use super::{Effect, Field, PLAIN, Provider, ProviderOption, Step, option, switch};
 use crate::options::Opt;
-
-const fn optional(name: &'static str, from: &'static [&'static str], sets: &'static [&'static str]) -> Field {
-    Field { name, from, sets, absent: Absent::Skip, sensitive: false }
-}
 
 static REGION: Opt = option("region", "REGION", "REGION", "The region to export");
 static ZONE: Opt = option("zone", "ZONE", "ZONE", "The zone to export");
@@ -31,32 +27,17 @@ pub(super) static SCALEWAY: Provider = Provider {
     title: "Scaleway",
     about: "A Scaleway API key",
     mount: "scaleway",
-    read: Read::get("creds/{role}"),
-    role_config: "roles/{role}",
-    fallbacks: &[],
     fields: &[
-        Field {
-            name: "access_key",
-            from: &["access_key"],
-            sets: &["SCW_ACCESS_KEY"],
-            absent: Absent::Error,
-            sensitive: false,
-        },
-        Field {
-            name: "secret_key",
-            from: &["secret_key"],
-            sets: &["SCW_SECRET_KEY"],
-            absent: Absent::Error,
-            sensitive: true,
-        },
-        optional("project_id", &["project_id", "default_project_id"], &["SCW_DEFAULT_PROJECT_ID"]),
-        optional(
+        Field::id("access_key", &["access_key"], &["SCW_ACCESS_KEY"]),
+        Field::secret("secret_key", &["secret_key"], &["SCW_SECRET_KEY"]),
+        Field::optional("project_id", &["project_id", "default_project_id"], &["SCW_DEFAULT_PROJECT_ID"]),
+        Field::optional(
             "organization_id",
             &["organization_id", "default_organization_id"],
             &["SCW_DEFAULT_ORGANIZATION_ID"],
         ),
-        optional("region", &["region", "default_region"], &["SCW_DEFAULT_REGION"]),
-        optional("zone", &["zone", "default_zone"], &["SCW_DEFAULT_ZONE"]),
+        Field::optional("region", &["region", "default_region"], &["SCW_DEFAULT_REGION"]),
+        Field::optional("zone", &["zone", "default_zone"], &["SCW_DEFAULT_ZONE"]),
     ],
     // Legacy names that the SDK still reads, and the profile that would supply what is not set.
     unsets: &[
@@ -76,10 +57,6 @@ pub(super) static SCALEWAY: Provider = Provider {
         ProviderOption { opt: &APPLICATION_ID, effect: Effect::Tells(Step::Mint) },
         ProviderOption { opt: &PROJECT_ID, effect: Effect::Tells(Step::Mint) },
     ],
-    label: None,
-    key_names: "",
-    outlives_token: None,
-    ttl_parameter: None,
     expiry: &["expires_at"],
-    expiry_variable: None,
+    ..PLAIN
 };

@@ -135,17 +135,14 @@ const TEXTS: &[(&str, &str)] = &[
         "Invalid path for a versioned",
         "this is KV version 2: put data/ behind the mount, as in secret/data/app",
     ),
-    ("not in allowed role arns", "--role-arn must be one of the role_arns of the Vault role"),
-    ("unable to determine one", "the Vault role allows several AWS roles: choose one with --role-arn"),
-    ("Throttling", "AWS limits how often it may be asked: retry the job, or issue fewer credentials at once"),
-    ("minimum field value of 900", "AWS gives no assumed role for less than 15m: raise --ttl"),
     ("token had one use left", "the login's token_num_uses must be 3 or more: read, and revocation"),
     ("no handler for route", "no secrets engine is mounted there: --mount names another mount"),
 ];
 
 fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read) -> Error {
     let mut hints = Vec::new();
-    if let Some((_, hint)) = TEXTS.iter().find(|(text, _)| error.says(text)) {
+    let of_cloud = request.origin.cloud().into_iter().flat_map(|cloud| cloud.refusals);
+    if let Some((_, hint)) = of_cloud.chain(TEXTS).find(|(text, _)| error.says(text)) {
         hints.push((*hint).to_owned());
     }
     match error.refusal() {

@@ -175,3 +175,24 @@ fn a_key_loses_the_newline_that_a_file_had() {
     let credentials = request.decode("kv/app", &answer, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(shown(&credentials), ["X=-----END\n"]);
 }
+
+#[test]
+fn a_key_file_comes_out_of_base64() {
+    let provider = crate::provider::find("exoscale").unwrap();
+    let mut request = provider.request(&Settings { role: "ci".to_owned(), ..Settings::default() });
+    request.fields[1].form = crate::provider::Form::Base64File;
+    let decode = |secret: &str| {
+        let json = format!(r#"{{"data":{{"api_key":"k","api_secret":"{secret}"}}}}"#);
+        let answer = serde_json::from_str(&json).unwrap();
+        request.decode("a/b", &answer, "2026-11-21T10:00:00Z".parse().unwrap())
+    };
+    let credentials = decode("eyJ0eXBlIjoiQ0FOQVJZIn0=").unwrap();
+    let files: Vec<_> =
+        credentials.files.iter().map(|file| (file.name.as_str(), file.content.reveal())).collect();
+    assert_eq!(files, [("EXOSCALE_API_SECRET", r#"{"type":"CANARY"}"#)]);
+    assert!(credentials.variables.iter().all(|variable| variable.name != "EXOSCALE_API_SECRET"));
+    for bad in ["CANARY!", "/w=="] {
+        let error = decode(bad).unwrap_err().to_string();
+        assert_eq!(error, "the answer of a/b has a field api_secret that is not text in base64");
+    }
+}
