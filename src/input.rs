@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::stop::{Stop, Stopped};
+use crate::shutdown::{Stop, Stopped};
 use crate::text;
 
 /// What is longer is not shown: no name, and no path that anybody typed.

@@ -13,7 +13,7 @@
 //! emit         one file per format: credentials become bytes; its sink alone writes them
 //! ledger       what must be taken back, in memory and as the state file
 //! provider     one table per cloud: what is read, and which variables that becomes
-//! child        `-- COMMAND`: the process, its signals, the mask over its output
+//! exec         `-- COMMAND`: the process, its signals, the mask over its output
 //! reference    the references that stand in variables
 //! credentials  what was issued, and how long it lives
 //! auth         one file per login: what it needs and what it sends; it does not touch the network
@@ -21,7 +21,7 @@
 //! vault        Vault's API in Vault's words
 //! http         the one way out: TLS, proxy, redirects
 //! input        what a value seems to be; the one reader of files and of standard input
-//! stop         signals that ask this process to end
+//! shutdown     signals that ask this process to end
 //! claims       the claims of an ID token, and what a role demands of them
 //! ci           one table per CI system: what it tells of a job and allows it
 //! options      every option as a row: flag, variables, help
@@ -44,7 +44,6 @@ use emit::sink::Failure;
 use error::{Code, Error};
 
 pub mod auth;
-pub mod child;
 pub mod ci;
 pub mod claims;
 pub mod cli;
@@ -58,6 +57,7 @@ pub mod duration;
 pub mod emit;
 pub mod env;
 pub mod error;
+pub mod exec;
 pub mod http;
 pub mod input;
 pub mod ledger;
@@ -67,7 +67,7 @@ pub mod provider;
 pub mod reference;
 pub mod secret;
 pub mod session;
-pub mod stop;
+pub mod shutdown;
 pub mod text;
 pub mod vault;
 
@@ -138,13 +138,13 @@ pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
 /// What listens for signals, and the runtime that it needs.
 struct Started {
     runtime: tokio::runtime::Runtime,
-    stop: stop::Stop,
+    stop: shutdown::Stop,
 }
 
 impl Started {
     fn new() -> Result<Self, Broken> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Broken)?;
-        let stop = runtime.block_on(async { stop::Stop::listen() }).map_err(Broken)?;
+        let stop = runtime.block_on(async { shutdown::Stop::listen() }).map_err(Broken)?;
         Ok(Self { runtime, stop })
     }
 }

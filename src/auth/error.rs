@@ -23,7 +23,7 @@ pub struct Insight {
 pub enum Error {
     /// An ingredient is no good.
     #[error("{what} ({source_name}) can't be used: {reason}")]
-    Ingredient {
+    LoginParameter {
         /// `the ID token`, …
         what: &'static str,
         /// The flag or variable.
@@ -70,7 +70,7 @@ pub enum Error {
     Aws(#[from] aws::Error),
     /// The server's no.
     #[error(transparent)]
-    Vault(#[from] vault::Advised),
+    Vault(#[from] vault::WithHints),
 }
 
 /// Clocks that differ by less are no news.
@@ -96,7 +96,7 @@ impl Error {
                 login.method.title, login.mount
             ));
         }
-        Self::Vault(vault::Advised { error, notes, hints })
+        Self::Vault(vault::WithHints { error, notes, hints })
     }
 
     /// The same, with more facts.
@@ -128,7 +128,7 @@ fn fill(hint: &str, login: &Login) -> String {
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
-            Self::Ingredient { .. } | Self::Time { .. } => Code::Environment,
+            Self::LoginParameter { .. } | Self::Time { .. } => Code::Environment,
             Self::Intercepted { .. } | Self::TriedTwice { .. } => Code::Refused,
             Self::Aws(error) => error.code(),
             Self::Vault(advised) => advised.code(),
@@ -146,7 +146,7 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Ingredient { hint, .. } => vec![hint.clone()],
+            Self::LoginParameter { hint, .. } => vec![hint.clone()],
             Self::Time { fault: Unusable::Expired(_), .. } => {
                 vec!["an ID token lives as long as the job may run: log in earlier in the job".to_owned()]
             }

@@ -77,7 +77,7 @@ fn check(login: &Login, gathered: &Gathered, now: Timestamp) -> Result<(), Error
     let source_name = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
     let checked = Claims::of(token).and_then(|claims| claims.check(now));
     checked.map_err(|fault| match fault {
-        Unusable::NotAJwt => Error::Ingredient {
+        Unusable::NotAJwt => Error::LoginParameter {
             what: "the ID token",
             source_name,
             reason: fault.to_string(),

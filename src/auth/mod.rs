@@ -19,7 +19,7 @@ mod token;
 pub use approle::is_wrong_secret_id;
 pub use error::{Error, Insight};
 pub use jwt::ID_TOKEN;
-pub use need::{Ingredient, Issuer, Need, Origin, Place};
+pub use need::{Issuer, LoginParameter, Need, Origin, Place};
 pub use token::TOKEN;
 
 /// Every login.
@@ -88,7 +88,7 @@ pub struct Login {
     /// The role, where one is named.
     pub role: Option<String>,
     /// What it is made of.
-    pub ingredients: Vec<Ingredient>,
+    pub ingredients: Vec<LoginParameter>,
     /// The system that the job runs in, for messages.
     pub ci: &'static CiSystem,
     /// The User-Agent that names the job in Vault's audit log, for a login that sends no metadata.
@@ -130,7 +130,7 @@ impl Login {
     /// Whether a lost answer can be made good by logging in again.
     pub fn repeatable(&self) -> bool {
         // Standard input can be read once.
-        let stdin = |one: &Ingredient| matches!(one.origin, Origin::Stdin { .. });
+        let stdin = |one: &LoginParameter| matches!(one.origin, Origin::Stdin { .. });
         let repeatable = self.method.repeatable || self.issues_secret_id();
         repeatable && !self.ingredients.iter().any(stdin)
     }

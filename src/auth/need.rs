@@ -47,7 +47,7 @@ pub enum Place {
 
 /// One thing that a login needs, found.
 #[derive(Debug, Clone)]
-pub struct Ingredient {
+pub struct LoginParameter {
     /// As in the method's request: `role_id`, `jwt`, …
     pub name: &'static str,
     /// Where it comes from.

@@ -13,7 +13,7 @@ use crate::text::tidy;
 
 mod error;
 
-pub use error::{Error, Said};
+pub use error::{Error, ServerErrors};
 
 /// Where the API is, and how to get there.
 #[derive(Debug, Clone)]
@@ -158,7 +158,8 @@ impl Api {
         match answer.status {
             200..=299 => Ok(answer),
             status => {
-                let said = Said::of(&answer.body, |text| tidy(text, std::slice::from_ref(&self.parent)));
+                let said =
+                    ServerErrors::of(&answer.body, |text| tidy(text, std::slice::from_ref(&self.parent)));
                 let action = action.to_owned();
                 Err(match status {
                     429 | 500.. => Error::Unable { action, status, said },

@@ -1,12 +1,12 @@
 //! `ci-creds doctor`: at the desk a role is held against claims; else the run is walked.
 
 use crate::cli::{Doctor, Parsed, Subject, Verb};
-use crate::config::{Config, Desk, sources};
+use crate::config::{Config, RoleCheck, sources};
 use crate::doctor::report::Report;
 use crate::doctor::{Step, desk, job};
 use crate::env::Env;
 use crate::error::Error;
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 
 /// Looks, reports, and fails with the first fault.
 pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
@@ -14,7 +14,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
     match &doctor.subject {
         Subject::Role(at) => {
             report.title(&format!("ci-creds doctor: {}", at.path()))?;
-            match Desk::resolve(parsed, env) {
+            match RoleCheck::resolve(parsed, env) {
                 Ok(desk) => desk::walk(&mut report, desk, doctor, at, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }

@@ -1,12 +1,12 @@
 //! `ci-creds env` where no variable holds a reference: a warning, and success, so that every job can share one
 //! before_script. With references it is a run like any other; it must ask Vault for nothing here.
 
-use crate::child::{self, Child, Signals};
 use crate::config::Unreferenced;
 use crate::credentials::{Credentials, Variable};
 use crate::emit::sink::{self, Target};
 use crate::env::Env;
 use crate::error::Error;
+use crate::exec::{self, Child, Signals};
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 
@@ -22,9 +22,9 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
         }
         return Ok(0);
     };
-    let environment = child::environment(env, &credentials, command.id_token.as_deref())?;
+    let environment = exec::environment(env, &credentials, command.id_token.as_deref())?;
     let mut child = Child::start(&command.argv, env, &environment, None, Signals::listen()?)?;
-    Ok(child.wait().await.map_err(child::Error::Setup)?)
+    Ok(child.wait().await.map_err(exec::Error::Setup)?)
 }
 
 fn unescaped(escaped: Vec<(String, String)>) -> Credentials {

@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::secret::Secret;
 use crate::session::{self, Order, Token};
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::vault::Vault;
 
 /// Hands the credentials over, or leaves nothing behind.
@@ -45,9 +45,9 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         Ok::<_, Error>(target.write(&bytes)?)
     };
     match outcome.await {
-        Ok(()) => ledger.hand_over(),
+        Ok(()) => ledger.disarm(),
         Err(error) => {
-            ledger.take_back(&vault).await;
+            ledger.revoke_all(&vault).await;
             return Err(error);
         }
     }

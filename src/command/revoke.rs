@@ -14,7 +14,7 @@ use crate::config::Revoke;
 use crate::error::{Code, Explain};
 use crate::ledger::state::{self, Content, Entry, Place, Record};
 use crate::ledger::{LIMIT, Ledger, Left, may_revoke};
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::vault::{self, Vault};
 
 /// How many servers are asked at a time.

@@ -14,7 +14,7 @@ use crate::http::Client;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
-use crate::stop::{PATIENCE, Stop};
+use crate::shutdown::{PATIENCE, Stop};
 use crate::vault::{self, TokenInfo, Vault};
 
 mod error;
@@ -48,7 +48,7 @@ pub async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
     let outcome = run.rotate(&current, &stop).await;
-    ledger.take_back(&vault).await;
+    ledger.revoke_all(&vault).await;
     outcome
 }
 
@@ -76,10 +76,10 @@ impl Run<'_> {
         let vault = self.vault.unstoppable();
         let new = match self.prove(&vault, &new, &old).await {
             Ok(life) => New { life, ..new },
-            Err(why) => return Err(take_back(&vault, &new, why).await),
+            Err(why) => return Err(revoke_all(&vault, &new, why).await),
         };
         if let Err(stopped) = stop.check() {
-            return Err(take_back(&vault, &new, stopped.into()).await);
+            return Err(revoke_all(&vault, &new, stopped.into()).await);
         }
         self.store(&vault, current, &new, &old).await?;
         let place = &self.rotation.place;
@@ -112,7 +112,7 @@ impl Run<'_> {
                     }
                     None => Vec::new(),
                 };
-                Err(vault::Advised { error, notes: Vec::new(), hints }.into())
+                Err(vault::WithHints { error, notes: Vec::new(), hints }.into())
             }
         }
     }
@@ -180,7 +180,7 @@ impl Run<'_> {
                     Err(cause) => return Err(self.unconfirmed(new, old, cause).into()),
                 },
                 Err(error) if doubt.is_none() && error.never_ran() => {
-                    return Err(take_back(vault, new, error.into()).await);
+                    return Err(revoke_all(vault, new, error.into()).await);
                 }
                 Err(error) => error.to_string(),
             };
@@ -247,7 +247,7 @@ impl Run<'_> {
 }
 
 /// Revokes the new token, which is in no variable, and says why the rotation ends here.
-async fn take_back(vault: &Vault, new: &New, why: Error) -> Error {
+async fn revoke_all(vault: &Vault, new: &New, why: Error) -> Error {
     match vault.revoke_self(&new.secret).await {
         Ok(()) => why,
         // It may lack the policy `default`.

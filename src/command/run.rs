@@ -6,21 +6,21 @@ use std::cell::RefCell;
 use futures_util::future::{Either, join, select};
 
 use super::issue::token_credentials;
-use crate::child::mask::Patterns;
-use crate::child::refresh::Endpoint;
-use crate::child::{self, Child, Mask, Signals};
 use crate::config::{Command, Config};
 use crate::credentials::{self, Credentials};
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::Error;
+use crate::exec::mask::Patterns;
+use crate::exec::refresh::Endpoint;
+use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::secret::Secret;
 use crate::session::refresh::{self, Source};
-use crate::session::renew::Keeper;
+use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
-use crate::stop::{Later, Stop};
+use crate::shutdown::{Later, Stop};
 use crate::vault::Vault;
 
 /// Runs the command; its status, as a shell has it.
@@ -51,7 +51,7 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
         Ok((code, rest)) => (Ok(code), Some(rest), after),
         Err(error) => (Err(error), None, vault),
     };
-    ledger.take_back(&vault).await;
+    ledger.revoke_all(&vault).await;
     if let Some(rest) = rest {
         rest.arrive();
     }
@@ -74,7 +74,7 @@ impl Run<'_> {
         (later, after): (Later, &Vault),
         ledger: &mut Ledger,
         files: private::Made,
-    ) -> Result<(u8, child::Rest), Error> {
+    ) -> Result<(u8, exec::Rest), Error> {
         ledger.write_down(&stop).await?;
         files.write()?;
         let fresh = self.refreshed();
@@ -83,17 +83,17 @@ impl Run<'_> {
             ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
         }
         let endpoint = match fresh {
-            Some(_) => Some(Endpoint::open().await.map_err(child::Error::Setup)?),
+            Some(_) => Some(Endpoint::open().await.map_err(exec::Error::Setup)?),
             None => None,
         };
         let mut handed_over = self.session.credentials.clone();
         if let (Some(endpoint), Some(index)) = (&endpoint, fresh) {
             endpoint.replace(&mut handed_over[index]);
         }
-        let environment = child::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
+        let environment = exec::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
         let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over]);
         credentials::summary(&self.session.credentials, &self.config.job);
-        let mut keeper = Keeper::new(self.session, &self.config.job, fresh, token_needed);
+        let mut keeper = Renewer::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;
         stop.check()?;
@@ -111,7 +111,7 @@ impl Run<'_> {
         };
         let mut helpers = Box::pin(join(keeper.run(after), serve));
         let code = match select(Box::pin(child.wait()), &mut helpers).await {
-            Either::Left((code, _)) => code.map_err(child::Error::Setup)?,
+            Either::Left((code, _)) => code.map_err(exec::Error::Setup)?,
             Either::Right((never, _)) => match never.0 {},
         };
         later.follow(&stop);

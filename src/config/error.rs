@@ -130,7 +130,7 @@ pub enum Error {
     },
     /// The login that was named lacks something.
     #[error("the {method} login lacks {what}")]
-    MissingIngredient {
+    MissingLoginParameter {
         /// The CI system.
         ci: &'static CiSystem,
         /// The login.

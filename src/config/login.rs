@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::lookup::{FOLDER, Found, Lookup, is_path};
 use super::{Error, aws};
-use crate::auth::{self, ID_TOKEN, Ingredient, Issuer, Login, METHODS, Method, Need, Origin, Place};
+use crate::auth::{self, ID_TOKEN, Issuer, Login, LoginParameter, METHODS, Method, Need, Origin, Place};
 use crate::ci::{self, Job};
 use crate::options;
 use crate::secret::Secret;
@@ -33,9 +33,9 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     let mut ingredients = Vec::new();
     for need in method.needs {
         if let Some(origin) = search.need(need)? {
-            ingredients.push(Ingredient { name: need.name, origin });
+            ingredients.push(LoginParameter { name: need.name, origin });
         } else if let Some(remedy) = need.missing {
-            return Err(Error::MissingIngredient {
+            return Err(Error::MissingLoginParameter {
                 method: method.title,
                 what: need.what,
                 remedy,
@@ -59,21 +59,21 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
 }
 
 /// The operator's token, and an ID token if there is one.
-pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Ingredient>), Error> {
+pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<LoginParameter>), Error> {
     let search = Search { lookup, role: None, engine_role: None, job };
     let method = &auth::TOKEN;
     let mut ingredients = Vec::new();
     for need in method.needs {
-        let origin = search.need(need)?.ok_or(Error::MissingIngredient {
+        let origin = search.need(need)?.ok_or(Error::MissingLoginParameter {
             method: method.title,
             what: need.what,
             remedy: need.missing.unwrap_or_default(),
             ci: job.system,
             why_unset: job.why_unset.clone(),
         })?;
-        ingredients.push(Ingredient { name: need.name, origin });
+        ingredients.push(LoginParameter { name: need.name, origin });
     }
-    let id_token = search.first(ID_TOKEN)?.map(|origin| Ingredient { name: "jwt", origin });
+    let id_token = search.first(ID_TOKEN)?.map(|origin| LoginParameter { name: "jwt", origin });
     let mount = method.name.to_owned();
     Ok((
         Login { method, mount, role: None, ingredients, agent: None, ci: job.system, idle_token: None },

@@ -146,16 +146,16 @@ impl Unreferenced {
 
 /// What doctor needs at the desk: a server, the operator's token, and the ID token to hold against a role.
 #[derive(Debug)]
-pub struct Desk {
+pub struct RoleCheck {
     /// How to reach Vault.
     pub server: Server,
     /// The token that looks.
     pub operator: Login,
     /// The ID token of a job, where one is given.
-    pub id_token: Option<crate::auth::Ingredient>,
+    pub id_token: Option<crate::auth::LoginParameter>,
 }
 
-impl Desk {
+impl RoleCheck {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Status, Step, policy};
-use crate::auth::{Ingredient, Login, Origin};
+use crate::auth::{Login, LoginParameter, Origin};
 use crate::config::Config;
 use crate::credentials::Life;
 use crate::duration::show;
@@ -79,7 +79,7 @@ pub(super) async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
     })?;
     let (source, role) = (issuer.source.clone(), &issuer.role);
     let origin = Origin::Value { value: issuer.token.clone(), source: source.clone() };
-    let token = session::gather_here(vault, &Ingredient { name: "token", origin }).await.ok()?;
+    let token = session::gather_here(vault, &LoginParameter { name: "token", origin }).await.ok()?;
     let path = format!("auth/{}/role/{role}/secret-id", login.mount);
     let info = match vault.lookup_self(&token).await {
         Ok(info) => info,

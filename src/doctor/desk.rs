@@ -10,13 +10,13 @@ use crate::claims::change::change;
 use crate::claims::demands::{self, Extent, Verdict};
 use crate::claims::role::Role;
 use crate::cli::{Doctor, RoleAt};
-use crate::config::Desk;
+use crate::config::RoleCheck;
 use crate::error::{Code, Error};
 use crate::http::Client;
 use crate::input::Input;
 use crate::secret::Secret;
 use crate::session;
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::vault::Server;
 use crate::vault::{self, Vault};
 
@@ -26,7 +26,7 @@ const GIVE: &str = "give --claims JSON, --id-token-file FILE, or --from-job LINE
 /// Looks at `auth/MOUNT/role/NAME`, for certificates `auth/MOUNT/certs/NAME`.
 pub async fn walk(
     report: &mut Report,
-    mut desk: Desk,
+    mut desk: RoleCheck,
     doctor: &Doctor,
     at: &RoleAt,
     stop: Stop,
@@ -164,7 +164,7 @@ fn described(role: &Role, path: &str) -> Step {
 async fn compare(
     report: &mut Report,
     vault: &Vault,
-    desk: &Desk,
+    desk: &RoleCheck,
     doctor: &Doctor,
     role: &Role,
     (mount, name): (&str, &str),
@@ -197,7 +197,7 @@ async fn compare(
 type Given = Option<(Claims, Extent, Option<Secret>)>;
 
 /// The claims that are given: as JSON, as a job's line, or in a token.
-async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Result<Given, Box<Step>>, Error> {
+async fn claims(vault: &Vault, desk: &RoleCheck, doctor: &Doctor) -> Result<Result<Given, Box<Step>>, Error> {
     let given = doctor.claims.as_ref().or(doctor.from_job.as_ref());
     let given = match given {
         Some(text) => Some(text_or_stdin(text, vault.stop()).await?),
@@ -208,7 +208,7 @@ async fn claims(vault: &Vault, desk: &Desk, doctor: &Doctor) -> Result<Result<Gi
 
 async fn understood(
     vault: &Vault,
-    desk: &Desk,
+    desk: &RoleCheck,
     doctor: &Doctor,
     given: Option<Result<Zeroizing<String>, String>>,
 ) -> Result<Given, Box<Step>> {

@@ -13,7 +13,7 @@ use crate::http::Client;
 use crate::ledger::{Ledger, Left};
 use crate::provider::Request;
 use crate::session::{self, Token};
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::vault::Vault;
 
 /// The ids of all steps, in order: what is not reached is named as such.
@@ -56,7 +56,7 @@ pub async fn walk(
     report.add(run_login::method(&config.login, sources))?;
     let mut ledger = Ledger::default();
     let outcome = inside(report, &config, &vault, &mut ledger, issue).await;
-    ledger.take_back(&vault).await;
+    ledger.revoke_all(&vault).await;
     outcome
 }
 
@@ -226,19 +226,19 @@ async fn revoke(
     }
     if ledger.has_minted() {
         // Such a key is deleted with a parent that the token reads.
-        return report.add(match ledger.take_back(vault).await {
+        return report.add(match ledger.revoke_all(vault).await {
             Left::Nothing if lost => Step::ok("revoke", "what this look knows of is taken back"),
             Left::Nothing => Step::ok("revoke", "what this look made is taken back"),
             _ => Step::skip("revoke", "what could not be taken back is named in a warning"),
         });
     }
     if !ledger.lists(&token.secret) {
-        ledger.take_back(vault).await;
+        ledger.revoke_all(vault).await;
         return report.add(Step::skip("revoke", "others have this token too: it ends with its TTL"));
     }
     let step = match vault.unstoppable().revoke_self(&token.secret).await {
         Ok(()) => {
-            ledger.hand_over();
+            ledger.disarm();
             let rest = if lost { "what may be left is named above" } else { "and what it issued with it" };
             Step::ok("revoke", format!("the token of this look is revoked, {rest}"))
         }

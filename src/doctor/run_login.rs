@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{Status, Step, signature};
-use crate::auth::{Gathered, Ingredient, Login, Origin};
+use crate::auth::{Gathered, Login, LoginParameter, Origin};
 use crate::claims::{Claims, Unusable};
 use crate::config::Setting;
 use crate::error::Code;
@@ -38,7 +38,7 @@ pub(super) fn method(login: &Login, sources: &[Setting]) -> Step {
         }
         _ => step,
     });
-    let given = |one: &&Ingredient| !matches!(one.origin, Origin::Issued(_));
+    let given = |one: &&LoginParameter| !matches!(one.origin, Origin::Issued(_));
     let Some(one) = login.ingredients.iter().skip(1).find(given).filter(|_| !login.method.repeatable) else {
         return step;
     };

@@ -13,7 +13,7 @@ use crate::claims::Claims;
 use crate::error::Code;
 use crate::http::{Ca, Call, Client, Settings, Tls, Verdict, is_loopback};
 use crate::secret::Secret;
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::text::Text;
 
 /// How long a key set may take.

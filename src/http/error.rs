@@ -7,7 +7,7 @@ use reqwest::Url;
 use super::Settings;
 use crate::duration;
 use crate::error::{Code, Explain};
-use crate::stop::Stopped;
+use crate::shutdown::Stopped;
 
 /// A fault of the network, of TLS, or of what is set for them.
 #[derive(Debug, thiserror::Error)]

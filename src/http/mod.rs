@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
-use crate::stop::{PATIENCE, Stop};
+use crate::shutdown::{PATIENCE, Stop};
 
 mod certificate;
 mod error;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::credentials::{self, Credentials, Minted};
 use crate::error::chain;
 use crate::secret::Secret;
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 use crate::vault::{self, Vault};
 
 /// How long taking back may take, without a stop.
@@ -177,7 +177,7 @@ impl Ledger {
     }
 
     /// Takes back what is listed. What can't be is named in a warning, and stays listed.
-    pub async fn take_back(&mut self, vault: &Vault) -> Left {
+    pub async fn revoke_all(&mut self, vault: &Vault) -> Left {
         self.take_back_within(LIMIT, vault).await
     }
 
@@ -268,7 +268,7 @@ impl Ledger {
     }
 
     /// Leaves all of it to its TTL, to the state file, or to the job: the run has succeeded.
-    pub fn hand_over(&mut self) {
+    pub fn disarm(&mut self) {
         self.entry = None;
         self.tokens.clear();
         self.shared.clear();

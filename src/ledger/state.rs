@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use super::Ledger;
 use crate::duration::show;
 use crate::error::{Code, Explain};
-use crate::stop::{Stop, Stopped};
+use crate::shutdown::{Stop, Stopped};
 use crate::vault::Server;
 
 mod base64;

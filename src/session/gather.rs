@@ -2,7 +2,7 @@
 //! signing with AWS credentials.
 
 use super::{Error, wrapping};
-use crate::auth::{self, Gathered, Ingredient, Issuer, Login, Origin};
+use crate::auth::{self, Gathered, Issuer, Login, LoginParameter, Origin};
 use crate::input::Input;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
@@ -25,7 +25,7 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
             }
             Origin::Issued(issuer) => gathered.0.push((ingredient.name, issued(vault, login, issuer).await?)),
             Origin::Wrapped { token, role } => {
-                let wrapping = Ingredient { name: "wrapping token", origin: (**token).clone() };
+                let wrapping = LoginParameter { name: "wrapping token", origin: (**token).clone() };
                 let token = read(vault, &wrapping).await?;
                 let source = wrapping.origin.source();
                 let (mount, role) = (&login.mount, role.as_deref());
@@ -39,7 +39,7 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
 }
 
 /// A value that is there, in a file, or on standard input.
-pub async fn read(vault: &Vault, ingredient: &Ingredient) -> Result<Secret, Error> {
+pub async fn read(vault: &Vault, ingredient: &LoginParameter) -> Result<Secret, Error> {
     match &ingredient.origin {
         Origin::Value { value, .. } => clean(ingredient, value.reveal()),
         Origin::File { path, .. } => {
@@ -83,7 +83,7 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
     if vault.refusals() >= MOST_REFUSALS {
         return Err(auth::Error::TriedTwice { role: issuer.role.clone() }.into());
     }
-    let token = Ingredient {
+    let token = LoginParameter {
         name: "token",
         origin: Origin::Value { value: issuer.token.clone(), source: issuer.source.clone() },
     };
@@ -173,11 +173,11 @@ fn not_issued(error: vault::Error, issuer: &Issuer, path: &str, granted: Option<
         (Some(_), _) => vec![name],
         (None, _) => Vec::new(),
     };
-    vault::Advised { error, hints, notes: Vec::new() }.into()
+    vault::WithHints { error, hints, notes: Vec::new() }.into()
 }
 
 /// A stray newline is cut off; anything else that can't be printed does not belong into a header or an ID.
-fn clean(ingredient: &Ingredient, text: &str) -> Result<Secret, Error> {
+fn clean(ingredient: &LoginParameter, text: &str) -> Result<Secret, Error> {
     let text = text.trim();
     if text.is_empty() {
         return Err(unusable(ingredient, "it is empty".to_owned(), "give it a value"));
@@ -191,12 +191,12 @@ fn clean(ingredient: &Ingredient, text: &str) -> Result<Secret, Error> {
     Ok(Secret::from(text))
 }
 
-fn unusable(ingredient: &Ingredient, reason: String, hint: &str) -> Error {
+fn unusable(ingredient: &LoginParameter, reason: String, hint: &str) -> Error {
     let what = match ingredient.name {
         "jwt" | "token" => "the token",
         "wrapping token" => "the wrapping token",
         other => other,
     };
     let source_name = ingredient.origin.source();
-    auth::Error::Ingredient { what, source_name, reason, hint: hint.to_owned() }.into()
+    auth::Error::LoginParameter { what, source_name, reason, hint: hint.to_owned() }.into()
 }

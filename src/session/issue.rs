@@ -173,7 +173,7 @@ fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read)
     // Of several paths, which one it was is best said by the variables that it was for.
     let names: Vec<_> = request.sets().filter(|_| request.origin.cloud().is_none()).collect();
     let notes = (!names.is_empty()).then(|| format!("it is read for {}", names.join(", ")));
-    vault::Advised { error, hints, notes: notes.into_iter().collect() }.into()
+    vault::WithHints { error, hints, notes: notes.into_iter().collect() }.into()
 }
 
 /// A policy for KV version 2 has a path that people do not type.

@@ -10,7 +10,7 @@ use crate::error::{Code, Explain};
 use crate::ledger::{Ledger, state};
 use crate::provider::{self, Request};
 use crate::secret::Secret;
-use crate::stop::{self, Stopped};
+use crate::shutdown::{self, Stopped};
 use crate::vault::{self, Vault};
 
 mod data;
@@ -64,7 +64,7 @@ pub enum Error {
     Login(#[from] auth::Error),
     /// Any other request.
     #[error(transparent)]
-    Vault(#[from] vault::Advised),
+    Vault(#[from] vault::WithHints),
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
@@ -118,7 +118,7 @@ pub enum Error {
 impl Error {
     /// Whether the process was asked to stop.
     fn is_stopped(&self) -> bool {
-        stop::is_stop(self.code())
+        shutdown::is_stop(self.code())
     }
 
     /// Whether a request that creates something may have run although its answer never came.
@@ -199,7 +199,7 @@ impl Explain for Error {
 
 impl From<vault::Error> for Error {
     fn from(error: vault::Error) -> Self {
-        vault::Advised::from(error).into()
+        vault::WithHints::from(error).into()
     }
 }
 

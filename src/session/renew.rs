@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Everything that has an end.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Renewer {
     items: Vec<Item>,
     deadline: Option<Timestamp>,
 }
@@ -48,7 +48,7 @@ enum Way {
     Lease(Secret, String),
 }
 
-impl Keeper {
+impl Renewer {
     /// For all of `session`. `fresh` names what is issued anew instead; `token_needed` says whether the token is
     /// needed even if nothing that was issued depends on it.
     pub fn new(session: &Session, job: &Job, fresh: Option<usize>, token_needed: bool) -> Self {

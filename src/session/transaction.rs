@@ -76,7 +76,7 @@ async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Sessio
         if !failure.left.is_empty() && !failure.error.is_stopped() {
             tokio::time::sleep(SETTLE).await;
         }
-        ledger.take_back(vault).await;
+        ledger.revoke_all(vault).await;
         if let Some(token) = &failure.token {
             let end = end_of_lease(token, ledger);
             failure.left.iter_mut().for_each(|one| *one = format!("{one}: {end}"));

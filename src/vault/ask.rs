@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use zeroize::Zeroizing;
 
-use super::{Envelope, Error, Said, Vault, answer};
+use super::{Envelope, Error, ServerErrors, Vault, answer};
 use crate::http::Call;
 use crate::secret::Secret;
 
@@ -165,7 +165,7 @@ impl Vault {
         let known = self.known.borrow();
         let texts = |all: &Option<Vec<_>>| answer::readable(all.as_deref().unwrap_or_default(), &known);
         let (errors, warnings) = (texts(&envelope.errors), texts(&envelope.warnings));
-        let unable = |said| Error::Unable { action: action.to_owned(), status, said: Said(said) };
+        let unable = |said| Error::Unable { action: action.to_owned(), status, said: ServerErrors(said) };
         match status {
             200..=299 if errors.is_empty() => Ok(envelope),
             _ if answer::is_behind(status, envelope.errors.as_deref()) => {
@@ -180,7 +180,12 @@ impl Vault {
                     429 => unable(said),
                     _ => {
                         let by_policy = answer::is_by_policy(envelope.errors.as_deref().unwrap_or_default());
-                        Error::Refused { action: action.to_owned(), status, by_policy, said: Said(said) }
+                        Error::Refused {
+                            action: action.to_owned(),
+                            status,
+                            by_policy,
+                            said: ServerErrors(said),
+                        }
                     }
                 })
             }
@@ -188,7 +193,7 @@ impl Vault {
                 action: action.to_owned(),
                 status,
                 by_policy: false,
-                said: Said(vec!["this version of the secret is deleted or destroyed".to_owned()]),
+                said: ServerErrors(vec!["this version of the secret is deleted or destroyed".to_owned()]),
             }),
             500.. if envelope.errors.is_some() => Err(unable(errors)),
             _ => Err(self.not_vault(action, &instead(status, body))),
@@ -200,7 +205,7 @@ impl Vault {
             action: action.to_owned(),
             host: self.client.peer(&self.base),
             lost: false,
-            said: Said(vec![what.to_owned()]),
+            said: ServerErrors(vec![what.to_owned()]),
         }
     }
 

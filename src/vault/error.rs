@@ -20,7 +20,7 @@ pub enum Error {
         by_policy: bool,
         /// Vault's words.
         #[source]
-        said: Said,
+        said: ServerErrors,
     },
     /// Vault could not.
     #[error("{}", match .status { 429 => format!("Vault put off {action}"), _ => format!("Vault could not carry out {action}") })]
@@ -31,7 +31,7 @@ pub enum Error {
         status: u16,
         /// Vault's words.
         #[source]
-        said: Said,
+        said: ServerErrors,
     },
     /// The node has not caught up with its cluster.
     #[error("Vault put off {action}: this node has not caught up with its cluster")]
@@ -53,14 +53,14 @@ pub enum Error {
         lost: bool,
         /// What came instead.
         #[source]
-        said: Said,
+        said: ServerErrors,
     },
 }
 
 /// Words of a server, made fit to print.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("; "))]
-pub struct Said(pub Vec<String>);
+pub struct ServerErrors(pub Vec<String>);
 
 impl Error {
     /// Whether the request may have made something whose answer never came.
@@ -98,7 +98,7 @@ impl Error {
 
 /// An error of Vault's, with what its caller knows about it.
 #[derive(Debug)]
-pub struct Advised {
+pub struct WithHints {
     /// The error.
     pub error: Error,
     /// Facts that help to understand it.
@@ -107,25 +107,25 @@ pub struct Advised {
     pub hints: Vec<String>,
 }
 
-impl From<Error> for Advised {
+impl From<Error> for WithHints {
     fn from(error: Error) -> Self {
         Self { error, notes: Vec::new(), hints: Vec::new() }
     }
 }
 
-impl std::fmt::Display for Advised {
+impl std::fmt::Display for WithHints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.error.fmt(f)
     }
 }
 
-impl std::error::Error for Advised {
+impl std::error::Error for WithHints {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
     }
 }
 
-impl Explain for Advised {
+impl Explain for WithHints {
     fn code(&self) -> Code {
         self.error.code()
     }

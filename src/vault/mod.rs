@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 
 use crate::http::{self, Client};
 use crate::secret::Secret;
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 
 mod answer;
 mod ask;
@@ -26,7 +26,7 @@ pub use answer::{judge, readable};
 use ask::Ask;
 pub use ask::{Body, Value};
 pub use data::Data;
-pub use error::{Advised, Error, Said};
+pub use error::{Error, ServerErrors, WithHints};
 pub use look::{Health, Mount};
 pub use secret_id::SecretId;
 pub use token::TokenInfo;
@@ -76,7 +76,7 @@ impl Vault {
     }
 
     /// What tells whether the process was asked to stop.
-    pub fn stop(&self) -> &crate::stop::Stop {
+    pub fn stop(&self) -> &crate::shutdown::Stop {
         self.client.stop()
     }
 

@@ -11,8 +11,8 @@ use ci_creds::cloud::gitlab;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::ledger::state;
-use ci_creds::vault::{Advised, Said};
-use ci_creds::{auth, config, emit, env, http, provider, session, stop, vault};
+use ci_creds::vault::{ServerErrors, WithHints};
+use ci_creds::{auth, config, emit, env, http, provider, session, shutdown, vault};
 
 /// The examples of one enum, as errors on their way to `main`, by the text of their patterns.
 macro_rules! examples {
@@ -53,8 +53,8 @@ fn text() -> String {
     "x".to_owned()
 }
 
-fn said() -> Said {
-    Said(vec!["permission denied".to_owned()])
+fn said() -> ServerErrors {
+    ServerErrors(vec!["permission denied".to_owned()])
 }
 
 fn refused() -> vault::Error {
@@ -91,7 +91,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::NoLoginRole { .. } => E::NoLoginRole { method: "Kubernetes" },
         E::AwsSource { .. } => E::AwsSource { source_name: source_name(), by_flag: true },
         E::Ambiguous { .. } => E::Ambiguous { one: text(), other: text() },
-        E::MissingIngredient { .. } => E::MissingIngredient {
+        E::MissingLoginParameter { .. } => E::MissingLoginParameter {
             method: "JWT", what: "an ID token", remedy: "x", ci: SYSTEMS[0], why_unset: None
         },
         E::NamedTokenUnset { .. } => E::NamedTokenUnset {
@@ -123,8 +123,8 @@ fn config_errors() -> Vec<(String, Error)> {
 fn auth_errors() -> Vec<(String, Error)> {
     use auth::Error as E;
     examples!(auth::Error {
-        E::Ingredient { .. } =>
-            E::Ingredient { what: "the ID token", source_name: text(), reason: text(), hint: text() },
+        E::LoginParameter { .. } =>
+            E::LoginParameter { what: "the ID token", source_name: text(), reason: text(), hint: text() },
         E::Time { .. } => E::Time { ci: "GitLab", source_name: text(), fault: Unusable::Expired(600), ahead: None },
         E::Intercepted { .. } =>
             E::Intercepted { source_name: text(), reason: text(), foreign: true, path: text() },
@@ -169,11 +169,11 @@ fn http_errors() -> Vec<(String, Error)> {
         E::Timeout { .. } => E::Timeout { host: text(), after: Duration::from_secs(1) },
         E::Broken { .. } => E::Broken { host: text(), cause: cause() },
         E::Lost { .. } => E::Lost { host: text(), cause: text(), timed_out: true },
-        E::Abandoned { .. } => E::Abandoned { host: text(), stopped: stop::Stopped(Code::Terminated) },
+        E::Abandoned { .. } => E::Abandoned { host: text(), stopped: shutdown::Stopped(Code::Terminated) },
         E::TooLong { .. } => E::TooLong { host: text() },
         E::Redirect { .. } => E::Redirect { host: text(), reason: text(), hint: "x" },
         E::Setting { .. } => E::Setting { what: text(), hint: text() },
-        E::Stopped(_) => E::Stopped(stop::Stopped(Code::Interrupted)),
+        E::Stopped(_) => E::Stopped(shutdown::Stopped(Code::Interrupted)),
     })
 }
 
@@ -183,16 +183,16 @@ fn session_errors() -> Vec<(String, Error)> {
     use state::Error as S;
     let mut all = examples!(session::Error {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
-        E::Vault(_) => E::Vault(Advised::from(refused())),
+        E::Vault(_) => E::Vault(WithHints::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
         E::Unknown { .. } => E::Unknown { after: Duration::from_secs(60) },
         E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
         E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::LeftBehind { .. } =>
-            E::LeftBehind { error: Box::new(Advised::from(refused()).into()), left: vec![text()] },
+            E::LeftBehind { error: Box::new(WithHints::from(refused()).into()), left: vec![text()] },
         E::State(_) => E::State(state::Error::Locked { path: "/state".into() }),
-        E::Stopped(_) => E::Stopped(stop::Stopped(Code::Terminated)),
+        E::Stopped(_) => E::Stopped(shutdown::Stopped(Code::Terminated)),
     });
     all.extend(examples!(state::Error {
         S::Unsafe { .. } => S::Unsafe { path: "/state".into(), reason: text() },
@@ -200,7 +200,7 @@ fn session_errors() -> Vec<(String, Error)> {
         S::Locked { .. } => S::Locked { path: "/state".into() },
         S::Io { .. } =>
             S::Io { path: "/state".into(), done: "read", cause: std::io::ErrorKind::NotFound.into() },
-        S::Stopped(_) => S::Stopped(stop::Stopped(Code::Terminated)),
+        S::Stopped(_) => S::Stopped(shutdown::Stopped(Code::Terminated)),
     }));
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
@@ -215,7 +215,7 @@ fn session_errors() -> Vec<(String, Error)> {
 
 fn scaleway_errors() -> Vec<(String, Error)> {
     use scaleway::Error as E;
-    let said = || scaleway::Said::of(b"{}", str::to_owned);
+    let said = || scaleway::ServerErrors::of(b"{}", str::to_owned);
     examples!(scaleway::Error {
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
         E::Refused { .. } => E::Refused { action: text(), status: 403, said: said() },

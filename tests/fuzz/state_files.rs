@@ -4,7 +4,7 @@
 use ci_creds::ledger::Ledger;
 use ci_creds::ledger::state::{Entry, Place};
 use ci_creds::secret::Secret;
-use ci_creds::stop::Stop;
+use ci_creds::shutdown::Stop;
 use serde_json::{Value, json};
 
 use super::properties::state::{CONFIGURED, READERS, configured, decide_as, keep, run, seal};

@@ -20,7 +20,7 @@ pub enum Error {
         status: u16,
         /// Its words.
         #[source]
-        said: Said,
+        said: ServerErrors,
     },
     /// Scaleway could not.
     #[error("{}", match .status { 429 => format!("Scaleway put off {action}"), _ => format!("Scaleway could not carry out {action}") })]
@@ -31,7 +31,7 @@ pub enum Error {
         status: u16,
         /// Its words.
         #[source]
-        said: Said,
+        said: ServerErrors,
     },
     /// A key may have been made, and its name did not arrive.
     #[error("the answer of {host} about a new API key was lost: {cause}")]
@@ -66,13 +66,13 @@ pub enum Error {
 /// Scaleway's words.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
-pub struct Said {
+pub struct ServerErrors {
     /// `permissions_denied`, `quotas_exceeded`, …
     pub kind: String,
     words: String,
 }
 
-impl Said {
+impl ServerErrors {
     /// Out of an answer's body; `tidy` makes text fit to print.
     pub fn of(body: &[u8], tidy: impl Fn(&str) -> String) -> Self {
         #[derive(Default, Deserialize)]
@@ -161,11 +161,11 @@ mod tests {
     fn all_words_are_kept() {
         let body = br#"{"type":"invalid_arguments","message":"validation error","details":[
             {"argument_name":"expires_at","reason":"constraint","help_message":"must be in the future"}]}"#;
-        let said = Said::of(body, str::to_owned);
+        let said = ServerErrors::of(body, str::to_owned);
         assert_eq!(
             said.to_string(),
             "validation error: invalid_arguments: expires_at constraint must be in the future"
         );
-        assert_eq!(Said::of(b"<html>", str::to_owned).to_string(), "it gave no reason");
+        assert_eq!(ServerErrors::of(b"<html>", str::to_owned).to_string(), "it gave no reason");
     }
 }

@@ -144,7 +144,7 @@ impl Explain for Error {
                 format!("the sources are {}", names(SOURCES.iter().map(|source| source.name)))
             }
             Self::Ambiguous { .. } => "set VAULT_AUTH_METHOD (or --auth) to approle or jwt".to_owned(),
-            Self::MissingIngredient { ci, remedy, why_unset, .. } => {
+            Self::MissingLoginParameter { ci, remedy, why_unset, .. } => {
                 let remedy = remedy.replace("{id_token}", &ci.id_token_in("VAULT_ID_TOKEN"));
                 return with_reason(remedy, why_unset);
             }

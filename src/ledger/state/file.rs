@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
 use super::{Content, Error, OPEN, Place, Sync};
-use crate::stop::Stop;
+use crate::shutdown::Stop;
 
 /// How long a lock is waited for: others hold it for the time of a write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ci_creds::child::mask::{Filter, MARK, Patterns, forms};
+use ci_creds::exec::mask::{Filter, MARK, Patterns, forms};
 use ci_creds::secret::Secret;
 
 /// How long the writes are, two secrets, and what is written.

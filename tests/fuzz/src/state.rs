@@ -14,7 +14,7 @@ use ci_creds::http::{self, Ca, Pem, Proxy, Tls};
 use ci_creds::ledger::Ledger;
 use ci_creds::ledger::state::{Configured, Content, Entry, Place, Seal};
 use ci_creds::secret::Secret;
-use ci_creds::stop::Stop;
+use ci_creds::shutdown::Stop;
 use ci_creds::vault::{self, Server};
 
 /// The address that is configured.
