@@ -1,0 +1,57 @@
+//! What is refused on a command line because it may be a secret: no word of it is shown.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use super::{Ask, Doctor, Subject, Verb};
+use crate::input::seems;
+
+/// An error that does not say back what may be a secret: a key where its path belongs begins with dashes, and is then
+/// an unknown option.
+pub(super) fn quiet(error: clap::Error, arguments: &[OsString], command: &mut clap::Command) -> clap::Error {
+    let said = error.to_string();
+    let words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    let holds = |text: &str| text.split('=').find_map(seems).or_else(|| seems(text));
+    let told = |text: &str| text.lines().any(|line| line.len() > 7 && said.contains(line));
+    let found =
+        words.filter_map(|word| holds(&word).filter(|_| told(&word) || word.split('=').any(told))).next();
+    match found {
+        Some(seems) => command.error(
+            ErrorKind::InvalidValue,
+            format!(
+                "an argument holds {seems}, and is not shown: no secret is ever an argument; options take the path of a \
+                 file, or - for standard input"
+            ),
+        ),
+        None => error,
+    }
+}
+
+/// What is typed where a role, a path or a name belongs.
+fn no_content(what: &str, text: &str) -> Result<(), String> {
+    match text.split('=').find_map(seems).or_else(|| seems(text)) {
+        Some(seems) => Err(format!("{what} holds {seems}; it is not shown")),
+        None => Ok(()),
+    }
+}
+
+/// Looks at all that is typed without an option.
+pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
+    match verb {
+        Verb::Provider(Ask { role: Some(role), .. }) => no_content("ROLE", role)?,
+        Verb::Read(paths) => {
+            for one in paths {
+                no_content("PATH", &one.path)?;
+                one.names.iter().try_for_each(|name| no_content("NAME=FIELD", name))?;
+            }
+        }
+        Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => positional(verb, &[])?,
+        Verb::Doctor(Doctor { subject: Subject::Role(at), .. }) => {
+            no_content("the role's mount", &at.mount)?;
+            no_content("the role's name", &at.name)?;
+        }
+        _ => {}
+    }
+    and.iter().try_for_each(|ask| no_content("--and", ask))
+}
