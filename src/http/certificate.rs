@@ -40,10 +40,23 @@ pub(super) fn explain(error: &rustls::Error, settings: &Settings) -> (String, St
             (format!("its certificate is not valid before {}", date(*not_before)), clock.to_owned())
         }
         Bad::Other(other) if other.0.is::<UnknownIssuer>() => (other.0.to_string(), other_ca(settings)),
-        Bad::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => (
-            "it shows a CA's certificate as its own".to_owned(),
-            "give the server a certificate that its CA issued (basicConstraints CA:FALSE)".to_owned(),
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => (
+            "its certificate is not for servers (extendedKeyUsage)".to_owned(),
+            "give the server a certificate with the extended key usage serverAuth".to_owned(),
         ),
+        Bad::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => (
+                "it shows a CA's certificate as its own".to_owned(),
+                "give the server a certificate that its CA issued (basicConstraints CA:FALSE), or set VAULT_CACERT to \
+                 the certificate that it shows, if that is the one you know"
+                    .to_owned(),
+            ),
+            Some(webpki::Error::UnsupportedCertVersion) => (
+                "its certificate is of X.509 version 1, which names no host".to_owned(),
+                "give the server a certificate of version 3, with a subjectAltName".to_owned(),
+            ),
+            _ => (format!("its certificate can't be used: {}", other.0), other_ca(settings)),
+        },
         other => (other.to_string(), other_ca(settings)),
     };
     (cause, hint)
@@ -66,9 +79,16 @@ fn alerted(alert: AlertDescription, settings: &Settings) -> (String, String) {
     let pair = "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY";
     let given = settings.tls.client.is_some();
     match alert {
-        Alert::CertificateRequired | Alert::HandshakeFailure | Alert::BadCertificate if !given => {
+        Alert::CertificateRequired | Alert::BadCertificate if !given => {
             ("it asks for a client certificate".to_owned(), format!("set {pair}"))
         }
+        Alert::HandshakeFailure if !given => (
+            "it ended the TLS handshake: it found nothing in common with us (HandshakeFailure)".to_owned(),
+            format!(
+                "give it a cipher suite of TLS 1.3, or of TLS 1.2 with ECDHE and AES-GCM or ChaCha20; a server that \
+                 wants a client certificate may also say no like this: set {pair}"
+            ),
+        ),
         Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::CertificateExpired
             if given =>
         {

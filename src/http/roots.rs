@@ -19,8 +19,16 @@ const BUNDLES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
+/// Who vouches for a server.
+pub(super) struct Roots {
+    /// The CA certificates.
+    pub(super) store: RootCertStore,
+    /// The certificates of the user's own choice, as they are: empty where the system chose.
+    pub(super) named: Vec<CertificateDer<'static>>,
+}
+
 /// The roots that `ca` names.
-pub(super) fn load(ca: &Ca) -> Result<RootCertStore, Error> {
+pub(super) fn load(ca: &Ca) -> Result<Roots, Error> {
     match ca {
         Ca::File(file) => named(file, &read(file)?),
         Ca::Bytes { pem, source } => {
@@ -28,16 +36,24 @@ pub(super) fn load(ca: &Ca) -> Result<RootCertStore, Error> {
             named(&file, pem.as_bytes())
         }
         Ca::Dir(dir) => named(dir, &read_dir(dir)?),
-        Ca::System { file: Some(file), dir: None } => named(file, &read(file)?),
-        Ca::System { file, dir: Some(dir) } => {
+        Ca::System { file, dir } => {
+            Ok(Roots { store: system(file.as_ref(), dir.as_ref())?, named: Vec::new() })
+        }
+    }
+}
+
+fn system(file: Option<&FileFrom>, dir: Option<&FileFrom>) -> Result<RootCertStore, Error> {
+    match (file, dir) {
+        (Some(file), None) => Ok(named(file, &read(file)?)?.store),
+        (file, Some(dir)) => {
             let mut pem = read_dir(dir)?;
             if let Some(file) = file {
                 pem.extend(read(file)?);
             }
-            named(dir, &pem)
+            Ok(named(dir, &pem)?.store)
         }
-        Ca::System { file: None, dir: None } => {
-            let bundle = BUNDLES.iter().find_map(|path| fs::read(path).ok()).map(|pem| parse(&pem));
+        (None, None) => {
+            let bundle = BUNDLES.iter().find_map(|path| fs::read(path).ok()).map(|pem| parse(&pem).store);
             match bundle {
                 Some(store) if !store.is_empty() => Ok(store),
                 _ => Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }),
@@ -46,22 +62,23 @@ pub(super) fn load(ca: &Ca) -> Result<RootCertStore, Error> {
     }
 }
 
-fn parse(pem: &[u8]) -> RootCertStore {
+fn parse(pem: &[u8]) -> Roots {
     let mut store = RootCertStore::empty();
     // A bundle may hold an odd certificate: the others still count.
-    store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
-    store
+    let named: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    store.add_parsable_certificates(named.iter().cloned());
+    Roots { store, named }
 }
 
-fn named(file: &FileFrom, pem: &[u8]) -> Result<RootCertStore, Error> {
-    let store = parse(pem);
-    if store.is_empty() {
+fn named(file: &FileFrom, pem: &[u8]) -> Result<Roots, Error> {
+    let roots = parse(pem);
+    if roots.store.is_empty() {
         return Err(Error::Setting {
             what: format!("{} holds no CA certificate that can be used", file.name()),
             hint: format!("{} takes certificates in PEM form: -----BEGIN CERTIFICATE-----", file.source),
         });
     }
-    Ok(store)
+    Ok(roots)
 }
 
 /// The file's content, or an error that names the variable or flag.

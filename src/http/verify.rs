@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 
 use super::Error;
 use super::certificate::{self, UnknownIssuer};
+use super::roots::Roots;
 
 /// The peer must hold the key of the certificate that it shows. Which certificate that may be is up to `chain`.
 #[derive(Debug)]
@@ -18,18 +20,25 @@ pub(super) struct Peer {
     chain: Option<Arc<WebPkiServerVerifier>>,
     /// Whom it is for, instead of the address's host.
     name: Option<ServerName<'static>>,
+    /// The certificates that the user named: one of these may also be the server's own.
+    named: Vec<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Peer {
     /// Anyone.
     pub(super) fn anyone(provider: &CryptoProvider) -> Self {
-        Self { chain: None, name: None, algorithms: provider.signature_verification_algorithms }
+        Self {
+            chain: None,
+            name: None,
+            named: Vec::new(),
+            algorithms: provider.signature_verification_algorithms,
+        }
     }
 
     /// One whom these roots vouch for, by the address's name or by VAULT_TLS_SERVER_NAME.
     pub(super) fn vouched_for(
-        store: RootCertStore,
+        roots: Roots,
         name: Option<&str>,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, Error> {
@@ -40,8 +49,22 @@ impl Peer {
         let name = name.map(|name| ServerName::try_from(name.to_owned())).transpose();
         let name = name.map_err(|_| fault("the TLS server name is not a host name".to_owned()))?;
         let algorithms = provider.signature_verification_algorithms;
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build();
-        Ok(Self { chain: Some(chain.map_err(|error| fault(error.to_string()))?), name, algorithms })
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots.store), provider).build();
+        let chain = Some(chain.map_err(|error| fault(error.to_string()))?);
+        Ok(Self { chain, name, named: roots.named, algorithms })
+    }
+
+    /// Whether `error` says only that nobody vouches for a certificate that the user named. The library has looked at
+    /// the dates by then: it does that before it looks at basicConstraints and for an issuer.
+    fn is_named(&self, certificate: &CertificateDer<'_>, error: &CertificateError) -> bool {
+        let is_ca =
+            |error: &OtherError| matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity));
+        let unvouched = match error {
+            CertificateError::UnknownIssuer => true,
+            CertificateError::Other(error) => is_ca(error),
+            _ => false,
+        };
+        unvouched && self.named.iter().any(|one| one == certificate)
     }
 }
 
@@ -56,14 +79,18 @@ impl ServerCertVerifier for Peer {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(usual) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         let name = self.name.as_ref().unwrap_or(name);
-        usual.verify_server_cert(certificate, chain, name, ocsp, now).map_err(|error| match error {
-            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        match usual.verify_server_cert(certificate, chain, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(error)) if self.is_named(certificate, &error) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
                 let issuer = certificate::issuer(chain.last().unwrap_or(certificate));
                 let unknown = OtherError(Arc::new(UnknownIssuer(issuer)));
-                rustls::Error::InvalidCertificate(CertificateError::Other(unknown))
+                Err(rustls::Error::InvalidCertificate(CertificateError::Other(unknown)))
             }
             other => other,
-        })
+        }
     }
     fn verify_tls12_signature(
         &self,

@@ -64,6 +64,9 @@ pub struct Auth {
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
     pub num_uses: u64,
+    /// What is there in place of a token while Vault waits for a second factor (vault: `sdk/logical/auth.go`).
+    #[serde(default)]
+    pub mfa_requirement: Option<serde::de::IgnoredAny>,
     /// Whether it came out of a cache, so that others have it too: how long it lay there.
     #[serde(skip)]
     pub cached: Option<Duration>,

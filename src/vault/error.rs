@@ -22,6 +22,12 @@ pub enum Error {
         #[source]
         said: ServerErrors,
     },
+    /// The login would go on with a second factor.
+    #[error("Vault asks for a second factor after {action}")]
+    SecondFactor {
+        /// What was asked for.
+        action: String,
+    },
     /// Vault could not.
     #[error("{}", match .status { 429 => format!("Vault put off {action}"), _ => format!("Vault could not carry out {action}") })]
     Unable {
@@ -143,7 +149,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Http(error) => error.code(),
-            Self::Refused { .. } => Code::Refused,
+            Self::Refused { .. } | Self::SecondFactor { .. } => Code::Refused,
             Self::Unsendable(_) => Code::Environment,
             Self::Unable { .. } | Self::Behind { .. } | Self::NotVault { .. } => Code::Unreachable,
         }
@@ -157,6 +163,10 @@ impl Explain for Error {
                  where there are no namespaces, unset VAULT_NAMESPACE"
             }
             Self::Refused { .. } => return Vec::new(),
+            Self::SecondFactor { .. } => {
+                "a job has none: leave this auth method, or the job's entity, out of the login enforcement \
+                 (identity/mfa/login-enforcement), or use a login that is not in it"
+            }
             Self::Unsendable(_) => "give it as it was issued, on one line",
             Self::Unable { .. } if self.says("sealed") => "unseal it, then retry the job",
             Self::Unable { .. } => "retry the job; if it goes on, look at Vault's server log",

@@ -130,10 +130,11 @@ impl Vault {
     ) -> Result<Auth, Error> {
         let ask = Ask::create(&action, path).within(self.login_namespace()).with(body);
         let Envelope { auth, cached, .. } = self.ask(Ask { spends, agent, ..ask }).await?;
-        // With a second factor outstanding, Vault answers with an empty one.
-        let auth = auth.filter(|auth| !auth.client_token.reveal().is_empty());
-        let auth = auth.ok_or_else(|| self.not_vault(&action, NO_TOKEN))?;
-        Ok(Auth { cached, ..auth })
+        match auth {
+            Some(auth) if !auth.client_token.reveal().is_empty() => Ok(Auth { cached, ..auth }),
+            Some(auth) if auth.mfa_requirement.is_some() => Err(Error::SecondFactor { action }),
+            _ => Err(self.not_vault(&action, NO_TOKEN)),
+        }
     }
 
     /// Reads, or writes where `post`, a path that makes credentials.

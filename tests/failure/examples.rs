@@ -153,6 +153,7 @@ fn vault_errors() -> Vec<(String, Error)> {
     examples!(vault::Error {
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
         E::Refused { .. } => refused(),
+        E::SecondFactor { .. } => E::SecondFactor { action: text() },
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
         E::Behind { .. } => E::Behind { action: text() },
         E::Unsendable(_) => E::Unsendable("x"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{one_read, with_jwt};
-use crate::support::{Fake, Reply, secret};
+use crate::support::{Cmd, Fake, Reply, secret};
 
 /// The run's error for this answer to the read.
 fn error(code: i32, reply: impl Fn() -> Reply + Send + Sync + 'static) -> String {
@@ -172,4 +172,16 @@ fn namespaces_are_explained() {
         ),
         "{run}"
     );
+}
+
+#[test]
+fn a_login_that_wants_a_second_factor_is_refused() {
+    let fake = Fake::new(|_| {
+        let auth = json!({"client_token": "", "accessor": "", "mfa_requirement": {"mfa_request_id": "x"}});
+        Reply::Json(200, json!({"auth": auth}))
+    });
+    let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &fake.addr);
+    let run = cmd.env("VAULT_ROLE_ID", "r").env("VAULT_SECRET_ID", "s").run().expect(4);
+    assert!(run.stderr.contains("asks for a second factor"), "{run}");
+    assert_eq!(fake.seen().len(), 1, "it is asked once");
 }

@@ -3,6 +3,7 @@
 use rcgen::date_time_ymd;
 
 use super::one_read;
+use crate::support::pki::{self_signed, version_1, without_key};
 use crate::support::{Fake, Pki, Reply};
 
 fn stderr_of(fake: &Fake, pki: &Pki) -> String {
@@ -90,4 +91,131 @@ fn the_clients_certificate_is_refused_by_name() {
         .env("VAULT_CLIENT_KEY", other.file("key", &key));
     let run = cmd.run().expect(3);
     assert!(run.stderr.contains("it does not accept our client certificate"), "{run}");
+}
+
+/// A server that ends every handshake with this alert (RFC 8446, section 6.2).
+fn alerting(alert: u8) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut hello = [0; 2048];
+            let _ = std::io::Read::read(&mut stream, &mut hello);
+            let _ = std::io::Write::write_all(&mut stream, &[0x15, 3, 3, 0, 2, 2, alert]);
+        }
+    });
+    format!("https://127.0.0.1:{port}")
+}
+
+#[test]
+fn no_common_cipher_suite_is_no_client_certificate() {
+    let run = one_read(&alerting(40)).run().expect(3);
+    assert!(run.stderr.contains("it ended the TLS handshake: it found nothing in common"), "{run}");
+    assert!(run.stderr.contains("a cipher suite"), "{run}");
+    assert!(!run.stderr.contains("it asks for a client certificate"), "{run}");
+}
+
+/// A server whose certificate the user names, with a change, and the certificate as a file.
+fn named(names: &[&str], change: fn(&mut rcgen::CertificateParams), own: bool) -> (Pki, Fake, String) {
+    let pki = Pki::new("A test's CA");
+    let (config, certificate) = match own {
+        true => self_signed(names, change),
+        false => pki.server_and_certificate(names, change),
+    };
+    let fake = Fake::tls(config, |_| Reply::Vault);
+    let file = pki.file("server.pem", &certificate);
+    (pki, fake, file.to_str().unwrap().to_owned())
+}
+
+fn is_ca(params: &mut rcgen::CertificateParams) {
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+}
+
+#[test]
+fn the_certificate_that_was_named_is_the_servers() {
+    for (change, own) in [(is_ca as fn(&mut _), true), (|_| {}, true), (|_| {}, false), (is_ca, false)] {
+        let (pki, fake, file) = named(&["127.0.0.1"], change, own);
+        one_read(&fake.addr).env("VAULT_CACERT", &file).run().expect(0);
+        let folder = pki.dir.path();
+        one_read(&fake.addr).env("VAULT_CAPATH", folder).run().expect(0);
+        let text = std::fs::read_to_string(&file).unwrap();
+        one_read(&fake.addr).env("VAULT_CACERT_BYTES", text).run().expect(0);
+        // The system's certificates vouch for others, and are nobody's choice.
+        one_read(&fake.addr)
+            .env("SSL_CERT_FILE", pki.file("other.pem", &Pki::new("x").pem()))
+            .run()
+            .expect(3);
+    }
+}
+
+#[test]
+fn a_named_certificate_is_checked_as_any_other() {
+    fn ended(params: &mut rcgen::CertificateParams) {
+        params.not_after = date_time_ymd(2020, 2, 3);
+    }
+    fn ended_ca(params: &mut rcgen::CertificateParams) {
+        is_ca(params);
+        ended(params);
+    }
+    fn later(params: &mut rcgen::CertificateParams) {
+        params.not_before = date_time_ymd(3000, 1, 1);
+    }
+    fn later_ca(params: &mut rcgen::CertificateParams) {
+        is_ca(params);
+        later(params);
+    }
+    let dates = [
+        (ended as fn(&mut _), "expired at 2020"),
+        (ended_ca, "expired at 2020"),
+        (later, "before 3000"),
+        (later_ca, "before 3000"),
+    ];
+    for own in [true, false] {
+        for (change, text) in dates {
+            let (_pki, fake, file) = named(&["127.0.0.1"], change, own);
+            let run = one_read(&fake.addr).env("VAULT_CACERT", &file).run().expect(3);
+            assert!(run.stderr.contains(text), "{run}");
+        }
+        for change in [is_ca as fn(&mut _), |_| {}] {
+            let (_pki, fake, file) = named(&["vault.example.com"], change, own);
+            let run = one_read(&fake.addr).env("VAULT_CACERT", &file).run().expect(3);
+            assert!(run.stderr.contains("is not for 127.0.0.1, but for vault.example.com"), "{run}");
+        }
+    }
+}
+
+#[test]
+fn another_certificate_of_the_same_name_is_not_the_named_one() {
+    for change in [is_ca as fn(&mut _), |_| {}] {
+        let (_pki, fake, _) = named(&["127.0.0.1"], change, true);
+        let (_other, _, file) = named(&["127.0.0.1"], change, true);
+        one_read(&fake.addr).env("VAULT_CACERT", &file).run().expect(3);
+    }
+}
+
+#[test]
+fn the_named_certificate_without_its_key_is_refused() {
+    for change in [is_ca as fn(&mut _), |_| {}] {
+        let pki = Pki::new("A test's CA");
+        let (config, certificate) = without_key(&["127.0.0.1"], change);
+        let fake = Fake::tls(config, |_| Reply::Vault);
+        let file = pki.file("server.pem", &certificate);
+        let run = one_read(&fake.addr).env("VAULT_CACERT", &file).run().expect(3);
+        assert!(run.stderr.contains("signature"), "{run}");
+    }
+}
+
+#[test]
+fn a_certificate_for_something_else_is_understood() {
+    let pki = Pki::new("A test's CA");
+    let clients = |params: &mut rcgen::CertificateParams| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let fake = Fake::tls(pki.server_with(&["127.0.0.1"], clients, false), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &pki);
+    assert!(stderr.contains("its certificate is not for servers (extendedKeyUsage)"), "{stderr}");
+    let fake = Fake::tls(version_1(&["127.0.0.1"]), |_| Reply::Vault);
+    let stderr = stderr_of(&fake, &pki);
+    assert!(stderr.contains("its certificate is of X.509 version 1, which names no host"), "{stderr}");
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CertifiedKey, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, generate_simple_self_signed,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
 use tempfile::TempDir;
@@ -70,10 +70,7 @@ impl Pki {
         change: impl FnOnce(&mut CertificateParams),
         client_auth: bool,
     ) -> ServerConfig {
-        use rustls::pki_types::pem::PemObject as _;
         let (certificate, key) = self.issue(names, change);
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).unwrap();
-        let certificate = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
         let builder = builder();
         let builder = if client_auth {
             let mut roots = rustls::RootCertStore::empty();
@@ -84,17 +81,69 @@ impl Pki {
         } else {
             builder.with_no_client_auth()
         };
-        builder.with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key)).unwrap()
+        builder.with_single_cert(vec![der(&certificate)], private(&key)).unwrap()
+    }
+
+    /// The server's side with a changed certificate, and that certificate, PEM.
+    pub fn server_and_certificate(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (ServerConfig, String) {
+        let (certificate, key) = self.issue(names, change);
+        (plain(&certificate, &key), certificate)
     }
 }
 
 /// The server's side with a certificate that no CA issued, and that certificate, PEM: who trusts it, trusts it alone.
-pub fn self_signed(name: &str) -> (ServerConfig, String) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-    let certificates = vec![cert.der().clone()];
-    let config = builder().with_no_client_auth().with_single_cert(certificates, PrivateKeyDer::Pkcs8(key));
-    (config.unwrap(), cert.pem())
+pub fn self_signed(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (ServerConfig, String) {
+    let (certificate, key) = self_issued(names, change);
+    (plain(&certificate, &key), certificate)
+}
+
+/// The same for a server that has the certificate, and not its key.
+pub fn without_key(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (ServerConfig, String) {
+    let (certificate, _) = self_issued(names, change);
+    (showing(der(&certificate)), certificate)
+}
+
+/// The same with a certificate of X.509 version 1.
+pub fn version_1(names: &[&str]) -> ServerConfig {
+    let (certificate, _) = self_issued(names, |_| {});
+    let mut bytes = der(&certificate).to_vec();
+    // RFC 5280, section 4.1: version [0] EXPLICIT INTEGER, 2 for version 3.
+    let version = bytes.windows(5).position(|five| five == [0xa0, 3, 2, 1, 2]).unwrap();
+    bytes[version + 4] = 0;
+    showing(bytes.into())
+}
+
+fn showing(certificate: CertificateDer<'static>) -> ServerConfig {
+    let other = KeyPair::generate().unwrap().serialize_der();
+    let other = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(other));
+    let signs = default_provider().key_provider.load_private_key(other).unwrap();
+    let pair = rustls::sign::CertifiedKey::new(vec![certificate], signs);
+    let resolver = rustls::sign::SingleCertAndKey::from(pair);
+    builder().with_no_client_auth().with_cert_resolver(Arc::new(resolver))
+}
+
+fn self_issued(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+fn plain(certificate: &str, key: &str) -> ServerConfig {
+    builder().with_no_client_auth().with_single_cert(vec![der(certificate)], private(key)).unwrap()
+}
+
+fn der(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+fn private(pem: &str) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap())
 }
 
 fn builder() -> ConfigBuilder<ServerConfig, WantsVerifier> {
