@@ -39,6 +39,10 @@ pub(super) fn explain(error: &rustls::Error, settings: &Settings) -> (String, St
         Bad::NotValidYetContext { not_before, .. } => {
             (format!("its certificate is not valid before {}", date(*not_before)), clock.to_owned())
         }
+        Bad::BadSignature => (
+            "a signature of its certificate, or of its handshake, is wrong".to_owned(),
+            "does the server use the key of the certificate that it shows? Else somebody may be on the way".to_owned(),
+        ),
         Bad::Other(other) if other.0.is::<UnknownIssuer>() => (other.0.to_string(), other_ca(settings)),
         Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => (
             "its certificate is not for servers (extendedKeyUsage)".to_owned(),
