@@ -2,6 +2,7 @@
 //! meanwhile, and take it back when the command has ended, whatever happened. The status is the command's.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use futures_util::future::{Either, join, select};
 
@@ -11,7 +12,7 @@ use crate::credentials::{self, Credentials};
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::Error;
-use crate::exec::mask::Patterns;
+use crate::exec::mask::{Patterns, is_too_short};
 use crate::exec::refresh::Endpoint;
 use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
@@ -76,12 +77,7 @@ impl Run<'_> {
         files: private::Made,
     ) -> Result<(u8, exec::Rest), Error> {
         ledger.write_down(&stop).await?;
-        files.write()?;
         let fresh = self.refreshed();
-        let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
-        if self.session.token_is_idle() && !token_needed {
-            ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
-        }
         let endpoint = match fresh {
             Some(_) => Some(Endpoint::open().await.map_err(exec::Error::Setup)?),
             None => None,
@@ -90,8 +86,14 @@ impl Run<'_> {
         if let (Some(endpoint), Some(index)) = (&endpoint, fresh) {
             endpoint.replace(&mut handed_over[index]);
         }
+        // Before anything is handed over: what can't be masked is refused.
+        let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over])?;
+        files.write()?;
+        let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
+        if self.session.token_is_idle() && !token_needed {
+            ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
+        }
         let environment = exec::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
-        let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over]);
         credentials::summary(&self.session.credentials, &self.config.job);
         let mut keeper = Renewer::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
@@ -139,20 +141,46 @@ impl Run<'_> {
 struct Veil {
     mask: Option<Mask>,
     secrets: RefCell<Vec<Secret>>,
+    /// How many of them are hidden to the end; the others are sets that newer ones replace.
+    fixed: usize,
 }
 
 impl Veil {
-    fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Self {
+    fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Result<Self, Error> {
         let secrets: Vec<Secret> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
-        let mask = if wanted { Patterns::of(secrets.iter()).map(Mask::new) } else { None };
-        Self { mask, secrets: RefCell::new(secrets) }
+        let mask = if wanted { Patterns::of(secrets.iter())?.map(Mask::new) } else { None };
+        if wanted {
+            let variables: BTreeMap<_, _> = all
+                .iter()
+                .flat_map(|all| all.iter())
+                .flat_map(|one| &one.variables)
+                .map(|variable| (&variable.name, variable))
+                .collect();
+            for variable in
+                variables.values().filter(|variable| variable.sensitive && is_too_short(&variable.value))
+            {
+                tracing::warn!(
+                    "{} is not masked in the output: it has fewer than 8 characters",
+                    variable.name
+                );
+            }
+        }
+        Ok(Self { mask, fixed: secrets.len(), secrets: RefCell::new(secrets) })
     }
 
-    /// Hides these as well. The old ones may still be on their way.
+    /// Hides these as well. The old ones may still be on their way; where they get too many, the oldest go.
     fn add(&self, fresh: &Credentials) {
+        let Some(mask) = &self.mask else { return };
         let mut secrets = self.secrets.borrow_mut();
         secrets.extend(sensitive(fresh));
-        if let (Some(mask), Some(patterns)) = (&self.mask, Patterns::of(secrets.iter())) {
+        let patterns = loop {
+            match Patterns::of(secrets.iter()) {
+                Ok(patterns) => break patterns,
+                Err(_) if secrets.len() > self.fixed => drop(secrets.remove(self.fixed)),
+                Err(_) => break None,
+            }
+        };
+        if let Some(patterns) = patterns {
             mask.replace(patterns);
         }
     }

@@ -12,6 +12,7 @@ use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, MatchKind, packed};
 
 use super::forms;
+use crate::error::{Code, Explain};
 use crate::secret::Secret;
 
 /// What takes the place of a secret.
@@ -19,6 +20,36 @@ pub const MARK: &[u8] = b"[MASKED]";
 
 /// How much of each form is looked for in bulk: none is shorter.
 const HEAD: usize = forms::SHORTEST;
+
+/// How long all forms may be together, in bytes. A byte costs about 60 bytes of memory while the filter is built: this
+/// is 64 MiB.
+const MOST: usize = 1 << 20;
+
+/// From so many heads on, a table of all their states would be too large.
+const MANY_HEADS: usize = 1000;
+
+/// There is more to look for than the mask has memory for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} bytes of secrets are too many for the mask of the command's output")]
+pub struct TooLarge(usize);
+
+impl Explain for TooLarge {
+    fn code(&self) -> Code {
+        Code::Output
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![
+            "read only the fields that the command needs".to_owned(),
+            "if the command prints none of them, use --no-mask".to_owned(),
+        ]
+    }
+}
+
+/// Whether a value is too short to be masked.
+pub fn is_too_short(secret: &Secret) -> bool {
+    (1..forms::SHORTEST).contains(&secret.reveal().len())
+}
 
 /// Everything that a secret may look like; for the fuzzers, which hold the filter against a naive one.
 #[doc(hidden)]
@@ -53,7 +84,9 @@ impl Heads {
         }
         // Its own way of skipping ahead costs more than it saves where every byte is one that secrets begin with.
         let mut table = AhoCorasick::builder();
-        table.match_kind(MatchKind::LeftmostFirst).kind(Some(AhoCorasickKind::DFA)).prefilter(false);
+        let few = heads.len() < MANY_HEADS;
+        let kind = if few { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        table.match_kind(MatchKind::LeftmostFirst).kind(Some(kind)).prefilter(false);
         table.build(&heads).ok().map(Self::Table)
     }
 
@@ -67,17 +100,35 @@ impl Heads {
 
 impl Patterns {
     /// Everything that these secrets may look like in a log; `None` if there is nothing to look for.
-    pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Option<Self> {
-        let forms: BTreeSet<Vec<u8>> = secrets.flat_map(|secret| forms::all(secret.reveal())).collect();
-        if forms.is_empty() {
-            return None;
+    pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret> + Clone) -> Result<Option<Self>, TooLarge> {
+        let size = secrets.clone().map(|secret| secret.reveal().len()).sum();
+        let (mut forms, mut length) = (BTreeSet::new(), 0);
+        for secret in secrets {
+            // Before the forms are made: they are longer than the secret.
+            if secret.reveal().len() > MOST {
+                return Err(TooLarge(size));
+            }
+            for form in forms::all(secret.reveal()) {
+                let bytes = form.len();
+                length += if forms.insert(form) { bytes } else { 0 };
+                if length > MOST {
+                    return Err(TooLarge(size));
+                }
+            }
         }
-        let heads = Heads::new(&forms)?;
-        // Building fails only for more states than 2³¹: gigabytes of secrets.
-        let walk = NFA::builder().match_kind(MatchKind::Standard).build(&forms).ok()?;
+        if forms.is_empty() {
+            return Ok(None);
+        }
+        Self::built(&forms).map(Some).ok_or(TooLarge(size))
+    }
+
+    /// `None` for more states than 2³¹.
+    fn built(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
+        let heads = Heads::new(forms)?;
+        let walk = NFA::builder().match_kind(MatchKind::Standard).build(forms).ok()?;
         let start = walk.start_state(Anchored::No).ok()?;
         let mut depth = Vec::new();
-        for form in &forms {
+        for form in forms {
             let mut state = start;
             for (index, &byte) in form.iter().enumerate() {
                 state = walk.next_state(Anchored::No, state, byte);

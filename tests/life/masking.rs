@@ -20,10 +20,8 @@ secret = os.environ["SECRET"]
 def b64(before):
     return base64.b64encode(before + secret.encode()).decode()
 def shown(before):
-    # The last character and the padding may also hold bits of what is around.
-    whole, size = b64(before), len(before) + len(secret.encode())
-    start, end = -(-8 * len(before) // 6), 8 * size // 6
-    return whole[:start] + "[MASKED]" + whole[end:]
+    # The first characters also hold bits of what is before.
+    return b64(before)[:-(-8 * len(before) // 6)] + "[MASKED]"
 forms = [(secret, "[MASKED]"), (b64(b""), shown(b"")), (b64(b"u"), shown(b"u")), (b64(b"us"), shown(b"us")),
          (urllib.parse.quote(secret, safe=""), "[MASKED]"), (json.dumps(secret), '"[MASKED]"')]
 words = ["", " ", "\n", "key=", "100%\r", secret[:9], secret[3:], "line\n"]
@@ -62,6 +60,84 @@ fn a_hundred_thousand_secrets_cut_anywhere() {
     assert!(run.stdout == expected[0], "stdout differs");
     assert!(run.stderr == expected[1], "stderr differs");
     assert!(!run.stdout.contains(&value) && !run.stdout.contains(&STANDARD.encode(&value)));
+}
+
+/// Each with the tool that writes it so; what must come out of it.
+const ENCODED: &[(&str, &str)] = &[
+    // GNU's base64 in lines of 76, 64 and 20 columns, with and without the newline of `echo`, and at each alignment.
+    ("printf %s \"$SECRET\" | base64", "[MASKED]"),
+    ("echo \"$SECRET\" | base64", "[MASKED]"),
+    ("echo \"$SECRET\" | base64 -w 64", "[MASKED]"),
+    ("echo \"$SECRET\" | base64 -w 20", "[MASKED]"),
+    ("echo \"$SECRET\" | base64 -w 0; echo", "[MASKED]"),
+    ("printf 'u%s' \"$SECRET\" | base64 | sed '1s/^..//'", "[MASKED]"),
+    ("printf 'us%s' \"$SECRET\" | base64 -w 0 | cut -c 4-", "[MASKED]"),
+    // The middle of it alone.
+    ("printf %s \"$SECRET\" | base64 -w 0 | cut -c 9-28", "[MASKED]"),
+    ("printf '%q\\n' \"$SECRET\"", "[MASKED]"),
+    ("declare -p SECRET", "declare -x SECRET=\"[MASKED]\""),
+    ("export -p | grep SECRET=", "declare -x SECRET=\"[MASKED]\""),
+    ("echo \"${SECRET@Q}\"", "'[MASKED]'"),
+    ("python3 -c 'import os; print(repr(os.environ[\"SECRET\"]))'", "'[MASKED]'"),
+    (
+        "python3 -c 'import os, json; print(json.dumps(json.dumps(os.environ[\"SECRET\"])))'",
+        "\"\\\"[MASKED]\\\"\"",
+    ),
+    ("python3 -c 'import os, html; print(html.escape(os.environ[\"SECRET\"]))'", "[MASKED]"),
+];
+
+#[test]
+fn encoded_by_any_tool_a_secret_stays_masked() {
+    if require("python3").is_none() {
+        return;
+    }
+    let space = Space::new();
+    let mount = space.kv1("kv");
+    let value = format!("{}'$\"\\ <&+é {}", secret(), secret().repeat(4));
+    space.write(&format!("{mount}/app"), serde_json::json!({"password": value, "user": "admin"}));
+    let token = space.token(&[&space.may_read(&[&format!("{mount}/app")])], serde_json::json!({"ttl": "5m"}));
+    let script: String = ENCODED.iter().map(|(line, _)| format!("{line}; echo :\n")).collect();
+    let path = format!("{mount}/app");
+    let cmd = Cmd::new(["read", &path, "SECRET=password", "SHORT=user", "--", "bash", "-c", &script]);
+    let cmd = cmd.vault(space.server).env("VAULT_TOKEN", &token).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    let run = cmd.env("LC_ALL", "C.UTF-8").run().expect(0);
+    let seen: Vec<&str> = run.stdout.split("\n:\n").collect();
+    for ((line, expected), seen) in ENCODED.iter().zip(&seen) {
+        assert_eq!(seen, expected, "{line}");
+    }
+    assert_eq!(seen.len(), ENCODED.len() + 1);
+    let word = "SHORT is not masked in the output: it has fewer than 8 characters";
+    assert_eq!(run.stderr.matches(word).count(), 1, "{run}");
+}
+
+/// A bundle of certificates is masked in 64 MiB; what would need more is refused before the command starts.
+#[test]
+fn a_large_secret_is_masked_in_bounded_memory_or_refused() {
+    let space = Space::new();
+    let mount = space.kv1("kv");
+    let line = format!("{}\n", secret().repeat(3).chars().take(64).collect::<String>());
+    let bundle: String = (0..3_400).map(|number| format!("{number:04}{}", &line[4..])).collect();
+    let path = format!("{mount}/app");
+    let token = space.token(&[&space.may_read(&[&path])], serde_json::json!({"ttl": "5m"}));
+    let run = |size: usize, script: &str| {
+        space.write(&path, serde_json::json!({"bundle": bundle.repeat(size)}));
+        let cmd = Cmd::new(["read", &path, "BUNDLE=@bundle", "--", "sh", "-c", script]);
+        cmd.vault(space.server).env("VAULT_TOKEN", &token).env("PATH", "/usr/bin:/bin").run()
+    };
+    let small = run(0, "grep VmHWM /proc/$PPID/status");
+    let large =
+        run(1, "grep VmHWM /proc/$PPID/status; tail -n 1 \"$BUNDLE\"; base64 \"$BUNDLE\" | tail -n 2")
+            .expect(0);
+    let kilobytes = |text: &str| -> u64 {
+        text.lines().next().unwrap().chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let used = kilobytes(&large.stdout) - kilobytes(&small.expect(0).stdout);
+    assert!(used <= 64 * 1024, "{used} kB");
+    let rest: Vec<&str> = large.stdout.lines().skip(1).collect();
+    assert_eq!(rest, ["[MASKED]", "[MASKED]", "[MASKED]"]);
+    let refused = run(14, "echo started").expect(6);
+    assert!(refused.stdout.is_empty() && refused.stderr.contains("too many for the mask"), "{refused}");
+    assert!(refused.stderr.contains("--no-mask"), "{refused}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::*;
 
 fn patterns(secrets: &[&str]) -> Arc<Patterns> {
     let secrets: Vec<Secret> = secrets.iter().map(|&text| text.into()).collect();
-    Arc::new(Patterns::of(secrets.iter()).unwrap())
+    Arc::new(Patterns::of(secrets.iter()).unwrap().unwrap())
 }
 
 /// What comes out for these writes, and how many bytes had come out after each.
@@ -43,8 +43,7 @@ fn every_form_is_masked() {
     ];
     for form in forms {
         let out = text(&[SECRET], &format!("a {form} b"));
-        // The last characters of base64 also depend on what comes behind.
-        assert!(out.starts_with("a [MASKED]") && out.len() <= "a [MASKED]==== b".len(), "{form}: {out}");
+        assert_eq!(out, "a [MASKED] b", "{form}");
     }
     for before in ["", "u:", "user:", "x"] {
         let whole = STANDARD.encode(format!("{before}{SECRET}: and more"));
@@ -62,7 +61,7 @@ fn lines_are_masked_one_by_one() {
 
 #[test]
 fn short_values_and_ordinary_text_are_left_alone() {
-    assert!(Patterns::of([Secret::from("1234567")].iter()).is_none());
+    assert!(Patterns::of([Secret::from("1234567")].iter()).unwrap().is_none());
     assert_eq!(text(&["12345678"], "1234567 8123456789"), "1234567 8[MASKED]9");
 }
 

@@ -13,7 +13,7 @@ pub fn mask(input: &[u8]) {
     let secrets: Vec<Secret> =
         [one, other].iter().filter_map(|part| std::str::from_utf8(part).ok()).map(Secret::from).collect();
     let forms: Vec<Vec<u8>> = secrets.iter().flat_map(forms).collect();
-    let Some(patterns) = Patterns::of(secrets.iter()) else {
+    let Ok(Some(patterns)) = Patterns::of(secrets.iter()) else {
         assert!(forms.is_empty());
         return;
     };
