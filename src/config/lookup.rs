@@ -119,7 +119,9 @@ impl<'a> Lookup<'a> {
         else {
             return Ok(None);
         };
-        self.plain(name)
+        // No value of an option ends in blanks; a variable that was set from a file or a here-document does.
+        let found = self.plain(name)?;
+        Ok(found.map(|found| Found { value: found.value.trim().to_owned(), ..found }))
     }
 
     /// A variable that is nobody's but its own, and that holds `meant`: a path, a name or an address.

@@ -188,8 +188,30 @@ fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
 pub(super) fn usual_proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
     let usual = if address.scheme() == "https" { &options::HTTPS_PROXY } else { &options::HTTP_PROXY };
     let found = lookup.text(usual)?;
-    let except = lookup.text(&options::NO_PROXY)?.map(|found| found.value).unwrap_or_default();
+    let except = lookup.text(&options::NO_PROXY)?.map(|found| exceptions(&found.value, address));
+    let except = except.unwrap_or_default();
     Ok(found.map(|found| Proxy { url: Secret::new(found.value), source: found.source, except }))
+}
+
+/// NO_PROXY as Go reads it, in the HTTP library's words: `*.example.com` is what is below that name, and `host:port`
+/// counts for that port alone (golang.org/x/net, `http/httpproxy`).
+fn exceptions(list: &str, address: &Url) -> String {
+    let port = address.port_or_known_default().map(|port| port.to_string());
+    let counts = |entry: &str| -> Option<String> {
+        let (name, wanted) = match entry.rsplit_once(':') {
+            Some((name, digits)) if !name.contains(':') || name.ends_with(']') => (name, Some(digits)),
+            _ => (entry, None),
+        };
+        if wanted.is_some() && wanted != port.as_deref() {
+            return None;
+        }
+        match name.strip_prefix("*.") {
+            Some(above) if address.host_str().is_some_and(|host| host.eq_ignore_ascii_case(above)) => None,
+            Some(above) => Some(format!(".{above}")),
+            None => Some(name.to_owned()),
+        }
+    };
+    list.split(',').map(str::trim).filter_map(counts).collect::<Vec<_>>().join(",")
 }
 
 /// For addresses that are not Vault's: the system's roots, and nothing of what was set for Vault.

@@ -150,7 +150,9 @@ fn through(proxy: &Proxy) -> Result<reqwest::Proxy, Error> {
     };
     let url = proxy.url.reveal().trim();
     let url = match url.split_once("://") {
-        Some(("http" | "https", _)) => url.to_owned(),
+        Some((scheme, _)) if ["http", "https"].iter().any(|one| scheme.eq_ignore_ascii_case(one)) => {
+            url.to_owned()
+        }
         Some(_) => return Err(fault()),
         None => format!("http://{url}"),
     };

@@ -121,10 +121,48 @@ fn the_usual_proxy_variables_count() {
         ("NO_PROXY", "example.invalid"),
         ("no_proxy", ".example.invalid"),
         ("NO_PROXY", "a, vault.example.invalid"),
+        ("NO_PROXY", "*.example.invalid"),
+        ("NO_PROXY", "vault.example.invalid:80"),
+        ("NO_PROXY", "*.invalid:80"),
     ] {
         let before = fake.lines().len();
         far().env("HTTP_PROXY", &fake.addr).env(name, value).run().expect(5);
         assert_eq!(fake.lines().len(), before, "{name}={value}");
+    }
+}
+
+#[test]
+fn a_proxy_is_spelt_as_go_takes_it() {
+    let fake = Fake::vault();
+    let upper = fake.addr.replace("http://", "HTTP://");
+    // Another port, the name itself where only what is below it is excepted, and another name that ends like it.
+    for except in ["", "vault.example.invalid:81", "*.vault.example.invalid", "*.ample.invalid"] {
+        let before = fake.lines().len();
+        far().env("HTTP_PROXY", &upper).env("NO_PROXY", except).run().expect(0);
+        assert_eq!(fake.lines().len(), before + 1, "{except}");
+    }
+    let run = far().env("HTTP_PROXY", "socks5://127.0.0.1:1").run().expect(3);
+    assert!(run.stderr.contains("is not the address of an HTTP proxy"), "{run}");
+}
+
+#[test]
+fn a_line_end_is_no_part_of_a_variable() {
+    let (pki, fake) = tls();
+    let file = format!("{}\n", pki.ca_file().display());
+    for name in ["VAULT_CACERT", "SSL_CERT_FILE"] {
+        one_read(&fake.addr).env(name, &file).run().expect(0);
+    }
+    let folder = format!("{}\r\n", pki.dir.path().display());
+    one_read(&fake.addr).env("VAULT_CAPATH", folder).run().expect(0);
+    let pair = json!({"access_key": "SCWKEY", "secret_key": "s3cret"});
+    let fake = Fake::new(move |_| Reply::Json(200, json!({"data": pair})));
+    let cmd = Cmd::new(["scaleway"]).env("VAULT_ADDR", &fake.addr).env("VAULT_TOKEN", "t\n");
+    let cmd = cmd.env("CI_CREDS_SCALEWAY_ROLE", "web\n").env("CI_CREDS_SCALEWAY_MOUNT", "clouds\n");
+    let cmd = cmd.env("CI_CREDS_SCALEWAY_ZONE", "fr-par-1\n").env("CI_CREDS_SCALEWAY_REGION", " fr-par\n");
+    let run = cmd.run().expect(0);
+    assert_eq!(fake.lines(), ["GET /v1/clouds/creds/web"]);
+    for set in ["SCW_DEFAULT_ZONE='fr-par-1';", "SCW_DEFAULT_REGION='fr-par';"] {
+        assert!(run.stdout.contains(set), "{run}");
     }
 }
 
