@@ -122,7 +122,7 @@ fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
         }
     };
     let change = match (claims.shown(name), claims.get(name)) {
-        (Some(_), _) if name == "ref_protected" => return vec![rules],
+        (Some(value), _) if name == "ref_protected" && value == "false" => return vec![rules],
         (Some(value), _) => format!(
             "or the role's bound_claims must contain {name}={value}, which also lets in every other job with it"
         ),

@@ -14,15 +14,7 @@ pub(super) fn vault(
     source_name: &str,
     example: &'static str,
 ) -> Result<Url, Error> {
-    let url = parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))?;
-    // Pasted from the API's documentation: the part that every path begins with.
-    match url.path().trim_end_matches('/').ends_with("/v1") {
-        true => {
-            let what = "ends in /v1, which is the API's and is added by itself: leave it out";
-            Err(Error::Address { source_name: source_name.to_owned(), what, example })
-        }
-        false => Ok(url),
-    }
+    parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))
 }
 
 /// The address of GitLab or a cloud in `text`: --allow-http is not meant for their tokens.

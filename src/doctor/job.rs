@@ -130,7 +130,7 @@ async fn beyond(
     if policies.iter().any(|step| step.status == Status::Skip) {
         report.unchecked.push("what the job's own token may do: run doctor in the job too".to_owned());
     }
-    let refused = policy::stops(&policies);
+    let refused = policy::sees_nothing(&policies);
     for step in policies {
         report.add(step)?;
     }

@@ -163,8 +163,13 @@ fn refused(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     })
 }
 
-/// Whether this token may have nothing of a request, as far as `steps` tell.
-pub(super) fn stops(steps: &[Step]) -> bool {
+/// Whether the policy lets the run have this request, as far as `steps` tell.
+fn stops(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.status == Status::Fail)
+}
+
+/// Whether this token may see nothing of what a request reads: the job's is refused, or an operator's is not asked.
+pub(super) fn sees_nothing(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step.status, Status::Fail | Status::Skip))
 }
 

@@ -221,7 +221,7 @@ fn after_ci_creds_aws_the_runners_credentials_still_log_in() {
       the AWS credentials came from AWS_ACCESS_KEY_ID
     hint: if an earlier `ci-creds aws` set AWS_ACCESS_KEY_ID, log in with the runner's own: --aws-source container or CI_CREDS_AWS_SOURCE=container
     hint: the role's bound_iam_principal_arn must name this principal (for an assumed role, the IAM role's ARN)
-    hint: `ci-creds doctor exoscale ci` looks at each step of this run
+    hint: `ci-creds doctor exoscale ci -q` looks at each step of this run
     "#);
     script("ci-creds exoscale ci --aws-source container").run().expect(0);
 }
