@@ -15,7 +15,7 @@
 //! * A token that is in the line goes to the line's address, if that is https or this machine, or if plain http is
 //!   allowed now, by the line's own CA and proxy. That Vault's certificate is not checked counts where the line was
 //!   sealed, or where it is configured now.
-//! * A file is deleted only if it still is what ci-creds wrote ([`super::files`]).
+//! * A file is deleted only if it still is what ci-creds wrote (`ledger::files`).
 
 use std::cell::Cell;
 use std::io;
