@@ -3,6 +3,7 @@
 
 mod corpus;
 mod cut;
+mod ifs;
 mod names;
 mod shell;
 

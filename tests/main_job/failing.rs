@@ -45,7 +45,7 @@ fn a_sealed_server_is_unreachable() {
     insta::assert_snapshot!(run, @r"
     exit code: 5
     ----- stdout -----
-    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 5)
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 5) && false
     ----- stderr -----
     error: Vault could not carry out the read of exoscale/apikey/ci
       caused by: Vault is sealed
@@ -61,7 +61,7 @@ fn a_denied_read_names_the_policy() {
     insta::assert_snapshot!(run, @r#"
     exit code: 4
     ----- stdout -----
-    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4)
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
     ----- stderr -----
     error: Vault refused the read of exoscale/creds/nobody
       caused by: permission denied
@@ -125,7 +125,7 @@ fn what_is_not_set_is_named() {
     insta::assert_snapshot!(without(Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", " ")), @r"
     exit code: 3
     ----- stdout -----
-    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
     ----- stderr -----
     error: the address of Vault is not set
     hint: set VAULT_ADDR or --addr, such as https://vault.example.com:8200
@@ -173,7 +173,7 @@ fn usage_is_code_2_and_names_are_checked() {
     ] {
         let run = Cmd::new(args).env("VAULT_ADDR", "https://vault.example.com").env("VAULT_TOKEN", "t").run();
         assert_eq!(run.code, 2, "{args:?}: {run}");
-        assert!(run.stdout.trim_end().ends_with("(exit 2)"), "{args:?}: {run}");
+        assert!(run.stdout.trim_end().ends_with("(exit 2) && false"), "{args:?}: {run}");
     }
     // Where the format is no shell's, stdout stays empty.
     for args in [&["aws", "--format", "json", "--nope"][..], &["aws", "--format=dotenv", "--nope"]] {

@@ -114,7 +114,7 @@ fn several_providers_and_the_token_with_one_login() {
     let run =
         story.run(["exoscale", "--and", "scaleway=prod"]).env("CI_CREDS_SCALEWAY_MOUNT", &kv).run().expect(4);
     assert!(
-        run.stdout.starts_with("unset EXOSCALE_API_KEY ") && run.stdout.contains(" SCW_SECRET_KEY"),
+        run.stdout.starts_with(" unset EXOSCALE_API_KEY ") && run.stdout.contains(" SCW_SECRET_KEY"),
         "{run}"
     );
 }

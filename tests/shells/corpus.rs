@@ -157,6 +157,12 @@ pub(super) fn unicode(length: usize) -> Vec<Batch> {
 
 /// Values made of what shells look for, the same for the same seed.
 pub(super) fn random(count: usize, seed: u64) -> Vec<Batch> {
+    let mut random = Random(seed);
+    batches((0..count).map(|_| odd(&mut random)).collect(), BATCH)
+}
+
+/// A value made of what shells look for.
+pub(super) fn odd(random: &mut Random) -> String {
     const PIECES: &[&str] = &[
         " ",
         "  ",
@@ -213,19 +219,22 @@ pub(super) fn random(count: usize, seed: u64) -> Vec<Batch> {
         "$'",
         "\\012",
     ];
-    let mut state = seed;
-    let mut next = |below: usize| {
-        // xorshift64*: small, and the same on every machine.
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % below
-    };
-    let value = |next: &mut dyn FnMut(usize) -> usize| {
-        let length = next(16);
-        (0..length).map(|_| PIECES[next(PIECES.len())]).collect::<String>()
-    };
-    batches((0..count).map(|_| value(&mut next)).collect(), BATCH)
+    let length = random.below(16);
+    (0..length).map(|_| PIECES[random.below(PIECES.len())]).collect()
+}
+
+/// xorshift64*: small, and the same on every machine.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// A number below `limit`.
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        let Self(state) = self;
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit
+    }
 }
 
 /// Every ASCII character but NUL, which no environment can hold.

@@ -92,6 +92,11 @@ pub(super) struct Setting {
 }
 
 impl Setting {
+    /// Whether the shell shows what it does.
+    pub(super) fn traces(&self) -> bool {
+        self.first.contains("set -x")
+    }
+
     /// For the failure report.
     pub(super) fn describe(&self) -> String {
         format!("{:?} {:?} LC_ALL={} PATH={}", self.arguments, self.first, self.locale, self.path)
@@ -99,6 +104,11 @@ impl Setting {
 }
 
 impl Shell {
+    /// ksh93's `eval` with an empty first argument, for a text that begins with a blank and with `first`.
+    pub(super) fn does_nothing(&self, ifs: &str, first: char) -> bool {
+        self.name == "ksh93" && ifs.contains(' ') && ifs.replacen(' ', "", 1).contains([' ', first])
+    }
+
     /// Each option with some IFS, and each IFS with some option.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let options: Vec<_> = COMMON.iter().chain(self.own).collect();
