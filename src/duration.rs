@@ -10,6 +10,15 @@ pub fn granted(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST)
 }
 
+/// The seconds of a JSON number, whole: `3600`, `3600.5`, `3.6e3`. What is too large for a clock is as large as may be.
+pub fn whole(number: &str) -> Option<u64> {
+    if let Ok(seconds) = number.parse() {
+        return Some(seconds);
+    }
+    let is_number = number.starts_with(|char: char| char.is_ascii_digit());
+    number.parse::<f64>().ok().filter(|_| is_number).map(|seconds| seconds as u64)
+}
+
 /// Reads one; `None` if it is something else, or negative.
 pub fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -47,6 +56,18 @@ mod tests {
     fn no_answer_takes_a_clock_beyond_its_end() {
         assert_eq!(granted(600), Duration::from_secs(600));
         assert!(std::time::Instant::now().checked_add(granted(u64::MAX)).is_some());
+    }
+
+    #[test]
+    fn numbers_of_servers() {
+        for (text, seconds) in [("0", 0), ("3600.9", 3600), ("3.6e3", 3600), ("1E400", u64::MAX), ("1e-3", 0)]
+        {
+            assert_eq!(whole(text), Some(seconds), "{text}");
+        }
+        for text in ["-1", "nan", "inf", "", "1x", "+1e3"] {
+            assert_eq!(whole(text), None, "{text}");
+        }
+        assert_eq!(whole("99999999999999999999"), Some(u64::MAX));
     }
 
     #[test]

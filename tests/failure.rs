@@ -17,7 +17,7 @@ use crate::support::{Cmd, Run, require};
 /// What stdout of a shell format holds when a command fails that would have set A and unset B.
 fn statement(format: &Format, code: i32) -> String {
     match format.name {
-        "sh" => format!(" unset A B; (exit {code}) && false\n"),
+        "sh" => format!(" unset A B; false && true; (exit {code}) && false\n"),
         "fish" => {
             let define = "function __ci_creds_failed; functions -e __ci_creds_failed; return";
             format!("set -e A; set -e B; {define} {code}; end; __ci_creds_failed\n")

@@ -193,7 +193,7 @@ fn a_dash_is_standard_output() {
     assert!(run.stdout.starts_with("AWS_ACCESS_KEY_ID=AKIA1\n"), "{run}");
     assert!(!job.file("-").exists());
     let run = job.aws("", &["--output", "-", "--nope-at", "x"]).run().expect(2);
-    assert_eq!(run.stdout, " (exit 2) && false\n");
+    assert_eq!(run.stdout, " false && true; (exit 2) && false\n");
     let run = job.aws("", &["--output", "-"]).no_env("VAULT_ADDR").run().expect(3);
     assert!(run.stdout.ends_with("; (exit 3) && false\n"), "{run}");
 }

@@ -34,6 +34,10 @@ pub(super) fn groups(
     for group in special.iter().chain(common) {
         command = command.next_help_heading(group.heading);
         for &option in group.options {
+            // doctor has the options of clouds and of read: one of both is one.
+            if command.get_arguments().any(|known| known.get_id() == option.name) {
+                continue;
+            }
             command = command.arg(arg(option, provider).hide_short_help(group.only_in_long_help));
         }
     }

@@ -1,6 +1,6 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`.
 
-use super::lookup::Lookup;
+use super::lookup::{Found, Lookup};
 use super::{Error, names, references, steps};
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
@@ -81,6 +81,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
     }
     let mut request = provider.request(&settings);
     request.min_ttl = lookup.duration(&options::MIN_TTL)?;
+    request.kv_version = kv_version(lookup.text(&options::KV_VERSION)?)?;
     path("the path", &request.read.path)?;
     steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)
@@ -127,7 +128,18 @@ fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request,
     let trimmed = one.path.trim_matches('/');
     let trimmed = trimmed.strip_prefix("v1/").unwrap_or(trimmed);
     path("the path", trimmed)?;
-    Ok(Request::custom(trimmed.to_owned(), pairs, data, from_files))
+    let mut request = Request::custom(trimmed.to_owned(), pairs, data, from_files);
+    request.kv_version = kv_version(lookup.text(&options::READ_KV_VERSION)?)?;
+    Ok(request)
+}
+
+fn kv_version(found: Option<Found>) -> Result<Option<u32>, Error> {
+    let Some(Found { value, source, by_flag }) = found else { return Ok(None) };
+    match value.trim() {
+        "1" => Ok(Some(1)),
+        "2" => Ok(Some(2)),
+        _ => Err(Error::Value { source_name: source, wanted: "1 or 2", by_flag }),
+    }
 }
 
 /// Vault answers a path that is not normal with a redirect, and a client library may rewrite it unasked.

@@ -8,14 +8,15 @@
 //! Every other character becomes a reference in double quotes to a helper variable that holds just this
 //! character, `__ci_creds_012` for the newline (named in octal). The helpers are built at the front of the line
 //! and unset at its end; a line without such characters has none of this. So a secret is never an argument of
-//! anything but `export`, which is built in everywhere.
+//! anything but `export`, which is built in everywhere (but see the end of the next paragraph).
 //!
 //! An IFS that has a character of the line puts blanks in its place, anywhere. [`guard`] sees that first, and the rest
 //! is a chain of simple statements that ends there, so that what came broken is not carried out; a last statement
-//! makes the line fail. There is no syntax that could break: bash shows a line that has a syntax error.
+//! makes the line fail. There is no syntax that could break: bash shows a line that has a syntax error. Where IFS has
+//! both `&` and a character of the first words, the line becomes one command, with the rest as its arguments; its name
+//! is what is left of the first word, such as `PATH` or `PA`, which is no command anywhere.
 //!
-//! Not served: ksh93 with an IFS that has a blank and the first letter of the line (P, or in a failing line u or an
-//! opening parenthesis), where `eval` does nothing and says that all is well;
+//! Not served: ksh93 with an IFS that has a blank and the first letter of the line (P, or in a failing line u or f), where `eval` does nothing and says that all is well;
 //! an IFS of blanks that are not ASCII's, for values that have them; yash under the locale C, which takes non-ASCII for an error anywhere, and zsh with GLOB_SUBST but
 //! without SH_GLOB, which no emulation sets: it stops at the parentheses with an error.
 
@@ -195,12 +196,13 @@ fn export(line: &mut Vec<u8>, variable: &Variable) {
 }
 
 /// `(exit N)` and not `exit N`: it fails a `set -e` script with this status, and closes no interactive shell. An IFS
-/// with a digit of N leaves `(exit )`, which would succeed; what follows fails then, and where `exit` itself is gone.
+/// with a digit of N leaves `(exit )`, which would succeed, or `exit ` without the parentheses. The first keeps the
+/// status that it finds, so one that failed stands before it, where `set -e` does not look; and what follows it fails.
 fn failure(unsets: &[String], code: u8) -> String {
     if unsets.is_empty() {
-        return format!(" (exit {code}) && false\n");
+        return format!(" false && true; (exit {code}) && false\n");
     }
-    format!(" unset {}; (exit {code}) && false\n", unsets.join(" "))
+    format!(" unset {}; false && true; (exit {code}) && false\n", unsets.join(" "))
 }
 
 #[cfg(test)]
@@ -259,8 +261,11 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_its_code() {
-        assert_eq!(failure(&[], 3), " (exit 3) && false\n");
-        assert_eq!(failure(&["A".to_owned(), "B".to_owned()], 143), " unset A B; (exit 143) && false\n");
+        assert_eq!(failure(&[], 3), " false && true; (exit 3) && false\n");
+        assert_eq!(
+            failure(&["A".to_owned(), "B".to_owned()], 143),
+            " unset A B; false && true; (exit 143) && false\n"
+        );
     }
 
     #[test]

@@ -64,7 +64,7 @@ async fn read(vault: &Vault, minted: &Minted, token: &Secret) -> Result<Secret, 
         let left = if error.refusal().is_some() { Left::Refused } else { Left::Unreachable };
         (left, chain(&error))
     })?;
-    let data = answer.data.as_ref().map(vault::Data::unversioned);
+    let data = answer.secret(&minted.path, None).ok().flatten();
     let value = |data: &vault::Data, name: &String| data.field(name).filter(|one| !one.is_absent())?.text();
     let secret = data.and_then(|data| minted.fields.iter().find_map(|name| value(data, name)));
     let secret = secret.map(|secret| Secret::from(secret.reveal().trim()));

@@ -84,6 +84,8 @@ group! {
         "The path inside the mount, with {role} where the role goes");
     FIELD = Opt::new("field", Values("OURS=THEIRS"), Provider("FIELDS"),
         "Another name of a field in the engine's answer");
+    KV_VERSION = Opt::new("kv-version", Value("1|2"), Provider("KV_VERSION"),
+        "The version of the KV engine that it is read from, where its answer does not tell");
     TTL = Opt::new("ttl", Value("DURATION"), Provider("TTL"), "Ask for this life");
     MIN_TTL = Opt::new("min-ttl", Value("DURATION"), Provider("MIN_TTL"), "Refuse credentials that end sooner");
 }
@@ -124,6 +126,8 @@ group! {
 group! {
     /// Only `read` has these.
     READ: "Read", only_in_long_help: false;
+    READ_KV_VERSION = Opt::new("kv-version", Value("1|2"), Own,
+        "The version of the KV engine that is read, where its answer does not tell");
     DATA = Opt::new("data", Values("K=V"), Variables::None,
         "Send this to the engine: the request becomes a write");
     ALLOW_ANY_NAME = Opt::new("allow-any-name", Switch, Variables::None,

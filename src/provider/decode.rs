@@ -12,7 +12,7 @@ use crate::duration::{LONGEST, granted};
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 use crate::text::Text;
-use crate::vault::{Data, Envelope};
+use crate::vault::{Data, Envelope, Untold};
 
 /// Why an answer is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,22 @@ pub enum Error {
         /// The option that would mend it.
         option: &'static str,
     },
+    /// The answer of KV version 2, or a secret of version 1 that looks like one.
+    #[error("the answer of {path} may be KV version 2's, or a secret of version 1 that looks like it")]
+    Untold {
+        /// What was read.
+        path: String,
+        /// The option that says it.
+        option: String,
+    },
+    /// A field tells a life that is none.
+    #[error("the answer of {path} has a field {field} that is less than 0")]
+    Negative {
+        /// What was read.
+        path: String,
+        /// Which field.
+        field: String,
+    },
     /// What is there is past its end.
     #[error("the credentials at {path} ended at {end}")]
     Ended {
@@ -54,7 +70,11 @@ pub enum Error {
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
-            Self::NoData { .. } | Self::Field { .. } | Self::Ended { .. } => Code::Refused,
+            Self::NoData { .. }
+            | Self::Field { .. }
+            | Self::Negative { .. }
+            | Self::Untold { .. }
+            | Self::Ended { .. } => Code::Refused,
             Self::NoRegion | Self::Region(_) => Code::Environment,
         }
     }
@@ -71,6 +91,10 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
+            Self::Untold { option, .. } => vec![format!("say which it is: {option}")],
+            Self::Negative { .. } => {
+                vec!["write a duration there, such as 15m, or take the field away".to_owned()]
+            }
             Self::Ended { .. } => {
                 vec!["whoever puts them there must replace them before they end".to_owned()]
             }
@@ -89,19 +113,31 @@ fn decoded(text: &Secret) -> Option<Secret> {
 }
 
 impl Request {
-    /// What the answer of `path` gives, issued at `now`.
-    pub fn decode(&self, path: &str, answer: &Envelope, now: Timestamp) -> Result<Credentials, Error> {
-        let data = answer.data.as_ref().ok_or_else(|| Error::NoData { path: path.to_owned() })?;
-        let data = data.unversioned();
+    /// What the answer of `path` gives, issued at `now`. `kv` is the version of the KV engine, where its mount says it.
+    pub fn decode(
+        &self,
+        path: &str,
+        answer: &Envelope,
+        kv: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Credentials, Error> {
+        let data = match self.read.post {
+            true => Ok(answer.data.as_ref()),
+            false => answer.secret(path, self.kv_version.or(kv)),
+        };
+        let data =
+            data.map_err(|Untold| Error::Untold { path: path.to_owned(), option: self.kv_option() })?;
+        let data = data.ok_or_else(|| Error::NoData { path: path.to_owned() })?;
         let mut found = Found { unsets: self.unsets.clone(), ..Found::default() };
         for field in &self.fields {
-            // An empty password in KV is one; an empty key is none.
-            let is_there = |value: &&Data| match self.origin {
-                Origin::Read => !matches!(value, Data::Null),
-                Origin::Cloud(_) => !value.is_absent(),
-            };
-            let value = field.from.iter().find_map(|name| data.field(name).filter(is_there));
-            let value = value.map(|value| self.trimmed(value.text()));
+            // A cloud's tools take a single value, and an empty key is none; who reads may take what there is.
+            let value = field.from.iter().find_map(|name| match self.origin {
+                Origin::Read => data.value(name).map(Some),
+                Origin::Cloud(_) => data
+                    .field(name)
+                    .filter(|value| !value.is_absent())
+                    .map(|value| self.trimmed(value.text())),
+            });
             match (value, field.absent) {
                 (Some(Some(text)), _) => match field.form {
                     Form::Text => found.set(&field.sets, text, field.sensitive),
@@ -169,6 +205,15 @@ impl Request {
         answer: &Envelope,
         now: Timestamp,
     ) -> Result<Option<Life>, Error> {
+        // KV version 1 makes what its secret says the TTL of the answer.
+        let told = self.expiry.iter().map(String::as_str);
+        let told = told.chain(["ttl", "lease"].into_iter().filter(|_| answer.lease().is_none()));
+        let negative = |name: &&str| {
+            data.field(name).and_then(Data::text).is_some_and(|text| is_negative(text.reveal().trim()))
+        };
+        if let Some(field) = told.clone().find(negative) {
+            return Err(Error::Negative { path: path.to_owned(), field: field.to_owned() });
+        }
         let own = self.expiry.iter().filter_map(|name| end(&data.field(name)?.text()?, now)).min();
         let own = own.map(|end| match Duration::try_from(end.duration_since(now)) {
             Ok(left) if !left.is_zero() => Ok(left),
@@ -179,6 +224,15 @@ impl Request {
         // A lease of zero seconds says nothing: some engines answer so for keys that live on.
         let lease = lease.filter(|lease| !lease.is_zero());
         Ok(own.into_iter().chain(lease).min().and_then(|ttl| Life::new(ttl, now)))
+    }
+
+    /// How a user says which version of KV it is.
+    fn kv_option(&self) -> String {
+        let variable = match self.origin {
+            Origin::Read => "CI_CREDS_KV_VERSION".to_owned(),
+            Origin::Cloud(cloud) => format!("CI_CREDS_{}_KV_VERSION", crate::options::env_suffix(cloud.name)),
+        };
+        format!("--kv-version 1 or 2, or {variable}")
     }
 
     fn fault(&self, path: &str, data: &Data, names: &[String], what: &str) -> Error {
@@ -237,12 +291,23 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
         return Some(time);
     }
-    let ttl = crate::duration::parse(text).filter(|ttl| !ttl.is_zero())?;
+    let ttl = crate::duration::parse(text);
+    let ttl =
+        ttl.or_else(|| crate::duration::whole(text).map(Duration::from_secs)).filter(|ttl| !ttl.is_zero())?;
     match ttl > LONGEST {
         // No life, but a time since 1970.
         true => Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok(),
         false => now.checked_add(SignedDuration::try_from(ttl).ok()?).ok(),
     }
+}
+
+/// Whether it is a number or a duration below zero.
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| {
+        let ttl =
+            crate::duration::parse(rest).or_else(|| crate::duration::whole(rest).map(Duration::from_secs));
+        ttl.is_some_and(|ttl| !ttl.is_zero())
+    })
 }
 
 impl Life {

@@ -17,6 +17,8 @@ pub struct Request {
     pub role: Option<String>,
     /// What to read: a whole path below /v1/.
     pub read: Read,
+    /// The version of the KV engine that it is read from, where the user says it.
+    pub kv_version: Option<u32>,
     /// How long the credentials must last.
     pub min_ttl: Option<Duration>,
     /// Other ways to the same.
@@ -162,6 +164,7 @@ impl Provider {
             parameters.push((parameter.to_owned(), Secret::new(format!("{ttl}s"))));
         }
         Request {
+            kv_version: None,
             min_ttl: None,
             origin: Origin::Cloud(self),
             role: Some(settings.role.clone()),
@@ -223,6 +226,7 @@ impl Request {
             form: if wanted.file { Form::File } else { Form::Text },
         };
         Self {
+            kv_version: None,
             min_ttl: None,
             origin: Origin::Read,
             role: None,

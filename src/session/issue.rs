@@ -51,7 +51,7 @@ pub(super) fn enter(
 
 /// What an answer becomes, with everything that is made of it.
 async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Credentials, Error> {
-    let mut credentials = request.decode(&found.path, &found.answer, vault::now())?;
+    let mut credentials = request.decode(&found.path, &found.answer, found.kv, vault::now())?;
     credentials.detour = found.detour;
     if let Some(s3) = &request.s3 {
         // Before a key is made.
@@ -70,21 +70,28 @@ async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Crede
 struct Found {
     path: String,
     answer: Envelope,
+    /// The version of the KV engine, where its mount was asked.
+    kv: Option<u32>,
     /// Where it was not the usual way: which, and why.
     detour: Option<String>,
 }
 
 async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found, Error> {
-    let ask = async |read: &Read, why: Option<&str>| {
+    let ask = async |read: &Read, kv: Option<u32>, why: Option<&str>| {
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
         let detour = why.map(|why| format!("by {}, {why}", read.show()));
-        let found = |answer| Found { path: read.path.clone().into_owned(), answer, detour };
+        let found = |answer| Found { path: read.path.clone().into_owned(), answer, kv, detour };
         answer.map(found).map_err(|error| explained(error, token, request, read))
     };
     let answer = vault.issue(&token.secret, &request.read.path, &request.parameters, request.read.post).await;
     let error = match answer {
         Ok(answer) => {
-            return Ok(Found { path: request.read.path.clone().into_owned(), answer, detour: None });
+            return Ok(Found {
+                path: request.read.path.clone().into_owned(),
+                answer,
+                kv: None,
+                detour: None,
+            });
         }
         Err(error) => error,
     };
@@ -94,14 +101,14 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
         && !request.fallbacks.is_empty()
         && let Some(allowed) = allowed(vault, &token.secret, &request.fallbacks).await
     {
-        return ask(allowed, Some("as the policy allows")).await;
+        return ask(allowed, None, Some("as the policy allows")).await;
     }
     if matches!(status, Some(403 | 404))
         && request.fallbacks.is_empty()
         && let Ok(mount) = vault.mount_of(&token.secret, &request.read.path).await
         && let Some((read, why)) = other_version(&request.read, &mount)
     {
-        return ask(&read, Some(why)).await;
+        return ask(&read, mount.kv_version, Some(why)).await;
     }
     Err(explained(error, token, request, &request.read))
 }

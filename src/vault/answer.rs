@@ -19,8 +19,8 @@ pub struct Envelope {
     /// Whether the lease can be extended.
     #[serde(deserialize_with = "or_default")]
     pub renewable: bool,
-    /// In seconds.
-    #[serde(deserialize_with = "or_default")]
+    /// In seconds. KV version 1 puts the secret's own `ttl` here, whatever it is.
+    #[serde(deserialize_with = "seconds")]
     pub lease_duration: u64,
     /// What was read.
     pub data: Option<Data>,
@@ -56,7 +56,7 @@ pub struct Auth {
     #[serde(default)]
     pub token_type: Text,
     /// In seconds; 0 for a token that never ends.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "seconds")]
     pub lease_duration: u64,
     /// Whether it can be extended.
     #[serde(default, deserialize_with = "or_default")]
@@ -79,6 +79,15 @@ fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>
         true => Ok(text),
         false => Err(serde::de::Error::custom("a character that no line has")),
     }
+}
+
+/// A number of seconds as anybody may write it; none of less than 0.
+fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let raw = Option::<&serde_json::value::RawValue>::deserialize(from)?.map_or("0", |raw| raw.get());
+    let is_number = raw.starts_with(|char: char| char == '-' || char.is_ascii_digit());
+    let seconds = crate::duration::whole(raw.trim_start_matches('-')).filter(|_| is_number);
+    let seconds = seconds.ok_or_else(|| serde::de::Error::custom("not a number of seconds"))?;
+    Ok(if raw.starts_with('-') { 0 } else { seconds })
 }
 
 fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(

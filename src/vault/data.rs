@@ -1,12 +1,15 @@
 //! The `data` of an answer: a tree in which every value is a secret from the moment it is parsed.
 
 use std::fmt;
+use std::io::{self, Write};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::secret::Secret;
 
-/// A JSON value of an answer. Numbers and booleans are kept as their text: that is what a variable gets.
+/// A JSON value of an answer. Numbers and booleans are kept as the text that was sent, byte by byte: that is what a
+/// variable gets. `1.10` is no number of a machine's.
 #[derive(Debug, Clone)]
 pub enum Data {
     /// `null`.
@@ -39,13 +42,85 @@ impl Data {
         }
     }
 
-    /// The field of this name; `a.b` is b inside a, unless a field has that very name.
+    /// The value as a variable gets it: a single one as it is, a list or an object as its JSON, compact and in the
+    /// order of the answer.
+    pub fn written(&self) -> Secret {
+        match self {
+            Self::Text(text) | Self::Bare(text) => text.clone(),
+            _ => {
+                // As large as it gets: growing would leave copies of secrets in freed memory.
+                let mut size = Count(0);
+                let _ = self.write(&mut size);
+                let mut json = Vec::with_capacity(size.0);
+                let _ = self.write(&mut json);
+                Secret::new(String::from_utf8(json).unwrap_or_default())
+            }
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Null => out.write_all(b"null"),
+            Self::Text(text) => Ok(serde_json::to_writer(out, text.reveal())?),
+            Self::Bare(text) => out.write_all(text.reveal().as_bytes()),
+            Self::List(list) => {
+                out.write_all(b"[")?;
+                for (index, item) in list.iter().enumerate() {
+                    out.write_all(if index == 0 { b"" } else { b"," })?;
+                    item.write(out)?;
+                }
+                out.write_all(b"]")
+            }
+            Self::Map(fields) => {
+                out.write_all(b"{")?;
+                for (index, (name, value)) in fields.iter().enumerate() {
+                    out.write_all(if index == 0 { b"" } else { b"," })?;
+                    serde_json::to_writer(&mut *out, name)?;
+                    out.write_all(b":")?;
+                    value.write(out)?;
+                }
+                out.write_all(b"}")
+            }
+        }
+    }
+
+    /// What `name` names: a [`field`](Self::field), or, as `a[]`, the texts of the list a, each on lines of its own.
+    /// `null` is nothing.
+    pub fn value(&self, name: &str) -> Option<Secret> {
+        if let Some(field) = self.field(name) {
+            return (!matches!(field, Self::Null)).then(|| field.written());
+        }
+        let Self::List(list) = self.field(name.strip_suffix("[]")?)? else { return None };
+        let texts = list.iter().map(Self::written).collect::<Vec<_>>();
+        let mut lines = String::with_capacity(texts.iter().map(|text| text.reveal().len() + 1).sum());
+        for (index, text) in texts.iter().enumerate() {
+            lines.push_str(if index == 0 { "" } else { "\n" });
+            lines.push_str(text.reveal().trim_end_matches('\n'));
+        }
+        Some(Secret::new(lines))
+    }
+
+    /// The field of this name; `a.b` is b inside a, and `a[0]` the first of the list a, unless a field has that very
+    /// name.
     pub fn field(&self, name: &str) -> Option<&Self> {
         let Self::Map(fields) = self else { return None };
         let exact = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        exact(name).or_else(|| {
-            name.match_indices('.').find_map(|(dot, _)| exact(&name[..dot])?.field(&name[dot + 1..]))
-        })
+        let ends = || name.match_indices(['.', '[']).map(|(at, _)| name.split_at(at));
+        exact(name).or_else(|| ends().find_map(|(start, rest)| exact(start)?.inside(rest)))
+    }
+
+    /// What `.b` or `[0]` names, and what is behind it.
+    fn inside(&self, rest: &str) -> Option<&Self> {
+        if rest.is_empty() {
+            return Some(self);
+        }
+        if let Some(name) = rest.strip_prefix('.') {
+            return self.field(name);
+        }
+        let (index, rest) = rest.strip_prefix('[')?.split_once(']')?;
+        let Self::List(list) = self else { return None };
+        let is_number = index.bytes().all(|byte| byte.is_ascii_digit());
+        list.get(index.parse::<usize>().ok().filter(|_| is_number)?)?.inside(rest)
     }
 
     /// The same as JSON, open: for configuration, which holds no secret.
@@ -66,70 +141,82 @@ impl Data {
             _ => Vec::new(),
         }
     }
-
-    /// The secret itself, where this is KV version 2's `{data: {…}, metadata: {version: …}}`.
-    pub fn unversioned(&self) -> &Self {
-        match (self.field("data"), self.field("metadata")) {
-            (Some(data @ Self::Map(_)), Some(metadata)) if metadata.field("version").is_some() => data,
-            _ => self,
-        }
-    }
 }
+
+/// How deep lists and objects may lie in each other, as serde_json has it.
+const DEEPEST: usize = 128;
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Tree)
+        tree(<&RawValue>::deserialize(deserializer)?, DEEPEST).map_err(D::Error::custom)
     }
 }
 
-struct Tree;
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Data;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-    fn visit_unit<E>(self) -> Result<Data, E> {
-        Ok(Data::Null)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Data, E> {
-        Ok(Data::Bare(Secret::new(value.to_string())))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Data, E> {
-        Ok(Data::Bare(Secret::new(value.to_string())))
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Data, E> {
-        Ok(Data::Bare(Secret::new(value.to_string())))
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Data, E> {
-        Ok(Data::Bare(Secret::new(value.to_string())))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Data, E> {
-        Ok(Data::Text(Secret::from(value)))
-    }
-    fn visit_string<E>(self, value: String) -> Result<Data, E> {
-        Ok(Data::Text(Secret::new(value)))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Data, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+/// A value by its text: serde has no other way to the text of a number.
+fn tree(raw: &RawValue, depth: usize) -> Result<Data, serde_json::Error> {
+    let deeper = || depth.checked_sub(1).ok_or_else(|| serde_json::Error::custom("too deep"));
+    let text = raw.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'"') => Data::Text(serde_json::from_str(text)?),
+        Some(b'n') => Data::Null,
+        Some(b'[') => {
+            let depth = deeper()?;
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            Data::List(items.into_iter().map(|item| tree(item, depth)).collect::<Result<_, _>>()?)
         }
-        Ok(Data::List(list))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Data, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            fields.push(entry);
+        Some(b'{') => {
+            let depth = deeper()?;
+            let Fields(fields) = serde_json::from_str(text)?;
+            let field = |(name, value)| Ok((name, tree(value, depth)?));
+            Data::Map(fields.into_iter().map(field).collect::<Result<_, serde_json::Error>>()?)
         }
-        Ok(Data::Map(fields))
+        _ => Data::Bare(Secret::from(text)),
+    })
+}
+
+/// An object's fields, in its order.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(entry) = entries.next_entry()? {
+                    fields.push(entry);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::emit::tests::seeded;
 
     fn data(json: &str) -> Data {
         serde_json::from_str(json).unwrap()
@@ -149,11 +236,50 @@ mod tests {
     }
 
     #[test]
-    fn version_2_is_unwrapped_and_a_field_called_data_is_not() {
-        let versioned = data(r#"{"data":{"k":"v"},"metadata":{"version":3}}"#);
-        assert_eq!(text(versioned.unversioned(), "k").as_deref(), Some("v"));
-        let plain = data(r#"{"data":{"k":"v"},"metadata":"mine"}"#);
-        assert_eq!(plain.unversioned().names(), ["data", "metadata"]);
+    fn lists_and_objects_are_json_and_can_be_reached_into() {
+        let data = data(
+            r#"{"o": {"z": 1.10, "a": ["x\u003c", null, {"k": "v"}]}, "pem": ["A\n", "B\n"], "p[0]": "exact"}"#,
+        );
+        let value = |name| data.value(name).map(|secret| secret.reveal().to_owned());
+        assert_eq!(value("o").as_deref(), Some(r#"{"z":1.10,"a":["x<",null,{"k":"v"}]}"#));
+        assert_eq!(value("o.a").as_deref(), Some(r#"["x<",null,{"k":"v"}]"#));
+        assert_eq!(value("o.a[0]").as_deref(), Some("x<"));
+        assert_eq!(value("o.a[2].k").as_deref(), Some("v"));
+        assert_eq!(value("pem[]").as_deref(), Some("A\nB"));
+        assert_eq!(value("pem[1]").as_deref(), Some("B\n"));
+        assert_eq!(value("p[0]").as_deref(), Some("exact"));
+        for nothing in [
+            "o.a[1]", "o.a[3]", "o.a[+0]", "o.a[-1]", "o.a[", "o.a[0]x", "o[]", "o[0]", "pem[0].x", "[]", "x",
+        ] {
+            assert_eq!(value(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn depth_has_an_end() {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(serde_json::from_str::<Data>(&nested(DEEPEST)).is_ok());
+            assert!(serde_json::from_str::<Data>(&nested(DEEPEST + 1)).is_err());
+            assert!(serde_json::from_str::<Data>(&nested(200_000)).is_err());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(seeded())]
+
+        /// Each number of JSON's grammar (RFC 8259), in each place.
+        #[test]
+        fn a_number_is_the_text_that_was_sent(
+            number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,5})?", spaces in "[ \n]{0,2}",
+        ) {
+            let data = data(&format!(r#"{{"n":{spaces}{number}{spaces},"l":[{number}{spaces},{{"n":{number}}}]}}"#));
+            for name in ["n", "l[0]", "l[1].n"] {
+                prop_assert_eq!(data.value(name).unwrap().reveal().to_owned(), &*number);
+            }
+            prop_assert_eq!(data.value("l").unwrap().reveal().to_owned(), format!(r#"[{number},{{"n":{number}}}]"#));
+            let _ = data.open();
+        }
     }
 
     #[test]

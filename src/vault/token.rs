@@ -34,7 +34,7 @@ pub struct TokenInfo {
 impl TokenInfo {
     fn of(data: &Data) -> Self {
         let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
-        let number = |name: &str| text(name).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let number = |name: &str| text(name).and_then(|text| crate::duration::whole(&text)).unwrap_or(0);
         let texts = |name: &str| {
             let list = match data.field(name) {
                 Some(Data::List(list)) => list.as_slice(),

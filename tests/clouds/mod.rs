@@ -10,4 +10,5 @@ mod read;
 mod references;
 mod scaleway;
 mod together;
+mod values;
 mod wait;

@@ -53,5 +53,9 @@ fn a_stop_ends_the_waiting() {
     running.wait_for_stderr("waiting until AWS knows");
     running.signal(Signal::TERM);
     let run = running.wait().expect(143);
-    assert!(run.stdout.ends_with(" (exit 143) && false\n") && run.elapsed < Duration::from_secs(10), "{run}");
+    assert!(
+        run.stdout.ends_with(" false && true; (exit 143) && false\n")
+            && run.elapsed < Duration::from_secs(10),
+        "{run}"
+    );
 }

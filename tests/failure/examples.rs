@@ -206,6 +206,8 @@ fn session_errors() -> Vec<(String, Error)> {
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
         P::Ended { .. } => P::Ended { path: text(), end: jiff::Timestamp::MIN },
+        P::Untold { .. } => P::Untold { path: text(), option: text() },
+        P::Negative { .. } => P::Negative { path: text(), field: text() },
         P::NoRegion => P::NoRegion,
         P::Region(_) => P::Region(text()),
         P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },

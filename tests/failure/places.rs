@@ -76,9 +76,10 @@ fn a_traced_shell_gets_no_secret_unless_it_says_so() {
     let space = Space::new();
     let engine = Engine::new(&space, "engine", json!({"ttl": "15m"}));
     let job = Job::new(&space, &engine);
-    for (format, failure) in
-        [("sh", " unset A B; (exit 6) && false\n"), ("fish", "; return 6; end; __ci_creds_failed\n")]
-    {
+    for (format, failure) in [
+        ("sh", " unset A B; false && true; (exit 6) && false\n"),
+        ("fish", "; return 6; end; __ci_creds_failed\n"),
+    ] {
         for on in ["true", "1", "t"] {
             let cmd = job.script(&format!("$READ --format {format}")).env("CI_DEBUG_TRACE", on);
             let run = cmd.run().expect(6);

@@ -187,15 +187,15 @@ fn a_format_of_another_provider_is_refused_before_the_login() {
 #[test]
 fn what_is_no_command_fails_an_eval() {
     for (args, stdout) in [
-        ("exoscal", " (exit 2) && false\n"),
-        ("exoscale --formt fish", " (exit 2) && false\n"),
+        ("exoscal", " false && true; (exit 2) && false\n"),
+        ("exoscale --formt fish", " false && true; (exit 2) && false\n"),
         ("exoscale a b --format json", ""),
         ("exoscale a b --format=dotenv", ""),
-        ("exoscale --nope --format what", " (exit 2) && false\n"),
+        ("exoscale --nope --format what", " false && true; (exit 2) && false\n"),
     ] {
         assert_eq!(Cmd::new(args.split(' ')).run().expect(2).stdout, stdout, "{args}");
     }
     let run = Cmd::new(["exoscal", "--format", "fish"]).run().expect(2);
     assert!(run.stdout.contains("return 2; end"), "{run}");
-    assert_eq!(Cmd::new([""; 0]).run().expect(2).stdout, " (exit 2) && false\n");
+    assert_eq!(Cmd::new([""; 0]).run().expect(2).stdout, " false && true; (exit 2) && false\n");
 }

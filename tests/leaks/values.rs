@@ -291,7 +291,7 @@ fn the_remedy_for_a_key_in_place_of_its_file() {
     insta::assert_snapshot!(run, @r"
     exit code: 3
     ----- stdout -----
-    unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3)
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: VAULT_CLIENT_KEY holds a private key, not the path of a file; it is not shown
     hint: set VAULT_CLIENT_KEY_BYTES instead, or make the GitLab variable VAULT_CLIENT_KEY one of type File

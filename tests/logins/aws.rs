@@ -124,7 +124,7 @@ fn a_session_token_that_is_said_back_is_masked() {
     insta::assert_snapshot!(keys(cmd, &held).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the AWS IAM login at auth/aws
       caused by: error making upstream request: SignatureDoesNotMatch: x-amz-security-token:[secret]
@@ -244,7 +244,7 @@ fn a_profile_is_read_from_the_shared_files() {
     insta::assert_snapshot!(cmd.env("AWS_PROFILE", "nope").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source profile
     hint: it needs a profile with aws_access_key_id and aws_secret_access_key (profiles with sso or a role to assume are not read)

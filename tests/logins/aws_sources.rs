@@ -70,7 +70,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(cmd().run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials to log in with
     hint: set --aws-source or CI_CREDS_AWS_SOURCE to env, profile, container, imds or web-identity, and see what is missing there
@@ -78,7 +78,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(cmd().args(["--aws-source", "env"]).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source env
     hint: it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
@@ -86,7 +86,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(cmd().args(["--aws-source", "container"]).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source container
     hint: it needs AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI
@@ -94,7 +94,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(cmd().args(["--aws-source", "imds"]).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source imds
     hint: it needs the EC2 metadata service, which AWS_EC2_METADATA_DISABLED turns off
@@ -102,7 +102,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(cmd().args(["--aws-source", "sso"]).run_both().expect(2), @r"
     exit code: 2
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 2) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 2) && false
     ----- stderr -----
     error: --aws-source names a source that does not exist
     hint: the sources are env, web-identity, profile, container, imds
@@ -112,7 +112,7 @@ fn what_is_missing_is_named() {
     insta::assert_snapshot!(half.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source env
     hint: it needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
@@ -129,7 +129,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(hop.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the EC2 metadata service gave no AWS credentials: 127.0.0.1:PORT did not answer within 1s
     hint: on EC2, in a container: the instance's http-put-response-hop-limit must be 2 (`aws ec2 modify-instance-metadata-options`)
@@ -138,7 +138,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(unasked.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the EC2 metadata service gave no AWS credentials: can't connect to 127.0.0.1:PORT
     hint: nothing else was found: no AWS_ACCESS_KEY_ID, profile, container endpoint or web identity
@@ -148,7 +148,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(imds.clone().env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &off.addr).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: the EC2 metadata service gave no AWS credentials: IMDS access denied
     hint: does the instance have an IAM role, and are its metadata options enabled?
@@ -158,7 +158,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(imds.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &no_role.addr).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the EC2 metadata service gave no AWS credentials: instance metadata not found
     hint: does the instance have an IAM role, and are its metadata options enabled?
@@ -171,7 +171,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(refused.run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: the container endpoint gave no AWS credentials: ECS task not authorized to fetch credentials: {"message":"no"}
     hint: does the task have a task role? AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI names the endpoint
@@ -181,7 +181,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(plain.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the container endpoint gave no AWS credentials: plain http to 192.0.2.1 is neither this machine nor AWS's endpoint
     hint: does the task have a task role? AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI names the endpoint
@@ -192,7 +192,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(old.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the AWS credentials can't be used: credential expires before the requested signing operation deadline
     hint: are they complete, and not expired? --aws-source chooses other ones
@@ -207,7 +207,7 @@ fn endpoints_that_fail_are_explained() {
     insta::assert_snapshot!(bad.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the AWS credentials can't be used: failed to create security token header: failed to parse header value
     hint: are they complete, and not expired? --aws-source chooses other ones
@@ -231,7 +231,7 @@ fn a_job_that_arrives_by_ssh_finds_the_task_role() {
     insta::assert_snapshot!(run.expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the AWS IAM login at auth/aws
       caused by: stop here

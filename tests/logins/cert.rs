@@ -78,7 +78,7 @@ fn the_connections_certificate_logs_in() {
     insta::assert_snapshot!(cmd.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the TLS certificate login lacks a client certificate
     hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key, or VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES
@@ -87,7 +87,7 @@ fn the_connections_certificate_logs_in() {
     insta::assert_snapshot!(with(&cmd, &other_name).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: no chain matching all constraints could be found for this login certificate
@@ -98,7 +98,7 @@ fn the_connections_certificate_logs_in() {
     insta::assert_snapshot!(with(&cmd, &other_ca).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: invalid certificate or no client certificate supplied
@@ -108,7 +108,7 @@ fn the_connections_certificate_logs_in() {
     insta::assert_snapshot!(with(&cmd, &good).env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the TLS certificate login at auth/X-cert, role nope
       caused by: invalid certificate or no client certificate supplied
@@ -122,7 +122,7 @@ fn the_connections_certificate_logs_in() {
     insta::assert_snapshot!(cmd.run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the TLS certificate login at auth/X-cert
       caused by: no client certificate found

@@ -49,7 +49,7 @@ fn the_id_token_comes_from_any_variable_a_file_or_standard_input() {
     insta::assert_snapshot!(bare.args(["--id-token-env", "NOT_THERE"]).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: --id-token-env names NOT_THERE, which is not set
     hint: give the job `id_tokens: {NOT_THERE: {aud: …}}`

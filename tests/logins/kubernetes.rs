@@ -85,7 +85,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(setup.cmd().run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the token (/var/run/secrets/kubernetes.io/serviceaccount/token) can't be used: No such file or directory (os error 2)
     hint: is this a pod, and does it get its service account's token (automountServiceAccountToken)? --id-token-file names another file
@@ -93,7 +93,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().no_env("VAULT_AUTH_ROLE").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the Kubernetes login lacks a role
     hint: set VAULT_AUTH_ROLE or --auth-role
@@ -101,7 +101,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role nope
       caused by: invalid role name "nope"
@@ -112,7 +112,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", elsewhere).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: namespace not authorized
@@ -123,7 +123,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", somebody).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: service account name not authorized
@@ -134,7 +134,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("CI_CREDS_ID_TOKEN_FILE", foreign).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: permission denied
@@ -145,7 +145,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.clone().run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: invalid audience (aud) claim: audience claim does not match any expected audience
@@ -161,7 +161,7 @@ fn refusals_are_explained() {
     insta::assert_snapshot!(cmd.env("VAULT_AUTH_PATH", empty).run_both().expect(5), @r"
     exit code: 5
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 5) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 5) && false
     ----- stderr -----
     error: Vault could not carry out the Kubernetes login at auth/X-kubernetes, role app-deployer
       caused by: could not load backend configuration

@@ -23,7 +23,7 @@ fn the_token_comes_from_a_variable_or_a_file() {
     insta::assert_snapshot!(at_home.env("CI", "true").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN
     hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert
@@ -39,7 +39,7 @@ fn tokens_that_are_none() {
     insta::assert_snapshot!(bad.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the token (VAULT_TOKEN) can't be used: it has blanks or characters that can't be printed
     hint: give it as it was issued, on one line
@@ -48,7 +48,7 @@ fn tokens_that_are_none() {
     insta::assert_snapshot!(umlaut.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the token (VAULT_TOKEN) can't be used: it has blanks or characters that can't be printed
     hint: give it as it was issued, on one line
@@ -57,7 +57,7 @@ fn tokens_that_are_none() {
     insta::assert_snapshot!(dead.run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the read of X-exoscale/apikey/ci
       caused by: permission denied

@@ -45,7 +45,7 @@ fn a_sealed_server_is_unreachable() {
     insta::assert_snapshot!(run, @r"
     exit code: 5
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 5) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 5) && false
     ----- stderr -----
     error: Vault could not carry out the read of exoscale/apikey/ci
       caused by: Vault is sealed
@@ -61,7 +61,7 @@ fn a_denied_read_names_the_policy() {
     insta::assert_snapshot!(run, @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the read of exoscale/creds/nobody
       caused by: permission denied
@@ -125,7 +125,7 @@ fn what_is_not_set_is_named() {
     insta::assert_snapshot!(without(Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", " ")), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the address of Vault is not set
     hint: set VAULT_ADDR or --addr, such as https://vault.example.com:8200

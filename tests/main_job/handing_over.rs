@@ -29,7 +29,10 @@ fn a_debug_trace_is_refused_unless_the_script_says_so() {
     let space = Space::new();
     let story = Story::new(&space);
     let run = story.run(["exoscale"]).env("CI_DEBUG_TRACE", "true").run().expect(6);
-    assert!(run.stdout.ends_with(" (exit 6) && false\n") && run.stderr.contains("CI_DEBUG_TRACE"), "{run}");
+    assert!(
+        run.stdout.ends_with(" false && true; (exit 6) && false\n") && run.stderr.contains("CI_DEBUG_TRACE"),
+        "{run}"
+    );
     story.run(["exoscale", "--show"]).env("CI_DEBUG_TRACE", "true").run().expect(0);
     story.run(["exoscale", "--format", "json"]).env("CI_DEBUG_TRACE", "1").run().expect(0);
 }

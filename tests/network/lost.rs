@@ -106,7 +106,7 @@ fn a_second_loss_ends_the_run() {
     assert!(run.stderr.contains("the answer of 127.0.0.1:"), "{run}");
     let error = run.stderr.split("error: ").nth(1).unwrap();
     assert_eq!(error.matches("may have made a key whose name starts with vault-").count(), 2, "{run}");
-    assert!(run.stdout.ends_with(" (exit 5) && false\n"), "{run}");
+    assert!(run.stdout.ends_with(" false && true; (exit 5) && false\n"), "{run}");
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn process(shell: &Shell, binary: &Path, number: usize, cases: &[Case]) -> usize
     );
     let mut scripts = Vec::new();
     for (i, case) in cases.iter().enumerate() {
+        // With `&` gone, a remnant of the first word may get the line as its arguments: see the format's own page.
+        let path = if case.ifs.contains('&') { Path::new("") } else { &*bin };
         fs::write(at("text", i), encode(format("sh"), &case.values)).unwrap();
         let (text, report, err) = (at("text", i), at("report", i), at("err", i));
         let (text, report, err) = (text.display(), report.display(), err.display());
@@ -108,7 +110,10 @@ fn process(shell: &Shell, binary: &Path, number: usize, cases: &[Case]) -> usize
             _ => format!("/usr/bin/env -0 >{report}"),
         };
         let stops = ["set +e", "set -e"][i % 2];
-        scripts.push(format!("({stops}\nIFS='{ifs}'\neval $(/bin/cat {text})\n{then}) 2>{err}\n"));
+        scripts.push(format!(
+            "(PATH={}\n{stops}\nIFS='{ifs}'\neval $(/bin/cat {text})\n{then}) 2>{err}\n",
+            path.display()
+        ));
     }
     let mut done = 0;
     while done < cases.len() {
@@ -158,10 +163,25 @@ fn a_failing_line_fails() {
     let mut list: Vec<String> =
         ('\u{1}'..='\u{7f}').flat_map(|char| [char.to_string(), format!(" {char}")]).collect();
     list.extend(
-        ["0123456789", "143", "14 3", "()", "(;)", "&", "e(", "exit", "false", "4e", "143false"]
-            .map(str::to_owned),
+        [
+            "0123456789",
+            "143",
+            "14 3",
+            "()",
+            "(;)",
+            "&",
+            "e(",
+            "exit",
+            "false",
+            "(4)",
+            "(143)",
+            "4)(4E",
+            "4e",
+            "143false",
+        ]
+        .map(str::to_owned),
     );
-    let chars: Vec<char> = " unset STALE; (exit 143) && false".chars().collect();
+    let chars: Vec<char> = " unset STALE; false && true; (exit 143) && false".chars().collect();
     list.extend(
         (0..if SOAK { 20_000 } else { 200 })
             .map(|_| (0..1 + random.below(6)).map(|_| chars[random.below(chars.len())]).collect::<String>()),

@@ -124,6 +124,13 @@ impl Server {
         reply.body
     }
 
+    /// Writes a JSON text as it is: a `Value` has no number `1.10`.
+    pub fn write_text(&self, path: &str, body: &str) {
+        let reply = call_text(self.admin_port, &self.root_token, "POST", path, body);
+        let reply = reply.expect("the test server answers");
+        assert!(reply.status < 300, "{path}: {} {}", reply.status, reply.body);
+    }
+
     /// Somebody else's server, such as a cluster behind its load balancer.
     pub fn elsewhere(port: u16, admin_port: u16, root_token: &str, dir: PathBuf) -> Self {
         let (addr, root_token) = (format!("http://127.0.0.1:{port}"), root_token.to_owned());
@@ -234,9 +241,13 @@ fn is_openbao(binary: &Path) -> bool {
 
 /// HTTP/1.0 by hand: no keep-alive, no chunks, and no client library whose faults could hide ours.
 pub fn call(port: u16, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<Reply> {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    call_text(port, token, method, path, &body)
+}
+
+fn call_text(port: u16, token: &str, method: &str, path: &str, body: &str) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let body = if body.is_null() { String::new() } else { body.to_string() };
     write!(
         stream,
         "{method} /v1/{path} HTTP/1.0\r\nHost: 127.0.0.1\r\nX-Vault-Token: {token}\r\nContent-Length: {}\r\n\r\n{body}",

@@ -8,7 +8,12 @@ fn decode(provider: &str, options: &[(&'static str, &str)], json: &str) -> Resul
     let settings = Settings { role: "ci".to_owned(), options, ..Settings::default() };
     let request = find(provider).unwrap().request(&settings);
     let answer: Envelope = serde_json::from_str(json).unwrap();
-    request.decode(&request.read.path, &answer, "2026-11-21T10:00:00Z".parse().unwrap())
+    request.decode(
+        &request.read.path,
+        &answer,
+        Some(2).filter(|_| json.contains("\"metadata\"")),
+        "2026-11-21T10:00:00Z".parse().unwrap(),
+    )
 }
 
 /// `NAME=value` in order, then `-NAME` for what is unset.
@@ -161,7 +166,7 @@ fn empty_is_no_value() {
     let pair = crate::provider::Wanted { name: "X".to_owned(), field: "x".to_owned(), file: false };
     let request = Request::custom("kv/app".to_owned(), vec![pair], Vec::new(), Vec::new());
     let answer: Envelope = serde_json::from_str(r#"{"data":{"x":""}}"#).unwrap();
-    assert_eq!(shown(&request.decode("kv/app", &answer, Timestamp::UNIX_EPOCH).unwrap()), ["X="]);
+    assert_eq!(shown(&request.decode("kv/app", &answer, None, Timestamp::UNIX_EPOCH).unwrap()), ["X="]);
 }
 
 #[test]
@@ -172,7 +177,7 @@ fn a_key_loses_the_newline_that_a_file_had() {
     let pair = crate::provider::Wanted { name: "X".to_owned(), field: "pem".to_owned(), file: false };
     let request = Request::custom("kv/app".to_owned(), vec![pair], Vec::new(), Vec::new());
     let answer: Envelope = serde_json::from_str(r#"{"data":{"pem":"-----END\n"}}"#).unwrap();
-    let credentials = request.decode("kv/app", &answer, Timestamp::UNIX_EPOCH).unwrap();
+    let credentials = request.decode("kv/app", &answer, None, Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(shown(&credentials), ["X=-----END\n"]);
 }
 

@@ -27,7 +27,7 @@ pub fn answer(input: &[u8]) {
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     for provider in PROVIDERS {
         let request = provider.request(&Settings { role: "ci".to_owned(), ..Settings::default() });
-        if let Ok(credentials) = request.decode("the path", &envelope, now) {
+        if let Ok(credentials) = request.decode("the path", &envelope, None, now) {
             assert!(!credentials.variables.is_empty());
             assert!(credentials.life.is_none_or(|life| life.until >= now));
         }

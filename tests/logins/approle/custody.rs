@@ -49,7 +49,7 @@ fn a_policy_that_forbids_metadata_gets_the_request_again_without() {
     insta::assert_snapshot!(wrapping.run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/gitlab/secret-id
       caused by: permission denied
@@ -67,7 +67,7 @@ fn an_issuing_token_that_may_not_issue() {
     insta::assert_snapshot!(refused.run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/gitlab/secret-id
       caused by: permission denied
@@ -80,7 +80,7 @@ fn an_issuing_token_that_may_not_issue() {
     insta::assert_snapshot!(root.run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused to issue a secret_id at auth/X-approle/role/nobody/secret-id
       caused by: role "nobody" does not exist
@@ -91,7 +91,7 @@ fn an_issuing_token_that_may_not_issue() {
     insta::assert_snapshot!(wrong.run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the AppRole login at auth/X-approle, role gitlab
       caused by: invalid role or secret ID
@@ -102,7 +102,7 @@ fn an_issuing_token_that_may_not_issue() {
     insta::assert_snapshot!(setup.target.with(&["login"]).split_custody(&setup.login, "s").no_env("VAULT_AUTH_ROLE").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset VAULT_TOKEN BAO_TOKEN; (exit 3) && false
+     unset VAULT_TOKEN BAO_TOKEN; false && true; (exit 3) && false
     ----- stderr -----
     error: VAULT_TOKEN can't issue a secret_id: the AppRole's name is not set
     hint: set VAULT_AUTH_ROLE or --auth-role to the AppRole's name

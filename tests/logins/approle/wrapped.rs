@@ -44,7 +44,7 @@ fn a_wrapped_secret_id_is_checked_and_opened() {
     insta::assert_snapshot!(cmd.run().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: Vault says of its token: wrapping token is not valid or does not exist
     hint: a wrapping token is good for one use and a short time: did a retried job use it, or is it too old? Give the job a new one
@@ -63,7 +63,7 @@ fn a_foreign_wrapping_token_is_not_opened() {
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_ROLE", "gitlab").run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: its token was made at sys/wrapping/wrap, not at auth/X-approle/role/gitlab/secret-id
     hint: give the job the wrapping token of a POST to auth/X-approle/role/gitlab/secret-id, with X-Vault-Wrap-TTL
@@ -75,7 +75,7 @@ fn a_foreign_wrapping_token_is_not_opened() {
     insta::assert_snapshot!(other.run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: the wrapped secret_id (VAULT_WRAPPED_SECRET_ID) may have been intercepted: its token was made at auth/X-approle/role/other/secret-id, not at auth/X-approle/role/ROLE/secret-id
     hint: give the job the wrapping token of a POST to auth/X-approle/role/ROLE/secret-id, with X-Vault-Wrap-TTL

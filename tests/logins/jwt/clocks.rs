@@ -15,7 +15,7 @@ fn a_token_that_cannot_work_is_not_sent() {
     insta::assert_snapshot!(tidy(&expired.run_both().expect(3)), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the ID token (VAULT_ID_TOKEN) can't be used: it expired HOURS ago
     hint: an ID token lives as long as the job may run: log in earlier in the job
@@ -24,7 +24,7 @@ fn a_token_that_cannot_work_is_not_sent() {
     insta::assert_snapshot!(tidy(&early.run_both().expect(3)), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the ID token (VAULT_ID_TOKEN) can't be used: it is not valid for another HOURS
     hint: compare the clocks of GitLab, Vault and this runner
@@ -33,7 +33,7 @@ fn a_token_that_cannot_work_is_not_sent() {
     insta::assert_snapshot!(none.run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the ID token (VAULT_ID_TOKEN) can't be used: it is not a JWT
     hint: it takes the token of `id_tokens:` in .gitlab-ci.yml, as it is
@@ -53,7 +53,7 @@ fn the_clock_that_counts_is_vaults() {
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     warning: this machine's clock is wrong: by Vault's, the ID token is good
     error: Vault refused the JWT login at auth/X-jwt, role deploy
@@ -66,7 +66,7 @@ fn the_clock_that_counts_is_vaults() {
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(3)), @r"
     exit code: 3
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 3) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the ID token (VAULT_ID_TOKEN) can't be used: it expired HOURS ago
       this machine's clock is HOURS ahead of Vault's
@@ -78,7 +78,7 @@ fn the_clock_that_counts_is_vaults() {
     insta::assert_snapshot!(tidy(&cmd.run_both().expect(4)), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid expiration time (exp) claim: token is expired

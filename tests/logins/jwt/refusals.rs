@@ -12,7 +12,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({"ref": "dev"})).run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "ref" does not match any associated bound claim values
@@ -24,7 +24,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({"ref": null})).run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "ref" is missing
@@ -36,7 +36,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({"aud": "https://other.example.com"})).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid audience (aud) claim: audience claim does not match any expected audience
@@ -48,7 +48,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({"iss": "https://other.example.com"})).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid issuer (iss) claim
@@ -61,7 +61,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: claim "nothing" not found in token
@@ -73,7 +73,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: claim "runner_id" could not be converted to string
@@ -85,7 +85,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: audience claim found in JWT but no audiences bound to the role
@@ -98,7 +98,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating token: invalid subject (sub) claim
@@ -111,7 +111,7 @@ fn refused_claims_are_explained() {
     insta::assert_snapshot!(setup.cmd(json!({})).run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: error validating claims: claim "user_email" does not match any associated bound claim values
@@ -130,7 +130,7 @@ fn refused_roles_and_mounts_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r#"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role nope
       caused by: role "nope" could not be found
@@ -141,7 +141,7 @@ fn refused_roles_and_mounts_are_explained() {
     insta::assert_snapshot!(cmd.clone().no_env("VAULT_AUTH_ROLE").run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt
       caused by: missing role
@@ -152,7 +152,7 @@ fn refused_roles_and_mounts_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_PATH", "nowhere").run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/nowhere, role deploy
       caused by: permission denied
@@ -164,7 +164,7 @@ fn refused_roles_and_mounts_are_explained() {
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_PATH", &empty).run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: could not load configuration
@@ -176,7 +176,7 @@ fn refused_roles_and_mounts_are_explained() {
     insta::assert_snapshot!(cmd.run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     error: Vault refused the JWT login at auth/X-jwt, role deploy
       caused by: permission denied
@@ -197,7 +197,7 @@ fn a_token_of_another_gitlab_is_explained() {
     insta::assert_snapshot!(cmd.run_both().expect(4), @r"
     exit code: 4
     ----- stdout -----
-     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; (exit 4) && false
+     unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 4) && false
     ----- stderr -----
     warning: CI_JOB_JWT_V2 is gone from GitLab 17 on: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`
     error: Vault refused the JWT login at auth/X-jwt, role deploy
