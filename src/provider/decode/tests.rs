@@ -189,7 +189,7 @@ fn a_key_file_comes_out_of_base64() {
     let decode = |secret: &str| {
         let json = format!(r#"{{"data":{{"api_key":"k","api_secret":"{secret}"}}}}"#);
         let answer = serde_json::from_str(&json).unwrap();
-        request.decode("a/b", &answer, "2026-11-21T10:00:00Z".parse().unwrap())
+        request.decode("a/b", &answer, None, "2026-11-21T10:00:00Z".parse().unwrap())
     };
     let credentials = decode("eyJ0eXBlIjoiQ0FOQVJZIn0=").unwrap();
     let files: Vec<_> =
