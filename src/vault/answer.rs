@@ -81,12 +81,11 @@ fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>
     }
 }
 
-/// A number of seconds as anybody may write it; none of less than 0.
+/// Whole seconds. Less than 0 is what KV version 1 makes of a secret's own `ttl`: it is no life.
 fn seconds<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let raw = Option::<&serde_json::value::RawValue>::deserialize(from)?.map_or("0", |raw| raw.get());
-    let is_number = raw.starts_with(|char: char| char == '-' || char.is_ascii_digit());
-    let seconds = crate::duration::whole(raw.trim_start_matches('-')).filter(|_| is_number);
-    let seconds = seconds.ok_or_else(|| serde::de::Error::custom("not a number of seconds"))?;
+    let seconds = raw.strip_prefix('-').unwrap_or(raw).parse::<u64>();
+    let seconds = seconds.map_err(|_| serde::de::Error::custom("not a number of seconds"))?;
     Ok(if raw.starts_with('-') { 0 } else { seconds })
 }
 

@@ -131,6 +131,20 @@ fn a_secret_that_looks_like_an_envelope_is_one() {
     }
 }
 
+/// A life below zero is named, and is not taken for an answer of somebody else's.
+#[test]
+fn a_life_below_zero_is_named() {
+    let space = Space::new();
+    let kv = space.kv1("kv");
+    space.write(&format!("{kv}/app"), json!({"access_key": "SCW1", "secret_key": "of-kv", "ttl": "-5"}));
+    let token = space.token(&[&space.may_read(&[&format!("{kv}/app")])], json!({}));
+    let read = ["read".to_owned(), format!("{kv}/app"), "A=access_key".to_owned()];
+    for cmd in [Cmd::new(read), Cmd::new(["scaleway", "r", "--mount", &kv, "--path", "app"])] {
+        let run = job(&space, cmd, &token).run().expect(4);
+        assert!(run.stderr.contains("has a field ttl that is less than 0"), "{run}");
+    }
+}
+
 /// A list or an object is its JSON, and can be reached into.
 #[test]
 fn lists_and_objects_are_their_json() {

@@ -46,7 +46,7 @@ fn no_signal_ends_a_run_without_a_word() {
         running.signal(signal);
         let run = running.wait();
         assert_eq!((run.code, run.signal), (code, None), "{run}");
-        assert!(run.stdout.ends_with(&format!("; (exit {code})\n")), "{run}");
+        assert!(run.stdout.ends_with(&format!("; (exit {code}) && false\n")), "{run}");
         assert!(vault.seen().iter().any(|seen| seen.is_revocation()), "{run}");
     }
 }
