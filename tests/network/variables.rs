@@ -161,7 +161,7 @@ fn a_line_end_is_no_part_of_a_variable() {
     let cmd = cmd.env("CI_CREDS_SCALEWAY_ZONE", "fr-par-1\n").env("CI_CREDS_SCALEWAY_REGION", " fr-par\n");
     let run = cmd.run().expect(0);
     assert_eq!(fake.lines(), ["GET /v1/clouds/creds/web"]);
-    for set in ["SCW_DEFAULT_ZONE='fr-par-1';", "SCW_DEFAULT_REGION='fr-par';"] {
+    for set in ["SCW_DEFAULT_ZONE='fr-par-1' ", "SCW_DEFAULT_REGION='fr-par' "] {
         assert!(run.stdout.contains(set), "{run}");
     }
 }

@@ -79,15 +79,18 @@ pub fn shells(input: &[u8]) {
 /// The helpers stand for their characters; that the shells build them so is for tests/shells.rs, in real ones.
 fn sh(text: &str) -> Vec<(String, String)> {
     let text = text.strip_suffix('\n').unwrap();
-    // The loop that builds the helpers is the program's own text, with no value in it.
-    let exports = text.split_once("done; ").map_or(text, |(_, exports)| exports);
-    assert!(!exports.contains(|c: char| c.is_ascii_control() || "*?[]{}~|&<>()#!,\\`".contains(c)), "{text}");
     let joined = text.split([' ', '\t', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    assert_eq!(joined, text, "splitting changes it");
-    let statements = exports.split(';').map(str::trim);
-    let exports = statements.filter_map(|statement| statement.strip_prefix("export "));
-    exports
+    assert_eq!(joined, text.trim_start(), "splitting changes it");
+    // Before the exports come the guard and what builds the helpers: the program's own text, with no value in it.
+    let Some(start) = text.find("export V0=") else { return Vec::new() };
+    let (exports, _) = text[start..].split_once(" && __ci_creds_ok=unset").unwrap();
+    let statements = exports.split(" && ").map(|statement| statement.strip_prefix("export ").unwrap());
+    statements
         .map(|statement| {
+            assert!(
+                !statement.contains(|c: char| c.is_ascii_control() || "*?[]{}~|&<>()#!,\\`".contains(c)),
+                "{text}"
+            );
             let (name, word) = statement.split_once('=').unwrap();
             (name.to_owned(), String::from_utf8(sh_word(word)).unwrap())
         })
