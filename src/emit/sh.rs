@@ -12,11 +12,16 @@
 //!
 //! An IFS that has a character of the line puts blanks in its place, anywhere. [`guard`] sees that first, and the rest
 //! is a chain of simple statements that ends there, so that what came broken is not carried out; a last statement
-//! makes the line fail. There is no syntax that could break: bash shows a line that has a syntax error. Where IFS has
-//! both `&` and a character of the first words, the line becomes one command, with the rest as its arguments; its name
-//! is what is left of the first word, such as `PATH` or `PA`, which is no command anywhere.
+//! makes the line fail. There is no syntax that could break: bash shows a line that has a syntax error.
 //!
-//! Not served: ksh93 with an IFS that has a blank and the first letter of the line (P, or in a failing line u or f), where `eval` does nothing and says that all is well;
+//! Known not to hold, for an unquoted `eval` alone. An IFS that has `&` and another character of the line can make one
+//! command of it, named by what is left of the first word, such as `PATH` or `PA`: the secrets are its arguments, and
+//! the shell's error may show them. So may bash's, for a line with odd characters, where IFS has the single quote and
+//! another character of the line. ksh93 sets nothing and succeeds with `&` and `;` in IFS. An IFS with `&`, `i` and the
+//! parentheses can let a failing line succeed.
+//!
+//! Not served: ksh93 with an IFS that has a blank and the first letter of the line (P, or in a failing line u or f),
+//! where `eval` does nothing and says that all is well;
 //! an IFS of blanks that are not ASCII's, for values that have them; yash under the locale C, which takes non-ASCII for an error anywhere, and zsh with GLOB_SUBST but
 //! without SH_GLOB, which no emulation sets: it stops at the parentheses with an error.
 
