@@ -155,18 +155,19 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
         let (verbose, quiet) = config::verbosity(parsed, env)?;
         console::start(verbose, quiet);
     }
-    let run = || -> Result<u8, Error> {
-        let config = config::Config::resolve(parsed, env)?;
-        match config.command.clone() {
-            Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),
-            None => runtime.block_on(command::issue::run(config, stop.clone())).map(|()| 0),
-        }
+    let run = |config: config::Config| match config.command.clone() {
+        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),
+        None => runtime.block_on(command::issue::run(config, stop.clone())).map(|()| 0),
     };
     match &parsed.verb {
-        cli::Verb::Provider(_) | cli::Verb::Read(_) | cli::Verb::Login => run(),
-        cli::Verb::Env => match config::Unreferenced::resolve(parsed, env)? {
-            Some(unreferenced) => runtime.block_on(command::env::run(unreferenced, env)),
-            None => run(),
+        cli::Verb::Provider(_) | cli::Verb::Read(_) | cli::Verb::Login => {
+            run(config::Config::resolve(parsed, env)?)
+        }
+        cli::Verb::Env => match config::EnvRun::resolve(parsed, env)? {
+            config::EnvRun::Asks(config) => run(*config),
+            config::EnvRun::Unreferenced(unreferenced) => {
+                runtime.block_on(command::env::run(*unreferenced, env))
+            }
         },
         cli::Verb::Revoke => {
             runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop))

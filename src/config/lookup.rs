@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Error;
-use crate::cli::Flags;
+use crate::cli::{Flags, Parsed};
 use crate::env::{Env, boolean};
 use crate::input::{Seems, seems};
 use crate::options::{Opt, Takes, Variables};
@@ -71,6 +71,11 @@ pub(super) fn is_path(text: &str) -> bool {
 }
 
 impl<'a> Lookup<'a> {
+    /// Seen from no provider.
+    pub(super) fn of(parsed: &'a Parsed, env: &'a Env) -> Self {
+        Self { flags: &parsed.flags, env, provider: None, flags_count: true }
+    }
+
     /// The value of this option.
     pub(super) fn text(&self, opt: &Opt) -> Result<Option<Found>, Error> {
         let found = self.unchecked(opt)?;

@@ -35,6 +35,7 @@ pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use sources::{Setting, sources};
 
 use lookup::Lookup;
+use references::References;
 use revoke::{file_folder, state_file};
 
 /// Everything that a run needs to know.
@@ -92,10 +93,15 @@ pub struct HandOver {
 impl Config {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let references = references::all(parsed, &Lookup::of(parsed, env))?;
+        Self::with(parsed, env, references)
+    }
+
+    fn with(parsed: &Parsed, env: &Env, references: References) -> Result<Self, Error> {
+        let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let output = output(&lookup)?;
-        let requests = requests::all(parsed, &lookup, &job)?;
+        let requests = requests::all(parsed, references, &lookup, &job)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, &job)?;
@@ -128,19 +134,26 @@ pub(crate) struct Unreferenced {
     pub(crate) job: Job,
 }
 
-impl Unreferenced {
-    /// Whether this run of `env` has nothing to ask for, not for another provider either.
-    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Option<Self>, Error> {
-        if !matches!(parsed.verb, Verb::Env) || !parsed.and.is_empty() {
-            return Ok(None);
-        }
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        let references = references::all(&lookup, &requests::names_for(parsed, &lookup)?)?;
-        if !references.is_empty() {
-            return Ok(None);
+/// What a run of `env` comes to.
+#[derive(Debug)]
+pub(crate) enum EnvRun {
+    /// There is something to ask for.
+    Asks(Box<Config>),
+    /// There is nothing, not for another provider either.
+    Unreferenced(Box<Unreferenced>),
+}
+
+impl EnvRun {
+    /// Puts flags and environment together.
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup::of(parsed, env);
+        let references = references::all(parsed, &lookup)?;
+        if !references.is_empty() || !parsed.and.is_empty() {
+            return Ok(Self::Asks(Config::with(parsed, env, references)?.into()));
         }
         let (output, command, job) = (output(&lookup)?, command(parsed, &lookup)?, Job::of(env));
-        Ok(Some(Self { escaped: references.escaped, output, command, job }))
+        let nothing = Unreferenced { escaped: references.escaped, output, command, job };
+        Ok(Self::Unreferenced(nothing.into()))
     }
 }
 
@@ -158,7 +171,7 @@ pub struct RoleCheck {
 impl RoleCheck {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
         let (operator, id_token) = login::desk(&lookup, &job)?;
@@ -185,8 +198,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
         names.extend(paths.iter().flat_map(|one| &one.names).filter_map(|pair| names::name_of(pair)));
     }
     if matches!(parsed.verb, Verb::Env) {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
-        names.extend(references::variables(&lookup));
+        names.extend(references::variables(&Lookup::of(parsed, env)));
     }
     if hands_over(parsed) {
         names.extend(["VAULT_TOKEN", "BAO_TOKEN"].map(str::to_owned));
@@ -203,7 +215,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
 
 /// -v and -q, for the log.
 pub fn verbosity(parsed: &Parsed, env: &Env) -> Result<(usize, bool), Error> {
-    let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+    let lookup = Lookup::of(parsed, env);
     Ok((parsed.flags.all(&options::VERBOSE).len(), lookup.switch(&options::QUIET)?))
 }
 
@@ -226,7 +238,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
-    let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+    let lookup = Lookup::of(parsed, env);
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
     !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate)
         && parsed.command.is_empty()

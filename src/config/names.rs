@@ -1,7 +1,10 @@
 //! The names of variables that `read` may set.
 
 use super::Error;
+use super::lookup::Lookup;
+use crate::cli::Parsed;
 use crate::input::shown;
+use crate::options;
 use crate::provider::Wanted;
 
 /// Names that change how a shell or the next program runs, by who reads them.
@@ -136,6 +139,15 @@ fn own_names(format: &str) -> (&'static str, &'static [&'static str]) {
         "fish" => (FISH, FISH_PREFIXES),
         _ => ("", &[]),
     }
+}
+
+/// The format whose reader the names of variables are for; `""` where a command gets them.
+pub(super) fn reader(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<String, Error> {
+    if !parsed.command.is_empty() {
+        return Ok(String::new());
+    }
+    let format = lookup.text(&options::FORMAT)?.map(|found| found.value.trim().to_owned());
+    Ok(format.unwrap_or_else(|| "sh".to_owned()))
 }
 
 /// NAME and FIELD of `NAME=FIELD` or `NAME=@FIELD`, checked for what is written in `format`; `""` stands for a

@@ -3,6 +3,7 @@
 
 use super::lookup::Lookup;
 use super::{Error, names};
+use crate::cli::{Parsed, Verb};
 use crate::options;
 use crate::provider::{Request, Wanted};
 use crate::reference::{self, Reference, Value};
@@ -70,32 +71,41 @@ impl Choice {
 
 /// Whether a variable is never taken for a reference, whatever it holds.
 fn never(name: &str) -> bool {
-    crate::ci::sets(name) || OURS.iter().any(|start| name.starts_with(start))
+    crate::ci::sets(name) || is_ours(name)
 }
 
-/// The references of the environment, sorted by the variables' names; `format` is whose reader gets them.
-pub(super) fn all(lookup: &Lookup<'_>, format: &str) -> Result<References, Error> {
+fn is_ours(name: &str) -> bool {
+    OURS.iter().any(|start| name.starts_with(start))
+}
+
+/// The references of the environment, sorted by the variables' names; none, unless the command is `env`. What is odd
+/// about a variable is said in a warning: this is asked once in a run.
+pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Error> {
+    if !matches!(parsed.verb, Verb::Env) {
+        return Ok(References::default());
+    }
     let choice = Choice::of(lookup)?;
+    let (format, any_name) = (names::reader(parsed, lookup)?, lookup.switch(&options::ALLOW_ANY_NAME)?);
     let mut references = References::default();
     let mut variables: Vec<(&str, &str)> = lookup.env.texts("").collect();
     variables.sort_unstable();
     for (name, value) in variables {
-        let parsed = reference::parse(value);
+        let value = reference::parse(value);
         if !choice.includes(name) {
             // Outsiders write CI_… variables; whoever set one of ours meant something by it.
-            if matches!(parsed, Ok(Value::Reference(_))) && OURS.iter().any(|start| name.starts_with(start)) {
+            if matches!(value, Ok(Value::Reference(_))) && is_ours(name) {
                 tracing::warn!("{name} holds a reference: variables that log in are not resolved");
             }
             continue;
         }
-        match parsed.map_err(|fault| Error::Reference { name: name.to_owned(), fault })? {
+        match value.map_err(|fault| Error::Reference { name: name.to_owned(), fault })? {
             Value::Plain => {}
             Value::Foreign(start) => {
                 tracing::warn!("{name} begins with {start}, another tool's reference: it is left as it is");
             }
             Value::Escaped(text) => references.escaped.push((name.to_owned(), text)),
             Value::Reference(reference) => {
-                names::check(name, format, lookup.switch(&options::ALLOW_ANY_NAME)?)?;
+                names::check(name, &format, any_name)?;
                 references.found.push((name.to_owned(), reference));
             }
         }

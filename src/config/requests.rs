@@ -1,7 +1,8 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`.
 
 use super::lookup::{Found, Lookup};
-use super::{Error, names, references, steps};
+use super::references::References;
+use super::{Error, names, steps};
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
@@ -10,8 +11,13 @@ use crate::provider::{Effect, Request, Settings, Step};
 use crate::secret::Secret;
 
 /// The requests in order.
-pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec<Request>, Error> {
-    let (mut requests, mut escaped) = (Vec::new(), Vec::new());
+pub(super) fn all(
+    parsed: &Parsed,
+    references: References,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<Vec<Request>, Error> {
+    let mut requests = references.requests();
     match &parsed.verb {
         Verb::Provider(ask) => {
             let lookup = Lookup { provider: Some(ask.provider.name), ..*lookup };
@@ -22,19 +28,14 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>, job: &Job) -> Result<Vec
                 requests.push(read(one, parsed, lookup)?);
             }
         }
-        Verb::Env => {
-            let references = references::all(lookup, &names_for(parsed, lookup)?)?;
-            requests.extend(references.requests());
-            escaped = references.escaped;
-        }
-        Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
+        Verb::Env | Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };
         requests.push(provider(ask, &lookup, job)?);
     }
     if let Some(first) = requests.first_mut() {
-        first.constants.extend(escaped);
+        first.constants.extend(references.escaped);
     }
     no_name_twice(&requests)?;
     Ok(requests)
@@ -96,17 +97,8 @@ fn role(ask: &Ask, lookup: &Lookup<'_>) -> Result<String, Error> {
     found.map(|found| found.value).ok_or(Error::NoRole { provider: ask.provider.name })
 }
 
-/// The format whose reader the names of variables are for; `""` where a command gets them.
-pub(super) fn names_for(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<String, Error> {
-    if !parsed.command.is_empty() {
-        return Ok(String::new());
-    }
-    let format = lookup.text(&options::FORMAT)?.map(|found| found.value.trim().to_owned());
-    Ok(format.unwrap_or_else(|| "sh".to_owned()))
-}
-
 fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request, Error> {
-    let format = names_for(parsed, lookup)?;
+    let format = names::reader(parsed, lookup)?;
     let any_name = lookup.switch(&options::ALLOW_ANY_NAME)?;
     let pairs =
         one.names.iter().map(|text| names::pair(text, &format, any_name)).collect::<Result<_, _>>()?;

@@ -26,7 +26,7 @@ pub struct Revoke {
 impl Revoke {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let place = match state_file(&lookup, &job)? {
             Some(place) => place,

@@ -129,7 +129,7 @@ impl Explain for Error {
 impl Rotation {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
-        let lookup = Lookup { flags: &parsed.flags, env, provider: None, flags_count: true };
+        let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
         let token_role = text(&options::TOKEN_ROLE)?.ok_or(Error::NoTokenRole)?;
