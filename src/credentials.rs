@@ -114,6 +114,24 @@ pub struct InFile {
 }
 
 impl Credentials {
+    /// Variables alone: without a lease, an end, files, or anything to be deleted.
+    pub(crate) fn of(provider: &str, path: &str, variables: Vec<Variable>) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            role: None,
+            path: path.to_owned(),
+            detour: None,
+            label: None,
+            variables,
+            unsets: Vec::new(),
+            lease: None,
+            life: None,
+            outlives_token: true,
+            minted: None,
+            files: Vec::new(),
+        }
+    }
+
     /// What it is, and its end, in a line for people.
     pub fn line(&self) -> String {
         let mut line = self.provider.clone();

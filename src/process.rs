@@ -6,6 +6,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 use crate::console;
 use crate::error::Code;
+use crate::text;
 
 /// What a panic leaves on stdout; it changes as the command learns what it is about.
 static ON_PANIC: Mutex<Option<Print>> = Mutex::new(None);
@@ -86,5 +87,5 @@ pub fn random() -> std::io::Result<String> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(text::hex(&bytes))
 }

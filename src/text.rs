@@ -80,6 +80,11 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|char| if is_visible(char) { char } else { ' ' }).collect()
 }
 
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether a character takes its place on a line, and does nothing else: no control or format character (Unicode's
 /// categories Cc and Cf), no line or paragraph separator, no blank that looks like nothing, no tag and no variation
 /// selector.

@@ -4,11 +4,10 @@
 use std::ffi::OsString;
 
 use crate::input::seems;
+use crate::options::{self, Secrecy};
 
 /// Options of a run that doctor has not: --format is its report's.
 const LEFT_OUT: &[&str] = &["--format"];
-/// Options whose values may be secrets, or may hold them.
-const HIDDEN: &[&str] = &["--role-id", "--proxy"];
 /// Longer words are no names, paths or addresses.
 const LENGTH: usize = 200;
 
@@ -22,7 +21,7 @@ pub fn doctor(arguments: &[OsString]) -> String {
             Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
             _ => (&*word, None),
         };
-        let own = LEFT_OUT.contains(&option) || HIDDEN.contains(&option) || option == "--data";
+        let own = LEFT_OUT.contains(&option) || is_hidden(option) || option == "--data";
         if !own {
             call.push(' ');
             call.push_str(&shown(&word));
@@ -36,6 +35,13 @@ pub fn doctor(arguments: &[OsString]) -> String {
         }
     }
     call
+}
+
+/// Whether an option's value may be a secret, or may hold one.
+fn is_hidden(option: &str) -> bool {
+    let mut rows = options::FLAGS.iter().flat_map(|group| group.options);
+    let row = option.strip_prefix("--").and_then(|name| rows.find(|row| row.name == name));
+    row.is_some_and(|row| matches!(row.secrecy, Secrecy::Hidden | Secrecy::Withheld))
 }
 
 /// `K=@FILE` and `K=-` name where the value is; any other value may be what a file should have held.

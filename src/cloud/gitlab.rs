@@ -116,9 +116,7 @@ impl Gitlab {
         let token = http::secret_header(&self.token, "the access token of GitLab")?;
         headers.insert(HeaderName::from_static("private-token"), token);
         let creates = body.is_some();
-        self.client
-            .send(&Call { method, url, headers, body, creates, leases: false, spends: false }, judge)
-            .await
+        self.client.send(&Call { body, creates, ..Call::new(method, url, headers) }, judge).await
     }
 
     fn understand(&self, action: String, answer: &Answer, known: &[Secret]) -> Result<Variable, Error> {

@@ -151,7 +151,7 @@ impl Api {
         let mut headers = HeaderMap::new();
         let token = http::secret_header(token, "Scaleway's secret key, as Vault gave it,")?;
         headers.insert(HeaderName::from_static("x-auth-token"), token);
-        Ok(Call { method, url, headers, body: None, creates: false, leases: false, spends: false })
+        Ok(Call::new(method, url, headers))
     }
 
     fn accepted(&self, action: &str, answer: Answer) -> Result<Answer, Error> {

@@ -30,18 +30,5 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
 fn unescaped(escaped: Vec<(String, String)>) -> Credentials {
     let variable =
         |(name, text): (String, String)| Variable { name, value: Secret::new(text), sensitive: false };
-    Credentials {
-        provider: "env".to_owned(),
-        role: None,
-        path: String::new(),
-        detour: None,
-        label: None,
-        variables: escaped.into_iter().map(variable).collect(),
-        unsets: Vec::new(),
-        lease: None,
-        life: None,
-        outlives_token: true,
-        minted: None,
-        files: Vec::new(),
-    }
+    Credentials::of("env", "", escaped.into_iter().map(variable).collect())
 }

@@ -79,18 +79,6 @@ pub(super) fn token_credentials(token: &Token, hand_over: &HandOver) -> Credenti
     // `bao` takes each BAO_X before its VAULT_X.
     let hiding = variables.iter().map(|variable| variable.name.replace("VAULT_", "BAO_"));
     let unsets = hiding.chain(["VAULT_SECRET_ID".to_owned(), "BAO_SECRET_ID".to_owned()]).collect();
-    Credentials {
-        provider: "login".to_owned(),
-        role: None,
-        path: "auth/token".to_owned(),
-        detour: None,
-        label: None,
-        variables,
-        unsets,
-        lease: None,
-        life: token.life,
-        outlives_token: false,
-        minted: None,
-        files: Vec::new(),
-    }
+    let all = Credentials::of("login", "auth/token", variables);
+    Credentials { unsets, life: token.life, outlives_token: false, ..all }
 }

@@ -122,8 +122,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
     };
     let client = Client::new(settings, Stop::never()).map_err(|error| error.to_string())?;
     let headers = reqwest::header::HeaderMap::new();
-    let call =
-        Call { method: Method::GET, url, headers, body: None, creates: false, leases: false, spends: false };
+    let call = Call::new(Method::GET, url, headers);
     let answer = client.send(&call, |_, _| Verdict::Final).await.map_err(|error| error.to_string())?;
     serde_json::from_slice(&answer.body)
         .map_err(|_| format!("{shown} answers no keys (status {})", answer.status))

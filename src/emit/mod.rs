@@ -137,20 +137,8 @@ pub(crate) mod tests {
                 sensitive: true,
             })
             .collect();
-        vec![Credentials {
-            provider: "read".to_owned(),
-            role: None,
-            path: "secret/data/x".to_owned(),
-            detour: None,
-            label: None,
-            variables,
-            unsets: unsets.iter().map(|&name| name.to_owned()).collect(),
-            lease: None,
-            life: None,
-            outlives_token: true,
-            minted: None,
-            files: Vec::new(),
-        }]
+        let unsets = unsets.iter().map(|&name| name.to_owned()).collect();
+        vec![Credentials { unsets, ..Credentials::of("read", "secret/data/x", variables) }]
     }
 
     pub(super) fn options(dotenv_limit: usize) -> Options {

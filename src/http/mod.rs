@@ -291,6 +291,11 @@ impl Client {
 }
 
 impl Call {
+    /// A request without a body that makes nothing, and can be sent as often as one likes.
+    pub fn new(method: Method, url: Url, headers: HeaderMap) -> Self {
+        Self { method, url, headers, body: None, creates: false, leases: false, spends: false }
+    }
+
     /// `GET aws/sts/web`, for -v.
     fn name(&self) -> String {
         let path = self.url.path();

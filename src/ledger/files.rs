@@ -10,6 +10,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// A file that ci-creds writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
@@ -121,7 +123,7 @@ fn digest(file: &mut File, size: u64) -> io::Result<String> {
 }
 
 fn hex(context: Context) -> String {
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(context.finish().as_ref())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Absent, Form, Origin, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
-use crate::duration::{LONGEST, granted};
+use crate::duration::{self, LONGEST, granted};
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 use crate::text::Text;
@@ -133,10 +133,11 @@ impl Request {
             // A cloud's tools take a single value, and an empty key is none; who reads may take what there is.
             let value = field.from.iter().find_map(|name| match self.origin {
                 Origin::Read => data.value(name).map(Some),
+                // No part of a key ends in blanks; people's files of it do.
                 Origin::Cloud(_) => data
                     .field(name)
                     .filter(|value| !value.is_absent())
-                    .map(|value| self.trimmed(value.text())),
+                    .map(|value| value.text().map(|text| Secret::from(text.reveal().trim()))),
             });
             match (value, field.absent) {
                 (Some(Some(text)), _) => match field.form {
@@ -187,14 +188,6 @@ impl Request {
             minted: None,
             files: found.files,
         })
-    }
-
-    /// No part of a key ends in blanks; people's files of it do. What `read` reads may.
-    fn trimmed(&self, text: Option<Secret>) -> Option<Secret> {
-        match self.origin {
-            Origin::Read => text,
-            Origin::Cloud(_) => text.map(|text| Secret::from(text.reveal().trim())),
-        }
     }
 
     /// The end that the engine names, and that of the lease: whichever comes first.
@@ -291,9 +284,7 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     if let Ok(time) = text.parse() {
         return Some(time);
     }
-    let ttl = crate::duration::parse(text);
-    let ttl =
-        ttl.or_else(|| crate::duration::whole(text).map(Duration::from_secs)).filter(|ttl| !ttl.is_zero())?;
+    let ttl = span(text)?;
     match ttl > LONGEST {
         // No life, but a time since 1970.
         true => Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok(),
@@ -303,11 +294,13 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
 
 /// Whether it is a number or a duration below zero.
 fn is_negative(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|rest| {
-        let ttl =
-            crate::duration::parse(rest).or_else(|| crate::duration::whole(rest).map(Duration::from_secs));
-        ttl.is_some_and(|ttl| !ttl.is_zero())
-    })
+    text.strip_prefix('-').is_some_and(|rest| span(rest).is_some())
+}
+
+/// A duration, or a number of seconds in any of JSON's forms; nothing of no length.
+fn span(text: &str) -> Option<Duration> {
+    let span = duration::parse(text).or_else(|| duration::whole(text).map(Duration::from_secs));
+    span.filter(|span| !span.is_zero())
 }
 
 impl Life {

@@ -48,15 +48,8 @@ impl Sts {
         };
         let region = self.region.as_deref().unwrap_or(REGION);
         let parts = signed(self.url.as_str(), region, None, &credential).await?;
-        let call = Call {
-            method: Method::POST,
-            url: self.url.clone(),
-            headers: parts.headers,
-            body: Some(Zeroizing::new(BODY.as_bytes().to_vec())),
-            creates: false,
-            leases: false,
-            spends: false,
-        };
+        let body = Some(Zeroizing::new(BODY.as_bytes().to_vec()));
+        let call = Call { body, ..Call::new(Method::POST, self.url.clone(), parts.headers) };
         // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
         let answer = client.sibling(self.http.clone())?.send(&call, |_, _| Verdict::Final).await?;
         Ok(answer.status == 200)

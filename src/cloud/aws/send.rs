@@ -72,15 +72,7 @@ impl HttpSend for Web {
         }
         let client = self.client(&url)?;
         let body = (!body.is_empty()).then(|| Zeroizing::new(body.to_vec()));
-        let call = Call {
-            method: parts.method,
-            url,
-            headers: parts.headers,
-            body,
-            creates: false,
-            leases: false,
-            spends: false,
-        };
+        let call = Call { body, ..Call::new(parts.method, url, parts.headers) };
         let answer = client.send(&call, |_, _| Verdict::Final).await;
         let answer = answer.map_err(|error| Error::unexpected(error.to_string()).with_source(error))?;
         let response = ::http::Response::builder().status(answer.status);
