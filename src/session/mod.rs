@@ -280,10 +280,16 @@ async fn login_once_seen(
     if vault.stop().guard(Duration::ZERO, tokio::time::sleep(CATCH_UP)).await.is_err() {
         return Err((error, Vec::new()));
     }
-    ask().await.map_err(|error| {
-        let after = crate::duration::show(CATCH_UP);
+    let after = crate::duration::show(CATCH_UP);
+    let auth = ask().await.map_err(|error| {
         (error, vec![format!("{node}, answered; the same secret_id was tried again after {after}")])
-    })
+    })?;
+    tracing::warn!(
+        "{node}, did not know the new secret_id yet, which was accepted after {after}; five such refusals within 15 \
+         minutes lock the AppRole on that node: update it to OpenBao 2.7, set disable_standby_reads, or let VAULT_ADDR \
+         lead to the active node"
+    );
+    Ok(auth)
 }
 
 /// Finds out what is certain to fail. Where it is a matter of time, Vault's clock counts, not this machine's.

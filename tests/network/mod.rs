@@ -1,7 +1,7 @@
 //! Every way to reach Vault, and every way in which it can fail.
 
 mod answers;
-mod cluster;
+pub mod cluster;
 mod empty;
 mod environment;
 mod faulty;
@@ -11,6 +11,7 @@ mod lost;
 mod raft;
 mod redirects;
 mod retries;
+mod standby;
 mod tls;
 mod variables;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::gitlab::Gitlab;
 use super::story::Story;
-use crate::support::Space;
+use crate::support::{Cluster, Space};
 
 #[test]
 fn a_new_token_comes_and_the_old_one_goes_with_grace() {
@@ -35,6 +35,21 @@ fn a_new_token_comes_and_the_old_one_goes_with_grace() {
     ci-creds: VAULT_TOKEN of project 22 holds a new issuing token (accessor ID), valid 768h, until TIME
     ci-creds: the old one (accessor ID, valid 10m, until TIME) goes on for jobs that have it
     ");
+}
+
+#[test]
+fn a_rotation_through_a_standby_sees_the_token_that_it_has_just_made() {
+    let cluster = Cluster::shared();
+    let space = Space::on(&cluster.server);
+    for grace in ["0", "10m"] {
+        let story = Story::new(&space);
+        let old = story.start();
+        crate::network::cluster::caught_up(&cluster);
+        let run = story.rotate(["--grace", grace]).env("VAULT_ADDR", cluster.standby()).run().expect(0);
+        let new = story.gitlab.value();
+        assert!(story.issues(&new) && new != old, "{run}");
+        assert_eq!(space.is_alive(&old), grace != "0", "{run}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ impl Cluster {
     /// Starts it, and waits until it has a leader and three voters.
     pub fn start() -> Self {
         Self::of(&binary())
+    }
+
+    /// The one that tests share which leave its nodes alone. It ends with the last test that holds it.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let cluster = Arc::new(Self::start());
+            *shared = Arc::downgrade(&cluster);
+            cluster
+        })
     }
 
     /// The same of another program.
@@ -127,6 +138,11 @@ impl Cluster {
     pub fn standbys(&self) -> Vec<u16> {
         let leader = self.leader().expect("there is a leader").port;
         self.ports().filter(|port| *port != leader).collect()
+    }
+
+    /// The address of a node that does not lead, for VAULT_ADDR.
+    pub fn standby(&self) -> String {
+        format!("http://127.0.0.1:{}", self.standbys()[0])
     }
 
     /// The address of a way to these nodes, each connection to the next one, that counts requests.
