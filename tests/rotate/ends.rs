@@ -40,8 +40,8 @@ fn a_new_token_comes_and_the_old_one_goes_with_grace() {
 #[test]
 fn a_rotation_through_a_standby_sees_the_token_that_it_has_just_made() {
     let cluster = Cluster::shared();
-    let space = Space::on(&cluster.server);
     for grace in ["0", "10m"] {
+        let space = Space::on(&cluster.server);
         let story = Story::new(&space);
         let old = story.start();
         crate::network::cluster::caught_up(&cluster);
