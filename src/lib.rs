@@ -12,6 +12,7 @@
 //! cli          what may be typed: clap, made from options and providers
 //! emit         one file per format: credentials become bytes; its sink alone writes them
 //! ledger       what must be taken back, in memory and as the state file
+//! setup        what Vault must have for a run: a plan, and one writer per format
 //! provider     one table per cloud: what is read, and which variables that becomes
 //! exec         `-- COMMAND`: the process, its signals, the mask over its output
 //! reference    the references that stand in variables
@@ -67,6 +68,7 @@ pub mod provider;
 pub mod reference;
 pub mod secret;
 pub mod session;
+pub mod setup;
 pub mod shutdown;
 pub mod text;
 pub mod vault;
@@ -175,6 +177,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
         cli::Verb::Doctor(doctor) => {
             runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)
         }
+        cli::Verb::Setup(setup) => command::setup::run(setup, parsed, env).map(|()| 0),
         cli::Verb::Rotate => {
             let rotation = config::Rotation::resolve(parsed, env)?;
             runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0)

@@ -20,6 +20,7 @@ mod network;
 mod pages;
 mod rotate;
 mod sdks;
+mod setup;
 mod shells;
 mod support;
 mod typed;

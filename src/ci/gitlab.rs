@@ -70,6 +70,8 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
 pub(crate) static PROJECT_ID: Opt = variable("project", "ID", &["CI_PROJECT_ID"]);
 /// The addresses that GitLab has for its API and for itself, the better one first.
 pub(crate) static SERVER: Opt = variable("gitlab-url", "URL", &["CI_API_V4_URL", "CI_SERVER_URL"]);
+/// The address that signs its ID tokens.
+pub(crate) static ISSUER: Opt = variable("gitlab-url", "URL", &["CI_SERVER_URL"]);
 /// The CA certificates of the GitLab instance, as the runner knows them.
 pub(crate) static CA_FILE: Opt = variable("gitlab-ca-cert", "FILE", &["CI_SERVER_TLS_CA_FILE"]);
 

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 
+use super::{Parsed, Setup, Verb};
 use crate::input::seems;
 use crate::options::{self, Secrecy};
 
@@ -35,6 +36,41 @@ pub fn doctor(arguments: &[OsString]) -> String {
         }
     }
     call
+}
+
+/// The run that a setup is for, in words that a page may hold: `ci-creds exoscale ci`.
+pub fn run(setup: &Setup, run: &Parsed) -> String {
+    let mut words = vec!["ci-creds".to_owned()];
+    match &*setup.run {
+        Verb::Provider(ask) => {
+            words.extend([Some(ask.provider.name.to_owned()), ask.role.clone()].into_iter().flatten())
+        }
+        Verb::Read(paths) => {
+            words.push("read".to_owned());
+            for one in paths {
+                words.extend([one.path.clone()].into_iter().chain(one.names.iter().cloned()));
+                words.extend(one.data.iter().map(|pair| format!("--data {}", data(pair))));
+            }
+        }
+        Verb::Env => words.push("env".to_owned()),
+        _ => words.push("login".to_owned()),
+    }
+    for ask in &run.and {
+        let ask = ask.as_ref().map(|ask| (ask.provider.name, ask.role.as_deref()));
+        words.push(match ask {
+            None => "--and login".to_owned(),
+            Some((name, None)) => format!("--and {name}"),
+            Some((name, Some(role))) => format!("--and {name}={role}"),
+        });
+    }
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| match word.split_once(' ') {
+            Some((option @ ("--and" | "--data"), value)) => format!("{option} {}", value),
+            _ => shown(word),
+        })
+        .collect();
+    words.join(" ")
 }
 
 /// Whether an option's value may be a secret, or may hold one.

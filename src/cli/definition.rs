@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::arguments::{arg, groups, with_and};
-use super::{doctor, read};
+use super::{doctor, read, setup};
 use crate::options;
 use crate::provider::PROVIDERS;
 
@@ -42,6 +42,11 @@ pub fn command() -> Command {
         .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
             Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
+        )
+        .subcommand(
+            Command::new("setup")
+                .about("Print what Vault needs for a run, with no more rights than that")
+                .defer(setup::options),
         )
         .subcommand(
             Command::new("rotate")

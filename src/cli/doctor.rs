@@ -45,9 +45,13 @@ pub(super) fn options(command: Command) -> Command {
             )
             .conflicts_with("claims"),
         );
-    let command = arguments::with_and(command).mut_arg("COMMAND", |command| {
+    of_run(arguments::with_and(command).mut_arg("COMMAND", |command| {
         command.help("As in the call that is looked at; doctor does not run it")
-    });
+    }))
+}
+
+/// The options of all runs, for a command that is called like one.
+pub(super) fn of_run(command: Command) -> Command {
     let output = options::OUTPUT.options.iter().filter(|option| option.name != options::FORMAT.name);
     let special = [&options::ENGINE, &options::READ, &options::ENV];
     let mut command =
@@ -66,12 +70,10 @@ pub(super) fn options(command: Command) -> Command {
 /// What was typed.
 pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let rest = matches.get_many::<String>("REST").into_iter().flatten().cloned().collect();
     Ok(Doctor {
-        subject: match text("SUBJECT").as_deref() {
+        subject: match text("SUBJECT") {
             None => Subject::Run(Box::new(Verb::Login)),
-            Some("read") => Subject::Run(Box::new(Verb::Read(read::parsed(matches, &["REST"])?))),
-            Some(subject) => subject_of(subject, rest)?,
+            Some(subject) => self::subject(&subject, matches)?,
         },
         issue: matches.get_flag("issue"),
         strict: matches.get_flag("strict"),
@@ -80,6 +82,15 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
         claims: text("claims"),
         from_job: text("from-job"),
     })
+}
+
+/// A run, or a role, by the words SUBJECT and REST.
+pub(super) fn subject(subject: &str, matches: &ArgMatches) -> Result<Subject, String> {
+    let rest = matches.get_many::<String>("REST").into_iter().flatten().cloned().collect();
+    match subject {
+        "read" => Ok(Subject::Run(Box::new(Verb::Read(read::parsed(matches, &["REST"])?)))),
+        _ => subject_of(subject, rest),
+    }
 }
 
 /// The options of all clouds: a doctor is called like the run that it looks at. Each name once.

@@ -20,6 +20,7 @@ mod definition;
 mod doctor;
 mod read;
 mod refusals;
+mod setup;
 mod typed;
 
 /// What is to be done.
@@ -37,6 +38,8 @@ pub enum Verb {
     Revoke,
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
+    /// `setup PROVIDER [ROLE]`.
+    Setup(Setup),
     /// `rotate`.
     Rotate,
     /// `completions SHELL`.
@@ -60,6 +63,39 @@ pub struct Doctor {
     pub claims: Option<String>,
     /// The claims line that a job printed, or `-`.
     pub from_job: Option<String>,
+}
+
+/// What is to be set up: a run, and who may do it.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The run.
+    pub run: Box<Verb>,
+    /// The name of the format.
+    pub format: String,
+    /// `vault` or `bao`.
+    pub cli: String,
+    /// Projects, by number or path.
+    pub projects: Vec<String>,
+    /// A branch, or a ref with its prefix.
+    pub reference: Option<String>,
+    /// Whether any protected ref will do.
+    pub protected: bool,
+    /// Whether the ref is one that GitLab does not protect.
+    pub unprotected: bool,
+    /// The name of an environment.
+    pub environment: Option<String>,
+    /// The claims line that a job printed.
+    pub from_job: Option<String>,
+    /// The aud of the ID tokens.
+    pub audience: Option<String>,
+    /// The addresses of the runners.
+    pub cidrs: Vec<String>,
+    /// `NAMESPACE/NAME` each.
+    pub service_accounts: Vec<String>,
+    /// The ARNs of IAM roles.
+    pub principals: Vec<String>,
+    /// The life of the login's token.
+    pub token_ttl: String,
 }
 
 /// What doctor looks at.
@@ -166,6 +202,11 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
             Verb::Doctor(doctor.map_err(told)?)
         }
+        ("setup", _) => {
+            let setup = setup::parsed(matches);
+            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
+            Verb::Setup(setup.map_err(told)?)
+        }
         ("rotate", _) => Verb::Rotate,
         _ => {
             let shell = matches.get_one::<Shell>("SHELL").copied();
@@ -206,7 +247,7 @@ fn ask(text: &str) -> Result<Option<Ask>, String> {
 
 fn flags(command: &str, matches: &ArgMatches) -> Flags {
     let special = match (command, crate::provider::find(command)) {
-        ("doctor", _) => doctor::own(),
+        ("doctor" | "setup", _) => doctor::own(),
         (_, Some(provider)) => provider.options.iter().map(|option| option.opt).collect(),
         _ => Vec::new(),
     };

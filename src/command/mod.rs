@@ -7,3 +7,4 @@ pub mod issue;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub(crate) mod setup;

@@ -92,7 +92,7 @@ pub(super) fn variables(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Erro
 }
 
 /// Where the method is mounted, if it is said; `auth/jwt/` is `jwt`.
-fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
+pub(super) fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
     let Some(found) = lookup.text(&options::AUTH_PATH)? else { return Ok(None) };
     let mount = found.value.trim().trim_matches('/').trim_start_matches("auth/").to_owned();
     if mount.split('/').any(is_odd) {

@@ -26,6 +26,7 @@ mod requests;
 mod revoke;
 mod rotate;
 mod server;
+pub mod setup;
 mod sources;
 mod steps;
 
@@ -238,6 +239,10 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
+    if let Verb::Setup(setup) = &parsed.verb {
+        // Somebody pipes it into a shell.
+        return setup.format == "sh";
+    }
     let lookup = Lookup::of(parsed, env);
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
     !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate)

@@ -28,7 +28,13 @@ pub(super) fn all(
                 requests.push(read(one, parsed, lookup)?);
             }
         }
-        Verb::Env | Verb::Login | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate | Verb::Completions(_) => {}
+        Verb::Env
+        | Verb::Login
+        | Verb::Doctor(_)
+        | Verb::Setup(_)
+        | Verb::Revoke
+        | Verb::Rotate
+        | Verb::Completions(_) => {}
     }
     for ask in parsed.and.iter().flatten() {
         let lookup = Lookup { provider: Some(ask.provider.name), flags_count: false, ..*lookup };

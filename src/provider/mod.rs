@@ -6,11 +6,13 @@ use crate::options::{Opt, Takes, Variables};
 mod aws;
 mod decode;
 mod exoscale;
+mod kv;
 mod request;
 pub(crate) mod scaleway;
 mod steps;
 
 pub use decode::Error;
+pub use kv::other_version;
 pub use request::{FieldSpec, Origin, Request, Settings, Wanted};
 pub use steps::{Mint, S3, Step};
 

@@ -79,7 +79,7 @@ pub async fn read(vault: &Vault, ingredient: &LoginParameter) -> Result<Secret, 
 
 /// Split custody: the issuing token makes a secret_id for this run.
 async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret, Error> {
-    let path = format!("auth/{}/role/{}/secret-id", login.mount, issuer.role);
+    let path = vault::secret_id_path(&login.mount, &issuer.role);
     if vault.refusals() >= MOST_REFUSALS {
         return Err(auth::Error::TriedTwice { role: issuer.role.clone() }.into());
     }

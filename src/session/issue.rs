@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::credentials::{Credentials, Lease, Life};
 use crate::ledger::Ledger;
-use crate::provider::{Read, Request};
+use crate::provider::{Read, Request, other_version};
 use crate::secret::Secret;
-use crate::vault::{self, Envelope, Mount, Vault};
+use crate::vault::{self, Envelope, Vault};
 
 use super::{Error, Token};
 
@@ -111,17 +111,6 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
         return ask(&read, mount.kv_version, Some(why)).await;
     }
     Err(explained(error, token, request, &request.read))
-}
-
-/// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
-pub fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
-    let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
-    let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {
-        (2, None) => (format!("{}data/{rest}", mount.path), "as it is KV version 2"),
-        (1, Some(rest)) => (format!("{}{rest}", mount.path), "as it is KV version 1"),
-        _ => return None,
-    };
-    Some((Read { post: false, path: path.into() }, why))
 }
 
 /// The first of `reads` that the token's policies allow.

@@ -23,8 +23,9 @@ mod transaction;
 mod wait;
 mod wrapping;
 
+pub use crate::provider::other_version;
 pub use gather::{all as gather, read as gather_here};
-pub use issue::{allows, other_version};
+pub use issue::allows;
 pub use transaction::{issue_alone, obtain};
 
 /// How long a standby that tells nothing of how far it is gets: it is 50 to 100 ms behind (measured: openbao 2.7.2).

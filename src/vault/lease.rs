@@ -3,11 +3,18 @@
 use super::{Ask, Auth, Error, NO_TOKEN, Value, Vault};
 use crate::secret::Secret;
 
+/// Where a token renews itself.
+pub(crate) const RENEW_SELF: &str = "auth/token/renew-self";
+/// Where a token ends itself.
+pub(crate) const REVOKE_SELF: &str = "auth/token/revoke-self";
+/// Where a lease is renewed.
+pub(crate) const RENEW_LEASE: &str = "sys/leases/renew";
+
 impl Vault {
     /// `auth/token/renew-self`, so that the token lives `seconds` from now if it may.
     pub async fn renew_self(&self, token: &Secret, seconds: u64) -> Result<Auth, Error> {
         let action = "to renew the token";
-        let ask = Ask::write(action, "auth/token/renew-self")
+        let ask = Ask::write(action, RENEW_SELF)
             .by(token)
             .within(self.login_namespace())
             .with([("increment", Value::Plain(seconds.into()))]);
@@ -16,13 +23,13 @@ impl Vault {
 
     /// `auth/token/revoke-self`: the token's leases go with it.
     pub async fn revoke_self(&self, token: &Secret) -> Result<(), Error> {
-        let ask = Ask::write("to revoke the token", "auth/token/revoke-self");
+        let ask = Ask::write("to revoke the token", REVOKE_SELF);
         self.ask(ask.by(token).within(self.login_namespace())).await.map(drop)
     }
 
     /// `sys/leases/renew`: the seconds from now that were granted, of `seconds` that were asked for.
     pub async fn renew_lease(&self, token: &Secret, lease: &str, seconds: u64) -> Result<u64, Error> {
-        let ask = Ask::write(format!("to renew the lease {lease}"), "sys/leases/renew")
+        let ask = Ask::write(format!("to renew the lease {lease}"), RENEW_LEASE)
             .by(token)
             .within(self.namespace.as_deref())
             .with([("lease_id", lease.into()), ("increment", Value::Plain(seconds.into()))]);

@@ -29,8 +29,10 @@ pub use ask::{Body, Value};
 pub use data::Data;
 pub use error::{Error, ServerErrors, WithHints};
 pub use kv::Untold;
+pub(crate) use lease::{RENEW_LEASE, RENEW_SELF, REVOKE_SELF};
 pub use look::{Health, Mount};
 pub use secret_id::SecretId;
+pub(crate) use secret_id::secret_id_path;
 pub use token::TokenInfo;
 
 /// What comes instead of a token.

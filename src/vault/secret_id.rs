@@ -5,6 +5,11 @@ use std::time::Duration;
 use super::{Ask, Envelope, Error, Vault};
 use crate::secret::Secret;
 
+/// Where secret_ids of an AppRole are issued.
+pub(crate) fn secret_id_path(mount: &str, role: &str) -> String {
+    format!("auth/{mount}/role/{role}/secret-id")
+}
+
 impl Vault {
     /// `POST auth/MOUNT/role/ROLE/secret-id` with the issuing token (vault: `auth/approle`). The metadata is a JSON
     /// object written as a string. With `wrap_ttl` the answer is a wrapping token, and not yet the secret_id.

@@ -3,7 +3,7 @@
 mod aws;
 mod aws_answers;
 mod exoscale;
-mod iam;
+pub mod iam;
 mod minted;
 mod paths;
 mod read;

@@ -43,6 +43,7 @@ pub(super) fn all() -> Vec<(String, Error)> {
         session_errors(),
         output_errors(),
         rotation_errors(),
+        setup_errors(),
     ]
     .into_iter()
     .flatten()
@@ -273,4 +274,20 @@ fn rotation_errors() -> Vec<(String, Error)> {
         G::NotGitlab { .. } => G::NotGitlab { action: text(), host: text(), status: 200 },
     }));
     all
+}
+
+fn setup_errors() -> Vec<(String, Error)> {
+    use config::setup::Error as E;
+    examples!(config::setup::Error {
+        E::Common(_) => E::Common(config::Error::NoAddress),
+        E::Login { .. } => E::Login { login: "cert" },
+        E::NoProject => E::NoProject,
+        E::MixedProjects => E::MixedProjects,
+        E::Odd { .. } => E::Odd { option: "--ref", why: "x" },
+        E::NoIssuer => E::NoIssuer,
+        E::NoAudience => E::NoAudience,
+        E::Name { .. } => E::Name { what: "the path", name: text() },
+        E::NoClaims => E::NoClaims,
+        E::TwoNamespaces => E::TwoNamespaces,
+    })
 }

@@ -1,0 +1,99 @@
+//! The command line of `setup`: the words of the run, and which jobs may do it.
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{Setup, Subject, arguments, doctor};
+use crate::options;
+use crate::setup::FORMATS;
+
+/// Its arguments: those of a run, but for --format, which is the plan's.
+pub(super) fn options(command: Command) -> Command {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let value = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let command = command
+        .arg(
+            Arg::new("SUBJECT")
+                .required(true)
+                .help("What the job runs: a provider, `login`, `read` or `env`"),
+        )
+        .arg(
+            Arg::new("REST")
+                .value_name("ROLE")
+                .num_args(1..)
+                .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
+        )
+        .arg(
+            value("plan", "FORMAT", "How to write the setup")
+                .long("format")
+                .value_parser(PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))
+                .default_value("sh"),
+        )
+        .arg(
+            value("cli", "CLI", "sh: the program that the commands call")
+                .value_parser(["vault", "bao"])
+                .default_value("vault"),
+        )
+        .next_help_heading("Which jobs")
+        .arg(
+            value("project", "ID|PATH", "A project whose jobs may do this; several times for several")
+                .action(ArgAction::Append),
+        )
+        .arg(value("ref", "REF", "The branch that they run on, or refs/tags/NAME; * stands for any text"))
+        .arg(switch("protected", "On any protected branch or tag; the default where --ref is not given"))
+        .arg(
+            switch("unprotected", "Where --ref names a ref that is not protected")
+                .conflicts_with("protected"),
+        )
+        .arg(value("environment", "NAME", "In this environment only"))
+        .arg(value("from-job", "LINE", "Such as the job that printed this line: `this token says: …`"))
+        .arg(value("audience", "AUD", "The aud of their ID tokens [default: the address of Vault]"))
+        .arg(arguments::arg(&options::GITLAB_URL, None))
+        .next_help_heading("Other logins")
+        .arg(value("bound-cidr", "CIDR", "AppRole: the addresses of the runners").action(ArgAction::Append))
+        .arg(
+            value("service-account", "NAMESPACE/NAME", "Kubernetes: the service account of the jobs")
+                .action(ArgAction::Append),
+        )
+        .arg(value("principal", "ARN", "AWS: the IAM role of the runners").action(ArgAction::Append))
+        .arg(
+            value("token-ttl", "DURATION", "How long the login's token lives before it is renewed")
+                .default_value("15m"),
+        );
+    doctor::of_run(
+        arguments::with_and(command)
+            .mut_arg("COMMAND", |command| command.help("As in the run; setup does not run it")),
+    )
+}
+
+/// What was typed.
+pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let list = |name: &str| -> Vec<String> {
+        matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
+    };
+    let subject = text("SUBJECT").unwrap_or_default();
+    let Subject::Run(run) = doctor::subject(&subject, matches)? else {
+        return Err(format!("`{subject}` is not a provider, `login`, `read` or `env`"));
+    };
+    Ok(Setup {
+        run,
+        format: text("plan").unwrap_or_default(),
+        cli: text("cli").unwrap_or_default(),
+        projects: list("project"),
+        reference: text("ref"),
+        protected: matches.get_flag("protected"),
+        unprotected: matches.get_flag("unprotected"),
+        environment: text("environment"),
+        from_job: text("from-job"),
+        audience: text("audience"),
+        cidrs: list("bound-cidr"),
+        service_accounts: list("service-account"),
+        principals: list("principal"),
+        token_ttl: text("token-ttl").unwrap_or_default(),
+    })
+}

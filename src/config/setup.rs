@@ -1,0 +1,206 @@
+//! What `setup` needs to know: the requests of the run, found as the run finds them, and who may do it.
+
+use super::lookup::Lookup;
+use super::{hands_over, references, requests};
+use crate::auth;
+use crate::ci::{self, Job, Meant, gitlab};
+use crate::claims::Claims;
+use crate::cli::{Parsed, Setup, again};
+use crate::env::Env;
+use crate::error::{Code, Explain};
+use crate::options;
+use crate::setup::{self, Order, Who};
+
+/// A setup that can't be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Anything that the run can lack as well.
+    #[error(transparent)]
+    Common(#[from] super::Error),
+    /// A login that needs nothing, or that is not known here.
+    #[error("setup does not know the login {login}")]
+    Login {
+        /// The login.
+        login: &'static str,
+    },
+    /// Nobody is named.
+    #[error("no project is named: whose jobs may do this?")]
+    NoProject,
+    /// Numbers and paths.
+    #[error("--project is given by number and by path: one role can compare only one of them")]
+    MixedProjects,
+    /// What a project, a ref or an environment can't be.
+    #[error("{option} {why}")]
+    Odd {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No issuer.
+    #[error("the address of GitLab is not set")]
+    NoIssuer,
+    /// No audience.
+    #[error("the audience of the ID tokens is not set")]
+    NoAudience,
+    /// A name that no policy or role can have.
+    #[error("{what} {name} can't stand in a policy as itself")]
+    Name {
+        /// What it is.
+        what: &'static str,
+        /// The name, fit to show.
+        name: String,
+    },
+    /// The line of a job that holds no claims.
+    #[error("--from-job holds no claims")]
+    NoClaims,
+    /// Two namespaces.
+    #[error("the login has a namespace of its own")]
+    TwoNamespaces,
+}
+
+impl Explain for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Common(error) => error.code(),
+            Self::NoIssuer | Self::NoAudience => Code::Environment,
+            _ => Code::Usage,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Common(error) => return error.hints(),
+            Self::Login { .. } => "--auth names one of jwt",
+            Self::NoProject => {
+                "name one with --project ID (its number, under Settings > General), several times for several"
+            }
+            Self::MixedProjects => {
+                "give the numbers of all of them: a number stays when a project is renamed"
+            }
+            Self::Odd { .. } => "write it as GitLab shows it",
+            Self::NoIssuer => {
+                "set --gitlab-url or CI_CREDS_GITLAB_URL to the address such as https://gitlab.example.com"
+            }
+            Self::NoAudience => {
+                "set --audience to the aud of the job's id_tokens:, or VAULT_ADDR, which is the usual one"
+            }
+            Self::Name { .. } => {
+                "choose a name of letters, digits, - and _; --auth-role names the role of the login"
+            }
+            Self::NoClaims => "copy the line of the job's log that begins with `this token says:`",
+            Self::TwoNamespaces => {
+                "set VAULT_NAMESPACE alone; for two namespaces, write the policies by hand"
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// Puts flags and environment together.
+pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error> {
+    let (and, flags, command) = (parsed.and.clone(), parsed.flags.clone(), parsed.command.clone());
+    let run = Parsed { verb: (*setup.run).clone(), and, command, flags };
+    let lookup = Lookup::of(&run, env);
+    let references = references::all(&run, &lookup)?;
+    // The run happens in a job, whatever this is.
+    let requests = requests::all(&run, references, &lookup, &Job::default())?;
+    for request in &requests {
+        named("the path", &request.read.path)?;
+    }
+    let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
+    if text(&options::AUTH_NAMESPACE)?
+        .is_some_and(|own| Some(own) != text(&options::NAMESPACE).ok().flatten())
+    {
+        return Err(Error::TwoNamespaces);
+    }
+    let method = text(&options::AUTH)?;
+    let method = auth::find(method.as_deref().unwrap_or("jwt"));
+    let method = method.ok_or(Error::Login { login: "that --auth names" })?;
+    if !setup::has_login(method.name) {
+        return Err(Error::Login { login: method.name });
+    }
+    let mount = super::login::mount(&lookup)?.unwrap_or_else(|| method.name.to_owned());
+    named("the mount", &mount)?;
+    let engine_role = requests.iter().find_map(|request| request.role.clone());
+    let role = text(&options::AUTH_ROLE)?.or(engine_role).unwrap_or_else(|| "ci".to_owned());
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
+    if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
+        return Err(Error::Name { what: "the role", name: crate::input::shown(&role) });
+    }
+    let token_ttl = crate::duration::parse(&setup.token_ttl).filter(|ttl| !ttl.is_zero());
+    let token_ttl =
+        token_ttl.ok_or(Error::Odd { option: "--token-ttl", why: "is no duration such as 15m" })?;
+    Ok(Order {
+        call: again::run(setup, &run),
+        hands_over: hands_over(&run),
+        runs_command: !run.command.is_empty(),
+        requests,
+        method,
+        mount,
+        role,
+        namespace: text(&options::NAMESPACE)?,
+        token_ttl: token_ttl.as_secs(),
+        who: jobs(setup, &lookup)?,
+    })
+}
+
+fn named(what: &'static str, name: &str) -> Result<(), Error> {
+    match setup::can_be_in_policy(name) {
+        true => Ok(()),
+        false => Err(Error::Name { what, name: crate::input::shown(name) }),
+    }
+}
+
+/// The jobs that are named, or that are like the one whose claims are given.
+fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
+    let claims = match &setup.from_job {
+        Some(line) => Some(Claims::from_line(line).ok_or(Error::NoClaims)?),
+        None => None,
+    };
+    let claim = |name: &str| claims.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let projects = match &setup.projects[..] {
+        [] => claim("project_id").or_else(|| claim("project_path")).into_iter().collect(),
+        all => all.to_vec(),
+    };
+    if projects.is_empty() {
+        return Err(Error::NoProject);
+    }
+    let numbers = projects.iter().filter(|one| ci::is_number(one)).count();
+    if numbers != 0 && numbers != projects.len() {
+        return Err(Error::MixedProjects);
+    }
+    let typed = setup.reference.clone().or_else(|| claim("ref").filter(|_| !setup.protected));
+    let tagged = setup.reference.is_none() && claim("ref_type").as_deref() == Some("tag");
+    let (reference, is_tag) = match typed.as_deref().map(|text| (text.strip_prefix("refs/tags/"), text)) {
+        Some((Some(tag), _)) => (Some(tag.to_owned()), true),
+        Some((None, text)) => (Some(text.strip_prefix("refs/heads/").unwrap_or(text).to_owned()), tagged),
+        None => (None, false),
+    };
+    let unprotected = setup.unprotected || claim("ref_protected").as_deref() == Some("false");
+    if unprotected && reference.is_none() {
+        return Err(Error::Odd { option: "--unprotected", why: "needs --ref: else every branch would do" });
+    }
+    let environment = setup.environment.clone().or_else(|| claim("environment"));
+    let texts = projects.iter().map(|one| ("--project", Some(one)));
+    for (option, text) in
+        texts.chain([("--ref", reference.as_ref()), ("--environment", environment.as_ref())])
+    {
+        let Some(text) = text else { continue };
+        if text.is_empty() || text.contains(char::is_control) {
+            return Err(Error::Odd { option, why: "must be a text without control characters" });
+        }
+        if text.bytes().all(|byte| byte == b'*') {
+            return Err(Error::Odd { option, why: "must not let in everybody: * alone does" });
+        }
+    }
+    let named = lookup.first(&[&options::GITLAB_URL, &gitlab::ISSUER])?.map(|found| found.value);
+    let issuer = claim("iss").or(named).ok_or(Error::NoIssuer)?;
+    let address = lookup.text(&options::ADDR)?.map(|found| found.value);
+    let audience = setup.audience.clone().or_else(|| claims.as_ref()?.shown("aud")).or(address);
+    Ok(Who::Jobs {
+        meant: Meant { projects, reference, is_tag, protected: !unprotected, environment },
+        issuer: issuer.trim_end_matches('/').to_owned(),
+        audience: audience.ok_or(Error::NoAudience)?,
+    })
+}

@@ -1,0 +1,47 @@
+//! The login by ID token: the mount trusts who signs them, and the role says whose it takes.
+
+use serde_json::{Value, json};
+
+use super::{Config, Object, Order, Plan, Who, token_fields};
+
+/// Adds the mount's configuration and the role.
+pub(super) fn add(order: &Order, plan: &mut Plan) {
+    let Who::Jobs { meant, issuer, audience } = &order.who;
+    let mut config = serde_json::Map::new();
+    config.insert("oidc_discovery_url".to_owned(), json!(issuer));
+    config.insert("bound_issuer".to_owned(), json!(issuer));
+    plan.config = Some(Config {
+        object: Object {
+            about: "Who signs the ID tokens.".to_owned(),
+            path: format!("auth/{}/config", order.mount),
+            fields: config,
+        },
+        decides: "bound_issuer",
+    });
+    let mut fields = serde_json::Map::new();
+    let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
+    put("role_type", json!("jwt"));
+    put("bound_audiences", json!([audience]));
+    put("bound_claims_type", json!(if meant.has_globs() { "glob" } else { "string" }));
+    put("bound_claims", Value::Object(meant.claims()));
+    put("bound_subject", json!(""));
+    // Never a person's claim: Vault would make one entity of all that this person does.
+    put("user_claim", json!("project_path"));
+    put("user_claim_json_pointer", json!(false));
+    put("groups_claim", json!(""));
+    put("claim_mappings", json!({}));
+    for leeway in ["expiration_leeway", "not_before_leeway", "clock_skew_leeway"] {
+        put(leeway, json!(0));
+    }
+    fields.extend(token_fields(order));
+    plan.roles.push(Object {
+        about: "Which jobs may log in, and for how long.".to_owned(),
+        path: format!("auth/{}/role/{}", order.mount, order.role),
+        fields,
+    });
+    plan.by_hand.push(vec![
+        "The job in .gitlab-ci.yml:".to_owned(),
+        format!("  id_tokens: {{ VAULT_ID_TOKEN: {{ aud: {} }} }}", Value::from(audience.as_str())),
+        format!("  variables: {{ VAULT_AUTH_ROLE: {} }}", Value::from(order.role.as_str())),
+    ]);
+}

@@ -1,0 +1,87 @@
+//! Commands for `vault` or `bao`. Whatever is not ours stands in single quotes, or in a here-document whose lines
+//! begin with a blank, a brace, or `path`: no name of a project or role is ever read by the shell.
+
+use serde_json::Value;
+
+use super::{Config, Format, Object, Options, Plan};
+use crate::text::one_line;
+
+/// `--format sh`.
+pub(super) static SH: Format =
+    Format { name: "sh", about: "Commands for `vault` or `bao`, which can be run again", write };
+
+fn write(plan: &Plan, options: &Options) -> String {
+    let cli = options.cli;
+    let mut text = format!(
+        "#!/bin/sh\n{}# Run it as an administrator, with {cli}'s own variables set. It can be run again.\nset -eu\n",
+        comment(&format!("The Vault side of: {}", plan.call))
+    );
+    if let Some(namespace) = &plan.namespace {
+        text.push_str(&format!("export VAULT_NAMESPACE={}\n", quoted(namespace)));
+    }
+    for policy in &plan.policies {
+        let (about, name) = (comment(&policy.about), quoted(&policy.name));
+        text.push_str(&format!("\n{about}{cli} policy write {name} - <<'EOF'\n{}EOF\n", policy.text()));
+    }
+    text.push_str(&mount(plan, cli));
+    if let Some(config) = &plan.config {
+        text.push_str(&unless_there(config, cli));
+    }
+    for role in &plan.roles {
+        text.push_str(&format!("\n{}{}", comment(&role.about), written(role, cli)));
+    }
+    for paragraph in &plan.by_hand {
+        text.push('\n');
+        paragraph.iter().for_each(|line| text.push_str(&comment(line)));
+    }
+    text
+}
+
+/// The auth method, unless it is there. A mount that is another method's is an error of `enable`, and stops the script.
+fn mount(plan: &Plan, cli: &str) -> String {
+    let (method, mount) = &plan.auth;
+    let path = quoted(&format!("sys/auth/{mount}"));
+    let at = quoted(&format!("-path={mount}"));
+    format!(
+        "\ntest \"$({cli} read -field=type {path} 2>/dev/null)\" = {method} ||\n  {cli} auth enable {at} {method}\n"
+    )
+}
+
+/// Writes a configuration only where there is none, and stops where there is another.
+fn unless_there(config: &Config, cli: &str) -> String {
+    let Config { object, decides } = config;
+    let wanted = object.fields.get(*decides).and_then(Value::as_str).unwrap_or_default();
+    let (path, wanted) = (quoted(&object.path), quoted(wanted));
+    format!(
+        "\n{}# The whole mount has it: it is written only where there is none.\n\
+         if found=$({cli} read -field={decides} {path} 2>&1); then\n  \
+         test \"$found\" = {wanted} || {{ echo {path} \"is set up for $found\" >&2; exit 1; }}\n\
+         else\n\
+         case $found in\n\
+         *'No value found'*) ;;\n\
+         *) echo \"$found\" >&2; exit 1 ;;\n\
+         esac\n{}fi\n",
+        comment(&object.about),
+        written(object, cli)
+    )
+}
+
+fn written(object: &Object, cli: &str) -> String {
+    // The lines of this JSON begin with a brace or a blank, and hold no line end.
+    let fields = serde_json::to_string_pretty(&object.fields).unwrap_or_default();
+    format!("{cli} write {} - <<'EOF'\n{fields}\nEOF\n", quoted(&object.path))
+}
+
+/// A line that the shell skips, whatever is in it.
+fn comment(text: &str) -> String {
+    format!("# {}\n", one_line(text))
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_/+=.,:@%-".contains(char);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}

@@ -1,0 +1,112 @@
+//! The script itself: hostile names, what is there already, and words that can't be set up.
+
+use serde_json::json;
+
+use super::world::World;
+use crate::support::jwt::AUDIENCE;
+use crate::support::{Cmd, shells};
+
+/// Names that a shell would run, if it read them.
+const HOSTILE: [&str; 8] = [
+    "g/$(touch owned)",
+    "g/`touch owned`",
+    "g/'; touch owned; '",
+    "g/\"; touch owned; \"",
+    "g/\\",
+    "g/EOF",
+    "-x/!y",
+    "g/${IFS}&touch owned|x>owned",
+];
+
+#[test]
+fn no_name_is_read_by_the_shell() {
+    for (number, name) in HOSTILE.into_iter().enumerate() {
+        let world = World::new("kv1").unwrap();
+        let options = [
+            "--audience",
+            AUDIENCE,
+            &format!("--project={name}"),
+            &format!("--environment={name}"),
+            &format!("--ref={name}"),
+        ];
+        let run = world.setup(&options).run().expect(0);
+        let dir = tempfile::tempdir().unwrap();
+        let list = shells();
+        let shell = list[number % list.len()];
+        let program = crate::support::require(shell).unwrap();
+        let applet: &[&str] = if shell == "busybox" { &["sh"] } else { &[] };
+        let cmd =
+            Cmd::program(program).args(applet).inherit(&world.shell("")).stdin(run.stdout).dir(dir.path());
+        cmd.run().expect(0);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{shell}: {name}");
+        let role = world.space.ok("GET", "auth/jwt/role/job", json!(null));
+        assert_eq!(role["data"]["bound_claims"]["project_path"], json!(name));
+        assert_eq!(role["data"]["bound_claims"]["environment"], json!(name));
+    }
+}
+
+#[test]
+fn another_configuration_is_not_replaced() {
+    let world = World::new("kv1").unwrap();
+    world.space.write("sys/auth/jwt", json!({"type": "jwt"}));
+    let mut config = crate::support::jwt::trust();
+    config["default_role"] = json!("others");
+    world.space.write("auth/jwt/config", config);
+    let script = world.printed(&[]);
+    let run = world.shell(&script).run().expect(1);
+    assert!(run.stderr.contains("auth/jwt/config is set up for https://gitlab.example.com"), "{run}");
+    // The same issuer: its configuration stays as it is.
+    let mine = world.setup(&[
+        "--project",
+        "22",
+        "--audience",
+        AUDIENCE,
+        "--gitlab-url",
+        "https://gitlab.example.com",
+    ]);
+    world.shell(&mine.run().expect(0).stdout).run().expect(0);
+    let after = world.space.ok("GET", "auth/jwt/config", json!(null));
+    assert_eq!(after["data"]["default_role"], json!("others"));
+    // A mount of another method, and a token that may not look.
+    let other = World::new("kv1").unwrap();
+    other.space.write("sys/auth/jwt", json!({"type": "approle"}));
+    let run = other.shell(&other.printed(&[])).run();
+    assert!(run.code != 0 && run.stderr.contains("already in use"), "{run}");
+}
+
+#[test]
+fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
+    let world = World::new("kv1").unwrap();
+    let usual = ["--project", "22", "--gitlab-url", "https://gitlab.example.com", "--audience", AUDIENCE];
+    let setup = |words: &[&str]| Cmd::new(["setup"]).args(words).args(usual);
+    for (words, code, says) in [
+        (vec!["exoscale", "a*"], 2, "the path exoscale/apikey/a* can't stand in a policy"),
+        (vec!["read", "kv/+/x", "A=b"], 2, "can't stand in a policy"),
+        (vec!["read", "kv/{{identity.entity.id}}/x", "A=b"], 2, "can't stand in a policy"),
+        (vec!["exoscale", "ci", "--auth-role", "a b"], 2, "the role a b can't"),
+        (vec!["exoscale", "ci", "--auth", "cert"], 2, "setup does not know the login cert"),
+        (vec!["exoscale", "ci", "--project", "group/app"], 2, "by number and by path"),
+        (vec!["exoscale", "ci", "--ref", "**"], 2, "must not let in everybody"),
+        (vec!["exoscale", "ci", "--unprotected"], 2, "--unprotected needs --ref"),
+        (vec!["exoscale", "ci", "--from-job", "nothing"], 2, "--from-job holds no claims"),
+        (vec!["exoscale", "ci", "--token-ttl", "soon"], 2, "--token-ttl is no duration"),
+        (vec!["exoscale"], 3, "the exoscale role is not set"),
+    ] {
+        let run = setup(&words).run().expect(code);
+        assert!(run.stderr.contains(says), "{words:?}\n{run}");
+        world.shell(&run.stdout).run().expect(code);
+    }
+    let bare = |words: &[&str]| Cmd::new(["setup", "exoscale", "ci"]).args(words).run();
+    for (words, code, says) in [
+        (vec![], 2, "no project is named"),
+        (vec!["--project", "22"], 3, "the address of GitLab is not set"),
+        (
+            vec!["--project", "22", "--gitlab-url", "https://gitlab.example.com"],
+            3,
+            "the audience of the ID tokens",
+        ),
+    ] {
+        let run = bare(&words).expect(code);
+        assert!(run.stderr.contains(says), "{words:?}\n{run}");
+    }
+}
