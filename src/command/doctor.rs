@@ -1,9 +1,9 @@
-//! `ci-creds doctor`: at the desk a role is held against claims; else the run is walked.
+//! `ci-creds doctor`: a role of an auth method is held against claims, or a run is walked.
 
 use crate::cli::{Doctor, Parsed, Subject, Verb};
 use crate::config::{Config, RoleCheck, sources};
 use crate::doctor::report::Report;
-use crate::doctor::{Step, desk, job};
+use crate::doctor::{Step, role, run as walked};
 use crate::env::Env;
 use crate::error::Error;
 use crate::shutdown::Stop;
@@ -15,7 +15,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
         Subject::Role(at) => {
             report.title(&format!("ci-creds doctor: {}", at.path()))?;
             match RoleCheck::resolve(parsed, env) {
-                Ok(desk) => desk::walk(&mut report, desk, doctor, at, stop).await?,
+                Ok(check) => role::walk(&mut report, check, doctor, at, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }
@@ -35,7 +35,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
-                Ok((config, all)) => job::walk(&mut report, config, &all, doctor.issue, stop).await?,
+                Ok((config, all)) => walked::walk(&mut report, config, all, doctor.issue, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }

@@ -1,27 +1,19 @@
-//! `ci-creds doctor`: the steps of a run one by one, each with what was seen and what to do about it; and a role of
-//! an auth method held against a token's claims. The steps are those of [`crate::session`]; nothing here logs in or
-//! issues in a way of its own.
+//! `ci-creds doctor`: the checks of a run one by one, each with what was seen and what to do about it ([`run`]); and a
+//! role of an auth method held against a token's claims ([`role`]). The steps are those of [`crate::session`]; nothing
+//! here logs in or issues in a way of its own.
 
-pub mod desk;
-pub mod job;
 pub mod report;
+pub mod role;
+pub mod run;
 
-mod access;
-mod approle;
-mod engine;
-mod findings;
-mod machine;
-mod network;
-mod policy;
-mod run_login;
 mod signature;
-mod table;
 
 use std::time::Duration;
 
 use crate::claims::role::Role;
 use crate::duration::show;
 use crate::error::{Code, Explain, causes};
+use crate::vault;
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +43,14 @@ pub struct Step {
     pub hints: Vec<String>,
     /// What a failure ends the process with.
     pub code: Code,
+    /// What was asked about and not looked at, and what it takes: a good report names it at its end.
+    pub unchecked: Option<String>,
 }
 
 impl Step {
     fn new(id: &'static str, status: Status, seen: impl Into<String>) -> Self {
         let seen = vec![seen.into()];
-        Self { id, status, seen, source: None, hints: Vec::new(), code: Code::Refused }
+        Self { id, status, seen, source: None, hints: Vec::new(), code: Code::Refused, unchecked: None }
     }
 
     /// As it should be.
@@ -105,6 +99,12 @@ impl Step {
         self
     }
 
+    /// Adds what was not looked at.
+    fn unchecked(mut self, what: impl Into<String>) -> Self {
+        self.unchecked = Some(what.into());
+        self
+    }
+
     /// The exit code of a warning under --strict.
     fn code(mut self, code: Code) -> Self {
         self.code = code;
@@ -118,4 +118,9 @@ fn ttl(role: &Role, field: &str) -> String {
         seconds @ 1.. => show(Duration::from_secs(seconds.unsigned_abs())),
         _ => "not set".to_owned(),
     }
+}
+
+/// A line of a policy, as it is written there; it may be broken at any blank.
+fn policy_line(what: &str, path: &str, capability: &str) -> String {
+    format!("{what}: {}", vault::policy(path, capability))
 }

@@ -23,8 +23,8 @@ pub struct Report {
     pub claims: Vec<serde_json::Value>,
     /// Whether there is something that the run would issue, and this look did not.
     pub untried: bool,
-    /// What was asked about and not looked at, each with what it takes: a good report says so at its end.
-    pub unchecked: Vec<String>,
+    /// What the steps leave open, each once.
+    unchecked: Vec<String>,
 }
 
 /// Something is wrong: what the process ends with.
@@ -61,12 +61,19 @@ impl Report {
 
     /// Adds a step, and prints it.
     pub fn add(&mut self, step: Step) -> Result<(), sink::Error> {
-        let step = printable(step);
+        let mut step = printable(step);
+        let open = step.unchecked.take().filter(|what| !self.unchecked.contains(what));
+        self.unchecked.extend(open);
         if !self.json {
             sink::text(&plain(&step))?;
         }
         self.steps.push(step);
         Ok(())
+    }
+
+    /// Whether there is a step of this id.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.steps.iter().any(|step| step.id == id)
     }
 
     /// Whether some step has failed.
@@ -111,7 +118,8 @@ impl Report {
 
 /// Much of a step is the server's text: a mount, a role. None of it moves the cursor of whoever reads the log.
 fn printable(mut step: Step) -> Step {
-    for text in step.seen.iter_mut().chain(&mut step.hints).chain(&mut step.source) {
+    for text in step.seen.iter_mut().chain(&mut step.hints).chain(&mut step.source).chain(&mut step.unchecked)
+    {
         *text = one_line(text);
     }
     step

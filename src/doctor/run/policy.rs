@@ -1,11 +1,11 @@
-//! What the token may do, beside what a run does.
+//! What the token may do, beside what a run does: calls that a run does not make.
 
 use super::engine::{self, Mounted};
-use super::{Status, Step};
+use super::{Status, Step, Walk};
+use crate::doctor::policy_line;
 use crate::error::Code;
 use crate::options::env_suffix;
 use crate::provider::{Read, Request};
-use crate::secret::Secret;
 use crate::session::{self, Token};
 use crate::vault::{self, Mount, Vault};
 
@@ -16,6 +16,22 @@ const NARROW: &[&str] = &["read", "update", "create", "deny"];
 
 /// A policy that nobody has: who may read it looks after everybody's.
 const SOMEBODYS: &str = "sys/policies/acl/ci-creds-doctor-asks";
+
+pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> Vec<Step> {
+    if token.counted {
+        let seen = "not looked at: each look would use up one of the token's requests; --issue tries it out";
+        return vec![Step::skip("policy", seen)];
+    }
+    for request in &walk.config.requests {
+        walk.mounted.push(vault.mount_of(&token.secret, &request.read.path).await);
+    }
+    let requests: Vec<_> = walk.config.requests.iter().zip(&walk.mounted).collect();
+    let steps = allowed_to_all(vault, token, &requests, !walk.config.job.in_ci).await;
+    walk.refused = sees_nothing(&steps);
+    let open = "what the job's own token may do: run doctor in the job too";
+    let skipped = |step: Step| if step.status == Status::Skip { step.unchecked(open) } else { step };
+    steps.into_iter().map(skipped).collect()
+}
 
 /// What is asked about one request.
 struct Asked<'a> {
@@ -61,10 +77,10 @@ impl Granted {
 /// Capabilities on every path that a run would use.
 ///
 /// `at_desk`: outside CI, where a token that looks after roles or policies is an operator's, and need not read keys.
-pub(super) async fn look(
+async fn allowed_to_all(
     vault: &Vault,
     token: &Token,
-    requests: &[(&Request, Mounted)],
+    requests: &[(&Request, &Mounted)],
     at_desk: bool,
 ) -> Vec<Step> {
     let asked: Vec<_> =
@@ -77,14 +93,14 @@ pub(super) async fn look(
         Ok(granted) => Granted(paths.into_iter().map(str::to_owned).zip(granted).collect()),
         Err(error) => {
             let step = Step::skip("policy", format!("not looked at: {error}"));
-            return vec![step.hint(line("the policy should have", "sys/capabilities-self", "update"))];
+            return vec![step.hint(policy_line("the policy should have", "sys/capabilities-self", "update"))];
         }
     };
     let mut steps: Vec<Step> =
         asked.iter().map(|one| allowed(one, token.given && at_desk, &granted)).collect();
     let may_revoke = granted.on("auth/token/revoke-self").iter().any(|one| one == "update" || one == "root");
     if !may_revoke && !token.given {
-        let hint = line("the policy should have", "auth/token/revoke-self", "update");
+        let hint = policy_line("the policy should have", "auth/token/revoke-self", "update");
         steps.push(Step::warn("policy", "the token can't be revoked when the job is done", hint));
     }
     if requests.len() > 1 && stops(&steps) {
@@ -111,18 +127,13 @@ fn whole(asked: &[Asked<'_>]) -> Step {
     lines.into_iter().fold(step, Step::hint)
 }
 
-/// A line of a policy, as it is written there; it may be broken at any blank.
-pub(super) fn line(what: &str, path: &str, capability: &str) -> String {
-    format!("{what}: {}", vault::policy(path, capability))
-}
-
 fn allowed(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     let found = asked.ways.iter().find(|read| session::allows(granted.on(&read.path), read));
     let Some(read) = found else { return refused(asked, at_desk, granted) };
     let own = granted.on(&read.path);
     let seen = format!("{} on {}", own.join(", "), read.path);
     let everybody = asked.nobody.as_deref().is_some_and(|path| session::allows(granted.on(path), read));
-    let hint = line("the job needs no more than", &read.path, read.capability());
+    let hint = policy_line("the job needs no more than", &read.path, read.capability());
     // Of a root token enough is said elsewhere.
     let root = own.iter().any(|one| one == "root");
     match own.iter().any(|one| !root && !NARROW.contains(&one.as_str())) {
@@ -151,7 +162,7 @@ fn refused(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     }
     let seen = format!("the token may not {} {}", read.capability(), read.path);
     let step = Step::fail("policy", Code::Refused, seen);
-    let step = step.hint(line("the policy must have", &read.path, read.capability()));
+    let step = step.hint(policy_line("the policy must have", &read.path, read.capability()));
     step.hint(match asked.request.origin.cloud() {
         Some(cloud) => {
             let suffix = env_suffix(cloud.name);
@@ -169,57 +180,6 @@ fn stops(steps: &[Step]) -> bool {
 }
 
 /// Whether this token may see nothing of what a request reads: the job's is refused, or an operator's is not asked.
-pub(super) fn sees_nothing(steps: &[Step]) -> bool {
+fn sees_nothing(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step.status, Status::Fail | Status::Skip))
-}
-
-/// What is wide in the policies that a login's role gives, as far as an operator may read them.
-pub(super) async fn of_role(vault: &Vault, operator: &Secret, names: &[String]) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for name in names.iter().filter(|name| !["default", "root"].contains(&name.as_str())) {
-        let path = format!("sys/policies/acl/{name}");
-        let found = match vault.look(operator, &path).await {
-            Ok(found) => found,
-            Err(error) if error.refusal().is_some_and(|(status, _)| status == 404) => {
-                let seen = format!("the role gives the policy {name}, which does not exist");
-                steps.push(Step::warn(
-                    "policies",
-                    seen,
-                    format!("write {path}, or take {name} out of the role"),
-                ));
-                continue;
-            }
-            Err(error) => {
-                steps.push(Step::skip("policies", format!("{name} is not looked at: {error}")));
-                continue;
-            }
-        };
-        let rules = found.get("policy").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let wide = wide(rules);
-        if !wide.is_empty() {
-            let seen = format!("{name} opens whole engines: {}", wide.join(", "));
-            let hint = line("name what the jobs read, as in", "exoscale/apikey/ROLE", "read");
-            steps.push(Step::warn("policies", seen, hint));
-        }
-    }
-    steps
-}
-
-/// The paths of a policy that leave nothing out: `*`, and `MOUNT/*`.
-fn wide(rules: &str) -> Vec<&str> {
-    let lines = rules.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let paths =
-        lines.filter_map(|line| line.strip_prefix("path")?.trim_start().strip_prefix('"')?.split('"').next());
-    paths.filter(|path| path.ends_with('*') && path.matches('/').count() < 2).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_engines_are_found() {
-        let rules = "# path \"*\" {}\npath \"exoscale/*\" { capabilities = [\"read\"] }\n  path  \"aws/sts/*\" {}\npath \"*\" {}";
-        assert_eq!(wide(rules), ["exoscale/*", "*"]);
-    }
 }

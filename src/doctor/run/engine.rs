@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Step;
+use super::{Step, Walk};
 use crate::error::Code;
 use crate::options::env_suffix;
 use crate::provider::{Provider, Request};
@@ -12,8 +12,16 @@ use crate::vault::{self, Mount, Vault};
 /// What Vault says is mounted where a request reads: any token that may do something there may ask.
 pub(super) type Mounted = Result<Mount, vault::Error>;
 
+pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (request, mount) in walk.config.requests.iter().zip(walk.mounted.drain(..)) {
+        steps.extend(of_request(vault, token, request, mount, walk.refused).await);
+    }
+    steps
+}
+
 /// The mount and the role of a request. `refused`: the token may not read it, and may see nothing of the mount either.
-pub(super) async fn look(
+async fn of_request(
     vault: &Vault,
     token: &Token,
     request: &Request,

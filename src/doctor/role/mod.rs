@@ -1,10 +1,16 @@
-//! At the desk, with an operator's token: a role of an auth method, held against the claims of a job.
+//! A role of an auth method, read with an operator's token and held against the claims of a job.
+
+mod approle;
+mod findings;
+mod machine;
+mod policies;
+mod table;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::report::Report;
-use super::{Status, Step, approle, findings, machine, network, policy, signature, table, ttl};
+use super::{Status, Step, policy_line, run, signature, ttl};
 use crate::claims::Claims;
 use crate::claims::change::change;
 use crate::claims::demands::{self, Extent, Verdict};
@@ -12,12 +18,10 @@ use crate::claims::role::Role;
 use crate::cli::{Doctor, RoleAt};
 use crate::config::RoleCheck;
 use crate::error::{Code, Error};
-use crate::http::Client;
 use crate::input::Input;
 use crate::secret::Secret;
 use crate::session;
 use crate::shutdown::Stop;
-use crate::vault::Server;
 use crate::vault::{self, Vault};
 
 /// How a job's claims get to the desk.
@@ -26,23 +30,14 @@ const GIVE: &str = "give --claims JSON, --id-token-file FILE, or --from-job LINE
 /// Looks at `auth/MOUNT/role/NAME`, for certificates `auth/MOUNT/certs/NAME`.
 pub async fn walk(
     report: &mut Report,
-    mut desk: RoleCheck,
+    desk: RoleCheck,
     doctor: &Doctor,
     at: &RoleAt,
     stop: Stop,
 ) -> Result<(), Error> {
-    desk.server.http.max_retries.get_or_insert(1);
-    let server = &desk.server;
-    let client = match Client::new(server.http.clone(), stop) {
-        Ok(client) => client,
-        Err(error) => return Ok(report.add(Step::failed("tls", &error))?),
-    };
-    let vault =
-        Vault::new(client, server.address.clone(), server.namespace.clone(), server.auth_namespace.clone());
-    reach(report, server, &vault).await?;
-    if report.failed() {
-        return Ok(());
-    }
+    let mut way = run::Way::new(desk.server.clone(), stop);
+    run::reach(report, &mut way).await?;
+    let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(()) };
     let operator = match session::gather(&vault, &desk.operator).await {
         Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
         Err(error) => return Ok(report.add(Step::failed("token", &error))?),
@@ -61,7 +56,6 @@ pub async fn walk(
         return policies(report, &vault, &operator, &role).await;
     }
     if let Some(kind) = machine::kind_of(&role) {
-        report.unchecked.push(kind.unchecked.to_owned());
         for step in machine::steps(kind, &role, &path) {
             report.add(step)?;
         }
@@ -71,18 +65,18 @@ pub async fn walk(
         let fields: Vec<_> = role.role.keys().map(String::as_str).collect();
         let seen =
             format!("a role of a kind that ci-creds does not log in with; it has {}", fields.join(", "));
-        report.unchecked.push("the role, which is of no kind that ci-creds logs in with".to_owned());
-        return Ok(report.add(Step::skip("role", seen).from(path))?);
+        let open = "the role, which is of no kind that ci-creds logs in with";
+        return Ok(report.add(Step::skip("role", seen).from(path).unchecked(open))?);
     }
     report.add(described(&role, &path))?;
     let config = format!("auth/{mount}/config");
     match read(&vault, &operator, &config).await {
         Ok(found) => role.config = found,
         Err(step) => {
-            report.unchecked.push(format!("{config}, for bound_issuer and the keys"));
             report.add(
                 Step { status: Status::Skip, id: "config", ..step }
-                    .line("bound_issuer and the keys are not compared"),
+                    .line("bound_issuer and the keys are not compared")
+                    .unchecked(format!("{config}, for bound_issuer and the keys")),
             )?;
         }
     }
@@ -94,26 +88,8 @@ pub async fn walk(
 }
 
 async fn policies(report: &mut Report, vault: &Vault, operator: &Secret, role: &Role) -> Result<(), Error> {
-    for step in policy::of_role(vault, operator, &role.list("token_policies")).await {
-        if step.status == Status::Skip {
-            report.unchecked.push("a policy of the role (see above)".to_owned());
-        }
+    for step in policies::look(vault, operator, &role.list("token_policies")).await {
         report.add(step)?;
-    }
-    Ok(())
-}
-
-/// What the way to Vault is like, in as few lines as it takes.
-async fn reach(report: &mut Report, server: &Server, vault: &Vault) -> Result<(), Error> {
-    let mut steps = vec![network::address(server)];
-    steps.extend(network::connection(server).await);
-    if steps.iter().all(|step| step.status != Status::Fail) {
-        steps.extend(network::server(server, vault).await);
-    }
-    for step in steps {
-        if step.status != Status::Ok || step.id == "health" {
-            report.add(step)?;
-        }
     }
     Ok(())
 }
@@ -139,11 +115,11 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
                     format!("this VAULT_TOKEN may not read {path}, nor look itself up"),
                 )
                 .hint("it has ended, most likely: log in again, with `vault login` or `bao login`")
-                .hint(policy::line("if it is alive, the policy must have", path, "read"))
+                .hint(policy_line("if it is alive, the policy must have", path, "read"))
             }
             Some((403, _)) => {
                 Step::fail("role", Code::Refused, format!("this VAULT_TOKEN may not read {path}"))
-                    .hint(policy::line("the policy must have", path, "read"))
+                    .hint(policy_line("the policy must have", path, "read"))
                     .hint("a mount that does not exist is refused in the same way")
             }
             _ => Step::failed("role", &error),
@@ -172,8 +148,8 @@ async fn compare(
     let (claims, extent, token) = match claims(vault, desk, doctor).await? {
         Ok(Some(found)) => found,
         Ok(None) => {
-            let step = Step::skip("claims", "not looked at: there is nothing to hold against the role");
-            report.unchecked.push(format!("the claims of a job ({GIVE})"));
+            let step = Step::skip("claims", "not looked at: there is nothing to hold against the role")
+                .unchecked(format!("the claims of a job ({GIVE})"));
             return Ok(report.add(step.hint(GIVE))?);
         }
         Err(step) => return Ok(report.add(*step)?),
@@ -187,11 +163,12 @@ async fn compare(
     report.claims = table::rows(&rows);
     let unknown = rows.iter().filter(|row| row.verdict == Verdict::Unknown);
     let unknown: Vec<_> = unknown.map(|row| row.claim.as_str()).collect();
+    let mut step = table::step(&rows);
     if !unknown.is_empty() {
-        report.unchecked.push(format!("{} (marked ?; --id-token-file has all claims)", unknown.join(", ")));
+        step = step.unchecked(format!("{} (marked ?; --id-token-file has all claims)", unknown.join(", ")));
     }
     let change = change(role, &claims, &rows);
-    Ok(report.add(table::remedy(table::step(&rows), &change, mount, name, doctor.widen))?)
+    Ok(report.add(table::remedy(step, &change, mount, name, doctor.widen))?)
 }
 
 type Given = Option<(Claims, Extent, Option<Secret>)>;

@@ -16,7 +16,7 @@ pub(super) struct Kind {
     /// What it is bound to, as Vault names it.
     bounds: &'static [&'static str],
     /// What can't be told from here.
-    pub(super) unchecked: &'static str,
+    unchecked: &'static str,
     /// What is wrong with it, or should be better.
     find: fn(&Role) -> Vec<Step>,
 }
@@ -79,7 +79,7 @@ pub(super) fn steps(kind: &Kind, role: &Role, path: &str) -> Vec<Step> {
         role.list("token_policies").join(", ")
     );
     let step = Step::ok("role", seen).line(format!("bound to: {bound}")).from(path);
-    let skip = Step::skip("fit", format!("not looked at: {}", kind.unchecked));
+    let skip = Step::skip("fit", format!("not looked at: {}", kind.unchecked)).unchecked(kind.unchecked);
     let found = (kind.find)(role).into_iter().chain(findings::token(role, path));
     std::iter::once(step).chain(found).chain([skip]).collect()
 }

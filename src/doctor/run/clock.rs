@@ -1,0 +1,35 @@
+//! This machine's clock beside Vault's.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Step, Way};
+use crate::error::Code;
+use crate::vault::{self, Health};
+
+/// From here on the clocks are worth a word; Vault's JWT method allows 60 s (go-jose `jwt/validation.go`).
+const SKEW_SEEN: i64 = 30;
+/// From here on expiry times are wrong by more than anybody allows for.
+const SKEW_BAD: i64 = 150;
+
+pub(super) async fn look(way: &mut Way) -> Vec<Step> {
+    let health = way.health.iter().flatten();
+    health.filter_map(Health::time).map(clock).collect()
+}
+
+fn clock(theirs: Timestamp) -> Step {
+    let ahead = vault::now().as_second() - theirs.as_second();
+    let length = crate::duration::show(Duration::from_secs(ahead.unsigned_abs()));
+    let which = if ahead > 0 { "ahead of" } else { "behind" };
+    let hint = "set the clock of the runner, or of Vault's machine: times in tokens and credentials are off";
+    match ahead.abs() {
+        SKEW_BAD.. => {
+            let seen = format!("this machine's clock is {length} {which} Vault's");
+            Step::fail("clock", Code::Environment, seen).hint(hint)
+        }
+        SKEW_SEEN.. => Step::warn("clock", format!("this machine's clock is {length} {which} Vault's"), hint),
+        1.. => Step::ok("clock", format!("{length} {which} Vault's")),
+        _ => Step::ok("clock", "the same as Vault's"),
+    }
+}

@@ -1,0 +1,26 @@
+//! Which server it is, and whether it works.
+
+use super::{Step, Way};
+use crate::error::Code;
+use crate::vault::Health;
+
+pub(super) async fn look(way: &mut Way) -> Vec<Step> {
+    way.health
+        .iter()
+        .map(|health| health.as_ref().map_or_else(|error| Step::failed("health", error), state))
+        .collect()
+}
+
+fn state(health: &Health) -> Step {
+    let product = health.product();
+    if !health.initialized {
+        return Step::fail("health", Code::Unreachable, format!("{product} is not initialised"))
+            .hint("initialise it: vault operator init");
+    }
+    if health.sealed {
+        return Step::fail("health", Code::Unreachable, format!("{product} is sealed"))
+            .hint("unseal it, then retry the job");
+    }
+    let standby = if health.standby { ", a standby" } else { ", active" };
+    Step::ok("health", format!("{product}, unsealed{standby}"))
+}

@@ -1,0 +1,41 @@
+//! The login itself.
+
+use super::{Step, Walk};
+use crate::auth::Login;
+use crate::error::Code;
+use crate::session;
+use crate::vault::{self, Vault};
+
+pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
+    let Some(gathered) = walk.gathered.take() else { return Vec::new() };
+    let login = &walk.config.login;
+    walk.asked = vault::now();
+    let step = match session::enter(vault, login, &gathered, &mut walk.ledger).await {
+        Ok(token) => {
+            let given = token.given;
+            walk.token = Some(token);
+            match given {
+                true => Step::ok("login", "none: the token is used as it is, and not revoked"),
+                false => Step::ok("login", format!("Vault accepts {}", login.name())),
+            }
+        }
+        Err(error) => {
+            let mut step = Step::failed("login", &error);
+            // The claims stand two lines above.
+            step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
+            desk(step, login)
+        }
+    };
+    vec![step]
+}
+
+/// Vault names one claim, and of the role a job sees nothing: who may read it sees all.
+fn desk(step: Step, login: &Login) -> Step {
+    match &login.role {
+        Some(role) if login.method.name == "jwt" && step.code == Code::Refused => step.hint(format!(
+            "an operator compares all claims: ci-creds doctor auth/{}/role/{role} --from-job 'this token says: …'",
+            login.mount
+        )),
+        _ => step,
+    }
+}
