@@ -37,6 +37,12 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// No service account, or one without its namespace.
+    #[error("--service-account NAMESPACE/NAME is not given for each service account of the jobs")]
+    NoServiceAccount,
+    /// No IAM role, or no ARN.
+    #[error("--principal is no ARN of an IAM role, or is not given")]
+    NoPrincipal,
     /// No issuer.
     #[error("the address of GitLab is not set")]
     NoIssuer,
@@ -71,7 +77,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Common(error) => return error.hints(),
-            Self::Login { .. } => "--auth names one of jwt",
+            Self::Login { .. } => "--auth names jwt, approle, kubernetes or aws",
             Self::NoProject => {
                 "name one with --project ID (its number, under Settings > General), several times for several"
             }
@@ -79,6 +85,8 @@ impl Explain for Error {
                 "give the numbers of all of them: a number stays when a project is renamed"
             }
             Self::Odd { .. } => "write it as GitLab shows it",
+            Self::NoServiceAccount => "such as --service-account ci/deployer, several times for several",
+            Self::NoPrincipal => "such as --principal arn:aws:iam::123456789012:role/gitlab-runner",
             Self::NoIssuer => {
                 "set --gitlab-url or CI_CREDS_GITLAB_URL to the address such as https://gitlab.example.com"
             }
@@ -117,9 +125,7 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let method = text(&options::AUTH)?;
     let method = auth::find(method.as_deref().unwrap_or("jwt"));
     let method = method.ok_or(Error::Login { login: "that --auth names" })?;
-    if !setup::has_login(method.name) {
-        return Err(Error::Login { login: method.name });
-    }
+    let login = setup::login(method.name).ok_or(Error::Login { login: method.name })?;
     let mount = super::login::mount(&lookup)?.unwrap_or_else(|| method.name.to_owned());
     named("the mount", &mount)?;
     let engine_role = requests.iter().find_map(|request| request.role.clone());
@@ -136,12 +142,12 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
         hands_over: hands_over(&run),
         runs_command: !run.command.is_empty(),
         requests,
-        method,
+        login,
         mount,
         role,
         namespace: text(&options::NAMESPACE)?,
         token_ttl: token_ttl.as_secs(),
-        who: jobs(setup, &lookup)?,
+        who: who(login.name, setup, &lookup)?,
     })
 }
 
@@ -149,6 +155,37 @@ fn named(what: &'static str, name: &str) -> Result<(), Error> {
     match setup::can_be_in_policy(name) {
         true => Ok(()),
         false => Err(Error::Name { what, name: crate::input::shown(name) }),
+    }
+}
+
+fn who(login: &str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
+    match login {
+        "approle" => Ok(Who::Runners { cidrs: setup.cidrs.clone() }),
+        "kubernetes" => {
+            let whole =
+                |one: &String| one.split('/').filter(|part| !part.is_empty() && *part != "*").count() == 2;
+            if setup.service_accounts.is_empty() || !setup.service_accounts.iter().all(whole) {
+                return Err(Error::NoServiceAccount);
+            }
+            let who = Who::ServiceAccounts(setup.service_accounts.clone());
+            // Vault compares the two apart from each other: each namespace may have each name.
+            match who.lets_in_other_pairs() {
+                true => Err(Error::Odd {
+                    option: "--service-account",
+                    why: "would let in other pairs of these namespaces and names: set up one role for each",
+                }),
+                false => Ok(who),
+            }
+        }
+        "aws" => {
+            let arns = setup.principals.clone();
+            if arns.is_empty() || !arns.iter().all(|arn| arn.starts_with("arn:") && !arn.contains('*')) {
+                return Err(Error::NoPrincipal);
+            }
+            let server_id = lookup.text(&options::AWS_SERVER_ID)?.map(|found| found.value);
+            Ok(Who::Principals { arns, server_id })
+        }
+        _ => jobs(setup, lookup),
     }
 }
 

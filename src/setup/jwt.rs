@@ -6,7 +6,7 @@ use super::{Config, Object, Order, Plan, Who, token_fields};
 
 /// Adds the mount's configuration and the role.
 pub(super) fn add(order: &Order, plan: &mut Plan) {
-    let Who::Jobs { meant, issuer, audience } = &order.who;
+    let Who::Jobs { meant, issuer, audience } = &order.who else { return };
     let mut config = serde_json::Map::new();
     config.insert("oidc_discovery_url".to_owned(), json!(issuer));
     config.insert("bound_issuer".to_owned(), json!(issuer));

@@ -1,13 +1,16 @@
 //! The Vault side of a run: what Vault must have so that it succeeds, and no more. A plan is made from the same
 //! requests that the run sends; each format is one writer over it. Nothing is sent or read here.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use crate::auth::Method;
 use crate::ci::Meant;
 use crate::provider::Request;
 
+mod approle;
 mod jwt;
+mod machine;
 mod policy;
 mod sh;
 
@@ -25,7 +28,7 @@ pub struct Order {
     /// Whether a command runs, whose credentials are kept alive meanwhile.
     pub runs_command: bool,
     /// How the jobs log in.
-    pub method: &'static Method,
+    pub login: &'static Login,
     /// Where that method is mounted.
     pub mount: String,
     /// The role to log in with; its policy has the same name.
@@ -50,6 +53,30 @@ pub enum Who {
         /// Whom they are for.
         audience: String,
     },
+    /// Whoever has both halves of an AppRole, from these addresses; none given: from anywhere.
+    Runners {
+        /// As Vault has them: `10.0.0.0/8`.
+        cidrs: Vec<String>,
+    },
+    /// Pods with these service accounts: `NAMESPACE/NAME` each.
+    ServiceAccounts(Vec<String>),
+    /// Machines with these IAM roles.
+    Principals {
+        /// Their ARNs.
+        arns: Vec<String>,
+        /// The name of the server that they sign for.
+        server_id: Option<String>,
+    },
+}
+
+impl Who {
+    /// Whether a role that takes these namespaces and these names takes other pairs of them too.
+    pub fn lets_in_other_pairs(&self) -> bool {
+        let Self::ServiceAccounts(accounts) = self else { return false };
+        let pairs: BTreeSet<_> = accounts.iter().filter_map(|one| one.split_once('/')).collect();
+        let (namespaces, names): (BTreeSet<_>, BTreeSet<_>) = pairs.iter().copied().unzip();
+        pairs.len() < namespaces.len() * names.len()
+    }
 }
 
 /// What Vault must have.
@@ -60,14 +87,14 @@ pub struct Plan {
     /// The namespace of all of it.
     pub namespace: Option<String>,
     /// The auth method, and where it is mounted.
-    pub auth: (&'static str, String),
+    pub auth: (&'static Login, String),
     /// The configuration of that mount, where it has one.
     pub config: Option<Config>,
     /// The policies.
     pub policies: Vec<Policy>,
     /// The roles.
     pub roles: Vec<Object>,
-    /// What is to be done by hand, in order: paragraphs of text, a line each.
+    /// What is to be done by hand, in order: paragraphs of text, a line each. `{cli}` stands for `vault` or `bao`.
     pub by_hand: Vec<Vec<String>>,
 }
 
@@ -92,15 +119,28 @@ pub struct Config {
     pub decides: &'static str,
 }
 
-/// Makes the part of a plan that belongs to a login.
-type Part = fn(&Order, &mut Plan);
+/// A login that can be set up.
+#[derive(Debug)]
+pub struct Login {
+    /// As in --auth, and what `auth enable` takes.
+    pub name: &'static str,
+    /// The names under which servers have its plugin.
+    pub types: &'static [&'static str],
+    /// Makes its part of a plan.
+    add: fn(&Order, &mut Plan),
+}
 
 /// The logins that can be set up.
-static LOGINS: &[(&str, Part)] = &[("jwt", jwt::add)];
+static LOGINS: &[Login] = &[
+    Login { name: "jwt", types: &["jwt", "oidc"], add: jwt::add },
+    Login { name: "approle", types: &["approle"], add: approle::add },
+    Login { name: "kubernetes", types: &["kubernetes"], add: machine::kubernetes },
+    Login { name: "aws", types: &["aws", "aws-auth", "vault-plugin-auth-aws"], add: machine::aws },
+];
 
-/// Whether the login of this name can be set up.
-pub fn has_login(name: &str) -> bool {
-    LOGINS.iter().any(|(known, _)| *known == name)
+/// The login of this name, if it can be set up.
+pub fn login(name: &str) -> Option<&'static Login> {
+    LOGINS.iter().find(|login| login.name == name)
 }
 
 /// The plan of an order.
@@ -108,15 +148,13 @@ pub fn plan(order: &Order) -> Plan {
     let mut plan = Plan {
         call: order.call.clone(),
         namespace: order.namespace.clone(),
-        auth: (order.method.name, order.mount.clone()),
+        auth: (order.login, order.mount.clone()),
         config: None,
         policies: vec![policy::of_run(order)],
         roles: Vec::new(),
         by_hand: policy::notes(order),
     };
-    if let Some((_, add)) = LOGINS.iter().find(|(name, _)| *name == order.method.name) {
-        add(order, &mut plan);
-    }
+    (order.login.add)(order, &mut plan);
     plan
 }
 

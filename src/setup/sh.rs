@@ -32,18 +32,24 @@ fn write(plan: &Plan, options: &Options) -> String {
     }
     for paragraph in &plan.by_hand {
         text.push('\n');
-        paragraph.iter().for_each(|line| text.push_str(&comment(line)));
+        paragraph.iter().for_each(|line| text.push_str(&comment(&line.replace("{cli}", cli))));
     }
     text
 }
 
-/// The auth method, unless it is there. A mount that is another method's is an error of `enable`, and stops the script.
+/// The auth method, unless it is there.
 fn mount(plan: &Plan, cli: &str) -> String {
-    let (method, mount) = &plan.auth;
+    let (login, mount) = &plan.auth;
     let path = quoted(&format!("sys/auth/{mount}"));
     let at = quoted(&format!("-path={mount}"));
     format!(
-        "\ntest \"$({cli} read -field=type {path} 2>/dev/null)\" = {method} ||\n  {cli} auth enable {at} {method}\n"
+        "\ncase $({cli} read -field=type {path} 2>/dev/null || true) in\n\
+         '') {cli} auth enable {at} {} ;;\n\
+         {}) ;;\n\
+         *) echo {path} 'is another method' >&2; exit 1 ;;\n\
+         esac\n",
+        login.name,
+        login.types.join(" | ")
     )
 }
 

@@ -285,6 +285,8 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::MixedProjects => E::MixedProjects,
         E::Odd { .. } => E::Odd { option: "--ref", why: "x" },
         E::NoIssuer => E::NoIssuer,
+        E::NoServiceAccount => E::NoServiceAccount,
+        E::NoPrincipal => E::NoPrincipal,
         E::NoAudience => E::NoAudience,
         E::Name { .. } => E::Name { what: "the path", name: text() },
         E::NoClaims => E::NoClaims,

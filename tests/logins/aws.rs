@@ -23,6 +23,10 @@ impl Cloud {
         Some(Self { moto, server: Server::start(&options) })
     }
 
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     pub fn space(&self) -> Space<'_> {
         Space::on(&self.server)
     }

@@ -10,7 +10,7 @@ use crate::support::{Cmd, Options, Server, Space, bao, secret};
 
 pub(super) type Ca = CertifiedIssuer<'static, KeyPair>;
 
-pub(super) fn ca(name: &str) -> Ca {
+pub fn ca(name: &str) -> Ca {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, name);

@@ -71,7 +71,7 @@ fn another_configuration_is_not_replaced() {
     let other = World::new("kv1").unwrap();
     other.space.write("sys/auth/jwt", json!({"type": "approle"}));
     let run = other.shell(&other.printed(&[])).run();
-    assert!(run.code != 0 && run.stderr.contains("already in use"), "{run}");
+    assert!(run.code != 0 && run.stderr.contains("sys/auth/jwt is another method"), "{run}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::clouds::iam::Iam;
 use crate::support::jwt::{self, AUDIENCE};
 use crate::support::openbao::binary;
-use crate::support::{Cmd, Fake, Postgres, Reply, Run, Space, bao, eventually};
+use crate::support::{Cmd, Fake, Postgres, Reply, Run, Server, Space, bao, eventually};
 
 /// A run, its engine, and who signs the ID tokens.
 pub struct World {
@@ -18,6 +18,12 @@ pub struct World {
     pub run: Vec<String>,
     /// Options that only setup takes.
     pub options: Vec<String>,
+    /// How the job logs in.
+    pub login: &'static str,
+    /// The variables of that login, once it is set up.
+    pub login_env: Vec<(String, String)>,
+    /// The accessors of tokens that belong to the login, and stay.
+    keep: Vec<String>,
     /// The run's variables, which setup gets too.
     pub env: Vec<(String, String)>,
     pub iam: Option<Iam>,
@@ -32,7 +38,12 @@ pub const KINDS: [&str; 10] =
 impl World {
     /// The world of this kind; `None` where this machine lacks the database, which is said.
     pub fn new(kind: &str) -> Option<Self> {
-        let space = Space::in_namespace(bao());
+        Self::on(bao(), kind, "jwt")
+    }
+
+    /// The same on a server of the test's own, with another login.
+    pub fn on(server: &'static Server, kind: &str, login: &'static str) -> Option<Self> {
+        let space = Space::in_namespace(server);
         let issuer = Fake::new(|seen| {
             let own = format!("http://{}", seen.header("host").unwrap());
             match seen.target() {
@@ -48,7 +59,20 @@ impl World {
         });
         let (run, options, env) = (Vec::new(), Vec::new(), Vec::new());
         let dir = tempfile::tempdir().unwrap();
-        let world = Self { space, issuer, run, options, env, iam: None, _database: None, dir };
+        let (login_env, keep) = (Vec::new(), Vec::new());
+        let world = Self {
+            space,
+            issuer,
+            run,
+            options,
+            login,
+            login_env,
+            keep,
+            env,
+            iam: None,
+            _database: None,
+            dir,
+        };
         world.with(kind)
     }
 
@@ -143,8 +167,22 @@ impl World {
 
     /// What setup prints for the jobs of the harness: project 22, main, production.
     pub fn printed(&self, more: &[&str]) -> String {
-        let who = ["--project", "22", "--ref", "main", "--environment", "production", "--audience", AUDIENCE];
-        let run = self.setup(&who).args(more).run().expect(0);
+        let jobs =
+            ["--project", "22", "--ref", "main", "--environment", "production", "--audience", AUDIENCE];
+        let who: &[&str] = match self.login {
+            "jwt" => &jobs,
+            "approle" => &["--auth", "approle", "--bound-cidr", "127.0.0.0/8"],
+            "kubernetes" => &["--auth", "kubernetes", "--service-account", "ci/app-deployer"],
+            _ => &[
+                "--auth",
+                "aws",
+                "--principal",
+                "arn:aws:iam::123456789012:role/runner",
+                "--aws-server-id",
+                "vault.example.com",
+            ],
+        };
+        let run = self.setup(who).args(more).run().expect(0);
         assert!(!run.stdout.contains(crate::support::CANARY), "{run}");
         run.stdout
     }
@@ -195,7 +233,30 @@ impl World {
             .env("VAULT_ADDR", &self.space.server.addr)
             .env("VAULT_NAMESPACE", &self.space.namespace)
             .env("VAULT_AUTH_ROLE", "job")
-            .env("VAULT_ID_TOKEN", id_token)
+            .envs((self.login == "jwt").then_some(("VAULT_ID_TOKEN", id_token)))
+            .envs(self.login_env.iter().cloned())
+    }
+
+    /// Does by hand what the script leaves to people, for a login that is no ID token.
+    pub fn by_hand(&mut self, more: &[(&str, &str)]) {
+        let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        if self.login == "approle" {
+            let id = self.space.ok("GET", "auth/approle/role/job/role-id", Value::Null);
+            self.login_env.push(env("VAULT_ROLE_ID", id["data"]["role_id"].as_str().unwrap()));
+            let token = self.space.ok("POST", "auth/token/create/job-issue", json!({"ttl": "1h"}));
+            self.login_env.push(env("VAULT_TOKEN", token["auth"]["client_token"].as_str().unwrap()));
+            self.keep.push(token["auth"]["accessor"].as_str().unwrap().to_owned());
+        } else {
+            self.login_env.push(env("VAULT_AUTH_METHOD", self.login));
+        }
+        self.login_env.extend(more.iter().map(|(name, value)| env(name, value)));
+    }
+
+    /// A file of the job's.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     /// The run and its revocation: what is wrong with them, or nothing.
@@ -226,7 +287,8 @@ impl World {
         let path = format!("{}/auth/token/accessors", self.space.namespace);
         let all = self.space.server.api("LIST", &path, Value::Null).body;
         let keys = all["data"]["keys"].as_array().cloned().unwrap_or_default();
-        keys.iter().filter_map(|key| Some(key.as_str()?.to_owned())).collect()
+        let all = keys.iter().filter_map(|key| Some(key.as_str()?.to_owned()));
+        all.filter(|accessor| !self.keep.contains(accessor)).collect()
     }
 
     fn clean(&self) {

@@ -1,0 +1,70 @@
+//! The logins by what a machine is: a pod's service account, and an IAM role of AWS.
+
+use serde_json::{Map, Value, json};
+
+use super::{Config, Object, Order, Plan, Who, token_fields};
+
+/// Adds the role for service accounts.
+pub(super) fn kubernetes(order: &Order, plan: &mut Plan) {
+    let Who::ServiceAccounts(accounts) = &order.who else { return };
+    let parts = |index: usize| -> Vec<&str> {
+        let mut all: Vec<&str> = accounts
+            .iter()
+            .filter_map(|one| one.split_once('/'))
+            .map(|(namespace, name)| [namespace, name][index])
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let mut fields = Map::new();
+    fields.insert("bound_service_account_namespaces".to_owned(), json!(parts(0)));
+    fields.insert("bound_service_account_names".to_owned(), json!(parts(1)));
+    // The number of the account: another one of the same name is not the same.
+    fields.insert("alias_name_source".to_owned(), json!("serviceaccount_uid"));
+    plan.by_hand.push(vec![
+        format!(
+            "auth/{} must know the cluster: kubernetes_host and kubernetes_ca_cert in its config.",
+            order.mount
+        ),
+        format!("The job has the variables VAULT_AUTH_METHOD=kubernetes and VAULT_AUTH_ROLE={}", order.role),
+    ]);
+    role(order, plan, fields);
+}
+
+/// Adds the role for IAM roles, and the name that a signature must be for.
+pub(super) fn aws(order: &Order, plan: &mut Plan) {
+    let Who::Principals { arns, server_id } = &order.who else { return };
+    if let Some(server_id) = server_id {
+        let mut config = Map::new();
+        config.insert("iam_server_id_header_value".to_owned(), json!(server_id));
+        plan.config = Some(Config {
+            object: Object {
+                about: "A signature for another server is not good here.".to_owned(),
+                path: format!("auth/{}/config/client", order.mount),
+                fields: config,
+            },
+            decides: "iam_server_id_header_value",
+        });
+    }
+    let mut fields = Map::new();
+    fields.insert("auth_type".to_owned(), json!("iam"));
+    fields.insert("bound_iam_principal_arn".to_owned(), json!(arns));
+    // Vault needs no AWS credentials of its own then.
+    fields.insert("resolve_aws_unique_ids".to_owned(), json!(false));
+    plan.by_hand.push(vec![format!(
+        "The job has the variables VAULT_AUTH_METHOD=aws and VAULT_AUTH_ROLE={}{}",
+        order.role,
+        server_id.as_ref().map(|id| format!(", and CI_CREDS_AWS_SERVER_ID={id}")).unwrap_or_default()
+    )]);
+    role(order, plan, fields);
+}
+
+fn role(order: &Order, plan: &mut Plan, mut fields: Map<String, Value>) {
+    fields.extend(token_fields(order));
+    plan.roles.push(Object {
+        about: "Who may log in, and for how long.".to_owned(),
+        path: format!("auth/{}/role/{}", order.mount, order.role),
+        fields,
+    });
+}
