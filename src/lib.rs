@@ -96,11 +96,13 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             started.map_err(Error::from).and_then(|started| carry_out(started, &parsed, env))
         }
         Err(error) if error.use_stderr() => {
-            console::say(error.to_string().trim_end());
+            console::say(error.to_string().replace('\u{a0}', " ").trim_end());
             failure.print(Code::Usage as u8);
             return Code::Usage as u8;
         }
-        Err(help) => emit::sink::text(&help.to_string()).map(|()| 0).map_err(Error::from),
+        Err(help) => {
+            emit::sink::text(&help.to_string().replace('\u{a0}', " ")).map(|()| 0).map_err(Error::from)
+        }
     };
     // Who was refused asks why; the other codes say what to set, or to try again.
     let refused = outcome.as_ref().is_err_and(|error| error.code() == Code::Refused);
@@ -157,6 +159,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     if !matches!(parsed.verb, cli::Verb::Completions(_)) {
         let (verbose, quiet) = config::verbosity(parsed, env)?;
         console::start(verbose, quiet);
+        config::warn_of_unknown(env);
     }
     let run = |config: config::Config| match config.command.clone() {
         Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),

@@ -114,7 +114,7 @@ fn what_is_no_file_of_ours_is_refused() {
         (name("dir"), "it is not a regular file"),
         (name("dir/"), "it is the name of a folder"),
         (name("dir/.."), "it is the name of a folder"),
-        (name("no/where"), "is not a folder"),
+        (name("no/where"), "does not exist"),
         (name("prey/file"), "is not a folder"),
         // Nothing in /dev: a program that gets it wrong would take it from the whole machine.
         ("/proc/self/fd/1".to_owned(), "it is a symbolic link"),

@@ -63,6 +63,18 @@ fn man_pages_are_read_without_a_warning() {
     }
 }
 
+/// Lines to complete, and values that must be offered.
+const VALUES: [(&str, &[&str]); 5] = [
+    (
+        "aws --format ",
+        &["sh", "fish", "dotenv", "json", "aws-credential-process", "aws-credentials", "scw-config"],
+    ),
+    ("aws --auth ", &["approle", "jwt", "kubernetes", "aws", "cert", "token"]),
+    ("aws --aws-source ", &["env", "web-identity", "profile", "container", "imds"]),
+    ("doctor ", &["exoscale", "aws", "scaleway", "login", "read", "env"]),
+    ("exoscale --and ", &["exoscale", "aws", "scaleway", "login"]),
+];
+
 #[test]
 fn bash_completes() {
     if require("bash").is_none() {
@@ -70,9 +82,10 @@ fn bash_completes() {
     }
     let folder = tempfile::tempdir().unwrap();
     completions("bash", folder.path(), "completions");
-    let text = "set +eu; . ./completions; complete -p ci-creds
-        ask() { COMP_WORDS=(ci-creds \"$@\"); COMP_CWORD=$#; COMPREPLY=(); _ci__creds ci-creds \"${@: -1}\" x; echo \"${COMPREPLY[*]}\"; }
-        ask exo; ask aws --role-; ask completions ''";
+    let text = "set +eu; . ./completions; compopt() { :; }; complete -p ci-creds
+        ask() { COMP_WORDS=(ci-creds \"$@\"); COMP_CWORD=$#; COMPREPLY=(); _ci__creds ci-creds \"${@: -1}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; echo \"${COMPREPLY[*]}\"; }
+        ask exo; ask aws --role-; ask completions ''; ask aws --format ''; ask aws --auth ''; ask aws --aws-source ''
+        ask doctor ''; ask exoscale --and ''";
     let said = said("bash", folder.path(), text);
     let lines: Vec<&str> = said.lines().collect();
     assert!(
@@ -83,6 +96,10 @@ fn bash_completes() {
     );
     assert_eq!(lines[1..3], ["exoscale", "--role-arn --role-session-name --role-id"], "{said}");
     assert!(lines[3].contains("bash") && lines[3].contains("zsh"), "{said}");
+    for (line, values) in lines[4..].iter().zip(VALUES) {
+        assert!(values.1.iter().all(|value| line.split(' ').any(|word| word == *value)), "{said}");
+    }
+    assert_eq!(lines.len(), 4 + VALUES.len(), "{said}");
 }
 
 #[test]
@@ -104,6 +121,29 @@ fn zsh_completes() {
     }
 }
 
+/// Zsh completes only on a terminal: it gets one of its own, a line, and the key that lists what fits.
+#[test]
+fn zsh_offers_values() {
+    if require("zsh").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    completions("zsh", folder.path(), "_ci-creds");
+    for (line, values) in VALUES.into_iter().chain([("completions ", &["bash", "zsh", "fish"][..])]) {
+        let text = format!(
+            "set +eu; zmodload zsh/zpty; zpty z 'zsh -f -i'; ask() {{ zpty -w z \"$1\" }}
+            ask 'setopt no_list_ambiguous; unsetopt menu_complete auto_menu; stty cols 200 rows 50'
+            ask 'fpath=('$DIR' $fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=200; PS1=RE\"\"ADY'
+            until zpty -r z said '*READY*'; do :; done; sleep 0.3
+            zpty -w -n z $'ci-creds {line}\\x04'; sleep 1; zpty -w -n z $'\\x15'; ask 'print do\"\"ne'
+            zpty -r z said '*done*'; print -r -- $said; zpty -d z"
+        );
+        let said = said("zsh", folder.path(), &text);
+        let words: Vec<&str> = said.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+        assert!(values.iter().all(|value| words.contains(value)), "{line}: {said:?}");
+    }
+}
+
 #[test]
 fn fish_completes() {
     if require("fish").is_none() {
@@ -112,7 +152,14 @@ fn fish_completes() {
     let folder = tempfile::tempdir().unwrap();
     completions("fish", folder.path(), "completions.fish");
     let text = "source completions.fish; complete -C 'ci-creds exo'; complete -C 'ci-creds aws --role-'";
-    let said = said("fish", folder.path(), text);
-    let words: Vec<&str> = said.lines().filter_map(|line| line.split('\t').next()).collect();
-    assert_eq!(words, ["exoscale", "--role-arn", "--role-id", "--role-session-name"], "{said}");
+    let words = |text: &str| -> Vec<String> {
+        let said = said("fish", folder.path(), text);
+        said.lines().filter_map(|line| Some(line.split('\t').next()?.to_owned())).collect()
+    };
+    assert_eq!(words(text), ["exoscale", "--role-arn", "--role-id", "--role-session-name"]);
+    let shells = ("completions ", &["bash", "zsh", "fish"][..]);
+    for (line, values) in VALUES.into_iter().chain([shells]) {
+        let offered = words(&format!("source completions.fish; complete -C 'ci-creds {line}'"));
+        assert!(values.iter().all(|value| offered.iter().any(|word| word == value)), "{line}: {offered:?}");
+    }
 }

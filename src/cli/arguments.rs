@@ -53,6 +53,20 @@ fn hint(value_name: &str) -> ValueHint {
     }
 }
 
+/// The variables of an option, held together until the text is printed.
+pub(super) fn env(variables: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = variables.iter().map(AsRef::as_ref).collect();
+    format!("[env:\u{a0}{}]", names.join(",\u{a0}"))
+}
+
+/// For a run: walk it as doctor does, instead.
+pub(super) fn dry_run() -> Arg {
+    Arg::new("dry-run")
+        .long("dry-run")
+        .action(ArgAction::SetTrue)
+        .help("Issue and run nothing: look at each step instead, as `ci-creds doctor` does")
+}
+
 pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
     let variables: Vec<String> = option
         .variables(provider)
@@ -61,7 +75,7 @@ pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
         .collect();
     let help = match variables.is_empty() {
         true => option.help.to_owned(),
-        false => format!("{} [env: {}]", option.help, variables.join(", ")),
+        false => format!("{} {}", option.help, env(&variables)),
     };
     let arg = Arg::new(option.name).long(option.name).help(help);
     let arg = match option.short {

@@ -2,10 +2,11 @@
 //! the providers' tables, options from the rows in [`options`].
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, Command};
+use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
 
-use super::arguments::{arg, groups, with_and};
+use super::arguments::{arg, dry_run, env, groups, with_and};
+use super::help::with_examples;
 use super::{doctor, read, setup};
 use crate::options;
 use crate::provider::PROVIDERS;
@@ -20,7 +21,8 @@ pub fn command() -> Command {
              eval $(ci-creds exoscale)\n    \
              ci-creds exoscale -- packer build hello.json",
         )
-        .after_help(
+        .after_help("`ci-creds COMMAND --help` has its options, with their variables, and examples.")
+        .after_long_help(
             "Options with [env: …] in `ci-creds COMMAND --help` can come from that variable; the flag wins.\n\
              Each VAULT_X may be given as BAO_X, which comes first.\n\n\
              exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output",
@@ -30,33 +32,53 @@ pub fn command() -> Command {
         .disable_help_subcommand(true)
         .max_term_width(100);
     for provider in PROVIDERS {
-        command =
-            command.subcommand(Command::new(provider.name).about(provider.about).defer(provider_options));
+        command = command.subcommand(
+            Command::new(provider.name)
+                .about(provider.about)
+                .defer(|command| with_examples(provider_options(command))),
+        );
     }
     command
-        .subcommand(Command::new("read").about("Read any path of any engine").defer(read_options))
         .subcommand(
-            Command::new("env").about("Resolve the references in the job's variables").defer(env_options),
+            Command::new("read")
+                .about("Read any path of any engine")
+                .defer(|command| with_examples(read_options(command))),
         )
-        .subcommand(Command::new("login").about("Hand over the Vault token itself").defer(login_options))
-        .subcommand(Command::new("revoke").about("Take back what the job was given").defer(revoke_options))
         .subcommand(
-            Command::new("doctor").about("Find out why a run or a role does not work").defer(doctor::options),
+            Command::new("env")
+                .about("Resolve the references in the job's variables")
+                .defer(|command| with_examples(env_options(command))),
+        )
+        .subcommand(
+            Command::new("login")
+                .about("Hand over the Vault token itself")
+                .defer(|command| with_examples(login_options(command))),
+        )
+        .subcommand(
+            Command::new("revoke")
+                .about("Take back what the job was given")
+                .defer(|command| with_examples(revoke_options(command))),
+        )
+        .subcommand(
+            Command::new("doctor")
+                .about("Find out why a run or a role does not work")
+                .defer(|command| with_examples(doctor::options(command))),
         )
         .subcommand(
             Command::new("setup")
                 .about("Print what Vault needs for a run, with no more rights than that")
-                .defer(setup::options),
+                .defer(|command| with_examples(setup::options(command))),
         )
         .subcommand(
             Command::new("rotate")
                 .about("Replace the issuing token in a GitLab variable")
-                .defer(rotate_options),
+                .defer(|command| with_examples(rotate_options(command))),
         )
         .subcommand(
             Command::new("completions")
                 .about("Print the completions of a shell")
-                .arg(Arg::new("SHELL").required(true).value_parser(shell())),
+                .arg(Arg::new("SHELL").required(true).value_parser(shell()))
+                .defer(with_examples),
         )
 }
 
@@ -67,11 +89,11 @@ fn shell() -> impl TypedValueParser<Value = Shell> {
 
 fn provider_options(command: Command) -> Command {
     let name = command.get_name().to_owned();
-    let role = Arg::new("ROLE").help(format!(
-        "The role in the engine [env: CI_CREDS_{}_ROLE, CI_CREDS_ROLE, VAULT_AUTH_ROLE]",
-        options::env_suffix(&name)
-    ));
-    let mut command = with_and(command.arg(role));
+    let own = format!("CI_CREDS_{}_ROLE", options::env_suffix(&name));
+    let variables = env(&[own.as_str(), "CI_CREDS_ROLE", "VAULT_AUTH_ROLE"]);
+    let role =
+        Arg::new("ROLE").value_hint(ValueHint::Other).help(format!("The role in the engine {variables}"));
+    let mut command = with_and(command.arg(role)).arg(dry_run());
     if let Some(provider) = crate::provider::find(&name).filter(|provider| !provider.options.is_empty()) {
         command = command.next_help_heading(provider.title);
         for option in provider.options {
@@ -87,7 +109,8 @@ fn provider_options(command: Command) -> Command {
 
 fn read_options(command: Command) -> Command {
     let command = command.args(read::arguments());
-    groups(with_and(command), None, &[&options::READ], options::COMMON).after_long_help(formats(None))
+    groups(with_and(command).arg(dry_run()), None, &[&options::READ], options::COMMON)
+        .after_long_help(formats(None))
 }
 
 fn env_options(command: Command) -> Command {
@@ -97,11 +120,12 @@ fn env_options(command: Command) -> Command {
          version 2, vault:PATH?KEY=VALUE#FIELD sends a parameter along, and vault::TEXT is the text vault:TEXT. \
          CI_…, GITLAB_… and whatever else outsiders may write is never taken for a reference.",
     );
-    groups(with_and(command), None, &[&options::ENV], options::COMMON).after_long_help(formats(None))
+    groups(with_and(command).arg(dry_run()), None, &[&options::ENV], options::COMMON)
+        .after_long_help(formats(None))
 }
 
 fn login_options(command: Command) -> Command {
-    groups(with_and(command), None, &[], options::COMMON).after_long_help(formats(None))
+    groups(with_and(command).arg(dry_run()), None, &[], options::COMMON).after_long_help(formats(None))
 }
 
 /// The formats that `provider`, or any command, can use.
@@ -118,7 +142,8 @@ fn revoke_options(command: Command) -> Command {
     let rows = [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::VERBOSE];
     let command = command.args(rows.map(|row| arg(row, None)));
     groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
-        file.help("The file that lists what is to be taken back [env: CI_CREDS_STATE_FILE] [default: auto]")
+        let variable = env(&["CI_CREDS_STATE_FILE"]);
+        file.help(format!("The file that lists what is to be taken back {variable} [default: auto]"))
     })
 }
 

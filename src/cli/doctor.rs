@@ -1,6 +1,6 @@
 //! The command line of `doctor`.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::{Ask, Doctor, RoleAt, Subject, Verb, arguments, read};
 use crate::options::{self, Opt};
@@ -22,6 +22,7 @@ pub(super) fn options(command: Command) -> Command {
             Arg::new("REST")
                 .value_name("ROLE")
                 .num_args(1..)
+                .value_hint(ValueHint::Other)
                 .requires("SUBJECT")
                 .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
         )
@@ -77,6 +78,7 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
         },
         issue: matches.get_flag("issue"),
         strict: matches.get_flag("strict"),
+        dry_run: false,
         widen: matches.get_flag("widen"),
         json: text("report").as_deref() == Some("json"),
         claims: text("claims"),

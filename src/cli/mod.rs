@@ -13,15 +13,18 @@ use crate::provider::Provider;
 pub use definition::command;
 pub use read::PathRead;
 use refusals::{positional, quiet};
+pub(crate) use values::with_values;
 
 pub mod again;
 mod arguments;
 mod definition;
 mod doctor;
+mod help;
 mod read;
 mod refusals;
 mod setup;
 mod typed;
+mod values;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -57,6 +60,8 @@ pub struct Doctor {
     pub strict: bool,
     /// Whether the report is JSON.
     pub json: bool,
+    /// Whether a run was asked for with --dry-run: its stdout may be what an `eval` reads.
+    pub dry_run: bool,
     /// Whether commands are printed that let in more than before.
     pub widen: bool,
     /// Claims as JSON, or `-`.
@@ -96,6 +101,22 @@ pub struct Setup {
     pub principals: Vec<String>,
     /// The life of the login's token.
     pub token_ttl: String,
+}
+
+impl Doctor {
+    /// `--dry-run`: the look at a run as it was typed.
+    fn of_run(verb: Verb) -> Self {
+        Self {
+            subject: Subject::Run(Box::new(verb)),
+            issue: false,
+            strict: false,
+            json: false,
+            dry_run: true,
+            widen: false,
+            claims: None,
+            from_job: None,
+        }
+    }
 }
 
 /// What doctor looks at.
@@ -178,6 +199,12 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let arguments = &typed::in_order(arguments, &command)[..];
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp && help::is_brief(arguments) => {
+            let name = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+            let Some(text) = help::brief(&mut command, name) else { return Err(error) };
+            let mut command = self::command().mut_subcommand(name, |command| command.override_help(text));
+            return Err(command.try_get_matches_from_mut(arguments).err().unwrap_or(error));
+        }
         Err(error) => return Err(quiet(typed::tip(error, arguments), arguments, &mut command)),
     };
     let (name, matches) = matches
@@ -212,6 +239,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let shell = matches.get_one::<Shell>("SHELL").copied();
             Verb::Completions(shell.unwrap_or(Shell::Bash))
         }
+    };
+    let verb = match matches.try_get_one::<bool>("dry-run") {
+        Ok(Some(true)) => Verb::Doctor(Doctor::of_run(verb)),
+        _ => verb,
     };
     positional(&verb, &list("and")).map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
     let and = list("and")

@@ -1,6 +1,6 @@
 //! The words of `read`: paths, what each gives, and what is sent to it. It must not judge names or fields.
 
-use clap::{Arg, ArgMatches};
+use clap::{Arg, ArgMatches, ValueHint};
 
 /// One path of `read`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub struct PathRead {
 /// The positional arguments.
 pub(super) fn arguments() -> [Arg; 2] {
     [
-        Arg::new("PATH").required(true).help("The path, mount included: web-db/creds/web, secret/data/app"),
-        Arg::new("NAME=FIELD").required(true).num_args(1..).help(
+        Arg::new("PATH").required(true).value_hint(ValueHint::Other).help("The path, mount included: web-db/creds/web, secret/data/app"),
+        Arg::new("NAME=FIELD").required(true).num_args(1..).value_hint(ValueHint::Other).help(
             "The variable to set, and the field of the answer that it gets. A word without = is the next path",
         ),
     ]

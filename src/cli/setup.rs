@@ -1,7 +1,7 @@
 //! The command line of `setup`: the words of the run, and which jobs may do it.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::{Setup, Subject, arguments, doctor};
 use crate::options;
@@ -25,6 +25,7 @@ pub(super) fn options(command: Command) -> Command {
             Arg::new("REST")
                 .value_name("ROLE")
                 .num_args(1..)
+                .value_hint(ValueHint::Other)
                 .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
         )
         .arg(

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::again::shown;
-use crate::options::{self, Takes};
 
 /// An option of other tools, and what does it here. `{command}` is the command that was typed, `{value}` what stood
 /// behind the option.
@@ -29,8 +28,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("--debug", "write -v, or -vv"),
 ];
 
-/// The line as clap wants it: `help aws` is `aws --help`, `version` is `--version`, and options that stand before the
-/// command go behind it.
+/// The line as clap wants it: `help aws` and `man aws` are `aws --help`, `version` is `--version`, and options that stand
+/// before the command go behind it.
 pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<OsString> {
     let mut line = arguments.to_vec();
     let is_command = |word: &OsString| {
@@ -38,13 +37,13 @@ pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<O
     };
     let first = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
     match (first, arguments.len()) {
-        ("help", 2) => line[1] = "--help".into(),
-        ("help", 3) if is_command(&line[2]) => {
+        ("help" | "man", 2) => line[1] = "--help".into(),
+        ("help" | "man", 3) if is_command(&line[2]) => {
             line[1] = std::mem::replace(&mut line[2], "--help".into());
         }
         ("version", 2) => line[1] = "--version".into(),
         _ if first.starts_with('-') && first != "--" => {
-            if let Some(at) = command_at(arguments, is_command) {
+            if let Some(at) = command_at(arguments, command, is_command) {
                 line[1..=at].rotate_right(1);
             }
         }
@@ -54,23 +53,30 @@ pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<O
 }
 
 /// Where the command stands behind options, their values left out.
-fn command_at(arguments: &[OsString], is_command: impl Fn(&OsString) -> bool) -> Option<usize> {
+fn command_at(
+    arguments: &[OsString],
+    command: &clap::Command,
+    is_command: impl Fn(&OsString) -> bool,
+) -> Option<usize> {
+    let mut command = command.clone();
+    command.build();
     let mut at = 1;
     while let Some(word) = arguments.get(at).filter(|word| *word != "--") {
         let text = word.to_string_lossy();
         if !text.starts_with('-') {
             return is_command(word).then_some(at);
         }
-        at += if takes_next(&text) { 2 } else { 1 };
+        at += if takes_next(&command, &text) { 2 } else { 1 };
     }
     None
 }
 
-fn takes_next(word: &str) -> bool {
+/// Whether this option of any command takes the next word as its value.
+fn takes_next(command: &clap::Command, word: &str) -> bool {
     let Some(name) = word.strip_prefix("--") else { return false };
-    let groups = [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT];
-    let row = groups.into_iter().flat_map(|group| group.options).find(|row| row.name == name);
-    row.is_some_and(|row| matches!(row.takes, Takes::Value(_) | Takes::Values(_)))
+    let mut all = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let option = all.find(|option| option.get_long() == Some(name));
+    option.is_some_and(|option| option.get_action().takes_values() && !option.is_require_equals_set())
 }
 
 /// Clap's error with the tip that fits.

@@ -11,6 +11,9 @@ use crate::shutdown::Stop;
 /// Looks, reports, and fails with the first fault.
 pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
     let mut report = Report::new(doctor.json, doctor.strict);
+    if doctor.dry_run {
+        report = report.aside();
+    }
     match &doctor.subject {
         Subject::Role(at) => {
             report.title(&format!("ci-creds doctor: {}", at.path()))?;
@@ -30,7 +33,12 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                 Verb::Env => "env".to_owned(),
                 _ => "login".to_owned(),
             };
-            report.title(&format!("ci-creds doctor: each step of `ci-creds {what}`"))?;
+            report.title(&match doctor.dry_run {
+                true => {
+                    format!("ci-creds doctor: --dry-run walks `ci-creds {what}`, and issues and runs nothing")
+                }
+                false => format!("ci-creds doctor: each step of `ci-creds {what}`"),
+            })?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));

@@ -29,11 +29,13 @@ mod server;
 pub mod setup;
 mod sources;
 mod steps;
+mod unknown;
 
 pub use error::Error;
 pub use revoke::Revoke;
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use sources::{Setting, sources};
+pub use unknown::warn_of_unknown;
 
 use lookup::Lookup;
 use references::References;
@@ -244,10 +246,10 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
         return setup.format == "sh";
     }
     let lookup = Lookup::of(parsed, env);
+    let is_dry_run = matches!(&parsed.verb, Verb::Doctor(doctor) if doctor.dry_run);
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    !matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate)
-        && parsed.command.is_empty()
-        && file(&lookup).ok().flatten().is_none()
+    let never = matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate);
+    (is_dry_run || !never) && parsed.command.is_empty() && file(&lookup).ok().flatten().is_none()
 }
 
 fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {

@@ -18,6 +18,8 @@ const INDENT: usize = 17;
 pub struct Report {
     json: bool,
     strict: bool,
+    /// Whether it goes to stderr: an `eval` may read stdout.
+    aside: bool,
     steps: Vec<Step>,
     /// The table of a role's demands, for JSON.
     pub claims: Vec<serde_json::Value>,
@@ -51,12 +53,33 @@ impl Explain for Found {
 impl Report {
     /// An empty one.
     pub fn new(json: bool, strict: bool) -> Self {
-        Self { json, strict, steps: Vec::new(), claims: Vec::new(), untried: false, unchecked: Vec::new() }
+        Self {
+            json,
+            strict,
+            aside: false,
+            steps: Vec::new(),
+            claims: Vec::new(),
+            untried: false,
+            unchecked: Vec::new(),
+        }
+    }
+
+    /// The same on stderr.
+    pub fn aside(self) -> Self {
+        Self { aside: true, ..self }
+    }
+
+    fn print(&self, text: &str) -> Result<(), sink::Error> {
+        if self.aside {
+            crate::console::say(text.trim_end_matches('\n'));
+            return Ok(());
+        }
+        sink::text(text)
     }
 
     /// Prints a line above the steps.
     pub fn title(&self, title: &str) -> Result<(), sink::Error> {
-        if self.json { Ok(()) } else { sink::text(&format!("{}\n\n", one_line(title))) }
+        if self.json { Ok(()) } else { self.print(&format!("{}\n\n", one_line(title))) }
     }
 
     /// Adds a step, and prints it.
@@ -65,7 +88,7 @@ impl Report {
         let open = step.unchecked.take().filter(|what| !self.unchecked.contains(what));
         self.unchecked.extend(open);
         if !self.json {
-            sink::text(&plain(&step))?;
+            self.print(&plain(&step))?;
         }
         self.steps.push(step);
         Ok(())
@@ -98,7 +121,7 @@ impl Report {
                 [] => well(warnings, self.untried),
                 left => wrap(&partly(warnings, left), "", "").join("\n"),
             };
-            sink::text(&format!("\n{end}\n"))?;
+            self.print(&format!("\n{end}\n"))?;
         }
         Ok(found.map_or(Ok(()), Err))
     }

@@ -83,7 +83,7 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NotFound(_) => vec!["is it installed here, and is PATH right?".to_owned()],
+            Self::NotFound(name) => vec![not_found(name)],
             Self::NotExecutable(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 vec!["is it a program, and is it executable (chmod +x)?".to_owned()]
             }
@@ -102,6 +102,23 @@ impl Explain for Error {
             Self::Nul(_) => vec!["`read` can put such a value into a file instead".to_owned()],
             Self::NotExecutable(..) => Vec::new(),
         }
+    }
+}
+
+/// Words that only a shell knows.
+const BUILTINS: &[&str] = &[
+    "cd", "export", "set", "unset", "source", ".", "eval", "exec", "alias", "ulimit", "umask", "exit", "trap",
+];
+
+/// What the name of a command that is not there tells.
+fn not_found(name: &str) -> String {
+    if name.contains(char::is_whitespace) {
+        return "this is one word with blanks: leave the quotes out, or let a shell part it: sh -c '…'"
+            .to_owned();
+    }
+    match BUILTINS.contains(&name) {
+        true => format!("{name} is the shell's own: run sh -c '{name} …'"),
+        false => "is it installed here, and is PATH right?".to_owned(),
     }
 }
 

@@ -34,6 +34,12 @@ pub enum Error {
         /// What mends it.
         hint: String,
     },
+    /// http:// where the port wants TLS.
+    #[error("{host} speaks TLS, and the address says http://")]
+    WantsTls {
+        /// Host and port.
+        host: String,
+    },
     /// The time-out.
     #[error("{host} did not answer within {}", duration::show(*.after))]
     Timeout {
@@ -164,6 +170,9 @@ impl Error {
             let proxy = settings.proxy.as_ref().map(|proxy| proxy.source.clone());
             return Self::Connect { host, cause: Cause(cause), proxy };
         }
+        if url.scheme() == "http" {
+            cause.push_str(" (plain http:// was sent: does this port speak TLS?)");
+        }
         Self::Broken { host, cause: Cause(cause) }
     }
 }
@@ -171,7 +180,9 @@ impl Error {
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
-            Self::Tls { .. } | Self::Redirect { .. } | Self::Setting { .. } => Code::Environment,
+            Self::Tls { .. } | Self::WantsTls { .. } | Self::Redirect { .. } | Self::Setting { .. } => {
+                Code::Environment
+            }
             Self::Stopped(stopped) | Self::Abandoned { stopped, .. } => stopped.0,
             _ => Code::Unreachable,
         }
@@ -185,6 +196,7 @@ impl Explain for Error {
             Self::Timeout { .. } | Self::Lost { timed_out: true, .. } => {
                 vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()]
             }
+            Self::WantsTls { host } => vec![format!("this port speaks TLS: write https://{host}")],
             Self::TooLong { .. } => vec!["is this the address of Vault?".to_owned()],
             Self::Redirect { hint, .. } => vec![(*hint).to_owned()],
             _ => Vec::new(),

@@ -283,6 +283,9 @@ impl Client {
             answer.body.extend_from_slice(&chunk);
         }
         tracing::debug!("{} from {}", answer.status, self.peer(url));
+        if url.scheme() == "http" && answer.status == 400 && wants_tls(&answer.body) {
+            return Err(Error::WantsTls { host: host(url) });
+        }
         if answer.status == 407 {
             return Err(Error::proxy_refuses(&self.settings));
         }
@@ -301,6 +304,13 @@ impl Call {
         let path = self.url.path();
         format!("{} {}", self.method, path.split_once("/v1/").map_or(path, |(_, path)| path))
     }
+}
+
+/// How Go's HTTP server and nginx answer plain HTTP on a TLS port (go: `net/http/server.go`; nginx: error 497).
+fn wants_tls(body: &[u8]) -> bool {
+    const TEXTS: [&[u8]; 2] =
+        [b"Client sent an HTTP request to an HTTPS server", b"The plain HTTP request was sent to HTTPS port"];
+    TEXTS.iter().any(|text| body.windows(text.len()).any(|part| part == *text))
 }
 
 /// Caches say so in X-Cache (vault and openbao: `command/agentproxyshared/cache/handler.go`; `Hit from …` of others), or

@@ -234,7 +234,7 @@ impl Vault {
 /// A success that can't be read is a lost answer, where something was made: a number that is none, the same key twice,
 /// bytes that are not UTF-8, an end that comes too early. A page or a remark for people is not Vault's.
 fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
-    let for_people = body.trim_ascii_start().starts_with(b"<") || body.starts_with(REMARK);
+    let for_people = body.trim_ascii_start().starts_with(b"<");
     match error {
         Error::NotVault { action, host, said, .. } => {
             let lost = ask.creates && matches!(status, 200..=299) && !for_people;
@@ -243,9 +243,6 @@ fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
         error => error,
     }
 }
-
-/// Go's HTTP server, on a TLS port.
-const REMARK: &[u8] = b"Client sent an HTTP request to an HTTPS server";
 
 fn json(body: &Body) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
@@ -295,7 +292,6 @@ pub(super) fn instead(status: u16, body: &[u8]) -> String {
     let kind = match start.first() {
         None => "nothing",
         Some(b'<') => "an HTML page",
-        Some(_) if body.starts_with(REMARK) => "a remark that this port wants https://",
         Some(b'{' | b'[') => "JSON of another kind",
         Some(_) => "something that is not JSON",
     };

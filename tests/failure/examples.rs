@@ -169,6 +169,7 @@ fn http_errors() -> Vec<(String, Error)> {
         E::Connect { .. } => E::Connect { host: text(), cause: cause(), proxy: None },
         E::Tls { .. } => E::Tls { host: text(), cause: cause(), hint: text() },
         E::Timeout { .. } => E::Timeout { host: text(), after: Duration::from_secs(1) },
+        E::WantsTls { .. } => E::WantsTls { host: text() },
         E::Broken { .. } => E::Broken { host: text(), cause: cause() },
         E::Lost { .. } => E::Lost { host: text(), cause: text(), timed_out: true },
         E::Abandoned { .. } => E::Abandoned { host: text(), stopped: shutdown::Stopped(Code::Terminated) },

@@ -19,6 +19,7 @@ fn a_terminal_is_refused_unless_asked_for() {
     };
     let run = at_a_terminal(&[]).expect(6);
     assert!(run.stdout.contains("error: secrets are not printed to a terminal"), "{run}");
+    assert!(run.stdout.contains("hint: run the command under `ci-creds … -- COMMAND`"), "{run}");
     assert!(!run.stdout.contains("(exit") && !run.stdout.contains(CANARY), "{run}");
     let run = at_a_terminal(&["--show"]).expect(0);
     assert!(run.stdout.contains("export EXOSCALE_API_SECRET="), "{run}");

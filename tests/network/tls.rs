@@ -76,8 +76,15 @@ fn http_and_https_mixed_up_are_told_apart() {
     assert!(run.stderr.contains("it does not answer with TLS"), "{run}");
     let text = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let go = Fake::new(move |_| Reply::Bytes(text.into()));
-    let run = one_read(&go.addr).run().expect(5);
-    assert!(run.stderr.contains("this port wants https://"), "{run}");
+    let run = one_read(&go.addr).run().expect(3);
+    let port = go.addr.trim_start_matches("http://");
+    assert!(run.stderr.contains(&format!("hint: this port speaks TLS: write https://{port}")), "{run}");
+    assert_eq!(go.seen().len(), 1, "it is sent again");
+    // A server that has no words for it.
+    let pki = Pki::new("A test's CA");
+    let tls = Fake::tls(pki.server_with(&["127.0.0.1"], |_| {}, false), |_| Reply::Vault);
+    let run = one_read(&tls.addr.replace("https:", "http:")).env("VAULT_MAX_RETRIES", "0").run().expect(5);
+    assert!(run.stderr.contains("does this port speak TLS?"), "{run}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Step, Walk};
 use crate::error::Code;
 use crate::options::env_suffix;
-use crate::provider::{Provider, Request};
+use crate::provider::{Effect, Provider, ProviderOption, Request, Step as ProviderStep};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
 
@@ -69,12 +69,17 @@ fn kind_of(request: &Request, mount: &Mount) -> Step {
     let seen = format!("{} is mounted, an engine of type {}", mount.path, mount.kind);
     match (request.origin.cloud(), mount.kind.as_str()) {
         (Some(cloud), "kv" | "generic" | "cubbyhole") => {
-            let hint = format!(
-                "this is a key that never ends, kept by hand: the {} engine would make a new one for each job \
-                 (--mount, CI_CREDS_{}_MOUNT)",
-                cloud.title,
-                env_suffix(cloud.name)
-            );
+            let kept = "this is a key that never ends, kept by hand";
+            let mints =
+                |option: &ProviderOption| matches!(option.effect, Effect::Switches(ProviderStep::Mint));
+            let hint = match cloud.options.iter().find(|option| mints(option)) {
+                Some(option) => format!("{kept}: with --{} each job gets a key of its own", option.opt.name),
+                None => format!(
+                    "{kept}: the {} engine would make a new one for each job (--mount, CI_CREDS_{}_MOUNT)",
+                    cloud.title,
+                    env_suffix(cloud.name)
+                ),
+            };
             Step::warn("engine", seen, hint)
         }
         _ => Step::ok("engine", seen),

@@ -42,7 +42,10 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Terminal => "use eval $(ci-creds …), or --show to see them",
+            Self::Terminal => {
+                "run the command under `ci-creds … -- COMMAND`; eval $(ci-creds …) sets them in this shell, and \
+                 --show shows them"
+            }
             Self::DebugTrace(_) => {
                 "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
             }

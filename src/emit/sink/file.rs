@@ -93,6 +93,9 @@ fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
         return Err(fault(path, "it is the name of a folder"));
     }
     let folder = folder(path);
+    if folder.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(fault(path, format!("the folder {} does not exist", input::path(folder))));
+    }
     if !folder.is_dir() {
         return Err(fault(path, format!("{} is not a folder", input::path(folder))));
     }

@@ -133,9 +133,12 @@ impl Failure {
     }
 }
 
-/// Writes text that is no secret: help, completions.
+/// Writes text that is no secret: help, completions, a report. Whoever closes the pipe has read enough of it.
 pub fn text(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Error::Stdout(error.to_string()))
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Error::Stdout(error.to_string())),
+    }
 }
