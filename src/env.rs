@@ -7,10 +7,14 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
 use crate::error::{Code, Explain};
+use crate::policy::Policy;
 
-/// The environment, as it was when the process started.
+/// The environment, as it was when the process started, and what the machine's administrator allows in it.
 #[derive(Default, Clone)]
-pub struct Env(HashMap<OsString, OsString>);
+pub struct Env {
+    variables: HashMap<OsString, OsString>,
+    policy: Policy,
+}
 
 /// A variable that is set, and not blank.
 #[derive(Clone, Copy)]
@@ -39,7 +43,17 @@ impl Env {
     /// The environment of this process.
     #[allow(clippy::disallowed_methods)]
     pub fn real() -> Self {
-        Self(std::env::vars_os().collect())
+        std::env::vars_os().collect()
+    }
+
+    /// The same environment under this policy, which no variable overrides.
+    pub fn under(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// What the machine's administrator allows; everything, until a policy was read.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The first of `names` that is set and not blank.
@@ -54,7 +68,7 @@ impl Env {
 
     /// The value of `name`, unless it is unset or blank.
     pub fn get(&self, name: &str) -> Result<Option<&str>, NotText> {
-        match self.0.get(OsStr::new(name)) {
+        match self.variables.get(OsStr::new(name)) {
             None => Ok(None),
             Some(value) => {
                 let value = value.to_str().ok_or_else(|| NotText(name.to_owned()))?;
@@ -65,29 +79,30 @@ impl Env {
 
     /// Whether `name` is there at all, blank or not.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(OsStr::new(name))
+        self.variables.contains_key(OsStr::new(name))
     }
 
     /// The variables whose names begin with `prefix`, if they are text and not blank.
     pub fn texts(&self, prefix: &'static str) -> impl Iterator<Item = (&str, &str)> {
-        let texts = self.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        let texts = self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
         texts.filter(move |(name, value)| name.starts_with(prefix) && !value.trim().is_empty())
     }
 
     /// The value of `name`, whatever it is.
     pub fn raw(&self, name: &OsStr) -> Option<&OsString> {
-        self.0.get(name)
+        self.variables.get(name)
     }
 
     /// All variables, for a command that is run.
     pub fn all(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.0.iter()
+        self.variables.iter()
     }
 }
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Env {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, policy: Policy::default() }
     }
 }
 

@@ -29,7 +29,8 @@
 //! process      what the process does to itself
 //! console      stderr
 //! duration     durations, read and shown
-//! env          the environment, read once
+//! env          the environment, read once, and the policy that it is under
+//! policy       what the administrator of the machine allows: /etc/ci-creds/policy.toml
 //! error        how a fault gets its exit code and its remedy
 //! text         what others wrote, made safe to show
 //! secret       a value that no message shows
@@ -64,6 +65,7 @@ pub mod http;
 pub mod input;
 pub mod ledger;
 pub mod options;
+pub mod policy;
 pub mod process;
 pub mod provider;
 pub mod reference;
@@ -156,11 +158,14 @@ impl Started {
 
 fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
     let Started { runtime, stop } = started;
+    let mut env = env.clone();
     if !matches!(parsed.verb, cli::Verb::Completions(_)) {
-        let (verbose, quiet) = config::verbosity(parsed, env)?;
+        let (verbose, quiet) = config::verbosity(parsed, &env)?;
         console::start(verbose, quiet);
-        config::warn_of_unknown(env);
+        env = env.under(policy::Policy::read()?);
+        config::warn_of_unknown(&env);
     }
+    let env = &env;
     let run = |config: config::Config| match config.command.clone() {
         Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),
         None => runtime.block_on(command::issue::run(config, stop.clone())).map(|()| 0),

@@ -6,6 +6,7 @@ use crate::doctor::report::Report;
 use crate::doctor::{Step, role, run as walked};
 use crate::env::Env;
 use crate::error::Error;
+use crate::policy;
 use crate::shutdown::Stop;
 
 /// Looks, reports, and fails with the first fault.
@@ -17,6 +18,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
     match &doctor.subject {
         Subject::Role(at) => {
             report.title(&format!("ci-creds doctor: {}", at.path()))?;
+            machine(&mut report, env)?;
             match RoleCheck::resolve(parsed, env) {
                 Ok(check) => role::walk(&mut report, check, doctor, at, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
@@ -39,6 +41,7 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                 }
                 false => format!("ci-creds doctor: each step of `ci-creds {what}`"),
             })?;
+            machine(&mut report, env)?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
@@ -49,4 +52,12 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
         }
     }
     Ok(report.finish()??)
+}
+
+/// What the machine's administrator allows, where that is limited.
+fn machine(report: &mut Report, env: &Env) -> Result<(), Error> {
+    if env.policy().is_there() {
+        report.add(Step::ok("machine", format!("{} is in force: {}", policy::FILE, env.policy())))?;
+    }
+    Ok(())
 }

@@ -286,6 +286,9 @@ pub enum Error {
         /// The variable of the checkout.
         project_dir: &'static str,
     },
+    /// What the policy of this machine does not allow.
+    #[error(transparent)]
+    Policy(#[from] crate::policy::Refused),
     /// Bytes that are not text.
     #[error(transparent)]
     NotText(#[from] NotText),

@@ -7,7 +7,9 @@ use super::lookup::{FOLDER, Found, Lookup, is_path};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Issuer, Login, LoginParameter, METHODS, Method, Need, Origin, Place};
 use crate::ci::{self, Job};
+use crate::input;
 use crate::options;
+use crate::policy::Refused;
 use crate::secret::Secret;
 
 /// The logins that need not be named, by what shows that they are meant.
@@ -27,6 +29,7 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     let mount = mount(lookup)?;
     let search = Search { lookup, role: role.as_deref(), engine_role, job };
     let method = search.method()?;
+    allowed(lookup, method)?;
     if method.needs_role && role.is_none() {
         return Err(Error::NoLoginRole { method: method.title });
     }
@@ -58,10 +61,25 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     })
 }
 
+/// Whether the policy of this machine lets this login be used.
+fn allowed(lookup: &Lookup<'_>, method: &Method) -> Result<(), Error> {
+    let Some(logins) = lookup.env.policy().logins() else { return Ok(()) };
+    let known = |name: &str| METHODS.iter().any(|method| method.name == name);
+    if let Some(unknown) = logins.iter().find(|name| !known(name)) {
+        let known: Vec<_> = METHODS.iter().map(|method| method.name).collect();
+        return Err(Refused::NoLogin { method: input::shown(unknown), known: known.join(", ") }.into());
+    }
+    match logins.iter().any(|name| name == method.name) {
+        true => Ok(()),
+        false => Err(Refused::Login { method: method.name, allowed: logins.join(", ") }.into()),
+    }
+}
+
 /// The operator's token, and an ID token if there is one.
 pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<LoginParameter>), Error> {
     let search = Search { lookup, role: None, engine_role: None, job };
     let method = &auth::TOKEN;
+    allowed(lookup, method)?;
     let mut ingredients = Vec::new();
     for need in method.needs {
         let origin = search.need(need)?.ok_or(Error::MissingLoginParameter {

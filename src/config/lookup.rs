@@ -7,6 +7,7 @@ use crate::cli::{Flags, Parsed};
 use crate::env::{Env, boolean};
 use crate::input::{Seems, seems};
 use crate::options::{Opt, Takes, Variables};
+use crate::policy::Refused;
 
 /// The flags and the environment of a run, seen from one provider, or from none.
 #[derive(Clone, Copy)]
@@ -96,7 +97,17 @@ impl<'a> Lookup<'a> {
         options.iter().find_map(|opt| self.text(opt).transpose()).transpose()
     }
 
+    /// The value, if the policy of this machine lets anybody give one. A switch that is off is as if it was not given.
     fn unchecked(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+        let found = self.given(opt)?;
+        let counts = |found: &&Found| opt.takes != Takes::Switch || boolean(&found.value) == Some(true);
+        match found.as_ref().filter(counts).filter(|_| self.env.policy().forbids(opt.name)) {
+            Some(found) => Err(Refused::Option { source_name: found.source.clone() }.into()),
+            None => Ok(found),
+        }
+    }
+
+    fn given(&self, opt: &Opt) -> Result<Option<Found>, Error> {
         let own_flags = self.flags_count || !matches!(opt.variables, Variables::Provider(_));
         if let Some(value) = self.flags.one(opt).filter(|_| own_flags) {
             return Ok(Some(Found {
@@ -238,5 +249,15 @@ mod tests {
         );
         let fields = [("CI_CREDS_AWS_FIELDS", "a=b, c=d")];
         assert_eq!(lookup(&[], &fields, |lookup| lookup.list(&options::FIELD).unwrap()), ["a=b", "c=d"]);
+    }
+
+    #[test]
+    fn every_option_that_can_be_forbidden_is_there() {
+        use crate::options::{FLAGS, USUAL, VARIABLES};
+        let rows = FLAGS.iter().flat_map(|group| group.options).chain(VARIABLES.options).chain(USUAL.options);
+        let known: Vec<_> = rows.map(|row| row.name).collect();
+        for name in crate::policy::FORBIDDABLE.iter().flat_map(|(_, options)| *options) {
+            assert!(known.contains(name), "{name}");
+        }
     }
 }

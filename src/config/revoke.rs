@@ -48,6 +48,7 @@ impl Revoke {
             skip_verify: lookup.switch(&options::TLS_SKIP_VERIFY)?,
             token: token.map(|found| Secret::from(found.value.trim())),
             scaleway: steps::place(&lookup)?,
+            policy: env.policy().clone(),
         };
         Ok(Self { place, best_effort: lookup.switch(&options::BEST_EFFORT)?, now })
     }

@@ -1,5 +1,6 @@
 //! How to reach Vault: the address, TLS, the proxy.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -49,7 +50,7 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
             tls: Tls {
                 ca: ca(lookup)?,
                 client: client(lookup)?,
-                server_name: lookup.text(&options::TLS_SERVER_NAME)?.map(|found| found.value),
+                server_name: server_name(lookup)?,
                 skip_verify,
             },
             needs_tls: address.scheme() == "https",
@@ -60,7 +61,7 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
                 .filter(|timeout| !timeout.is_zero())
                 .unwrap_or(TIMEOUT),
             max_retries: lookup.number(&options::MAX_RETRIES)?,
-            redirect_hosts: lookup.list(&options::REDIRECT_HOST)?,
+            redirect_hosts: redirect_hosts(lookup)?,
             follow_redirects: !lookup.switch(&options::DISABLE_REDIRECTS)?,
             allow_http: lookup.switch(&options::ALLOW_HTTP)?,
         },
@@ -82,6 +83,7 @@ fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Er
             let what = "ends with /v1, which belongs to each request, not to the address";
             return Err(Error::Address { source_name: found.source, what, example: EXAMPLE });
         }
+        lookup.env.policy().check_address(&host, None, &found.source)?;
         return Ok((host, None));
     };
     if !socket.starts_with('/') {
@@ -89,7 +91,25 @@ fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Er
         return Err(Error::Address { source_name: found.source, what, example: "unix:///run/vault.sock" });
     }
     let host = address::vault(lookup, "http://localhost", &found.source, EXAMPLE)?;
+    lookup.env.policy().check_address(&host, Some(Path::new(socket)), &found.source)?;
     Ok((host, Some(socket.into())))
+}
+
+/// The name that Vault's certificate must be for. Where the policy lists addresses, another server must not pass for one
+/// of them.
+fn server_name(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
+    let Some(found) = lookup.text(&options::TLS_SERVER_NAME)? else { return Ok(None) };
+    lookup.env.policy().check_host(found.value.trim(), &found.source)?;
+    Ok(Some(found.value))
+}
+
+/// Where Vault may redirect to: the token travels along.
+fn redirect_hosts(lookup: &Lookup<'_>) -> Result<Vec<String>, Error> {
+    let hosts = lookup.list(&options::REDIRECT_HOST)?;
+    if let Some(found) = lookup.text(&options::REDIRECT_HOST)? {
+        hosts.iter().try_for_each(|host| lookup.env.policy().check_host(host, &found.source))?;
+    }
+    Ok(hosts)
 }
 
 fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error> {

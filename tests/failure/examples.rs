@@ -12,7 +12,7 @@ use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
 use ci_creds::ledger::state;
 use ci_creds::vault::{ServerErrors, WithHints};
-use ci_creds::{auth, config, emit, env, http, provider, session, shutdown, vault};
+use ci_creds::{auth, config, emit, env, http, policy, provider, session, shutdown, vault};
 
 /// The examples of one enum, as errors on their way to `main`, by the text of their patterns.
 macro_rules! examples {
@@ -36,6 +36,8 @@ macro_rules! examples {
 pub(super) fn all() -> Vec<(String, Error)> {
     [
         config_errors(),
+        policy_errors(),
+        policy_refusals(),
         auth_errors(),
         aws_errors(),
         vault_errors(),
@@ -117,7 +119,31 @@ fn config_errors() -> Vec<(String, Error)> {
         E::VariableName(_) => E::VariableName(text()),
         E::DangerousName(_) => E::DangerousName(text()),
         E::Twice { .. } => E::Twice { name: text(), one: text(), other: text() },
+        E::Policy(_) => E::Policy(policy::Refused::Option { source_name: source_name() }),
         E::NotText(_) => E::NotText(env::NotText(text())),
+    })
+}
+
+fn policy_errors() -> Vec<(String, Error)> {
+    use policy::Error as E;
+    examples!(policy::Error {
+        E::Untrusted { .. } => E::Untrusted { path: policy::FILE, why: "x", remedy: text() },
+        E::Unreadable { .. } => {
+            E::Unreadable { path: policy::FILE, source: std::io::ErrorKind::PermissionDenied.into() }
+        },
+        E::Content { .. } => E::Content { what: text(), remedy: text() },
+    })
+}
+
+fn policy_refusals() -> Vec<(String, Error)> {
+    use policy::Refused as E;
+    let source_name = text;
+    examples!(policy::Refused {
+        E::Address { .. } => E::Address { source_name: source_name(), address: text(), allowed: text() },
+        E::Host { .. } => E::Host { source_name: source_name(), host: text(), allowed: text() },
+        E::Option { .. } => E::Option { source_name: source_name() },
+        E::NoLogin { .. } => E::NoLogin { method: text(), known: text() },
+        E::Login { .. } => E::Login { method: "jwt", allowed: text() },
     })
 }
 

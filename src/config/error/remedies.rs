@@ -179,6 +179,7 @@ impl Explain for Error {
             Self::NoProjectDir { .. } | Self::NoStateFile { .. } => {
                 "name the file with --state-file or CI_CREDS_STATE_FILE".to_owned()
             }
+            Self::Policy(refused) => return refused.hints(),
             Self::NotText(error) => return error.hints(),
         };
         vec![hint]

@@ -13,6 +13,7 @@ use ci_creds::cloud::scaleway;
 use ci_creds::http::{self, Ca, Pem, Proxy, Tls};
 use ci_creds::ledger::Ledger;
 use ci_creds::ledger::state::{Configured, Content, Entry, Place, Seal};
+use ci_creds::policy::Policy;
 use ci_creds::secret::Secret;
 use ci_creds::shutdown::Stop;
 use ci_creds::vault::{self, Server};
@@ -65,7 +66,14 @@ pub fn configured() -> Configured {
     let address = CONFIGURED.parse().unwrap();
     let server = Server { address, namespace: None, auth_namespace: None, http };
     let token = Some(Secret::from("s.given"));
-    Configured { server: Some(server), allow_http: false, skip_verify: false, token, scaleway }
+    Configured {
+        server: Some(server),
+        allow_http: false,
+        skip_verify: false,
+        token,
+        scaleway,
+        policy: Policy::default(),
+    }
 }
 
 /// The whole file.

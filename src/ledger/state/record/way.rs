@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Record;
 use crate::cloud::scaleway::Place;
 use crate::http::is_loopback;
+use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -21,6 +22,8 @@ pub struct Configured {
     pub token: Option<Secret>,
     /// Scaleway's API.
     pub scaleway: Place,
+    /// What the machine's administrator allows.
+    pub policy: Policy,
 }
 
 /// How a line's server is reached, and with what.
@@ -38,6 +41,9 @@ pub enum Refused {
     /// The token would be sent for all to read.
     #[error("its token would go over plain http; CI_CREDS_ALLOW_HTTP=true allows that")]
     PlainHttp,
+    /// The line's address is none that may be used on this machine.
+    #[error("{} does not list this address", crate::policy::FILE)]
+    Policy,
     /// No other is spoken.
     #[error("it is neither https nor http")]
     Scheme,
@@ -60,6 +66,9 @@ impl Record {
             return Ok(Way { server, given: now.token.clone() });
         }
         let address = &self.server.address;
+        if !now.policy.allows(address, self.server.unix_socket.as_deref()) {
+            return Err(Refused::Policy);
+        }
         match address.scheme() {
             "https" => {}
             "http" if is_loopback(address) || self.server.unix_socket.is_some() || now.allow_http => {}
@@ -74,7 +83,8 @@ impl Record {
         }
         let mut server = self.server.server();
         server.http.allow_http = now.allow_http;
-        server.http.tls.skip_verify &= self.is_sealed || now.skip_verify;
+        let may_skip = !now.policy.forbids("tls-skip-verify");
+        server.http.tls.skip_verify &= may_skip && (self.is_sealed || now.skip_verify);
         Ok(Way { server, given: None })
     }
 }
