@@ -23,4 +23,5 @@ mod sdks;
 mod setup;
 mod shells;
 mod support;
+mod threats;
 mod typed;
