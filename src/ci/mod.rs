@@ -6,10 +6,13 @@ use crate::env::Env;
 pub(crate) mod gitlab;
 mod job;
 mod meant;
+mod strangers;
 
 pub use job::Job;
 pub use meant::Meant;
 pub(crate) use meant::is_number;
+pub use strangers::Stranger;
+pub(crate) use strangers::{a_job, strangers};
 
 /// Every CI system. The first one is assumed where none shows itself, so that a job's variables count in a shell too.
 pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];

@@ -11,6 +11,7 @@ use times::Span;
 pub mod change;
 mod compare;
 pub mod demands;
+pub mod entry;
 mod lookup;
 pub mod role;
 mod times;

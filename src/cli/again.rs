@@ -55,6 +55,23 @@ pub fn run(setup: &Setup, run: &Parsed) -> String {
         Verb::Env => words.push("env".to_owned()),
         _ => words.push("login".to_owned()),
     }
+    let of_cloud = match &*setup.run {
+        Verb::Provider(ask) => ask.provider.options.iter().map(|option| option.opt).collect(),
+        _ => Vec::new(),
+    };
+    let groups: &[&options::Group] = match &*setup.run {
+        Verb::Provider(_) => &[&options::ENGINE],
+        Verb::Read(_) => &[&options::READ],
+        Verb::Env => &[&options::ENV],
+        _ => &[],
+    };
+    let rows = groups.iter().flat_map(|group| group.options).copied().chain(of_cloud);
+    for row in rows.filter(|row| row.name != options::DATA.name) {
+        for value in run.flags.all(row) {
+            words.push(format!("--{}", row.name));
+            words.extend((row.takes != options::Takes::Switch).then(|| value.clone()));
+        }
+    }
     for ask in &run.and {
         let ask = ask.as_ref().map(|ask| (ask.provider.name, ask.role.as_deref()));
         words.push(match ask {

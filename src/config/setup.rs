@@ -60,6 +60,12 @@ pub enum Error {
     /// The line of a job that holds no claims.
     #[error("--from-job holds no claims")]
     NoClaims,
+    /// The role would keep out the job that it is for.
+    #[error("the role would refuse the job that it is for: {claims}")]
+    Unproven {
+        /// The claims that keep it out.
+        claims: String,
+    },
     /// Two namespaces.
     #[error("the login has a namespace of its own")]
     TwoNamespaces,
@@ -69,6 +75,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Common(error) => error.code(),
+            Self::Unproven { .. } => Code::Bug,
             Self::NoIssuer | Self::NoAudience => Code::Environment,
             _ => Code::Usage,
         }
@@ -96,6 +103,7 @@ impl Explain for Error {
             Self::Name { .. } => {
                 "choose a name of letters, digits, - and _; --auth-role names the role of the login"
             }
+            Self::Unproven { .. } => "this is a bug in ci-creds; please report it",
             Self::NoClaims => "copy the line of the job's log that begins with `this token says:`",
             Self::TwoNamespaces => {
                 "set VAULT_NAMESPACE alone; for two namespaces, write the policies by hand"
@@ -137,7 +145,10 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let token_ttl = crate::duration::parse(&setup.token_ttl).filter(|ttl| !ttl.is_zero());
     let token_ttl =
         token_ttl.ok_or(Error::Odd { option: "--token-ttl", why: "is no duration such as 15m" })?;
+    let variables = [("VAULT_ADDR", text(&options::ADDR)?), ("VAULT_NAMESPACE", text(&options::NAMESPACE)?)];
+    let variables = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(Order {
+        variables: variables.collect(),
         call: again::run(setup, &run),
         hands_over: hands_over(&run),
         runs_command: !run.command.is_empty(),

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Config, Object, Order, Plan, Who, token_fields};
+use crate::claims::entry::entries;
+use crate::claims::role::Role;
 
 /// Adds the mount's configuration and the role.
 pub(super) fn add(order: &Order, plan: &mut Plan) {
@@ -34,6 +36,10 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         put(leeway, json!(0));
     }
     fields.extend(token_fields(order));
+    let config = plan.config.iter().flat_map(|config| config.object.fields.clone()).collect();
+    plan.proof = entries(&Role { role: fields.clone(), config }, crate::vault::now());
+    plan.job.audience = Some(audience.clone());
+    plan.job.environment.clone_from(&meant.environment);
     plan.roles.push(Object {
         about: "Which jobs may log in, and for how long.".to_owned(),
         path: format!("auth/{}/role/{}", order.mount, order.role),

@@ -22,6 +22,7 @@ pub(super) fn kubernetes(order: &Order, plan: &mut Plan) {
     fields.insert("bound_service_account_names".to_owned(), json!(parts(1)));
     // The number of the account: another one of the same name is not the same.
     fields.insert("alias_name_source".to_owned(), json!("serviceaccount_uid"));
+    plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "kubernetes".to_owned()));
     plan.by_hand.push(vec![
         format!(
             "auth/{} must know the cluster: kubernetes_host and kubernetes_ca_cert in its config.",
@@ -52,6 +53,8 @@ pub(super) fn aws(order: &Order, plan: &mut Plan) {
     fields.insert("bound_iam_principal_arn".to_owned(), json!(arns));
     // Vault needs no AWS credentials of its own then.
     fields.insert("resolve_aws_unique_ids".to_owned(), json!(false));
+    plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "aws".to_owned()));
+    plan.job.variables.extend(server_id.iter().map(|id| ("CI_CREDS_AWS_SERVER_ID".to_owned(), id.clone())));
     plan.by_hand.push(vec![format!(
         "The job has the variables VAULT_AUTH_METHOD=aws and VAULT_AUTH_ROLE={}{}",
         order.role,

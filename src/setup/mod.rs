@@ -6,13 +6,19 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::ci::Meant;
+use crate::claims::entry::Entry;
 use crate::provider::Request;
 
 mod approle;
+mod gitlab;
+mod hcl;
+mod json;
 mod jwt;
 mod machine;
+mod markdown;
 mod policy;
 mod sh;
+mod terraform;
 
 pub use policy::{Line, Policy, can_be_in_policy};
 
@@ -35,6 +41,8 @@ pub struct Order {
     pub role: String,
     /// The namespace of all of it.
     pub namespace: Option<String>,
+    /// Variables of the job that this call has as well: where Vault is.
+    pub variables: Vec<(String, String)>,
     /// How long the token lives, in seconds, before it is renewed.
     pub token_ttl: u64,
     /// Who may log in.
@@ -90,12 +98,31 @@ pub struct Plan {
     pub auth: (&'static Login, String),
     /// The configuration of that mount, where it has one.
     pub config: Option<Config>,
+    /// Who may log in.
+    pub who: Who,
+    /// What the job has.
+    pub job: Job,
+    /// Which jobs the role lets in, where they are told by their claims.
+    pub proof: Vec<Entry>,
     /// The policies.
     pub policies: Vec<Policy>,
     /// The roles.
     pub roles: Vec<Object>,
     /// What is to be done by hand, in order: paragraphs of text, a line each. `{cli}` stands for `vault` or `bao`.
     pub by_hand: Vec<Vec<String>>,
+}
+
+/// The job's side.
+#[derive(Debug, Clone, Default)]
+pub struct Job {
+    /// The aud of its ID token.
+    pub audience: Option<String>,
+    /// Its environment.
+    pub environment: Option<String>,
+    /// Its variables.
+    pub variables: Vec<(String, String)>,
+    /// Whether it runs a command with the credentials.
+    pub runs_command: bool,
 }
 
 /// Something that is written as a whole: a role, with every field that decides who gets in, also the empty ones. Vault
@@ -150,10 +177,17 @@ pub fn plan(order: &Order) -> Plan {
         namespace: order.namespace.clone(),
         auth: (order.login, order.mount.clone()),
         config: None,
+        who: order.who.clone(),
+        job: Job { runs_command: order.runs_command, variables: order.variables.clone(), ..Job::default() },
+        proof: Vec::new(),
         policies: vec![policy::of_run(order)],
         roles: Vec::new(),
         by_hand: policy::notes(order),
     };
+    plan.job.variables.push(("VAULT_AUTH_ROLE".to_owned(), order.role.clone()));
+    if order.mount != order.login.name {
+        plan.job.variables.push(("VAULT_AUTH_PATH".to_owned(), order.mount.clone()));
+    }
     (order.login.add)(order, &mut plan);
     plan
 }
@@ -196,7 +230,8 @@ pub struct Options {
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] = &[&sh::SH];
+pub static FORMATS: &[&Format] =
+    &[&sh::SH, &terraform::TERRAFORM, &hcl::HCL, &json::JSON, &markdown::MARKDOWN, &gitlab::GITLAB];
 
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {

@@ -317,6 +317,7 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::NoAudience => E::NoAudience,
         E::Name { .. } => E::Name { what: "the path", name: text() },
         E::NoClaims => E::NoClaims,
+        E::Unproven { .. } => E::Unproven { claims: text() },
         E::TwoNamespaces => E::TwoNamespaces,
     })
 }

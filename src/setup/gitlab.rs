@@ -1,0 +1,32 @@
+//! The job's own lines, for .gitlab-ci.yml.
+
+use serde_json::Value;
+
+use super::{Format, Options, Plan};
+
+/// `--format gitlab`.
+pub(super) static GITLAB: Format =
+    Format { name: "gitlab", about: "The job's part of .gitlab-ci.yml", write };
+
+fn write(plan: &Plan, _: &Options) -> String {
+    // A JSON string is a YAML string as well.
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut text = "job:\n".to_owned();
+    if let Some(environment) = &plan.job.environment {
+        text.push_str(&format!("  environment: {}\n", quoted(environment)));
+    }
+    if let Some(audience) = &plan.job.audience {
+        text.push_str(&format!("  id_tokens:\n    VAULT_ID_TOKEN:\n      aud: {}\n", quoted(audience)));
+    }
+    text.push_str("  variables:\n");
+    for (name, value) in &plan.job.variables {
+        // GitLab fills $NAME in.
+        text.push_str(&format!("    {name}: {}\n", quoted(&value.replace('$', "$$"))));
+    }
+    let script = match plan.job.runs_command {
+        true => format!("{} -- COMMAND", plan.call),
+        false => format!("eval $({})", plan.call),
+    };
+    text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
+    text
+}

@@ -1,0 +1,118 @@
+//! The page that a security reviewer reads: who may do what, for how long, and what a thief of each part gets.
+
+use serde_json::Value;
+
+use super::{Format, Options, Plan, Who};
+use crate::duration::show;
+use crate::text::one_line;
+
+/// `--format markdown`.
+pub(super) static MARKDOWN: Format =
+    Format { name: "markdown", about: "A page for a security review, with the proof", write };
+
+fn write(plan: &Plan, _: &Options) -> String {
+    let seconds = |name: &str| {
+        let found = plan.roles.iter().find_map(|role| role.fields.get(name)).and_then(Value::as_u64);
+        show(std::time::Duration::from_secs(found.unwrap_or_default()))
+    };
+    let mut text = format!("# The Vault side of {}\n\n## Who may log in\n\n", code(&plan.call));
+    who(plan, &mut text);
+    text.push_str(&format!(
+        "\nThe token lives {}, and {} with renewals. It has no policy but the one below: not `default` either.\n",
+        seconds("token_ttl"),
+        seconds("token_max_ttl")
+    ));
+    for policy in &plan.policies {
+        text.push_str(&format!(
+            "\n## The policy {}\n\n| path | capability | parameters | why |\n|---|---|---|---|\n",
+            code(&policy.name)
+        ));
+        for line in &policy.lines {
+            let parameter = |(name, values): &(String, Vec<String>)| match &values[..] {
+                [] => format!("{} (any value)", code(name)),
+                values => format!("{} = {}", code(name), code(&values.join(", "))),
+            };
+            let parameters: Vec<_> = line.parameters.iter().map(parameter).collect();
+            let (path, why) = (code(&line.path), &line.about);
+            text.push_str(&format!("| {path} | {} | {} | {why} |\n", line.capability, parameters.join("; ")));
+        }
+    }
+    text.push_str("\n## What a thief gets\n\n| of | gets |\n|---|---|\n");
+    for (part, loot) in thief(plan, &seconds("token_ttl")) {
+        text.push_str(&format!("| {part} | {loot} |\n"));
+    }
+    if !plan.proof.is_empty() {
+        text.push_str("\n## Proof\n\nThe role was held against these jobs, as Vault would do it:\n\n| job | verdict | kept out by |\n|---|---|---|\n");
+        for entry in &plan.proof {
+            let verdict = if entry.enters { "**let in**" } else { "refused" };
+            text.push_str(&format!("| {} | {verdict} | {} |\n", entry.job, entry.kept_out_by.join(", ")));
+        }
+    }
+    text
+}
+
+fn who(plan: &Plan, text: &mut String) {
+    match &plan.who {
+        Who::Jobs { meant, issuer, audience } => {
+            text.push_str("Jobs whose ID token has all of these claims:\n\n| claim | value |\n|---|---|\n");
+            for (name, value) in meant.claims() {
+                let value = match value {
+                    Value::Array(all) => {
+                        all.iter().filter_map(Value::as_str).map(code).collect::<Vec<_>>().join(" or ")
+                    }
+                    other => code(other.as_str().unwrap_or_default()),
+                };
+                text.push_str(&format!("| {name} | {value} |\n"));
+            }
+            text.push_str(&format!("| aud | {} |\n| iss | {} |\n", code(audience), code(issuer)));
+        }
+        Who::Runners { cidrs } => {
+            let from = match &cidrs[..] {
+                [] => "from any address".to_owned(),
+                all => format!("from {}", all.iter().map(|one| code(one)).collect::<Vec<_>>().join(", ")),
+            };
+            text.push_str(&format!("Whoever has the role_id, which the runner has, and the issuing token, which is a GitLab variable, {from}.\n"));
+        }
+        Who::ServiceAccounts(accounts) => {
+            let all: Vec<_> = accounts.iter().map(|one| code(one)).collect();
+            text.push_str(&format!("Pods with the service account {}.\n", all.join(" or ")));
+        }
+        Who::Principals { arns, .. } => {
+            let all: Vec<_> = arns.iter().map(|one| code(one)).collect();
+            text.push_str(&format!("Machines with the IAM role {}.\n", all.join(" or ")));
+        }
+    }
+}
+
+/// Each part that can be stolen, and what it is worth.
+fn thief(plan: &Plan, ttl: &str) -> Vec<(&'static str, String)> {
+    let token = ("the login's token", format!("what the policy says, until the job ends, or for {ttl}"));
+    let own = match &plan.who {
+        Who::Jobs { .. } => vec![(
+            "the ID token",
+            "what the policy says, until the ID token expires, at the latest with the job's time-out"
+                .to_owned(),
+        )],
+        Who::Runners { .. } => vec![
+            ("the role_id alone", "nothing".to_owned()),
+            ("the issuing token alone", "nothing: it issues secret_ids, which need the role_id".to_owned()),
+            ("both", "what the policy says, until one of them is replaced".to_owned()),
+        ],
+        Who::ServiceAccounts(_) => {
+            vec![("the pod's token", "what the policy says, until that token ends".to_owned())]
+        }
+        Who::Principals { .. } => {
+            vec![("the runner's AWS credentials", "what the policy says, until they end".to_owned())]
+        }
+    };
+    own.into_iter().chain([token]).collect()
+}
+
+/// A text as code in a table, whatever is in it.
+fn code(text: &str) -> String {
+    let text = one_line(text).replace('|', "\\|");
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
+}
