@@ -12,7 +12,7 @@ const HOSTILE: [&str; 6] =
 
 fn printed(format: &str, words: &[&str]) -> String {
     let usual = ["--gitlab-url", "https://gitlab.example.com", "--audience", AUDIENCE, "--format", format];
-    Cmd::new(["setup"]).args(words).args(usual).env("VAULT_ADDR", AUDIENCE).run().expect(0).stdout
+    Cmd::new(["setup"]).args(usual).args(words).env("VAULT_ADDR", AUDIENCE).run().expect(0).stdout
 }
 
 const JOB: [&str; 9] =
