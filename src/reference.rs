@@ -27,6 +27,8 @@ const FOREIGN: &[&str] = &[
     "arn:aws:secretsmanager:",
     "arn:aws:ssm:",
     "bao:",
+    // What to-be-continuous' vault-secrets-provider resolves.
+    "@url@",
 ];
 
 /// What the value of a variable is.

@@ -1,7 +1,7 @@
 //! `ci-creds doctor`: a role of an auth method is held against claims, or a run is walked.
 
 use crate::cli::{Doctor, Parsed, Subject, Verb};
-use crate::config::{Config, RoleCheck, sources};
+use crate::config::{Config, RoleCheck, foreign, sources};
 use crate::doctor::report::Report;
 use crate::doctor::{Step, role, run as walked};
 use crate::env::Env;
@@ -46,7 +46,9 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
-                Ok((config, all)) => walked::walk(&mut report, config, all, doctor.issue, stop).await?,
+                Ok((config, all)) => {
+                    walked::walk(&mut report, config, all, foreign(env), doctor.issue, stop).await?;
+                }
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }

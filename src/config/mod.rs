@@ -32,6 +32,7 @@ mod steps;
 mod unknown;
 
 pub use error::Error;
+pub use references::foreign;
 pub use revoke::Revoke;
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use sources::{Setting, sources};

@@ -4,6 +4,7 @@
 use super::lookup::Lookup;
 use super::{Error, names};
 use crate::cli::{Parsed, Verb};
+use crate::env::Env;
 use crate::options;
 use crate::provider::{Request, Wanted};
 use crate::reference::{self, Reference, Value};
@@ -120,6 +121,18 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Er
         return Err(Error::NoReference);
     }
     Ok(references)
+}
+
+/// The variables that hold another tool's reference, with its beginning, sorted by name.
+pub fn foreign(env: &Env) -> Vec<(String, &'static str)> {
+    let start = |value| match reference::parse(value) {
+        Ok(Value::Foreign(start)) => Some(start),
+        _ => None,
+    };
+    let mut found: Vec<_> =
+        env.texts("").filter_map(|(name, value)| Some((name.to_owned(), start(value)?))).collect();
+    found.sort_unstable();
+    found
 }
 
 /// The variables that a failure unsets: those that hold a reference, as far as the environment tells.

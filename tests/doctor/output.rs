@@ -21,6 +21,22 @@ fn a_healthy_run_fits_one_screen() {
 }
 
 #[test]
+fn references_of_other_tools_are_named() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    world.env("API_TOKEN", "@url@http://vault-secrets-provider/api/secrets/web/api?field=token");
+    world.env("OTHER", "op://team/item/field");
+    let run = world.plain().expect(0);
+    let lines: Vec<_> = run.stdout.lines().filter(|line| line.contains("another tool's reference")).collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("API_TOKEN begins with @url@") && lines[1].contains("op://"),
+        "{run}"
+    );
+    assert!(run.stdout.contains("ci-creds read PATH API_TOKEN=FIELD"), "{run}");
+    assert!(!run.stdout.contains("web/api?"), "the reference itself may be a secret: {run}");
+}
+
+#[test]
 fn on_a_broken_one_the_first_thing_to_do_is_plain() {
     let space = Space::new();
     let mut world = World::new(&space);

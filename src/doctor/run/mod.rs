@@ -8,6 +8,7 @@ mod clock;
 mod cluster;
 mod configuration;
 mod engine;
+mod foreign;
 mod health;
 mod id_token;
 mod issue;
@@ -41,6 +42,7 @@ use crate::vault::{self, Health, Server, Vault};
 /// Every check of a run, in order.
 const CHECKS: &[Check] = &[
     of_run("configuration", &[], |walk| Box::pin(configuration::look(walk))),
+    of_run("references", &[], |walk| Box::pin(foreign::look(walk))),
     of_way("address", &[], |way| Box::pin(address::look(way))),
     of_way("tcp", &[], |way| Box::pin(tcp::look(way))),
     of_way("tls", &["tcp"], |way| Box::pin(tls::look(way))),
@@ -138,6 +140,8 @@ impl Way {
 struct Walk {
     config: Config,
     sources: Vec<Setting>,
+    /// The variables that hold another tool's reference, and how it begins.
+    foreign: Vec<(String, &'static str)>,
     /// Whether --issue was given.
     issue: bool,
     way: Way,
@@ -177,6 +181,7 @@ pub async fn walk(
     report: &mut Report,
     config: Config,
     sources: Vec<Setting>,
+    foreign: Vec<(String, &'static str)>,
     issue: bool,
     stop: Stop,
 ) -> Result<(), Error> {
@@ -185,6 +190,7 @@ pub async fn walk(
     let mut walk = Walk {
         config,
         sources,
+        foreign,
         issue,
         way,
         ledger: Ledger::default(),
