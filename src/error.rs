@@ -50,6 +50,8 @@ pub enum Code {
     Io = 157,
     /// Stopped by SIGPWR, which Linux alone has.
     Power = 158,
+    /// Stopped by a real-time signal, whichever: 128 + the number of the first that is a program's own.
+    RealTime = 162,
 }
 
 /// What a person needs beside the message itself.

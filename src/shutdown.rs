@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -54,18 +55,33 @@ const SIGNALS: &[(SignalKind, Code, &str)] = &[
     (SignalKind::from_raw(Signal::POWER.as_raw()), Code::Power, "SIGPWR"),
 ];
 
+/// The real-time signals, each of which ends a process that does not care (signal(7)). The C library has those before
+/// them for itself.
+#[cfg(target_os = "linux")]
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::reversed_empty_ranges)]
+const REAL_TIME: RangeInclusive<i32> = 1..=0;
+
+/// Listens to every real-time signal that the C library gives away and that this process was not started with ignored.
+pub(crate) fn real_time() -> impl Iterator<Item = Signals> {
+    let heard = REAL_TIME.filter(|number| !crate::process::ignores(*number));
+    // musl keeps 34 for itself as well, and refuses it.
+    heard.filter_map(|number| signal(SignalKind::from_raw(number)).ok())
+}
+
 /// The process was asked to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped by {}", name(.0))]
 pub struct Stopped(pub Code);
 
 fn name(code: &Code) -> &'static str {
-    SIGNALS.iter().find(|(_, known, _)| known == code).map_or("a signal", |(.., name)| name)
+    SIGNALS.iter().find(|(_, known, _)| known == code).map_or("a real-time signal", |(.., name)| name)
 }
 
 /// Whether a process that ends with this code was asked to stop.
 pub fn is_stop(code: Code) -> bool {
-    SIGNALS.iter().any(|(_, known, _)| *known == code)
+    code == Code::RealTime || SIGNALS.iter().any(|(_, known, _)| *known == code)
 }
 
 impl Explain for Stopped {
@@ -82,11 +98,14 @@ impl Stop {
         if !crate::process::ignores(Signal::XFSZ.as_raw()) {
             let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
         }
+        let mut heard = Vec::new();
         for &(kind, code, _) in SIGNALS {
-            if crate::process::ignores(kind.as_raw_value()) {
-                continue;
+            if !crate::process::ignores(kind.as_raw_value()) {
+                heard.push((signal(kind)?, code));
             }
-            let mut signals = signal(kind)?;
+        }
+        heard.extend(real_time().map(|signals| (signals, Code::RealTime)));
+        for (mut signals, code) in heard {
             let sender = sender.clone();
             tokio::spawn(async move {
                 if signals.recv().await.is_some() {

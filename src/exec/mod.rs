@@ -20,7 +20,7 @@ use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::input;
 use crate::options;
-use crate::process;
+use crate::{process, shutdown};
 use program::{is_no_program, is_text, located};
 
 mod forms;
@@ -169,7 +169,10 @@ impl Signals {
     pub fn listen() -> Result<Self, Error> {
         let heard = FORWARDED.iter().filter(|signal| !process::ignores(signal.as_raw()));
         let listen = |signal: &Signal| Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?));
-        heard.map(listen).collect::<io::Result<_>>().map(Self).map_err(Error::Setup)
+        let mut all: Vec<_> = heard.map(listen).collect::<io::Result<_>>().map_err(Error::Setup)?;
+        // There is no safe way to send a real-time signal: the command is asked to stop in the usual way.
+        all.extend(shutdown::real_time().map(|signal| (Signal::TERM, signal)));
+        Ok(Self(all))
     }
 
     async fn next(&mut self) -> Signal {

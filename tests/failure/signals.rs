@@ -51,6 +51,47 @@ fn no_signal_ends_a_run_without_a_word() {
     }
 }
 
+/// Sends a signal by its number: rustix has no names for real-time signals.
+fn kill(number: i32, pid: u32) {
+    script("dash", &format!("kill -{number} {pid}")).run().expect(0);
+}
+
+#[test]
+fn no_real_time_signal_ends_a_run_without_a_word() {
+    if require("dash").is_none() {
+        return;
+    }
+    for number in if cfg!(feature = "soak") { (34..=64).collect() } else { vec![34, 35, 50, 64] } {
+        let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
+            true => Reply::Late(Duration::from_millis(500)),
+            false => Reply::Vault,
+        });
+        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
+        let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
+        eventually("the read is under way", || vault.seen().iter().any(|seen| seen.line.starts_with("GET")));
+        kill(number, running.pid());
+        let run = running.wait();
+        assert_eq!((run.code, run.signal), (162, None), "{number}: {run}");
+        assert!(run.stdout.ends_with("; (exit 162) && false\n"), "{run}");
+        assert!(run.stderr.contains("error: stopped by a real-time signal"), "{run}");
+        assert!(vault.seen().iter().any(|seen| seen.is_revocation()), "{run}");
+    }
+}
+
+#[test]
+fn a_real_time_signal_asks_the_command_to_stop() {
+    if require("dash").is_none() {
+        return;
+    }
+    let vault = Fake::vault();
+    let cmd = Cmd::new(["exoscale", "ci", "--", "/bin/sh", "-c", "echo begun >&2; exec sleep 60"]);
+    let running = cmd.env("VAULT_ADDR", &vault.addr).env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
+    running.wait_for_stderr("begun");
+    kill(40, running.pid());
+    let run = running.wait().expect(143);
+    assert!(vault.seen().iter().any(|seen| seen.is_revocation()), "{run}");
+}
+
 #[test]
 fn a_file_size_limit_is_an_error_of_writing() {
     let dir = tempfile::tempdir().unwrap();
