@@ -1,4 +1,4 @@
-# What `ci-creds doctor auth/…/role/…` needs at the desk: it reads, and changes nothing.
+# What `ci-creds doctor auth/…/role/…` and `ci-creds setup … --check` need at the desk: it reads, and changes nothing.
 # Adapt the mounts: this is for auth methods at auth/jwt and auth/approle.
 
 # The roles, and what the JWT mount trusts (bound_issuer, keys).
@@ -9,6 +9,11 @@ path "auth/jwt/config" {
   capabilities = ["read"]
 }
 path "auth/approle/role/+" {
+  capabilities = ["read"]
+}
+
+# For setup's check: the roles that make issuing tokens.
+path "auth/token/roles/+" {
   capabilities = ["read"]
 }
 

@@ -186,7 +186,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
         cli::Verb::Doctor(doctor) => {
             runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)
         }
-        cli::Verb::Setup(setup) => command::setup::run(setup, parsed, env).map(|()| 0),
+        cli::Verb::Setup(setup) => runtime.block_on(command::setup::run(setup, parsed, env, stop)),
         cli::Verb::Rotate => {
             let rotation = config::Rotation::resolve(parsed, env)?;
             runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0)

@@ -1,5 +1,6 @@
 //! `ci-creds setup`: what it prints lets the run in, and nobody and nothing else.
 
+mod check;
 mod formats;
 mod logins;
 mod shell;

@@ -77,6 +77,10 @@ pub struct Setup {
     pub run: Box<Verb>,
     /// The name of the format.
     pub format: String,
+    /// Whether Vault is looked at, instead.
+    pub check: bool,
+    /// Whether what is wider than needed fails the check.
+    pub strict: bool,
     /// `vault` or `bao`.
     pub cli: String,
     /// Projects, by number or path.

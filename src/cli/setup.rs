@@ -39,6 +39,11 @@ pub(super) fn options(command: Command) -> Command {
                 .value_parser(["vault", "bao"])
                 .default_value("vault"),
         )
+        .arg(switch(
+            "check",
+            "Print nothing to write: look whether Vault has it all, with an operator's VAULT_TOKEN",
+        ))
+        .arg(switch("strict", "--check: let what is wider than needed fail").requires("check"))
         .next_help_heading("Which jobs")
         .arg(
             value("project", "ID|PATH", "A project whose jobs may do this; several times for several")
@@ -84,6 +89,8 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
     Ok(Setup {
         run,
         format: text("plan").unwrap_or_default(),
+        check: matches.get_flag("check"),
+        strict: matches.get_flag("strict"),
         cli: text("cli").unwrap_or_default(),
         projects: list("project"),
         reference: text("ref"),

@@ -1,20 +1,36 @@
-//! `ci-creds setup`: prints what Vault needs for a run. It touches nothing.
+//! `ci-creds setup`: prints what Vault needs for a run; with --check it looks whether that is there. It changes nothing.
+
+use serde_json::{Map, Value, json};
 
 use crate::cli::{Parsed, Setup};
-use crate::config;
+use crate::config::{self, RoleCheck};
 use crate::emit::sink;
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Code, Error};
+use crate::secret::Secret;
+use crate::session;
+use crate::setup::check::{self, Finding, Verdict};
 use crate::setup::{self, Options, Plan};
+use crate::shutdown::Stop;
+use crate::text::one_line;
+use crate::vault::{self, Vault};
 
-/// Plans and prints.
-pub(crate) fn run(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<(), Error> {
+/// Plans, and prints or checks; the exit code.
+pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -> Result<u8, Error> {
     let order = config::setup::resolve(setup, parsed, env)?;
     let plan = setup::plan(&order);
     prove(&plan)?;
+    if setup.check {
+        let desk = RoleCheck::resolve(parsed, env)?;
+        let vault = Vault::at(&desk.server, stop)?;
+        let gathered = session::gather(&vault, &desk.operator).await?;
+        let operator = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
+        return report(setup, &compare(&vault, &operator, &plan).await?);
+    }
     let format = setup::find(&setup.format).unwrap_or(setup::FORMATS[0]);
     let cli = if setup.cli == "bao" { "bao" } else { "vault" };
-    Ok(sink::text(&(format.write)(&plan, &Options { cli }))?)
+    sink::text(&(format.write)(&plan, &Options { cli }))?;
+    Ok(0)
 }
 
 /// Nothing is printed that would keep out the job that it is for; whom else it lets in is said.
@@ -29,4 +45,87 @@ fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
         );
     }
     Ok(())
+}
+
+/// Everything that the plan has, beside what Vault has.
+async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Finding>, Error> {
+    let (login, mount) = &plan.auth;
+    let place = format!("auth/{mount}");
+    let kind = match vault.mount_of(operator, &format!("{place}/")).await {
+        Ok(found) => found.kind,
+        // So is a mount that is not there, and one that this token may not see.
+        Err(error) if error.refusal().is_some() => String::new(),
+        Err(error) => return Err(vault::WithHints::from(error).into()),
+    };
+    let mut findings = vec![match &*kind {
+        "" => {
+            Finding::new(Verdict::Missing, &place, "no auth method is mounted there that this token may see")
+        }
+        kind if login.types.contains(&kind) => Finding::new(Verdict::Same, &place, kind),
+        kind => Finding::new(Verdict::Missing, &place, format!("it is a {kind}, {} is needed", login.name)),
+    }];
+    if let Some(config) = &plan.config {
+        findings.push(check::config(config, look(vault, operator, &config.object.path).await?.as_ref()));
+    }
+    for policy in &plan.policies {
+        let found = look(vault, operator, &format!("sys/policies/acl/{}", policy.name)).await?;
+        let text = found.as_ref().and_then(|found| found.get("policy")?.as_str());
+        findings.extend(check::policy(policy, text));
+    }
+    for role in &plan.roles {
+        findings.extend(check::role(role, look(vault, operator, &role.path).await?.as_ref()));
+    }
+    Ok(findings)
+}
+
+/// What stands at a path; `None` where nothing does.
+async fn look(vault: &Vault, operator: &Secret, path: &str) -> Result<Option<Map<String, Value>>, Error> {
+    let error = match vault.look(operator, path).await {
+        Ok(Value::Object(found)) => return Ok(Some(found)),
+        Ok(_) => return Ok(None),
+        Err(error) => error,
+    };
+    // Below a mount that is not there, OpenBao and Vault answer root with 404, and anybody else with 403.
+    match error.refusal() {
+        Some((404, _)) => Ok(None),
+        Some((403, _)) => {
+            let hints = vec![
+                format!("this VAULT_TOKEN's policy must have: {}", vault::policy(path, "read")),
+                "a mount that does not exist is refused in the same way".to_owned(),
+            ];
+            Err(vault::WithHints { error, notes: Vec::new(), hints }.into())
+        }
+        _ => Err(vault::WithHints::from(error).into()),
+    }
+}
+
+fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
+    let has = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
+    let refused = has(Verdict::Missing) || setup.strict && has(Verdict::Wider);
+    let code = if refused { Code::Refused as u8 } else { 0 };
+    let word = |verdict| match verdict {
+        Verdict::Missing => "missing",
+        Verdict::Wider => "wider",
+        Verdict::Same => "ok",
+    };
+    if setup.format == "json" {
+        let all = findings
+            .iter()
+            .map(|one| json!({"verdict": word(one.verdict), "place": one.place, "seen": one.seen}));
+        let text = json!({"version": 1, "code": code, "findings": all.collect::<Vec<_>>()});
+        sink::text(&format!("{text}\n"))?;
+        return Ok(code);
+    }
+    let mut text = String::new();
+    for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Same) {
+        let seen = one_line(&finding.seen);
+        text.push_str(&format!("{:8}{}: {seen}\n", word(finding.verdict), one_line(&finding.place)));
+    }
+    let same = findings.iter().filter(|finding| finding.verdict == Verdict::Same).count();
+    text.push_str(&format!("{:8}{same} of {} are as they should be\n", "ok", findings.len()));
+    if refused {
+        text.push_str("hint: the same call without --check prints what to write\n");
+    }
+    sink::text(&text)?;
+    Ok(code)
 }

@@ -244,7 +244,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     if let Verb::Setup(setup) = &parsed.verb {
         // Somebody pipes it into a shell.
-        return setup.format == "sh";
+        return setup.format == "sh" && !setup.check;
     }
     let lookup = Lookup::of(parsed, env);
     let is_dry_run = matches!(&parsed.verb, Verb::Doctor(doctor) if doctor.dry_run);

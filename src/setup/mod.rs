@@ -10,6 +10,7 @@ use crate::claims::entry::Entry;
 use crate::provider::Request;
 
 mod approle;
+pub mod check;
 mod gitlab;
 mod hcl;
 mod json;
@@ -17,6 +18,7 @@ mod jwt;
 mod machine;
 mod markdown;
 mod policy;
+mod rules;
 mod sh;
 mod terraform;
 
