@@ -228,7 +228,7 @@ fn exceptions(list: &str, address: &Url) -> String {
         match name.strip_prefix("*.") {
             Some(above) if address.host_str().is_some_and(|host| host.eq_ignore_ascii_case(above)) => None,
             Some(above) => Some(format!(".{above}")),
-            None => Some(name.to_owned()),
+            None => Some(name.trim_matches(['[', ']']).to_owned()),
         }
     };
     list.split(',').map(str::trim).filter_map(counts).collect::<Vec<_>>().join(",")

@@ -20,7 +20,7 @@ pub enum Error {
         /// What the system says.
         #[source]
         cause: Cause,
-        /// The proxy that is set, by its variable.
+        /// The proxy that was asked, by its variable.
         proxy: Option<String>,
     },
     /// The certificate, or the TLS connection, is not acceptable.
@@ -142,11 +142,22 @@ impl Error {
 
     /// 407.
     pub(super) fn proxy_refuses(settings: &Settings) -> Self {
-        let source = settings.proxy.as_ref().map_or("HTTPS_PROXY", |proxy| &proxy.source);
-        Self::Setting {
-            what: format!("the proxy of {source} asks for a user and a password"),
-            hint: format!("set {source} to http://USER:PASSWORD@HOST:PORT, or list Vault's host in NO_PROXY"),
-        }
+        let proxy = settings.proxy.as_ref();
+        let source = proxy.map_or("HTTPS_PROXY", |proxy| &proxy.source);
+        let given = proxy.is_some_and(|proxy| proxy.url.reveal().contains('@'));
+        let what = match given {
+            true => format!("the proxy of {source} refuses the user and the password that are in it"),
+            false => format!("the proxy of {source} asks for a user and a password"),
+        };
+        // Who names a proxy for Vault alone means it: NO_PROXY does not count there.
+        let usual = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
+        let around = usual.iter().any(|name| name.eq_ignore_ascii_case(source));
+        let around = if around { ", or list Vault's host in NO_PROXY" } else { "" };
+        let hint = match given {
+            true => format!("correct them in {source} (special characters as %XX){around}"),
+            false => format!("set {source} to http://USER:PASSWORD@HOST:PORT{around}"),
+        };
+        Self::Setting { what, hint }
     }
 
     pub(super) fn from_reqwest(error: reqwest::Error, url: &Url, settings: &Settings) -> Self {
@@ -167,7 +178,7 @@ impl Error {
                 cause =
                     format!("no connection within {}", duration::show(super::CONNECT.min(settings.timeout)));
             }
-            let proxy = settings.proxy.as_ref().map(|proxy| proxy.source.clone());
+            let proxy = settings.proxy_for(url).map(|proxy| proxy.source.clone());
             return Self::Connect { host, cause: Cause(cause), proxy };
         }
         if url.scheme() == "http" {

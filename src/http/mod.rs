@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::shutdown::{PATIENCE, Stop};
 
 mod certificate;
+mod content;
 mod error;
 mod index;
 mod names;

@@ -8,6 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::content::Content;
 use super::{Ca, Error, FileFrom};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
@@ -73,6 +74,9 @@ fn parse(pem: &[u8]) -> Roots {
 fn named(file: &FileFrom, pem: &[u8]) -> Result<Roots, Error> {
     let roots = parse(pem);
     if roots.store.is_empty() {
+        if let Some(other) = Content::of(pem) {
+            return Err(other.instead_of("CA certificate", &file.name(), &file.source));
+        }
         return Err(Error::Setting {
             what: format!("{} holds no CA certificate that can be used", file.name()),
             hint: format!("{} takes certificates in PEM form: -----BEGIN CERTIFICATE-----", file.source),

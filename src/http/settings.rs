@@ -43,13 +43,24 @@ pub struct Proxy {
     pub except: String,
 }
 
+/// This machine, and the addresses at which clouds give their machines and containers credentials.
+const NEVER_PROXIED: &str =
+    "localhost,127.0.0.0/8,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23";
+
+impl Proxy {
+    /// What is reached without it.
+    pub(super) fn exceptions(&self) -> String {
+        format!("{NEVER_PROXIED},{}", self.except)
+    }
+}
+
 impl Settings {
     /// The proxy that requests to `url` go through.
     pub fn proxy_for(&self, url: &Url) -> Option<&Proxy> {
         let proxy = self.proxy.as_ref().filter(|_| !is_loopback(url) && self.unix_socket.is_none())?;
         let matcher = hyper_util::client::proxy::matcher::Matcher::builder()
             .all("http://proxy")
-            .no(&*proxy.except)
+            .no(proxy.exceptions())
             .build();
         matcher.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
     }

@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use super::content::Content;
 use super::names::Names;
 use super::verify::Peer;
 use super::{Error, Proxy, Settings, roots};
@@ -79,7 +80,15 @@ impl Pem {
         }
     }
 
-    fn lacks(&self, what: &str) -> Error {
+    /// `content` is what it has instead of a PEM `what`.
+    fn lacks(&self, what: &str, content: &[u8]) -> Error {
+        if let Some(other) = Content::of(content) {
+            let source = match self {
+                Self::File(file) => &file.source,
+                Self::Text { source, .. } => source,
+            };
+            return other.instead_of(what, &self.name(), source);
+        }
         let hint = match self {
             Self::File(file) => format!("set {} to a file with a PEM {what}", file.source),
             Self::Text { source, .. } => {
@@ -139,10 +148,6 @@ pub(super) fn client(
     })
 }
 
-/// This machine, and the addresses at which clouds give their machines and containers credentials.
-const NEVER_PROXIED: &str =
-    "localhost,127.0.0.0/8,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23";
-
 fn through(proxy: &Proxy) -> Result<reqwest::Proxy, Error> {
     let fault = || Error::Setting {
         what: format!("the proxy in {} is not the address of an HTTP proxy", proxy.source),
@@ -156,7 +161,7 @@ fn through(proxy: &Proxy) -> Result<reqwest::Proxy, Error> {
         Some(_) => return Err(fault()),
         None => format!("http://{url}"),
     };
-    let except = reqwest::NoProxy::from_string(&format!("{NEVER_PROXIED},{}", proxy.except));
+    let except = reqwest::NoProxy::from_string(&proxy.exceptions());
     Ok(reqwest::Proxy::all(url).map_err(|_| fault())?.no_proxy(except))
 }
 
@@ -180,13 +185,13 @@ fn config(settings: &Settings) -> Result<ClientConfig, Error> {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(peer))
     };
     let Some((certificate, key)) = &tls.client else { return Ok(builder.with_no_client_auth()) };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificate.read()?)
-        .collect::<Result<_, _>>()
-        .map_err(|_| certificate.lacks("certificate"))?;
+    let (chain_pem, key_pem) = (certificate.read()?, key.read()?);
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<_, _>>().unwrap_or_default();
     if chain.is_empty() {
-        return Err(certificate.lacks("certificate"));
+        return Err(certificate.lacks("certificate", &chain_pem));
     }
-    let key_der = PrivateKeyDer::from_pem_slice(&key.read()?).map_err(|_| key.lacks("private key"))?;
+    let key_der = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| key.lacks("private key", &key_pem))?;
     builder.with_client_auth_cert(chain, key_der).map_err(|error| Error::Setting {
         what: format!("{} and {} do not go together: {error}", certificate.name(), key.name()),
         hint: "the key must be that of the certificate".to_owned(),

@@ -145,6 +145,41 @@ fn a_proxy_is_spelt_as_go_takes_it() {
     assert!(run.stderr.contains("is not the address of an HTTP proxy"), "{run}");
 }
 
+/// What a run really did counts: a proxy that was not asked is not blamed, nor one that had its password.
+#[test]
+fn a_proxy_is_blamed_for_what_it_did() {
+    let fake = Fake::vault();
+    let direct = |except: &str| far().env("HTTP_PROXY", &fake.addr).env("NO_PROXY", except);
+    let run = direct("vault.example.invalid").run().expect(5);
+    assert!(run.stderr.contains("is the address right") && !run.stderr.contains("proxy"), "{run}");
+    let bracketed = |except: &str| {
+        let cmd =
+            one_read("http://[fd00::1]:81").args(["--allow-http", "--max-retries", "0", "--timeout", "2s"]);
+        cmd.env("HTTP_PROXY", &fake.addr).env("NO_PROXY", except)
+    };
+    bracketed("[fd00::2]").run().expect(0);
+    for except in ["fd00::1", "[fd00::1]", "[fd00::1]:81", "fd00::/16"] {
+        let before = fake.lines().len();
+        let run = bracketed(except).run().expect(5);
+        assert!(fake.lines().len() == before && !run.stderr.contains("proxy"), "{except}: {run}");
+        if except != "[fd00::1]" {
+            continue;
+        }
+        let seen = bracketed(except).before(["doctor"]).run();
+        assert!(!seen.stdout.contains("through the proxy"), "{except}: {seen}");
+    }
+    let refusing = Fake::new(|_| Reply::text(407, ""));
+    let (with, here) = (refusing.addr.replace("//", "//user:wr0ng@"), "https://vault.example.invalid");
+    let usual = one_read(here).env("HTTPS_PROXY", &with).run().expect(3);
+    assert!(usual.stderr.contains("the proxy of HTTPS_PROXY refuses the user and the password"), "{usual}");
+    assert!(usual.stderr.contains("NO_PROXY") && !usual.stderr.contains("wr0ng"), "{usual}");
+    let own = one_read(here).env("VAULT_HTTP_PROXY", &refusing.addr).run().expect(3);
+    assert!(
+        own.stderr.contains("asks for a user and a password") && !own.stderr.contains("NO_PROXY"),
+        "{own}"
+    );
+}
+
 #[test]
 fn a_line_end_is_no_part_of_a_variable() {
     let (pki, fake) = tls();

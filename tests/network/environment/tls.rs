@@ -1,8 +1,10 @@
 //! The rows about TLS.
 
+use std::path::Path;
+
 use super::Give;
 use crate::network::one_read;
-use crate::support::{Fake, Pki, Reply};
+use crate::support::{Cmd, Fake, Pki, Reply, require};
 
 /// A server with TLS, and its CA.
 pub(in crate::network) fn tls() -> (Pki, Fake) {
@@ -88,4 +90,57 @@ pub(super) fn tls_skip_verify(give: Give<'_>) {
     give(one_read(&fake.addr), "F").run().expect(3);
     let no_boolean = give(one_read(&fake.addr), "yes").run();
     assert!(matches!(no_boolean.code, 2 | 3) && no_boolean.stderr.contains("true or false"), "{no_boolean}");
+}
+
+/// What people take for a certificate or a key by mistake is named, with what makes the right thing of it.
+#[test]
+fn what_is_no_key_and_no_certificate_is_named() {
+    let (pki, fake, certificate, key) = mutual();
+    let (cert, key) = (pki.file("cert", &certificate), pki.file("key", &key));
+    let folder = pki.dir.path().to_owned();
+    let Some(tool) = require("openssl") else { return };
+    let openssl = |words: &str| {
+        let made = Cmd::program(&tool).args(words.split(' ')).dir(&folder).run();
+        assert_eq!(made.code, 0, "{words}: {made}");
+    };
+    openssl("pkcs8 -topk8 -in key -out encrypted -passout pass:x");
+    openssl("ec -in key -aes128 -passout pass:x -out old");
+    openssl("pkey -in key -outform DER -out der");
+    openssl("pkcs12 -export -inkey key -in cert -passout pass:x -out p12");
+    openssl("req -new -key key -subj /CN=x -out csr");
+    openssl("pkey -in key -pubout -out public");
+    let base = one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file());
+    let with = |cert: &Path, key: &Path| {
+        let cmd = base.clone().env("VAULT_CLIENT_CERT", cert).env("VAULT_CLIENT_KEY", key);
+        cmd.run()
+    };
+    with(&cert, &key).expect(0);
+    for (name, said, mend) in [
+        ("encrypted", "is encrypted", "openssl pkey -in FILE"),
+        ("old", "is encrypted", "openssl pkey -in FILE"),
+        ("der", "DER instead of PEM", "openssl pkey -inform DER"),
+        ("p12", "a PKCS#12 file", "openssl pkcs12"),
+        ("csr", "a request for a certificate (CSR)", "a CA makes a certificate of it"),
+        ("public", "a public key", "set VAULT_CLIENT_KEY to"),
+        ("cert", "a certificate, where a private key belongs", "mixed up?"),
+    ] {
+        let run = with(&cert, &folder.join(name)).expect(3);
+        assert!(run.stderr.contains(said) && run.stderr.contains(mend), "{name}: {run}");
+        assert!(run.stderr.contains("(VAULT_CLIENT_KEY)"), "{run}");
+    }
+    for (name, said) in [
+        ("key", "a private key, where a certificate belongs"),
+        ("encrypted", "an encrypted private key, where a certificate belongs"),
+        ("p12", "a PKCS#12 file"),
+        ("csr", "a request for a certificate (CSR)"),
+    ] {
+        let run = with(&folder.join(name), &key).expect(3);
+        assert!(run.stderr.contains(said) && run.stderr.contains("(VAULT_CLIENT_CERT)"), "{name}: {run}");
+        let run = base.clone().env("VAULT_CACERT", folder.join(name)).run().expect(3);
+        assert!(run.stderr.contains(said.split(',').next().unwrap()), "{name}: {run}");
+        assert!(run.stderr.contains("where a CA certificate belongs"), "{name}: {run}");
+    }
+    let cut = pki.file("cut", "-----BEGIN EC PRIVATE KEY----- MIIEvQ -----END EC PRIVATE KEY-----");
+    let run = with(&cert, &cut).expect(3);
+    assert!(run.stderr.contains("is damaged") && run.stderr.contains("line ends"), "{run}");
 }
