@@ -11,6 +11,8 @@ pub struct PathRead {
     pub names: Vec<String>,
     /// `K=V` of each `--data` behind the path.
     pub data: Vec<String>,
+    /// The last `--version` behind the path.
+    pub version: Option<String>,
 }
 
 /// The positional arguments.
@@ -29,25 +31,31 @@ pub(super) fn parsed(matches: &ArgMatches, ids: &[&str]) -> Result<Vec<PathRead>
         let values = matches.try_get_many::<String>(id).ok().flatten().into_iter().flatten();
         matches.indices_of(id).into_iter().flatten().zip(values.cloned()).collect()
     };
-    let words = ids.iter().flat_map(|id| placed(id)).map(|(place, word)| (place, word, false));
-    let data = placed("data").into_iter().map(|(place, word)| (place, word, true));
-    let mut all: Vec<_> = words.chain(data).collect();
+    let words = ids.iter().flat_map(|id| placed(id)).map(|(place, word)| (place, word, Kind::Plain));
+    let data = placed("data").into_iter().map(|(place, word)| (place, word, Kind::Data));
+    let versions = placed("version").into_iter().map(|(place, word)| (place, word, Kind::Version));
+    let mut all: Vec<_> = words.chain(data).chain(versions).collect();
     all.sort_unstable_by_key(|(place, ..)| *place);
-    grouped(all.into_iter().map(|(_, word, is_data)| (word, is_data)))
+    grouped(all.into_iter().map(|(_, word, kind)| (word, kind)))
 }
 
-/// Paths with the words that belong to them. A `--data` before the first path is that path's.
-fn grouped(words: impl Iterator<Item = (String, bool)>) -> Result<Vec<PathRead>, String> {
-    let (mut paths, mut early) = (Vec::<PathRead>::new(), Vec::new());
-    for (word, is_data) in words {
-        match (paths.last_mut(), is_data) {
-            (Some(path), true) => path.data.push(word),
-            (None, true) => early.push(word),
-            (Some(path), false) if word.contains('=') => path.names.push(word),
-            (Some(path), false) if path.names.is_empty() => return Err(gives_nothing(&path.path)),
-            (_, false) => {
-                paths.push(PathRead { path: word, data: std::mem::take(&mut early), ..PathRead::default() })
-            }
+/// What a word is: a path or a NAME=FIELD, or the value of an option of the path before it.
+enum Kind {
+    Plain,
+    Data,
+    Version,
+}
+
+/// Paths with the words that belong to them. An option before the first path is that path's.
+fn grouped(words: impl Iterator<Item = (String, Kind)>) -> Result<Vec<PathRead>, String> {
+    let (mut paths, mut early) = (Vec::<PathRead>::new(), PathRead::default());
+    for (word, kind) in words {
+        match (paths.last_mut(), kind) {
+            (path, Kind::Data) => path.unwrap_or(&mut early).data.push(word),
+            (path, Kind::Version) => path.unwrap_or(&mut early).version = Some(word),
+            (Some(path), Kind::Plain) if word.contains('=') => path.names.push(word),
+            (Some(path), Kind::Plain) if path.names.is_empty() => return Err(gives_nothing(&path.path)),
+            (_, Kind::Plain) => paths.push(PathRead { path: word, ..std::mem::take(&mut early) }),
         }
     }
     match paths.last() {
@@ -67,7 +75,7 @@ mod tests {
 
     fn read(path: &str, names: &[&str], data: &[&str]) -> PathRead {
         let owned = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
-        PathRead { path: path.to_owned(), names: owned(names), data: owned(data) }
+        PathRead { path: path.to_owned(), names: owned(names), data: owned(data), version: None }
     }
 
     fn parse(line: &str) -> Result<Vec<PathRead>, String> {
@@ -75,8 +83,9 @@ mod tests {
         let mut all = Vec::new();
         while let Some(word) = words.next() {
             match word {
-                "--data" => all.push((words.next().unwrap_or_default().to_owned(), true)),
-                word => all.push((word.to_owned(), false)),
+                "--data" => all.push((words.next().unwrap_or_default().to_owned(), Kind::Data)),
+                "--version" => all.push((words.next().unwrap_or_default().to_owned(), Kind::Version)),
+                word => all.push((word.to_owned(), Kind::Plain)),
             }
         }
         grouped(all.into_iter())
@@ -101,6 +110,22 @@ mod tests {
             ]
         );
         assert_eq!(parse("--data cn=a pki/issue/a C=x").unwrap(), [read("pki/issue/a", &["C=x"], &["cn=a"])]);
+    }
+
+    #[test]
+    fn a_version_belongs_to_the_path_before_it() {
+        let version = |path: &str, names: &[&str], version: Option<&str>| PathRead {
+            version: version.map(str::to_owned),
+            ..read(path, names, &[])
+        };
+        assert_eq!(
+            parse("--version 1 kv/a A=a kv/b B=b kv/c C=c --version 3").unwrap(),
+            [
+                version("kv/a", &["A=a"], Some("1")),
+                version("kv/b", &["B=b"], None),
+                version("kv/c", &["C=c"], Some("3"))
+            ]
+        );
     }
 
     #[test]

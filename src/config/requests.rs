@@ -128,7 +128,16 @@ fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request,
     path("the path", trimmed)?;
     let mut request = Request::custom(trimmed.to_owned(), pairs, data, from_files);
     request.kv_version = kv_version(lookup.text(&options::READ_KV_VERSION)?)?;
-    Ok(request)
+    let Some(version) = &one.version else { return Ok(request) };
+    let wanted = |wanted| Error::Value { source_name: "--version".to_owned(), wanted, by_flag: true };
+    if request.read.post {
+        return Err(wanted("of a path without --data: a write has no version"));
+    }
+    if request.kv_version == Some(1) {
+        return Err(wanted("of KV version 2: version 1 keeps no older ones"));
+    }
+    let version = version.parse().ok().filter(|version| *version > 0);
+    Ok(request.at(Some(version.ok_or_else(|| wanted("the number of a version, such as 3"))?)))
 }
 
 fn kv_version(found: Option<Found>) -> Result<Option<u32>, Error> {

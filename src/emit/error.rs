@@ -1,6 +1,7 @@
 //! Why credentials can't be written in a format.
 
 use crate::error::{Code, Explain};
+use crate::exec::limits::TooLarge;
 
 /// Why credentials can't be written in a format.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum Error {
         /// The variable with the longest value.
         variable: String,
     },
+    /// A shell would hold it, and could start no command any more.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
 impl Explain for Error {
@@ -84,6 +88,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let per_job = "a later job can call ci-creds itself: credentials then never become an artifact";
         let hints: &[&str] = match self {
+            Self::TooLarge(large) => return vec![large.hint()],
             Self::Provider { .. } => {
                 &["--format sh, fish, dotenv and json take any provider; or give each its own call"]
             }
@@ -92,6 +97,9 @@ impl Explain for Error {
             Self::Value { format: "dotenv", .. } => {
                 &["a dotenv report knows no quoting, and GitLab expands what it reads", per_job]
             }
+            Self::Value { what, .. } if what == super::NUL => &[
+                "`read` can put such a value into a file (NAME=@FIELD), and --format json has a form for it",
+            ],
             Self::Value { .. } => &["use --format json, or run the command under `ci-creds … -- COMMAND`"],
             Self::DotenvName { .. } => &["give the variable a shorter, plain name"],
             Self::DotenvTwice { .. } => &["give each value a name of its own"],

@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Error, Format, Options, refuse_nul, unsets, variables};
+use super::{Error, Format, Options, fits_a_shell, unsets, variables};
 use crate::credentials::{Credentials, Variable};
 
 /// `--format fish`.
@@ -20,7 +20,7 @@ pub(super) static FISH: Format = Format {
 };
 
 fn encode(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
-    refuse_nul(all, FISH.name)?;
+    fits_a_shell(all, FISH.name)?;
     let variables = variables(all);
     let start: String = unsets(all).iter().map(|name| format!("set -e {name}; ")).collect();
     // `set -e` of an absent variable is silent, but its status is 4, and `set -gx` leaves the status as it was.

@@ -1,12 +1,13 @@
 //! From credentials to bytes: one file per format, and [`FORMATS`], which lists them. `sink` alone writes them.
 
 use std::collections::HashSet;
-
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use crate::credentials::{Credentials, Variable};
+use crate::exec::limits;
 
 mod aws;
 mod dotenv;
@@ -100,13 +101,19 @@ fn unsets(all: &[Credentials]) -> Vec<&str> {
     all.iter().flat_map(|one| &one.unsets).map(String::as_str).filter(|name| seen.insert(name)).collect()
 }
 
-/// No environment, and no shell but zsh, can hold a NUL.
-fn refuse_nul(all: &[Credentials], format: &'static str) -> Result<(), Error> {
+/// What messages call it.
+const NUL: &str = "a NUL character";
+
+/// No environment, and no shell but zsh, can hold a NUL; and what is too long for an environment lets a shell start
+/// no command any more.
+fn fits_a_shell(all: &[Credentials], format: &'static str) -> Result<(), Error> {
+    let exported = variables(all).into_iter();
+    limits::check(
+        exported.map(|variable| (OsStr::new(&variable.name), OsStr::new(variable.value.reveal()))),
+    )?;
     match variables(all).iter().find(|variable| variable.value.reveal().contains('\0')) {
         None => Ok(()),
-        Some(variable) => {
-            Err(Error::Value { variable: variable.name.clone(), format, what: "a NUL character".to_owned() })
-        }
+        Some(variable) => Err(Error::Value { variable: variable.name.clone(), format, what: NUL.to_owned() }),
     }
 }
 

@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::{Error, Format, Options, refuse_nul, unsets, variables};
+use super::{Error, Format, Options, fits_a_shell, unsets, variables};
 use crate::credentials::{Credentials, Variable};
 
 /// `--format sh`.
@@ -95,7 +95,7 @@ fn is_plain(byte: u8) -> bool {
 }
 
 fn encode(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
-    refuse_nul(all, SH.name)?;
+    fits_a_shell(all, SH.name)?;
     let variables = variables(all);
     let names = unsets(all);
     if variables.is_empty() && names.is_empty() {

@@ -24,6 +24,7 @@ use crate::{process, shutdown};
 use program::{is_no_program, is_text, located};
 
 mod forms;
+pub mod limits;
 pub mod mask;
 mod program;
 pub mod refresh;
@@ -66,6 +67,9 @@ pub enum Error {
     /// No environment can hold it.
     #[error("{0} can't be passed to the command: its value has a NUL character")]
     Nul(String),
+    /// No command can have it.
+    #[error(transparent)]
+    TooLarge(#[from] limits::TooLarge),
     /// The system gave no pipe, or no signals.
     #[error("the command can't be set up")]
     Setup(#[source] io::Error),
@@ -76,7 +80,7 @@ impl Explain for Error {
         match self {
             Self::NotFound(_) => Code::NotFound,
             Self::NotExecutable(..) | Self::NoInterpreter(_) => Code::NotExecutable,
-            Self::Nul(_) => Code::Output,
+            Self::Nul(_) | Self::TooLarge(_) => Code::Output,
             Self::Setup(_) => Code::Environment,
         }
     }
@@ -99,6 +103,7 @@ impl Explain for Error {
                         .to_owned(),
                 ]
             }
+            Self::TooLarge(large) => vec![large.hint()],
             Self::Nul(_) => vec!["`read` can put such a value into a file instead".to_owned()],
             Self::NotExecutable(..) => Vec::new(),
         }
@@ -151,6 +156,7 @@ pub fn environment(
         }
         environment.insert(variable.name.clone().into(), value.into());
     }
+    limits::check(environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))?;
     Ok(environment)
 }
 
@@ -227,6 +233,10 @@ impl Child {
         let inner = spawned.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound if file().is_file() => Error::NoInterpreter(name),
             io::ErrorKind::NotFound => Error::NotFound(name),
+            io::ErrorKind::ArgumentListTooLong => match limits::refused(environment.iter()) {
+                Some(large) => large.into(),
+                None => Error::NotExecutable(name, error),
+            },
             _ => Error::NotExecutable(name, error),
         })?;
         // The pipes end when the command does: the ends that it writes to are its own.

@@ -128,6 +128,8 @@ group! {
     READ: "Read", only_in_long_help: false;
     READ_KV_VERSION = Opt::new("kv-version", Value("1|2"), Own,
         "The version of the KV engine that is read, where its answer does not tell");
+    SECRET_VERSION = Opt::new("version", Values("N"), Variables::None,
+        "KV version 2: read this version of the secret at the path before it");
     DATA = Opt::new("data", Values("K=V"), Variables::None,
         "Send this to the engine: the request becomes a write");
     ALLOW_ANY_NAME = Opt::new("allow-any-name", Switch, Variables::None,

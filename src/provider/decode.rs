@@ -51,6 +51,14 @@ pub enum Error {
         /// Which field.
         field: String,
     },
+    /// Another engine, or KV version 1: neither keeps versions.
+    #[error("the answer of {path} is not version {version} of a secret: only KV version 2 keeps versions")]
+    NotVersioned {
+        /// What was read.
+        path: String,
+        /// The version that was asked for.
+        version: u64,
+    },
     /// What is there is past its end.
     #[error("the credentials at {path} ended at {end}")]
     Ended {
@@ -73,6 +81,7 @@ impl Explain for Error {
             Self::NoData { .. }
             | Self::Field { .. }
             | Self::Negative { .. }
+            | Self::NotVersioned { .. }
             | Self::Untold { .. }
             | Self::Ended { .. } => Code::Refused,
             Self::NoRegion | Self::Region(_) => Code::Environment,
@@ -94,6 +103,9 @@ impl Explain for Error {
             Self::Untold { option, .. } => vec![format!("say which it is: {option}")],
             Self::Negative { .. } => {
                 vec!["write a duration there, such as 15m, or take the field away".to_owned()]
+            }
+            Self::NotVersioned { .. } => {
+                vec!["leave the version away, or name a path of KV version 2".to_owned()]
             }
             Self::Ended { .. } => {
                 vec!["whoever puts them there must replace them before they end".to_owned()]
@@ -121,6 +133,12 @@ impl Request {
         kv: Option<u32>,
         now: Timestamp,
     ) -> Result<Credentials, Error> {
+        if let Some(version) = self.secret_version {
+            let seen = answer.data.as_ref().and_then(|data| data.field("metadata.version")?.text());
+            if answer.lease().is_some() || seen.is_none_or(|seen| seen.reveal() != version.to_string()) {
+                return Err(Error::NotVersioned { path: path.to_owned(), version });
+            }
+        }
         let data = match self.read.post {
             true => Ok(answer.data.as_ref()),
             false => answer.secret(path, self.kv_version.or(kv)),

@@ -19,6 +19,8 @@ pub struct Request {
     pub read: Read,
     /// The version of the KV engine that it is read from, where the user says it.
     pub kv_version: Option<u32>,
+    /// The version of the secret, where it is not the newest: the KV engine's version 2 alone keeps them.
+    pub secret_version: Option<u64>,
     /// How long the credentials must last.
     pub min_ttl: Option<Duration>,
     /// Other ways to the same.
@@ -165,6 +167,7 @@ impl Provider {
         }
         Request {
             kv_version: None,
+            secret_version: None,
             min_ttl: None,
             origin: Origin::Cloud(self),
             role: Some(settings.role.clone()),
@@ -227,6 +230,7 @@ impl Request {
         };
         Self {
             kv_version: None,
+            secret_version: None,
             min_ttl: None,
             origin: Origin::Read,
             role: None,
@@ -250,7 +254,20 @@ impl Request {
     /// The request of a reference in a variable: like [`Request::custom`], but its parameters go into the query of a
     /// GET.
     pub(crate) fn referenced(path: String, names: Vec<Wanted>, parameters: Vec<(String, Secret)>) -> Self {
-        Self { parameters, ..Self::custom(path, names, Vec::new(), Vec::new()) }
+        let version = parameters.iter().find(|(name, _)| name == "version");
+        let version =
+            version.and_then(|(_, value)| value.reveal().parse().ok()).filter(|version| *version > 0);
+        Self { parameters, ..Self::custom(path, names, Vec::new(), Vec::new()) }.at(version)
+    }
+
+    /// The same of a version of the secret; 0 is the newest, as for the engine.
+    pub(crate) fn at(mut self, version: Option<u64>) -> Self {
+        if let Some(version) = version {
+            self.parameters.retain(|(name, _)| name != "version");
+            self.parameters.push(("version".to_owned(), Secret::new(version.to_string())));
+            (self.secret_version, self.kv_version) = (Some(version), Some(2));
+        }
+        self
     }
 
     /// The variables that it will set if every field is there.

@@ -141,6 +141,9 @@ fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read)
     if let Some((_, hint)) = of_cloud.chain(TEXTS).find(|(text, _)| error.says(text)) {
         hints.push((*hint).to_owned());
     }
+    if read.path.contains('?') && matches!(error.refusal(), Some((403 | 404, _))) {
+        hints.push("a ? is a part of the path here: `read` takes a version as --version N".to_owned());
+    }
     match error.refusal() {
         Some((403, _)) => {
             if token.given {
@@ -187,6 +190,11 @@ fn missing(request: &Request) -> String {
             "is there a role {role} in this engine? ROLE, CI_CREDS_{0}_ROLE and --mount, CI_CREDS_{0}_MOUNT choose them",
             crate::options::env_suffix(request.origin.name())
         ),
-        None => "is there a secret at this path, mount included?".to_owned(),
+        None => match request.secret_version {
+            Some(version) => {
+                format!("does the secret at this path, mount included, have a version {version}?")
+            }
+            None => "is there a secret at this path, mount included?".to_owned(),
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::cmd::PROGRAM;
 use crate::support::{Cmd, Space, script, secret};
 
 fn job(space: &Space<'_>, cmd: Cmd, token: &str) -> Cmd {
@@ -168,4 +169,101 @@ fn lists_and_objects_are_their_json() {
     let wrong =
         job(&space, Cmd::new(["read", &format!("{kv}/app"), "A=account.tags[3]"]), &token).run().expect(4);
     assert!(wrong.stderr.contains("no account.tags[3]"), "{wrong}");
+}
+
+/// An older version of a KV version 2 secret is read by its number; no other engine gives the newest for it.
+#[test]
+fn a_version_is_that_one_or_an_error() {
+    let space = Space::new();
+    let (kv1, kv2) = (space.kv1("one"), space.kv2("two"));
+    for value in ["first", "second", "third"] {
+        space.write(&format!("{kv2}/data/app"), json!({"data": {"a": value}}));
+        space.write(&format!("{kv1}/app"), json!({"a": value}));
+    }
+    let token = space.token(&[&space.may_read(&[&format!("{kv1}/*"), &format!("{kv2}/*")])], json!({}));
+    let read =
+        |words: &[&str]| job(&space, Cmd::new(["read", "--format", "dotenv"]).args(words), &token).run();
+    let (one, two, bare) = (format!("{kv1}/app"), format!("{kv2}/data/app"), format!("{kv2}/app"));
+    let run = read(&[&two, "X=a", "--version", "1", &bare, "Y=a", "Z=metadata", "--version=2"]);
+    assert!(run.code == 4 && run.stderr.contains("no metadata"), "{run}");
+    let run = read(&[&two, "X=a", "--version", "1", &bare, "Y=a", "--version=2", &two, "Z=a"]).expect(0);
+    assert_eq!(run.stdout, "X=first\nY=second\nZ=third\n", "{run}");
+    for (words, code, said) in [
+        (&[&one, "X=a", "--version", "2"][..], 4, "only KV version 2 keeps versions"),
+        (&[&two, "X=a", "--version", "9"], 4, "have a version 9?"),
+        (&[&two, "X=a", "--version", "0"], 2, "the number of a version"),
+        (&[&two, "X=a", "--version=-1"], 2, "the number of a version"),
+        (&[&two, "X=a", "--version", "1", "--data", "a=b"], 2, "without --data"),
+        (&[&two, "X=a", "--version", "1", "--kv-version", "1"], 2, "version 1 keeps no older ones"),
+        (&[&format!("{two}?version=1"), "X=a"], 4, "`read` takes a version as --version N"),
+    ] {
+        let run = read(words);
+        assert!(run.code == code && run.stderr.contains(said), "{words:?}: {run}");
+    }
+    for (reference, code, said) in [
+        (format!("vault:{two}#a#1"), 0, "X=first"),
+        (format!("vault:{two}?version=2#a"), 0, "X=second"),
+        (format!("vault:{one}#a#2"), 4, "only KV version 2 keeps versions"),
+        (format!("vault:{one}?version=2#a"), 4, "only KV version 2 keeps versions"),
+    ] {
+        let cmd = Cmd::new(["env", "--only", "X", "--format", "dotenv"]).env("X", &reference);
+        let run = job(&space, cmd, &token).run();
+        assert!(
+            run.code == code && format!("{}{}", run.stdout, run.stderr).contains(said),
+            "{reference}: {run}"
+        );
+    }
+}
+
+/// A value that no command can have is refused by its name, before the command starts and before a shell has it.
+#[test]
+fn what_no_environment_can_hold_is_refused() {
+    let space = Space::new();
+    let kv = space.kv1("kv");
+    // Linux: 32 pages for one string, a quarter of the stack for all; Vault takes at most 1 MiB in one value.
+    let one = 32 * rustix::param::page_size();
+    let name_and_end = "BIG=".len() + 1;
+    let (most, more) = ("x".repeat(one - name_and_end), "x".repeat(one - name_and_end + 1));
+    space.write(&format!("{kv}/most"), json!({"a": most}));
+    space.write(&format!("{kv}/more"), json!({"a": more}));
+    space.write(&format!("{kv}/nul"), json!({"a": "x\0y"}));
+    let token = space.token(&[&space.may_read(&[&format!("{kv}/*")])], json!({}));
+    let path = |name: &str| format!("{kv}/{name}");
+    let run = |words: &[&str]| {
+        let cmd = Cmd::new(["read"]).args(words).env("PATH", "/usr/bin:/bin");
+        job(&space, cmd, &token).run()
+    };
+    let count = "printf %s \"$BIG\" | wc -c";
+    let fits = run(&[&path("most"), "BIG=a", "--no-mask", "--", "sh", "-c", count]).expect(0);
+    assert_eq!(fits.stdout.trim(), (one - name_and_end).to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let ran = folder.path().join("ran");
+    let touch = ["--", "touch", ran.to_str().unwrap()];
+    for words in
+        [&touch[..], &["--no-mask", touch[0], touch[1], touch[2]], &["--format", "sh"], &["--format", "fish"]]
+    {
+        let run = run(&[&[path("more").as_str(), "BIG=a"], words].concat()).expect(6);
+        for said in [&format!("{} bytes, the limit is {one}", one + 1), "BIG is too long", "BIG=@FIELD"] {
+            assert!(run.stderr.contains(said), "{words:?}: {}", run.stderr);
+        }
+        assert!(!run.stdout.contains("xxx") && !run.stderr.contains("xxx") && !ran.exists());
+    }
+    // The way that the hint names.
+    run(&[&path("more"), "BIG=@a", "--", "sh", "-c", "test $(wc -c < \"$BIG\") -gt 131000"]).expect(0);
+    // All together: each for itself fits.
+    let names: Vec<String> = (0..20).map(|i| format!("B{i}=a")).collect();
+    let most = path("most");
+    let all: Vec<&str> = std::iter::once(most.as_str()).chain(names.iter().map(String::as_str)).collect();
+    for words in [&touch[..], &["--format", "sh"]] {
+        let refused = "ulimit -s 8192; exec \"$0\" \"$@\"";
+        let cmd = Cmd::program("/bin/sh").args(["-c", refused, &*PROGRAM, "read"]);
+        let run = job(&space, cmd.args(&all).args(words), &token).run().expect(6);
+        assert!(run.stderr.contains("the variables are too long") && run.stderr.contains("=@FIELD"), "{run}");
+        assert!(!ran.exists());
+    }
+    // A NUL is led to the two ways that take it.
+    let nul = run(&[&path("nul"), "BIG=a"]).expect(6);
+    assert!(nul.stderr.contains("NAME=@FIELD") && !nul.stderr.contains("-- COMMAND"), "{nul}");
+    run(&[&path("nul"), "BIG=@a", "--", "sh", "-c", "test $(wc -c < \"$BIG\") = 3"]).expect(0);
+    run(&[&path("nul"), "BIG=a", "--format", "json"]).expect(0);
 }

@@ -10,6 +10,7 @@ use ci_creds::cloud::aws;
 use ci_creds::cloud::gitlab;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
+use ci_creds::exec::limits::TooLarge;
 use ci_creds::ledger::state;
 use ci_creds::vault::{ServerErrors, WithHints};
 use ci_creds::{auth, config, emit, env, http, policy, provider, session, shutdown, vault};
@@ -234,6 +235,7 @@ fn session_errors() -> Vec<(String, Error)> {
     all.extend(examples!(provider::Error {
         P::NoData { .. } => P::NoData { path: text() },
         P::Ended { .. } => P::Ended { path: text(), end: jiff::Timestamp::MIN },
+        P::NotVersioned { .. } => P::NotVersioned { path: text(), version: 3 },
         P::Untold { .. } => P::Untold { path: text(), option: text() },
         P::Negative { .. } => P::Negative { path: text(), field: text() },
         P::NoRegion => P::NoRegion,
@@ -278,6 +280,7 @@ fn output_errors() -> Vec<(String, Error)> {
         E::DotenvName { .. } => E::DotenvName { variable: text() },
         E::DotenvTwice { .. } => E::DotenvTwice { variable: text() },
         E::DotenvCount { .. } => E::DotenvCount { count: 2, limit: 1, variable: text() },
+        E::TooLarge(_) => E::TooLarge(TooLarge::All { variable: text(), size: 3, limit: 2 }),
         E::DotenvSize { .. } => E::DotenvSize { size: 2, limit: 1, variable: text() },
     }));
     all
