@@ -94,16 +94,25 @@ impl std::fmt::Display for Content {
     }
 }
 
-/// A sequence of DER that is all of it; PKCS#12 begins with the version 3 (RFC 7292, section 4).
+/// A sequence of DER, or one of BER without a length, that is all of it; PKCS#12 begins with the version 3 (RFC 7292,
+/// section 4).
 fn der(bytes: &[u8]) -> Option<Content> {
-    let [0x30, length, rest @ ..] = bytes else { return None };
-    let rest = match length {
-        0..=0x7f => rest,
-        0x80..=0x84 => rest.get(usize::from(length - 0x80)..)?,
+    let [0x30, first, rest @ ..] = bytes else { return None };
+    let (length, rest) = match first {
+        0..=0x7f => (Some(usize::from(*first)), rest),
+        0x80 => (None, rest),
+        0x81..=0x84 => {
+            let (length, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
+            (Some(length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte))), rest)
+        }
         _ => return None,
     };
-    let version_3 = [2, 1, 3];
-    Some(if rest.starts_with(&version_3) { Content::Pkcs12 } else { Content::Der })
+    let version_3 = rest.starts_with(&[2, 1, 3]);
+    match length {
+        Some(length) if length == rest.len() => Some(if version_3 { Content::Pkcs12 } else { Content::Der }),
+        None if version_3 => Some(Content::Pkcs12),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -119,8 +128,8 @@ mod tests {
             (b"-----BEGIN PRIVATE KEY-----\nMII", Some(Content::Key)),
             (b"-----BEGIN CERTIFICATE-----\nMII", Some(Content::Certificate)),
             (b"-----BEGIN PUBLIC KEY-----\nMII", Some(Content::Public)),
-            (b"\x30\x82\x0a\x00\x02\x01\x03\x30", Some(Content::Pkcs12)),
-            (b"\x30\x82\x0a\x00\x30\x82\x01\x03", Some(Content::Der)),
+            (b"\x30\x82\x00\x04\x02\x01\x03\x30", Some(Content::Pkcs12)),
+            (b"\x30\x82\x00\x04\x30\x82\x01\x03", Some(Content::Der)),
             (b"\x30\x80\x02\x01\x03", Some(Content::Pkcs12)),
             (b"\x30\x84\x00", None),
             (b"0123 text", None),
