@@ -20,6 +20,8 @@ pub enum Code {
     Unreachable = 5,
     /// The credentials can't be given in this form or place.
     Output = 6,
+    /// Credentials were found in what the job leaves behind.
+    Found = 7,
     /// The command is there, and can't be run.
     NotExecutable = 126,
     /// There is no such command.

@@ -8,6 +8,7 @@
 //! command      one file per command: its story from top to bottom
 //! doctor       the steps of a run and the roles of a login, looked at and explained
 //! session      log in, gather what a login needs, issue: a transaction; renew and refresh
+//! scan         the job's values looked for in what it leaves behind
 //! config       flags and environment become what is to be done; it alone knows which wins
 //! cli          what may be typed: clap, made from options and providers
 //! emit         one file per format: credentials become bytes; its sink alone writes them
@@ -69,6 +70,7 @@ pub mod policy;
 pub mod process;
 pub mod provider;
 pub mod reference;
+pub mod scan;
 pub mod secret;
 pub mod session;
 pub mod setup;
@@ -182,6 +184,10 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
         },
         cli::Verb::Revoke => {
             runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop))
+        }
+        cli::Verb::Scan(paths) => {
+            let config = config::Scan::resolve(paths, parsed, env)?;
+            runtime.block_on(command::scan::run(config, env, &stop))
         }
         cli::Verb::Doctor(doctor) => {
             runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)

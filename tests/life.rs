@@ -13,7 +13,7 @@ use crate::main_job::story::{Story, nothing_is_left};
 use crate::support::Cmd;
 
 /// `ci-creds OPTIONS -- sh -c SCRIPT` in split custody, with the tools that a script needs.
-fn shell(story: &Story<'_>, options: &[&str], script: &str) -> Cmd {
+pub(crate) fn shell(story: &Story<'_>, options: &[&str], script: &str) -> Cmd {
     let cmd = story.run(["exoscale"]).args(options).args(["--", "/bin/sh", "-c", script]);
     cmd.env("PATH", "/usr/bin:/bin")
 }

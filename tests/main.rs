@@ -19,6 +19,7 @@ mod manual;
 mod network;
 mod pages;
 mod rotate;
+mod scan;
 mod sdks;
 mod setup;
 mod shells;

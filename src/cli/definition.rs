@@ -1,6 +1,8 @@
 //! The command line as clap has it: for parsing, --help, completions and the man page. Provider commands are made from
 //! the providers' tables, options from the rows in [`options`].
 
+use std::ffi::OsString;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
@@ -25,7 +27,8 @@ pub fn command() -> Command {
         .after_long_help(
             "Options with [env: …] in `ci-creds COMMAND --help` can come from that variable; the flag wins.\n\
              Each VAULT_X may be given as BAO_X, which comes first.\n\n\
-             exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output",
+             exit codes: 1 a bug, 2 usage, 3 environment or configuration, 4 refused, 5 unreachable, 6 output,\n\
+             7 credentials found",
         )
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -58,6 +61,11 @@ pub fn command() -> Command {
             Command::new("revoke")
                 .about("Take back what the job was given")
                 .defer(|command| with_examples(revoke_options(command))),
+        )
+        .subcommand(
+            Command::new("scan")
+                .about("Look for the credentials in what the job leaves behind")
+                .defer(|command| with_examples(scan_options(command))),
         )
         .subcommand(
             Command::new("doctor")
@@ -144,6 +152,26 @@ fn revoke_options(command: Command) -> Command {
     groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
         let variable = env(&["CI_CREDS_STATE_FILE"]);
         file.help(format!("The file that lists what is to be taken back {variable} [default: auto]"))
+    })
+}
+
+/// It needs the lines of the state file, and what `revoke` needs for `--revoke`.
+fn scan_options(command: Command) -> Command {
+    let paths = Arg::new("PATHS")
+        .value_name("PATH")
+        .required(true)
+        .num_args(1..)
+        .value_parser(clap::value_parser!(OsString))
+        .value_hint(ValueHint::AnyPath)
+        .help("What becomes an artifact, a cache or a report: files and folders");
+    let rows = [&options::REVOKE_FOUND, &options::STATE_FILE, &options::QUIET, &options::VERBOSE];
+    let command = command.arg(paths).args(rows.map(|row| arg(row, None))).long_about(
+        "Look for the credentials in what the job leaves behind: the exact values that it was given, as they are, in \
+         base64, percent-encoded or escaped, in files and in gzip, tar and zip. The values are those of this shell's \
+         variables, by the names in the state file. A find is exit code 7; the values are never shown.",
+    );
+    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
+        file.help("The file that lists what the job was given [env: CI_CREDS_STATE_FILE] [default: auto]")
     })
 }
 

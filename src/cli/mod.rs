@@ -39,6 +39,8 @@ pub enum Verb {
     Login,
     /// `revoke`.
     Revoke,
+    /// `scan PATH…`.
+    Scan(Vec<OsString>),
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
     /// `setup PROVIDER [ROLE]`.
@@ -228,6 +230,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         ("env", _) => Verb::Env,
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
+        ("scan", _) => {
+            let paths = matches.try_get_many::<OsString>("PATHS").ok().flatten();
+            Verb::Scan(paths.into_iter().flatten().cloned().collect())
+        }
         ("doctor", _) => {
             let doctor = doctor::parsed(matches);
             let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);

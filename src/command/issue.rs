@@ -35,6 +35,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         let files = private::make(&mut session.credentials, &config.file_folder, &mut ledger)?;
         let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
         let target = Target::make(&config.output, &bytes, &mut ledger)?;
+        ledger.handed_over(session.credentials.iter());
         ledger.write_down(&stop).await?;
         files.write()?;
         if session.token_is_idle() {

@@ -7,4 +7,5 @@ pub mod issue;
 pub mod revoke;
 pub mod rotate;
 pub mod run;
+pub mod scan;
 pub(crate) mod setup;

@@ -73,7 +73,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     let content = config.place.read(stop).await?;
     let damaged = sweep(&config.place, &content, stop).await;
     let Content { records, others, .. } = content;
-    let count = records.len();
+    let count = records.iter().filter(|record| !record.is_only_names()).count();
     let until = Instant::now() + LIMIT;
     let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, stop));
     let left =

@@ -3,21 +3,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use futures_util::future::{Either, join, select};
 
 use super::issue::token_credentials;
+use super::scan;
 use crate::config::{Command, Config};
 use crate::credentials::{self, Credentials};
 use crate::emit::private;
 use crate::env::Env;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::exec::mask::{Patterns, is_too_short};
 use crate::exec::refresh::Endpoint;
 use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
-use crate::secret::Secret;
+use crate::scan::Value;
 use crate::session::refresh::{self, Source};
 use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
@@ -39,6 +41,7 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
     }
     // While the command runs, signals are the command's. When it has ended, they hurry what is left to do.
     let (later, after) = Stop::later();
+    let scanning = after.clone();
     let after = vault.heeding(after);
     let outcome = match private::make(&mut session.credentials, &config.file_folder, &mut ledger) {
         Ok(files) => {
@@ -47,16 +50,44 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
         }
         Err(error) => Err(error.into()),
     };
-    // What the command wrote last arrives while its credentials are taken back.
-    let (outcome, rest, vault) = match outcome {
-        Ok((code, rest)) => (Ok(code), Some(rest), after),
-        Err(error) => (Err(error), None, vault),
+    let ended = match outcome {
+        Ok(ended) => ended,
+        Err(error) => {
+            ledger.revoke_all(&vault).await;
+            return Err(error);
+        }
     };
-    ledger.revoke_all(&vault).await;
-    if let Some(rest) = rest {
-        rest.arrive();
+    // What the command wrote last arrives, and what it leaves behind is looked at, while its credentials are taken back.
+    let (_, found) = join(ledger.revoke_all(&after), look(&command.scan, ended.values, &scanning)).await;
+    ended.rest.arrive();
+    found.map(|()| ended.code).or_else(|error| match error {
+        // The command's own failure comes first, unless there are credentials to be dealt with.
+        error if ended.code != 0 && error.code() != Code::Found => {
+            tracing::warn!("{error}");
+            Ok(ended.code)
+        }
+        error => Err(error),
+    })
+}
+
+/// Looks for the credentials in what the command leaves behind.
+async fn look(paths: &[OsString], values: Vec<Value>, stop: &Stop) -> Result<(), Error> {
+    if paths.is_empty() || values.is_empty() {
+        return Ok(());
     }
-    outcome
+    let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
+    let files = scan::judge(scan::search(values, paths.to_vec(), stop).await??)?;
+    tracing::info!("scan: none of {} in {files} files", names.join(", "));
+    Ok(())
+}
+
+/// A command that has ended.
+struct Ended {
+    code: u8,
+    /// What it wrote last.
+    rest: exec::Rest,
+    /// What it was given.
+    values: Vec<Value>,
 }
 
 struct Run<'a> {
@@ -75,7 +106,8 @@ impl Run<'_> {
         (later, after): (Later, &Vault),
         ledger: &mut Ledger,
         files: private::Made,
-    ) -> Result<(u8, exec::Rest), Error> {
+    ) -> Result<Ended, Error> {
+        ledger.handed_over(self.session.credentials.iter());
         ledger.write_down(&stop).await?;
         let fresh = self.refreshed();
         let endpoint = match fresh {
@@ -121,7 +153,9 @@ impl Run<'_> {
         if let Some(source) = &source {
             select(Box::pin(source.settled()), &mut helpers).await;
         }
-        Ok((code, rest))
+        drop(helpers);
+        let values = if self.command.scan.is_empty() { Vec::new() } else { veil.values() };
+        Ok(Ended { code, rest, values })
     }
 
     /// Which of the credentials the command asks for itself.
@@ -140,15 +174,16 @@ impl Run<'_> {
 /// The mask, and what it hides.
 struct Veil {
     mask: Option<Mask>,
-    secrets: RefCell<Vec<Secret>>,
+    secrets: RefCell<Vec<Value>>,
     /// How many of them are hidden to the end; the others are sets that newer ones replace.
     fixed: usize,
 }
 
 impl Veil {
     fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Result<Self, Error> {
-        let secrets: Vec<Secret> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
-        let mask = if wanted { Patterns::of(secrets.iter())?.map(Mask::new) } else { None };
+        let secrets: Vec<Value> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
+        let only = secrets.iter().map(|value| &value.secret);
+        let mask = if wanted { Patterns::of(only)?.map(Mask::new) } else { None };
         if wanted {
             let variables: BTreeMap<_, _> = all
                 .iter()
@@ -170,11 +205,11 @@ impl Veil {
 
     /// Hides these as well. The old ones may still be on their way; where they get too many, the oldest go.
     fn add(&self, fresh: &Credentials) {
-        let Some(mask) = &self.mask else { return };
         let mut secrets = self.secrets.borrow_mut();
         secrets.extend(sensitive(fresh));
+        let Some(mask) = &self.mask else { return };
         let patterns = loop {
-            match Patterns::of(secrets.iter()) {
+            match Patterns::of(secrets.iter().map(|value| &value.secret)) {
                 Ok(patterns) => break patterns,
                 Err(_) if secrets.len() > self.fixed => drop(secrets.remove(self.fixed)),
                 Err(_) => break None,
@@ -184,10 +219,20 @@ impl Veil {
             mask.replace(patterns);
         }
     }
+
+    /// All that was hidden, for a search.
+    fn values(&self) -> Vec<Value> {
+        let mut values = Vec::new();
+        for Value { variables, secret } in self.secrets.borrow().iter() {
+            scan::add(&mut values, variables, secret.clone());
+        }
+        values
+    }
 }
 
-fn sensitive(one: &Credentials) -> Vec<Secret> {
+fn sensitive(one: &Credentials) -> Vec<Value> {
     let sensitive = one.variables.iter().filter(|variable| variable.sensitive);
-    let files = one.files.iter().map(|file| file.content.clone());
-    sensitive.map(|variable| variable.value.clone()).chain(files).collect()
+    let files = one.files.iter().map(|file| (&file.name, &file.content));
+    let all = sensitive.map(|variable| (&variable.name, &variable.value)).chain(files);
+    all.map(|(name, secret)| Value { variables: name.clone(), secret: secret.clone() }).collect()
 }

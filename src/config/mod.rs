@@ -33,7 +33,7 @@ mod unknown;
 
 pub use error::Error;
 pub use references::foreign;
-pub use revoke::Revoke;
+pub use revoke::{Revoke, Scan};
 pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use sources::{Setting, sources};
 pub use unknown::warn_of_unknown;
@@ -83,6 +83,8 @@ pub struct Command {
     pub refresh: bool,
     /// The variable that --id-token-env names: the command does not get it.
     pub id_token: Option<String>,
+    /// Where its credentials are looked for when it has ended.
+    pub scan: Vec<OsString>,
 }
 
 /// What a job needs beside the token, because it came from flags.
@@ -249,15 +251,17 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup::of(parsed, env);
     let is_dry_run = matches!(&parsed.verb, Verb::Doctor(doctor) if doctor.dry_run);
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    let never = matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Rotate);
+    let never = matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Scan(_) | Verb::Rotate);
     (is_dry_run || !never) && parsed.command.is_empty() && file(&lookup).ok().flatten().is_none()
 }
 
 fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {
     let refresh = lookup.switch(&options::REFRESH)?;
+    let scan = lookup.list(&options::SCAN)?.into_iter().map(OsString::from).collect();
     if parsed.command.is_empty() {
-        let flag =
-            [&options::REFRESH, &options::NO_MASK].into_iter().find(|flag| parsed.flags.one(flag).is_some());
+        let flag = [&options::REFRESH, &options::NO_MASK, &options::SCAN]
+            .into_iter()
+            .find(|flag| parsed.flags.one(flag).is_some());
         return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag.name)));
     }
     // Where the variables of a whole project say how to print, this call does not print.
@@ -277,6 +281,7 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
         mask: !lookup.switch(&options::NO_MASK)?,
         refresh,
         id_token: lookup.text(&options::ID_TOKEN_ENV)?.map(|found| found.value.trim().to_owned()),
+        scan,
     }))
 }
 

@@ -33,6 +33,7 @@ pub(super) fn all(
         | Verb::Doctor(_)
         | Verb::Setup(_)
         | Verb::Revoke
+        | Verb::Scan(_)
         | Verb::Rotate
         | Verb::Completions(_) => {}
     }

@@ -1,5 +1,6 @@
 //! Where it is noted what is to be taken back, and what `revoke` needs for that.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::lookup::is_path;
@@ -23,15 +24,43 @@ pub struct Revoke {
     pub now: state::Configured,
 }
 
+/// What `scan` needs to know.
+#[derive(Debug)]
+pub struct Scan {
+    /// Where to look.
+    pub paths: Vec<OsString>,
+    /// The state file, which has the names of what to look for.
+    pub place: state::Place,
+    /// Taking back what is found, where that is asked for.
+    pub revoke: Option<Revoke>,
+}
+
+impl Scan {
+    /// Puts flags and environment together.
+    pub fn resolve(paths: &[OsString], parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup::of(parsed, env);
+        let revoke = match lookup.switch(&options::REVOKE_FOUND)? {
+            true => Some(Revoke::resolve(parsed, env)?),
+            false => None,
+        };
+        Ok(Self { paths: paths.to_vec(), place: place(&lookup, &Job::of(env))?, revoke })
+    }
+}
+
+/// The state file, `auto` where none is named.
+fn place(lookup: &Lookup<'_>, job: &Job) -> Result<state::Place, Error> {
+    match state_file(lookup, job)? {
+        Some(place) => Ok(place),
+        None => auto(job).ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable }),
+    }
+}
+
 impl Revoke {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
-        let place = match state_file(&lookup, &job)? {
-            Some(place) => place,
-            None => auto(&job).ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable })?,
-        };
+        let place = place(&lookup, &job)?;
         // A line says how its server is reached: nothing has to be set, but what is set counts.
         let server = match server::server(&lookup, job.in_ci) {
             Ok(server) => Some(server),

@@ -77,9 +77,16 @@ fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The pieces of the base64 `text` of `bytes` from `start` on; each also with a line break in its middle.
+/// The pieces of the base64 `text` of `bytes` from `start` on; each also with a line break between its groups.
 fn pieces(text: &[u8], start: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
+    let mut add = |from: usize, to: usize| {
+        let Some(piece) = text.get(from..to) else { return };
+        for split in (from + 1..to).filter(|at| at % 4 == 0).map(|at| at - from) {
+            pieces.push([&piece[..split], b"\n", &piece[split..]].concat());
+        }
+        pieces.push(piece.to_vec());
+    };
     for group in (0..text.len()).step_by(4) {
         // The frame of PEM is in every certificate: it is no secret.
         let of = bytes.get(group / 4 * 3..).unwrap_or_default();
@@ -88,15 +95,10 @@ fn pieces(text: &[u8], start: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
         }
         let from = group.max(start);
         let to = (if from > group { group + 12 } else { group + 8 }).min(text.len());
-        let Some(piece) = text.get(from..to) else { continue };
-        let split = group + 4 - from;
-        if piece.len() > split {
-            pieces.push([&piece[..split], b"\n", &piece[split..]].concat());
-        }
-        pieces.push(piece.to_vec());
+        add(from, to);
     }
     if let Some(last) = text.len().checked_sub(SHORTEST).filter(|last| *last >= start) {
-        pieces.push(text[last..].to_vec());
+        add(last, text.len());
     }
     pieces
 }

@@ -4,7 +4,7 @@
 //! Overlapping occurrences are one: every byte that belongs to any occurrence is replaced, so that what comes out
 //! does not depend on how the input was cut.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aho_corasick::automaton::{Automaton, StateID};
@@ -66,6 +66,22 @@ pub struct Patterns {
     start: StateID,
     /// For each state of `walk`, how many bytes before it are the beginning of an occurrence.
     depth: Vec<u32>,
+    /// Whose each form is, by its number in `walk`.
+    owners: Vec<Owners>,
+}
+
+/// The secrets that may look like one form.
+pub(super) struct Owners {
+    /// By their places in what [`Patterns::of`] was given.
+    pub(super) secrets: Vec<usize>,
+    /// How many line breaks the form has.
+    pub(super) breaks: u64,
+}
+
+/// An occurrence of one form.
+pub(super) struct Occurrence<'a> {
+    pub(super) length: usize,
+    pub(super) owners: &'a Owners,
 }
 
 /// The first bytes of all forms, in bulk: by vector instructions where the processor has them and the forms are few
@@ -76,8 +92,8 @@ enum Heads {
 }
 
 impl Heads {
-    fn new(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
-        let heads: BTreeSet<&[u8]> = forms.iter().map(|form| &form[..HEAD.min(form.len())]).collect();
+    fn new(forms: &Forms) -> Option<Self> {
+        let heads: BTreeSet<&[u8]> = forms.keys().map(|form| &form[..HEAD.min(form.len())]).collect();
         let packed = packed::Config::new().only_teddy(true).builder().extend(&heads).build();
         if let Some(packed) = packed {
             return Some(Self::Packed(packed));
@@ -98,19 +114,24 @@ impl Heads {
     }
 }
 
+/// All forms, each with the places of the secrets that may look like it.
+type Forms = BTreeMap<Vec<u8>, Vec<usize>>;
+
 impl Patterns {
     /// Everything that these secrets may look like in a log; `None` if there is nothing to look for.
     pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret> + Clone) -> Result<Option<Self>, TooLarge> {
         let size = secrets.clone().map(|secret| secret.reveal().len()).sum();
-        let (mut forms, mut length) = (BTreeSet::new(), 0);
-        for secret in secrets {
+        let (mut forms, mut length) = (Forms::new(), 0);
+        for (place, secret) in secrets.enumerate() {
             // Before the forms are made: they are longer than the secret.
             if secret.reveal().len() > MOST {
                 return Err(TooLarge(size));
             }
             for form in forms::all(secret.reveal()) {
                 let bytes = form.len();
-                length += if forms.insert(form) { bytes } else { 0 };
+                let owners = forms.entry(form).or_default();
+                length += if owners.is_empty() { bytes } else { 0 };
+                owners.push(place);
                 if length > MOST {
                     return Err(TooLarge(size));
                 }
@@ -119,16 +140,16 @@ impl Patterns {
         if forms.is_empty() {
             return Ok(None);
         }
-        Self::built(&forms).map(Some).ok_or(TooLarge(size))
+        Self::built(forms).map(Some).ok_or(TooLarge(size))
     }
 
     /// `None` for more states than 2³¹.
-    fn built(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
-        let heads = Heads::new(forms)?;
-        let walk = NFA::builder().match_kind(MatchKind::Standard).build(forms).ok()?;
+    fn built(forms: Forms) -> Option<Self> {
+        let heads = Heads::new(&forms)?;
+        let walk = NFA::builder().match_kind(MatchKind::Standard).build(forms.keys()).ok()?;
         let start = walk.start_state(Anchored::No).ok()?;
         let mut depth = Vec::new();
-        for form in forms {
+        for form in forms.keys() {
             let mut state = start;
             for (index, &byte) in form.iter().enumerate() {
                 state = walk.next_state(Anchored::No, state, byte);
@@ -139,21 +160,48 @@ impl Patterns {
                 depth[slot] = u32::try_from(index + 1).unwrap_or(u32::MAX);
             }
         }
-        Some(Self { heads, walk, start, depth })
+        let breaks = |form: &[u8]| memchr::memchr_iter(b'\n', form).count() as u64;
+        let owners =
+            forms.into_iter().map(|(form, secrets)| Owners { secrets, breaks: breaks(&form) }).collect();
+        Some(Self { heads, walk, start, depth, owners })
     }
 
-    fn depth(&self, state: StateID) -> usize {
+    /// Before anything was read.
+    pub(super) fn start(&self) -> StateID {
+        self.start
+    }
+
+    /// One byte further.
+    pub(super) fn next(&self, state: StateID, byte: u8) -> StateID {
+        self.walk.next_state(Anchored::No, state, byte)
+    }
+
+    /// All occurrences that end in `state`.
+    pub(super) fn occurrences(&self, state: StateID) -> impl Iterator<Item = Occurrence<'_>> {
+        let count = if self.walk.is_match(state) { self.walk.match_len(state) } else { 0 };
+        (0..count).filter_map(move |index| {
+            let pattern = self.walk.match_pattern(state, index);
+            let length = self.walk.pattern_len(pattern);
+            Some(Occurrence { length, owners: self.owners.get(pattern.as_usize())? })
+        })
+    }
+
+    /// How many bytes before `state` may be the beginning of an occurrence.
+    pub(super) fn depth(&self, state: StateID) -> usize {
         self.depth.get(state.as_usize()).map_or(0, |depth| *depth as usize)
+    }
+
+    /// How many bytes of `rest` are clear at once; `None` where the byte by byte way is to be taken.
+    pub(super) fn clear(&self, rest: &[u8]) -> Option<usize> {
+        // What begins before this point shows its head inside `rest`.
+        let seen = rest.len().checked_sub(HEAD - 1)?;
+        let first = self.heads.find(rest).unwrap_or(seen);
+        Some(first.min(seen)).filter(|clear| *clear > 0)
     }
 
     /// The longest occurrence that ends in `state`, in bytes; 0 if none does.
     fn ends(&self, state: StateID) -> usize {
-        if !self.walk.is_match(state) {
-            return 0;
-        }
-        let lengths =
-            (0..self.walk.match_len(state)).map(|i| self.walk.pattern_len(self.walk.match_pattern(state, i)));
-        lengths.max().unwrap_or(0)
+        self.occurrences(state).map(|occurrence| occurrence.length).max().unwrap_or(0)
     }
 }
 
@@ -187,7 +235,7 @@ impl Filter {
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {
             if self.held.is_empty()
-                && let Some(clear) = clear(&patterns, rest)
+                && let Some(clear) = patterns.clear(rest)
             {
                 out.extend_from_slice(&rest[..clear]);
                 self.state = patterns.start;
@@ -201,7 +249,7 @@ impl Filter {
 
     fn step(&mut self, patterns: &Patterns, byte: u8, out: &mut Vec<u8>) {
         self.held.push(byte);
-        self.state = patterns.walk.next_state(Anchored::No, self.state, byte);
+        self.state = patterns.next(self.state, byte);
         let end = self.held.len();
         let length = patterns.ends(self.state);
         if length > 0 {
@@ -253,14 +301,6 @@ impl Filter {
             self.push(&held, out);
         }
     }
-}
-
-/// How many bytes of `rest` are clear at once; `None` where the byte by byte way is to be taken.
-fn clear(patterns: &Patterns, rest: &[u8]) -> Option<usize> {
-    // What begins before this point shows its head inside `rest`.
-    let seen = rest.len().checked_sub(HEAD - 1)?;
-    let first = patterns.heads.find(rest).unwrap_or(seen);
-    Some(first.min(seen)).filter(|clear| *clear > 0)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::options;
 use crate::{process, shutdown};
 use program::{is_no_program, is_text, located};
 
+pub(crate) mod find;
 mod forms;
 pub mod limits;
 pub mod mask;

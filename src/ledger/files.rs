@@ -2,14 +2,16 @@
 //! at its place is somebody's who put it there since, or one that was there before.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
+use crate::secret::Secret;
 use crate::text;
 
 /// A file that ci-creds writes.
@@ -56,6 +58,21 @@ impl Written {
     /// Where people look for it.
     pub(super) fn place(&self) -> &Path {
         self.goal.as_deref().unwrap_or(&self.made)
+    }
+
+    /// What is in it, if it still is what was written and text.
+    pub(super) fn content(&self) -> Option<Secret> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(flags.bits().cast_signed());
+        let mut file = options.open(self.place()).ok()?;
+        if !self.is_ours(&mut file, false).ok()? {
+            return None;
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.rewind().ok()?;
+        file.take(self.size).read_to_string(&mut text).ok()?;
+        Some(Secret::from(text.as_str()))
     }
 
     /// Deletes it, wherever it got to.

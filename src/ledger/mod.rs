@@ -38,6 +38,8 @@ pub struct Ledger {
     files: Vec<Written>,
     /// Keys that were made at Scaleway, and the token that reads their parents again.
     minted: Vec<(Minted, Option<Secret>)>,
+    /// The variables with secrets that the job gets, for `scan`.
+    names: Vec<String>,
     /// The line in the state file, where one was asked for.
     entry: Option<Entry>,
 }
@@ -123,6 +125,16 @@ impl Ledger {
         self.leases.push(Lease { id: lease.id.clone(), ends, by });
     }
 
+    /// What the job is about to get: `scan` looks for the values of these variables, or for what is in the files that
+    /// they name.
+    pub fn handed_over<'a>(&mut self, all: impl Iterator<Item = &'a Credentials>) {
+        for one in all {
+            let secret = one.variables.iter().filter(|variable| variable.sensitive);
+            self.names.extend(secret.map(|variable| variable.name.clone()));
+            self.names.extend(one.files.iter().map(|file| file.name.clone()));
+        }
+    }
+
     /// A file that credentials are about to be written to: it is removed with them.
     pub fn file(&mut self, file: Written) {
         self.files.push(file);
@@ -138,6 +150,11 @@ impl Ledger {
     /// Whether there is nothing to take back.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
+    }
+
+    /// Whether a line in the state file has anything to say.
+    fn says_nothing(&self) -> bool {
+        self.is_empty() && self.names.is_empty()
     }
 
     /// Whether this token is still to be revoked.
@@ -196,6 +213,7 @@ impl Ledger {
 
     /// Removes the files, where there is no server to ask for anything else.
     pub async fn take_back_files(&mut self, stop: &Stop) -> Left {
+        self.names.clear();
         let left = self.remove_files();
         self.write_rest(stop).await;
         left
@@ -215,6 +233,8 @@ impl Ledger {
     }
 
     async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
+        // What is taken back is not looked for any longer.
+        self.names.clear();
         let mut left = self.remove_files();
         while let Some((minted, token)) = self.minted.get(tried.minted) {
             match minted::delete(vault, minted, token.as_ref(), &mut tried.at_cloud).await {
@@ -275,6 +295,7 @@ impl Ledger {
         self.leases.clear();
         self.files.clear();
         self.minted.clear();
+        self.names.clear();
     }
 }
 

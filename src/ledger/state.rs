@@ -173,7 +173,7 @@ impl Entry {
 
     /// Makes the line say what `ledger` says: added, changed, or removed when nothing is left.
     pub(super) async fn replace(&self, ledger: &Ledger, sync: Sync, stop: &Stop) -> Result<(), Error> {
-        let line = match ledger.is_empty() {
+        let line = match ledger.says_nothing() {
             true if !self.is_written.get() => return Ok(()),
             true => None,
             false => Some(self.line(ledger)?),

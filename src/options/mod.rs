@@ -6,7 +6,7 @@ mod rows;
 
 pub(crate) use rows::*;
 pub use rows::{
-    COMMAND, ENGINE, ENV, LOGIN, OUTPUT, READ, REVOKE, ROTATE, UNSUPPORTED, USUAL, VARIABLES, VAULT,
+    COMMAND, ENGINE, ENV, LOGIN, OUTPUT, READ, REVOKE, ROTATE, SCANNING, UNSUPPORTED, USUAL, VARIABLES, VAULT,
 };
 
 /// What an option takes.
@@ -82,7 +82,7 @@ pub struct Group {
 
 /// Every group whose options have flags.
 pub(crate) static FLAGS: &[&Group] =
-    &[&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &READ, &ENV, &ROTATE];
+    &[&VAULT, &LOGIN, &ENGINE, &OUTPUT, &COMMAND, &REVOKE, &SCANNING, &READ, &ENV, &ROTATE];
 
 /// The groups that every command that hands credentials over has.
 pub(crate) static COMMON: &[&Group] = &[&VAULT, &LOGIN, &OUTPUT, &COMMAND];

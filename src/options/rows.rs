@@ -114,6 +114,8 @@ group! {
         "Leave the command's output alone: do not replace secrets by [MASKED]");
     REFRESH = Opt::new("refresh", Switch, Own,
         "AWS: let the command ask for fresh credentials whenever the old ones are about to end");
+    SCAN = Opt::new("scan", Values("PATH"), Own,
+        "Look for the credentials in this file or folder when the command has ended; a find is exit code 7");
 }
 
 group! {
@@ -121,6 +123,13 @@ group! {
     REVOKE: "Revoke", only_in_long_help: false;
     BEST_EFFORT = Opt::new("best-effort", Switch, Own,
         "Succeed when Vault can't be reached or refuses: what is left stays in the file");
+}
+
+group! {
+    /// Only `scan` has these, beside some of the others.
+    SCANNING: "Scan", only_in_long_help: false;
+    REVOKE_FOUND = Opt::new("revoke", Switch, Variables::None,
+        "Take back at once what the job was given when it is found");
 }
 
 group! {

@@ -11,6 +11,7 @@ and jq; strace, valgrind and time add figures.
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import pathlib
 import random
@@ -158,6 +159,38 @@ def mask(server, program, size):
             print(f"| {name} | {speeds[0]:.0f} | {speeds[1]:.0f} |", flush=True)
 
 
+def scan(server, program, size):
+    """How fast files are searched, and in how much memory."""
+    numbers = random.Random(2)
+    line = "2026-11-21T10:00:00Z INFO  compiled module {} in {} ms, 0 warnings, 0 errors\n"
+    parts = {
+        "a build's log": "".join(line.format(n, numbers.randrange(999)) for n in range(20_000)).encode(),
+        "random bytes": numbers.randbytes(MIB),
+    }
+    print(f"\n### scan, {size // MIB} MiB in one file\n")
+    print("| content | MB/s | peak memory, MiB |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        state, file = pathlib.Path(folder) / "state", pathlib.Path(folder) / "file"
+        given = subprocess.run([program, "exoscale", "-q", "--format", "json", "--state-file", str(state)],
+                               env=server.env(), capture_output=True, check=True)
+        env = {**server.env(), **json.loads(given.stdout)["credentials"][0]["variables"]}
+        for name, part in parts.items():
+            with open(file, "wb") as out:
+                for _ in range(size // len(part)):
+                    out.write(part)
+            walls, peak = [], 0
+            for _ in range(5):
+                start = time.perf_counter()
+                child = subprocess.Popen([program, "scan", "-q", "--state-file", str(state), str(file)], env=env)
+                _, status, usage = os.wait4(child.pid, 0)
+                walls.append(time.perf_counter() - start)
+                peak = max(peak, usage.ru_maxrss)
+                assert os.waitstatus_to_exitcode(status) == 0
+            speed = file.stat().st_size / 1e6 / sorted(walls)[len(walls) // 2]
+            print(f"| {name} | {speed:.0f} | {peak / 1024:.1f} |", flush=True)
+        subprocess.run([program, "revoke", "-q", "--state-file", str(state)], env=server.env(), check=True)
+
+
 def counters(server, program):
     """What does not depend on the machine's speed."""
     env = server.env()
@@ -187,6 +220,7 @@ def main():
     parser.add_argument("-n", type=int, default=25, help="runs of each way")
     parser.add_argument("--jobs", type=int, default=500, help="jobs at once")
     parser.add_argument("--mask", type=int, default=256, help="MiB of output through the mask")
+    parser.add_argument("--scan", type=int, default=1024, help="MiB of a file to be searched")
     parser.add_argument("--program", default=str(ROOT / "target/release/ci-creds"))
     options = parser.parse_args()
     model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")]
@@ -197,6 +231,7 @@ def main():
         references(server, options.program, options.n * 2)
         load(server, options.program, options.jobs)
         mask(server, options.program, options.mask * MIB)
+        scan(server, options.program, options.scan * MIB)
         counters(server, options.program)
     with setup.Server(tls=True) as server:
         story(server, options.program, options.n)

@@ -47,6 +47,7 @@ pub(super) fn all() -> Vec<(String, Error)> {
         output_errors(),
         rotation_errors(),
         setup_errors(),
+        scan_errors(),
     ]
     .into_iter()
     .flatten()
@@ -322,5 +323,19 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::NoClaims => E::NoClaims,
         E::Unproven { .. } => E::Unproven { claims: text() },
         E::TwoNamespaces => E::TwoNamespaces,
+    })
+}
+
+fn scan_errors() -> Vec<(String, Error)> {
+    use ci_creds::scan::{Error as E, Lines};
+    let secrets = [ci_creds::secret::Secret::new("x".repeat(2 << 20))];
+    let Err(large) = ci_creds::exec::mask::Patterns::of(secrets.iter()) else { panic!("too large a secret") };
+    examples!(ci_creds::scan::Error {
+        E::NothingKnown { .. } => E::NothingKnown { why: text() },
+        E::TooShort => E::TooShort,
+        E::Found { .. } => E::Found { finds: Lines::default(), faults: Lines::default() },
+        E::Incomplete { .. } => E::Incomplete { faults: Lines::default() },
+        E::NoThread { .. } => E::NoThread { cause: std::io::ErrorKind::OutOfMemory.into() },
+        E::TooLarge(_) => E::TooLarge(large),
     })
 }

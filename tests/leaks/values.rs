@@ -106,6 +106,7 @@ fn command(name: &str, provider: &'static str) -> Vec<&'static str> {
             vec!["rotate", "--token-role", "issuing", "--approle", "ci"]
         }
         _ if has(&options::REVOKE) => vec!["revoke"],
+        _ if has(&options::SCANNING) => vec!["scan", "/nowhere"],
         _ => vec![provider, "ci"],
     }
 }
@@ -121,7 +122,7 @@ fn ways() -> Vec<(String, Way)> {
     for group in [&options::VAULT, &options::LOGIN, &options::ENGINE, &options::OUTPUT] {
         rows.extend(group.options.iter().map(|opt| (*opt, "aws")));
     }
-    for group in [&options::COMMAND, &options::REVOKE, &options::READ, &options::ROTATE] {
+    for group in [&options::COMMAND, &options::REVOKE, &options::SCANNING, &options::READ, &options::ROTATE] {
         rows.extend(group.options.iter().map(|opt| (*opt, "aws")));
     }
     for provider in PROVIDERS {

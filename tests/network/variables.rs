@@ -269,6 +269,7 @@ fn the_pages_name_no_variable_without_effect() {
             &options::READ,
             &options::ENV,
             &options::REVOKE,
+            &options::SCANNING,
             &options::ROTATE,
             &options::VARIABLES,
             &options::UNSUPPORTED,

@@ -17,8 +17,8 @@ const END: &str = "<!-- End of what is made. -->\n";
 static COMMON: [&Group; 4] = [&options::VAULT, &options::LOGIN, &options::OUTPUT, &options::COMMAND];
 
 /// What only some commands have.
-static OF_COMMANDS: [&Group; 5] =
-    [&options::ENGINE, &options::READ, &options::ENV, &options::REVOKE, &options::ROTATE];
+static OF_COMMANDS: [&Group; 6] =
+    [&options::ENGINE, &options::READ, &options::ENV, &options::REVOKE, &options::SCANNING, &options::ROTATE];
 
 /// The page of this path with its tables made anew.
 pub fn page(path: &str, old: &str) -> String {

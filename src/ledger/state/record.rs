@@ -1,6 +1,8 @@
 //! A line of the state file: what there is to take back, and how to reach the server for it, so that `revoke` needs
 //! no flag again. Secrets in it are the tokens of ci-creds' own logins, never one that the user brought.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
@@ -45,6 +47,9 @@ pub struct Record {
     files: Vec<Written>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     minted: Vec<MintedLine>,
+    /// The variables with secrets that the job got; never their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
 }
 
 /// A key at Scaleway; its parent is never written down.
@@ -108,6 +113,7 @@ impl Record {
             leases: ledger.leases.iter().map(lease).collect(),
             files: ledger.files.clone(),
             minted: ledger.minted.iter().map(|(minted, _)| MintedLine::of(minted)).collect(),
+            names: ledger.names.clone(),
         }
     }
 
@@ -171,6 +177,21 @@ impl Record {
         ledger.tokens = self.tokens.into_iter().map(token).collect();
         ledger.leases = self.leases.into_iter().map(lease).collect();
         ledger.files = self.files;
+    }
+
+    /// The variables with secrets that the job got.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether there is nothing to be taken back: the line only tells names.
+    pub fn is_only_names(&self) -> bool {
+        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
+    }
+
+    /// What ci-creds wrote into this file for the job; `None` if it did not, or if the file is another now.
+    pub fn content_of(&self, path: &Path) -> Option<Secret> {
+        self.files.iter().find(|file| file.place() == path)?.content()
     }
 
     /// Fills `ledger` with the files alone.

@@ -1,0 +1,92 @@
+//! `ci-creds scan PATH…`: look for what the job was given in what it leaves behind. The state file has the names of the
+//! variables, the shell that runs this has their values.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::config::Scan;
+use crate::env::Env;
+use crate::error;
+use crate::ledger::state::Record;
+use crate::scan::{self, Error, Report, Value, is_too_short};
+use crate::secret::Secret;
+use crate::shutdown::{Stop, Stopped};
+
+/// Looks; 0 if nothing was found.
+pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Error> {
+    let content = config.place.read(stop).await?;
+    let shown = config.place.path.display();
+    let values = values(&content.records, env);
+    if values.is_empty() {
+        let why = match content.records.iter().any(|record| !record.names().is_empty()) {
+            true => format!("none of the variables that {shown} names is set here"),
+            false => format!("{shown} lists no credentials of this job"),
+        };
+        return Err(Error::NothingKnown { why }.into());
+    }
+    let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
+    let report = search(values, config.paths, stop).await??;
+    let outcome = judge(report);
+    if let Err(Error::Found { .. }) = &outcome
+        && let Some(revoke) = config.revoke
+    {
+        // The find counts, whatever becomes of this.
+        if let Err(error) = super::revoke::run(revoke, stop).await {
+            tracing::warn!("{error}");
+        }
+    }
+    let files = outcome?;
+    tracing::info!("scan: none of {} in {files} files", names.join(", "));
+    Ok(0)
+}
+
+/// On a thread of its own, which a stop does not wait for.
+pub(super) async fn search(
+    values: Vec<Value>,
+    paths: Vec<OsString>,
+    stop: &Stop,
+) -> Result<Result<Report, Error>, Stopped> {
+    for value in values.iter().filter(|value| is_too_short(&value.secret)) {
+        tracing::warn!("{} is not looked for: it has fewer than 8 characters", value.variables);
+    }
+    let found = stop.blocking(move || Ok(scan::search(&values, &paths))).await?;
+    Ok(found.unwrap_or_else(|cause| Err(Error::NoThread { cause })))
+}
+
+/// How many files were searched, if all of them were and nothing was found.
+pub(super) fn judge(report: Report) -> Result<u64, Error> {
+    for line in report.passed.told() {
+        tracing::warn!("not looked into: {line}");
+    }
+    match (report.finds.count, report.faults.count) {
+        (0, 0) => Ok(report.files),
+        (0, _) => Err(Error::Incomplete { faults: report.faults }),
+        _ => Err(Error::Found { finds: report.finds, faults: report.faults }),
+    }
+}
+
+/// What the job was given, as far as this shell has it.
+fn values(records: &[Record], env: &Env) -> Vec<Value> {
+    let mut values = Vec::new();
+    let mut names: Vec<&str> = records.iter().flat_map(Record::names).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let Ok(Some(text)) = env.get(name) else {
+            tracing::warn!("{name} is not looked for: it is not set here");
+            continue;
+        };
+        let in_file = records.iter().find_map(|record| record.content_of(Path::new(text)));
+        add(&mut values, name, in_file.unwrap_or_else(|| Secret::from(text)));
+    }
+    values
+}
+
+/// One value may be that of several variables.
+pub(super) fn add(values: &mut Vec<Value>, name: &str, secret: Secret) {
+    match values.iter_mut().find(|value| value.secret.reveal() == secret.reveal()) {
+        Some(known) if known.variables.split(", ").any(|other| other == name) => {}
+        Some(known) => known.variables = format!("{}, {name}", known.variables),
+        None => values.push(Value { variables: name.to_owned(), secret }),
+    }
+}

@@ -1,0 +1,253 @@
+//! Finds whole secrets in a stream, in any form that the mask knows. It has the mask's patterns, and another measure:
+//! the mask hides each piece that may be a part of a secret, which does no harm; a find is told only where the pieces
+//! make up the whole of it, so that what two secrets have in common is no find.
+
+use std::sync::Arc;
+
+use aho_corasick::automaton::StateID;
+
+use super::forms;
+use super::mask::{Patterns, TooLarge};
+use crate::secret::Secret;
+
+/// How far the pieces of a secret with a frame may be apart: `forms` leaves what looks like PEM's out of base64.
+const GAP_OF_FRAME: u64 = 16;
+/// The same for a secret of several lines: line numbers, indentation, quotes.
+const GAP_OF_LINES: u64 = 64;
+
+/// What to look for.
+pub(crate) struct Sought {
+    patterns: Arc<Patterns>,
+    measures: Arc<Vec<Measure>>,
+}
+
+/// When the pieces of a secret are the secret.
+struct Measure {
+    /// What is as long as this is a form of the whole: none is shorter than the secret itself.
+    whole: u64,
+    /// From the first to the last of the pieces, in bytes.
+    span: u64,
+    gap: u64,
+}
+
+impl Measure {
+    /// Of a secret of several lines, one half will do: lines may be left out, and the frame of a key is everybody's.
+    fn of(secret: &Secret) -> Self {
+        let text = secret.reveal().trim();
+        let length = text.len() as u64;
+        match text.contains(['\n', '\r']) {
+            true => Self { whole: length, span: length.div_ceil(2), gap: GAP_OF_LINES },
+            // The pieces are base64's: the characters that depend on the secret alone, wherever it begins.
+            false => {
+                let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
+                let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
+                Self { whole: length, span: characters.min().unwrap_or(length), gap }
+            }
+        }
+    }
+}
+
+impl Sought {
+    /// These secrets; `None` if all are shorter than [`forms::SHORTEST`].
+    pub(crate) fn new(secrets: &[Secret]) -> Result<Option<Self>, TooLarge> {
+        let measures = Arc::new(secrets.iter().map(Measure::of).collect());
+        let patterns = Patterns::of(secrets.iter())?;
+        Ok(patterns.map(|patterns| Self { patterns: Arc::new(patterns), measures }))
+    }
+
+    /// The patterns, to mask what is shown.
+    pub(crate) fn patterns(&self) -> Arc<Patterns> {
+        Arc::clone(&self.patterns)
+    }
+
+    /// At the beginning of a stream.
+    pub(crate) fn finder(&self) -> Finder {
+        Finder {
+            patterns: Arc::clone(&self.patterns),
+            measures: Arc::clone(&self.measures),
+            state: self.patterns.start(),
+            offset: 0,
+            lines: 0,
+            runs: Vec::new(),
+        }
+    }
+}
+
+/// A secret in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Find {
+    /// By its place in what [`Sought::new`] was given.
+    pub(crate) secret: usize,
+    /// Where it begins, in bytes.
+    pub(crate) offset: u64,
+    /// In which line, from 1.
+    pub(crate) line: u64,
+}
+
+/// Pieces of a secret, one behind the other.
+struct Run {
+    find: Find,
+    end: u64,
+    told: bool,
+}
+
+/// The search in one stream.
+pub(crate) struct Finder {
+    patterns: Arc<Patterns>,
+    measures: Arc<Vec<Measure>>,
+    state: StateID,
+    /// How many bytes, and line breaks, were before what is pushed.
+    offset: u64,
+    lines: u64,
+    /// The last run of each secret that was seen.
+    runs: Vec<Run>,
+}
+
+impl Finder {
+    /// Takes the next bytes of the stream, and tells what they complete.
+    pub(crate) fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(Find)) {
+        let patterns = Arc::clone(&self.patterns);
+        let (mut at, mut counted) = (0, 0);
+        while let Some((&byte, behind)) = bytes.get(at..).and_then(<[u8]>::split_first) {
+            if patterns.depth(self.state) == 0
+                && let Some(clear) = patterns.clear(bytes.get(at..).unwrap_or(behind))
+            {
+                self.state = patterns.start();
+                at += clear;
+                continue;
+            }
+            self.state = patterns.next(self.state, byte);
+            at += 1;
+            for occurrence in patterns.occurrences(self.state) {
+                self.lines += breaks(bytes.get(counted..at));
+                counted = at;
+                let end = self.offset + at as u64;
+                let offset = end.saturating_sub(occurrence.length as u64);
+                let line = self.lines.saturating_sub(occurrence.owners.breaks) + 1;
+                for &secret in &occurrence.owners.secrets {
+                    self.extend(Find { secret, offset, line }, end, &mut tell);
+                }
+            }
+        }
+        self.lines += breaks(bytes.get(counted..));
+        self.offset += bytes.len() as u64;
+    }
+
+    fn extend(&mut self, piece: Find, end: u64, tell: &mut impl FnMut(Find)) {
+        let Some(measure) = self.measures.get(piece.secret) else { return };
+        let index = self.runs.iter().position(|run| run.find.secret == piece.secret).unwrap_or_else(|| {
+            self.runs.push(Run { find: piece, end, told: false });
+            self.runs.len() - 1
+        });
+        let Some(run) = self.runs.get_mut(index) else { return };
+        match piece.offset > run.end + measure.gap {
+            true => *run = Run { find: piece, end, told: false },
+            false => {
+                // A longer form that ends here may begin before the pieces of it.
+                if piece.offset < run.find.offset {
+                    run.find = piece;
+                }
+                run.end = run.end.max(end);
+            }
+        }
+        let is_whole = end - piece.offset >= measure.whole || run.end - run.find.offset >= measure.span;
+        if is_whole && !run.told {
+            run.told = true;
+            tell(run.find);
+        }
+    }
+}
+
+fn breaks(bytes: Option<&[u8]>) -> u64 {
+    memchr::memchr_iter(b'\n', bytes.unwrap_or_default()).count() as u64
+}
+
+/// Whether a secret is too short to be looked for.
+pub(crate) fn is_too_short(secret: &Secret) -> bool {
+    secret.reveal().len() < forms::SHORTEST
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn finds(secrets: &[&str], text: &[u8], cut: usize) -> Vec<Find> {
+        let secrets: Vec<Secret> = secrets.iter().map(|&text| text.into()).collect();
+        let mut finder = Sought::new(&secrets).unwrap().unwrap().finder();
+        let mut all = Vec::new();
+        for part in text.chunks(cut) {
+            finder.push(part, |find| all.push(find));
+        }
+        all
+    }
+
+    const SECRET: &str = "s3cr/t+K\"ey?~>---x&wVgQ";
+
+    #[test]
+    fn every_form_is_found_once_wherever_it_is_cut() {
+        let secret = crate::secret::Secret::from(SECRET);
+        let whole = forms::all(secret.reveal()).into_iter().filter(|form| form.len() >= SECRET.len());
+        let base64 = ["", "u", "us", "usr"].iter().flat_map(|before| {
+            let text = format!("{before}{SECRET}: and more");
+            [
+                STANDARD.encode(&text),
+                URL_SAFE_NO_PAD.encode(&text),
+                STANDARD.encode(format!("{before}{SECRET}")),
+            ]
+        });
+        for form in whole.chain(base64.map(String::into_bytes)) {
+            let text = [b"\n\n0123456789 ", &form[..], b" and\n more"].concat();
+            for cut in [1, 7, 13, 1000] {
+                let found = finds(&["another-secret", SECRET], &text, cut);
+                assert_eq!(found.len(), 1, "{}", String::from_utf8_lossy(&text));
+                assert_eq!((found[0].secret, found[0].line), (1, 3));
+                assert!((12..=17).contains(&found[0].offset), "{found:?}");
+            }
+        }
+    }
+
+    /// `base64` breaks its lines after each 19th group: anywhere in a secret.
+    #[test]
+    fn a_line_break_in_base64_hides_nothing() {
+        let wrapped = |before: usize| {
+            let text = STANDARD.encode(format!("{}{SECRET}: and more", "x".repeat(before)));
+            text.as_bytes().chunks(76).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b'\n')
+        };
+        let missed: Vec<usize> =
+            (20..60).filter(|&before| finds(&[SECRET], &wrapped(before), 50).len() != 1).collect();
+        assert_eq!(missed, [0; 0]);
+    }
+
+    /// Two tokens of one kind begin alike, also in base64, and keys have the same frame.
+    #[test]
+    fn what_others_have_as_well_is_no_find() {
+        let (ours, other) = ("hvs.CAESIJ1rq0kZkXbW3uQm", "hvs.CAESIJ1rq0kOtherOther");
+        for text in [other.to_owned(), STANDARD.encode(other), STANDARD.encode(&ours[..20])] {
+            assert_eq!(finds(&[ours], text.repeat(3).as_bytes(), 5), [], "{text}");
+        }
+        let key =
+            |middle: &str| format!("-----BEGIN PRIVATE KEY-----\n{middle}\n-----END PRIVATE KEY-----\n");
+        let body = |middle: &str| key(&format!("MIIEvQIBADANBgkqhkiG\n{}", middle.repeat(6)));
+        let (key, another) = (body("QnkUdRLbQ7Zzx8tq0aTgk2Lf\n"), body("7dHq2MsEoPplW1c4Bn5yRzVu\n"));
+        for text in [another.clone(), STANDARD.encode(&another), serde_json::to_string(&another).unwrap()] {
+            assert_eq!(finds(&[&key], text.as_bytes(), 5), [], "{text}");
+        }
+        let indented = key.replace('\n', "\n      ");
+        for text in [key.clone(), STANDARD.encode(&key), serde_json::to_string(&key).unwrap(), indented] {
+            assert_eq!(finds(&[&key], text.as_bytes(), 5).len(), 1, "{text}");
+        }
+    }
+
+    /// A piece that two secrets share counts for each of them.
+    #[test]
+    fn secrets_that_begin_alike_are_both_found() {
+        let (one, two) = ("hvs.CAESIJ1rq0kZkXbW3uQm", "hvs.CAESIJ1rq0kOtherOther");
+        let text = format!("{}\n{}", STANDARD.encode(one), STANDARD.encode(two));
+        let found: Vec<usize> =
+            finds(&[one, two], text.as_bytes(), 9).iter().map(|find| find.secret).collect();
+        assert_eq!(found, [0, 1]);
+    }
+}

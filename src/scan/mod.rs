@@ -1,0 +1,367 @@
+//! Looks for the values that a job was given in what the job leaves behind: files and folders, and what is in gzip, tar
+//! and zip. Only whole values count, in any form that the mask knows, so that a find is never a guess.
+//!
+//! What is searched is not trusted. No link inside a folder is followed, and only regular files are opened (a FIFO would
+//! be waited for); archives are read as they stream, in memory that does not depend on them, up to a limit on what comes
+//! out of them; names are shown without control characters, and with secrets masked.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use rustix::fs::OFlags;
+
+use crate::exec::find::{Find, Sought};
+use crate::exec::mask::Filter;
+use crate::secret::Secret;
+use crate::text::Text;
+use source::{Bomb, Source};
+
+mod error;
+mod source;
+mod tar;
+mod zip;
+
+pub(crate) use crate::exec::find::is_too_short;
+pub use error::Error;
+
+/// How much may come out of the archives in one file: so many bytes, and so many times its size.
+const EXPANSION: u64 = 256 << 20;
+/// See [`EXPANSION`].
+const RATIO: u64 = 100;
+/// How deep archives are looked into: a compressed tar, in another one.
+const LAYERS: u8 = 4;
+/// How many lines are kept of each kind.
+const MOST: usize = 100;
+
+/// What else a file may begin with that hides its content. GitLab Runner makes caches with zstd where
+/// `CACHE_COMPRESSION_FORMAT` says so.
+const CLOSED: [(&[u8], &str); 5] = [
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+];
+
+/// A value, and the variables that have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    /// For messages.
+    pub(crate) variables: String,
+    /// The value.
+    pub(crate) secret: Secret,
+}
+
+/// Lines for people, of which only the first are kept.
+#[derive(Debug, Default)]
+pub struct Lines {
+    lines: Vec<String>,
+    /// How many there were.
+    pub count: usize,
+}
+
+impl Lines {
+    fn add(&mut self, line: String) {
+        self.count += 1;
+        if self.lines.len() < MOST {
+            self.lines.push(line);
+        }
+    }
+
+    /// The lines, and how many more there are.
+    pub fn told(&self) -> Vec<String> {
+        let more = self.count - self.lines.len();
+        let rest = (more > 0).then(|| format!("and {more} more"));
+        self.lines.iter().cloned().chain(rest).collect()
+    }
+}
+
+/// What a search saw.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Where which variable's value was found.
+    pub(crate) finds: Lines,
+    /// What could not be looked into, and why.
+    pub(crate) faults: Lines,
+    /// What was not looked into, and why.
+    pub(crate) passed: Lines,
+    /// How many files were searched.
+    pub(crate) files: u64,
+}
+
+/// Looks for `values` in `paths`.
+pub(crate) fn search(values: &[Value], paths: &[OsString]) -> Result<Report, Error> {
+    let secrets: Vec<Secret> = values.iter().map(|value| value.secret.clone()).collect();
+    let Some(sought) = Sought::new(&secrets)? else { return Err(Error::TooShort) };
+    let mut search = Search { sought, values, report: Report::default() };
+    for path in paths {
+        search.start(Path::new(path));
+    }
+    Ok(search.report)
+}
+
+struct Search<'a> {
+    sought: Sought,
+    values: &'a [Value],
+    report: Report,
+}
+
+impl Search<'_> {
+    /// A path that the user named: a link is followed, as `grep -r` does.
+    fn start(&mut self, path: &Path) {
+        match std::fs::metadata(path) {
+            Ok(there) if there.is_dir() => self.folder(path),
+            Ok(there) if there.is_file() => self.file(path, true),
+            Ok(_) => self.fault(path, "it is neither a file nor a folder"),
+            Err(error) => self.fault(path, &error.to_string()),
+        }
+    }
+
+    fn folder(&mut self, path: &Path) {
+        let mut folders = vec![path.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.fault(&folder, &error.to_string());
+                    continue;
+                }
+            };
+            for entry in entries {
+                let entry = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)));
+                match entry {
+                    Ok((path, kind)) if kind.is_dir() => {
+                        self.name(path.as_os_str().as_bytes());
+                        folders.push(path);
+                    }
+                    Ok((path, kind)) if kind.is_file() => self.file(&path, false),
+                    // An archive has the link itself: where it points.
+                    Ok((path, kind)) if kind.is_symlink() => {
+                        self.name(path.as_os_str().as_bytes());
+                        let target = std::fs::read_link(&path).unwrap_or_default();
+                        self.name(target.as_os_str().as_bytes());
+                    }
+                    // Devices, sockets and FIFOs are in no archive.
+                    Ok(_) => {}
+                    Err(error) => self.fault(&folder, &error.to_string()),
+                }
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, follow: bool) {
+        self.name(path.as_os_str().as_bytes());
+        match open(path, follow) {
+            Ok(Some((file, size))) => self.content(file, size, &self.shown(path.as_os_str().as_bytes())),
+            // It was one a moment ago.
+            Ok(None) => {}
+            Err(error) => self.fault(path, &error.to_string()),
+        }
+    }
+
+    fn content(&mut self, file: File, size: u64, shown: &str) {
+        self.report.files += 1;
+        let budget = Cell::new(EXPANSION.saturating_add(RATIO.saturating_mul(size)));
+        let mut source = Source::new(file, None, self.sought.finder());
+        if let Err(error) = self.stream(&mut source, shown, LAYERS, &budget) {
+            self.report.faults.add(format!("{shown}: {}", said(&error)));
+        }
+    }
+
+    /// Searches a stream to its end, and what is in it if it is an archive. Returns whose values were found. An error
+    /// is one that ends the whole file.
+    fn stream(
+        &mut self,
+        source: &mut Source<'_>,
+        shown: &str,
+        layers: u8,
+        budget: &Cell<u64>,
+    ) -> io::Result<BTreeSet<usize>> {
+        let head = source.peek(512);
+        let kind = head.as_ref().map_or(Kind::Plain, |head| Kind::of(head));
+        let outcome = head.map(drop);
+        let layers_inside = layers.saturating_sub(1);
+        let mut look = Look { search: self, shown, layers: layers_inside, budget, found: BTreeSet::new() };
+        let outcome = outcome.and_then(|()| match kind {
+            Kind::Plain => Ok(()),
+            Kind::Closed(name) => {
+                look.closed(name);
+                Ok(())
+            }
+            _ if layers == 0 => {
+                look.closed("nested too deep");
+                Ok(())
+            }
+            Kind::Gzip => look.stream(b"", MultiGzDecoder::new(&mut *source)),
+            Kind::Tar => tar::each(source, &mut look),
+            Kind::Zip => zip::each(source, &mut look),
+        });
+        let mut found = look.found;
+        // The rest, and what is behind an archive, is searched as it is.
+        let rest = match &outcome {
+            Err(error) if is_bomb(error) => Ok(()),
+            _ => source.drain(),
+        };
+        for find in std::mem::take(&mut source.finds) {
+            if found.insert(find.secret) {
+                self.found(find, shown, source.binary);
+            }
+        }
+        match outcome.and(rest) {
+            Err(error) if !is_bomb(&error) => {
+                self.report.faults.add(format!("{shown}: {}", said(&error)));
+                Ok(found)
+            }
+            outcome => outcome.map(|()| found),
+        }
+    }
+
+    fn found(&mut self, find: Find, shown: &str, binary: bool) {
+        let place = match binary {
+            true => format!("offset {}", find.offset),
+            false => format!("line {}", find.line),
+        };
+        self.tell(find.secret, &format!("{shown}, {place}"));
+    }
+
+    /// A name may have a value in it as well.
+    fn name(&mut self, name: &[u8]) {
+        let mut finds = Vec::new();
+        self.sought.finder().push(name, |find| finds.push(find));
+        for find in finds {
+            self.tell(find.secret, &format!("the name {}", self.shown(name)));
+        }
+    }
+
+    fn tell(&mut self, secret: usize, place: &str) {
+        let variables = self.values.get(secret).map_or("", |value| &value.variables);
+        self.report.finds.add(format!("{place}: {variables}"));
+    }
+
+    fn fault(&mut self, path: &Path, why: &str) {
+        let line = format!("{}: {why}", self.shown(path.as_os_str().as_bytes()));
+        self.report.faults.add(line);
+    }
+
+    /// A name that somebody chose, for people.
+    fn shown(&self, name: &[u8]) -> String {
+        let mut out = Vec::new();
+        let mut filter = Filter::new(self.sought.patterns());
+        filter.push(name, &mut out);
+        filter.finish(&mut out);
+        Text::new(&String::from_utf8_lossy(&out)).into()
+    }
+}
+
+/// What shows the files of an archive.
+struct Look<'s, 'a> {
+    search: &'s mut Search<'a>,
+    shown: &'s str,
+    layers: u8,
+    budget: &'s Cell<u64>,
+    found: BTreeSet<usize>,
+}
+
+impl Look<'_, '_> {
+    /// A file that is the next `size` bytes of `source`.
+    fn member(&mut self, name: &[u8], source: &mut Source<'_>, size: u64) -> io::Result<()> {
+        let mut whole = Read::take(source, size);
+        self.stream(name, &mut whole)?;
+        match whole.limit() {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// A file of this name, or the only one.
+    fn stream(&mut self, name: &[u8], input: impl Read) -> io::Result<()> {
+        let shown = self.path(name);
+        let mut source = Source::new(input, Some(self.budget), self.search.sought.finder());
+        let found = self.search.stream(&mut source, &shown, self.layers, self.budget)?;
+        self.found.extend(found);
+        Ok(())
+    }
+
+    fn path(&self, name: &[u8]) -> String {
+        match name {
+            b"" => self.shown.to_owned(),
+            name => format!("{}: {}", self.shown, self.search.shown(name)),
+        }
+    }
+
+    fn pass_over(&mut self, name: &[u8], why: &str) {
+        let line = format!("{} ({why})", self.path(name));
+        self.search.report.passed.add(line);
+    }
+
+    fn closed(&mut self, why: &str) {
+        self.pass_over(b"", why);
+    }
+}
+
+/// What a file is, by how it begins.
+enum Kind {
+    Plain,
+    Gzip,
+    Tar,
+    Zip,
+    Closed(&'static str),
+}
+
+impl Kind {
+    fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, 8, ..] => Self::Gzip,
+            _ if head.starts_with(zip::LOCAL) => Self::Zip,
+            _ if tar::begins(head) => Self::Tar,
+            _ => {
+                let closed = CLOSED.iter().find(|(mark, _)| head.starts_with(mark));
+                closed.map_or(Self::Plain, |(_, name)| Self::Closed(name))
+            }
+        }
+    }
+}
+
+/// A regular file, and its size.
+fn open(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
+    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    if !follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let there = file.metadata()?;
+    Ok(there.is_file().then_some((file, there.len())))
+}
+
+/// Whether our own limit ended a stream; decoders wrap what they are told.
+fn is_bomb(error: &io::Error) -> bool {
+    let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(inner) = source {
+        if inner.is::<Bomb>() {
+            return true;
+        }
+        source = match inner.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as _),
+            None => inner.source(),
+        };
+    }
+    false
+}
+
+fn said(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn damaged(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
