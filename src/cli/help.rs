@@ -61,6 +61,14 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ["ci-creds revoke", "ci-creds revoke --best-effort", "ci-creds revoke --state-file .ci-creds.state"],
     ),
     (
+        "scan",
+        [
+            "ci-creds scan dist/ report.xml",
+            "ci-creds scan --revoke public",
+            "ci-creds exoscale --scan dist/ -- make dist",
+        ],
+    ),
+    (
         "doctor",
         [
             "ci-creds doctor exoscale",

@@ -251,7 +251,10 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     let lookup = Lookup::of(parsed, env);
     let is_dry_run = matches!(&parsed.verb, Verb::Doctor(doctor) if doctor.dry_run);
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
-    let never = matches!(parsed.verb, Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Scan(_) | Verb::Rotate);
+    let never = matches!(
+        parsed.verb,
+        Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Scan(_) | Verb::Rotate
+    );
     (is_dry_run || !never) && parsed.command.is_empty() && file(&lookup).ok().flatten().is_none()
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Sought {
 struct Measure {
     /// What is as long as this is a form of the whole: none is shorter than the secret itself.
     whole: u64,
-    /// From the first to the last of the pieces, in bytes.
+    /// From the first to the last of the pieces, in bytes without line breaks.
     span: u64,
     gap: u64,
 }
@@ -88,6 +88,7 @@ pub(crate) struct Find {
 struct Run {
     find: Find,
     end: u64,
+    last_line: u64,
     told: bool,
 }
 
@@ -125,7 +126,7 @@ impl Finder {
                 let offset = end.saturating_sub(occurrence.length as u64);
                 let line = self.lines.saturating_sub(occurrence.owners.breaks) + 1;
                 for &secret in &occurrence.owners.secrets {
-                    self.extend(Find { secret, offset, line }, end, &mut tell);
+                    self.extend(Find { secret, offset, line }, end, self.lines + 1, &mut tell);
                 }
             }
         }
@@ -133,24 +134,26 @@ impl Finder {
         self.offset += bytes.len() as u64;
     }
 
-    fn extend(&mut self, piece: Find, end: u64, tell: &mut impl FnMut(Find)) {
+    fn extend(&mut self, piece: Find, end: u64, last_line: u64, tell: &mut impl FnMut(Find)) {
         let Some(measure) = self.measures.get(piece.secret) else { return };
         let index = self.runs.iter().position(|run| run.find.secret == piece.secret).unwrap_or_else(|| {
-            self.runs.push(Run { find: piece, end, told: false });
+            self.runs.push(Run { find: piece, end, last_line, told: false });
             self.runs.len() - 1
         });
         let Some(run) = self.runs.get_mut(index) else { return };
         match piece.offset > run.end + measure.gap {
-            true => *run = Run { find: piece, end, told: false },
+            true => *run = Run { find: piece, end, last_line, told: false },
             false => {
                 // A longer form that ends here may begin before the pieces of it.
                 if piece.offset < run.find.offset {
                     run.find = piece;
                 }
                 run.end = run.end.max(end);
+                run.last_line = last_line;
             }
         }
-        let is_whole = end - piece.offset >= measure.whole || run.end - run.find.offset >= measure.span;
+        let span = (run.end - run.find.offset).saturating_sub(run.last_line - run.find.line);
+        let is_whole = end - piece.offset >= measure.whole || span >= measure.span;
         if is_whole && !run.told {
             run.told = true;
             tell(run.find);

@@ -250,6 +250,7 @@ fn files_with_credentials_go_too() {
     nothing_is_left(&story);
 }
 
+/// What is left of the line are the names of the variables, for `scan`.
 #[test]
 fn nothing_is_listed_that_needs_no_taking_back() {
     let space = Space::new();
@@ -261,7 +262,17 @@ fn nothing_is_listed_that_needs_no_taking_back() {
     let path = dir.path().join("state");
     let cmd = Cmd::new(["read", &format!("{kv}/app"), "A=password", "--state-file"]).args([&path]);
     cmd.vault(space.server).approle(&login).run().expect(0);
-    assert!(!path.exists() && space.login_tokens().is_empty());
+    assert!(space.login_tokens().is_empty());
+    let all = lines(&path);
+    let listed = |kind: &str| all[0].get(kind).cloned().unwrap_or(json!([]));
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        ["tokens", "leases", "files", "minted"].map(listed),
+        [json!([]), json!([]), json!([]), json!([])]
+    );
+    assert_eq!(listed("names"), json!(["A"]));
+    let run = revoke(&path).run().expect(0);
+    assert!(run.stderr.contains("nothing to take back") && !path.exists(), "{run}");
 }
 
 /// The line says how to reach the server: no flag and no variable has to repeat it.
