@@ -1,7 +1,10 @@
 # What `ci-creds doctor auth/…/role/…` and `ci-creds setup … --check` need at the desk: it reads, and changes nothing.
 # Adapt the mounts: this is for auth methods at auth/jwt and auth/approle.
 
-# The roles, and what the JWT mount trusts (bound_issuer, keys).
+# The roles, and what the JWT mount trusts (bound_issuer, keys). `--audit` lists them.
+path "auth/jwt/role" {
+  capabilities = ["list"]
+}
 path "auth/jwt/role/*" {
   capabilities = ["read"]
 }

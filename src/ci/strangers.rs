@@ -9,6 +9,8 @@ pub struct Stranger {
     pub name: &'static str,
     /// What its token says.
     pub claims: Map<String, Value>,
+    /// What keeps it out of a role.
+    pub remedy: &'static str,
 }
 
 /// The claims of a push to a protected branch, as GitLab writes them, with these in their place.
@@ -27,35 +29,60 @@ pub(crate) fn a_job(own: &Map<String, Value>) -> Map<String, Value> {
 
 /// What an outsider, or a colleague, can run that is like the job with these claims, and is not the job.
 pub(crate) fn strangers(job: &Map<String, Value>) -> Vec<Stranger> {
-    let like = |name, changes: Value| {
+    let like = |name, changes: Value, remedy| {
         let mut claims = job.clone();
         claims.extend(object(changes));
-        Stranger { name, claims }
+        let part = |name| text(&claims, name);
+        let (project, kind, reference) = (part("project_path"), part("ref_type"), part("ref"));
+        // Where it says the same as the job's, it is the job's: a role may be bound to another form of it.
+        if ["project_path", "ref_type", "ref"].iter().any(|name| claims.get(*name) != job.get(*name)) {
+            let sub = format!("project_path:{project}:ref_type:{kind}:ref:{reference}");
+            claims.insert("sub".to_owned(), json!(sub));
+        }
+        Stranger { name, claims, remedy }
     };
-    let feature = json!({"ref": "ci-creds-stranger", "ref_path": "refs/heads/ci-creds-stranger",
-        "ref_type": "branch", "ref_protected": "false", "environment_protected": "false"});
-    let merge_request = json!({"pipeline_source": "merge_request_event", "ref_protected": "false"});
+    let group = text(job, "project_path").rsplit_once('/').map_or("", |(group, _)| group).to_owned();
+    let project = "bind project_id in bound_claims: its number is the project's alone";
+    let guarded = "bind ref_protected: \"true\" in bound_claims, with the ref where one is meant";
     let mut all = vec![
         like(
             "a fork of the project",
             json!({"project_id": "999000111", "project_path": "ci-creds-stranger/project", "namespace_id": "999000222",
-                "namespace_path": "ci-creds-stranger", "sub": "project_path:ci-creds-stranger/project:ref_type:branch:ref:main"}),
+                "namespace_path": "ci-creds-stranger"}),
+            project,
         ),
         like(
             "another project of the group",
-            json!({"project_id": "999000333", "project_path": format!("{}/ci-creds-stranger", text(job, "namespace_path")),
-                "sub": "project_path:group/ci-creds-stranger:ref_type:branch:ref:main"}),
+            json!({"project_id": "999000333", "project_path": format!("{group}/ci-creds-stranger")}),
+            project,
         ),
-        like("a feature branch", feature),
+        like(
+            "a feature branch",
+            json!({"ref": "ci-creds-stranger", "ref_path": "refs/heads/ci-creds-stranger", "ref_type": "branch",
+                "ref_protected": "false", "environment_protected": "false"}),
+            guarded,
+        ),
         // Its branch may have the name of a protected one of the project.
-        like("a merge request's pipeline", merge_request),
-        like("another GitLab", json!({"iss": "https://stranger.example.com"})),
-        like("another audience", json!({"aud": "https://stranger.example.com"})),
+        like(
+            "a merge request's pipeline",
+            json!({"pipeline_source": "merge_request_event", "ref_protected": "false"}),
+            guarded,
+        ),
+        like(
+            "another GitLab",
+            json!({"iss": "https://stranger.example.com"}),
+            "set bound_issuer in the mount's config: until then, its keys alone keep other instances out",
+        ),
+        like(
+            "another audience",
+            json!({"aud": "https://stranger.example.com"}),
+            "set bound_audiences to the aud of the jobs' ID tokens",
+        ),
     ];
     let registered = ["iss", "sub", "aud", "iat", "nbf", "exp"];
     let bare = job.iter().filter(|(name, _)| registered.contains(&name.as_str()));
     let claims = bare.map(|(name, value)| (name.clone(), value.clone())).collect();
-    all.push(Stranger { name: "a token without the job's claims", claims });
+    all.push(Stranger { name: "a token without the job's claims", claims, remedy: project });
     all
 }
 

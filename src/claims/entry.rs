@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Claims;
 use super::demands::{Extent, Verdict, evaluate};
 use super::role::Role;
-use crate::ci;
+use crate::ci::{self, Stranger};
 
 /// What becomes of one job.
 #[derive(Debug, Clone)]
@@ -17,23 +17,31 @@ pub struct Entry {
     pub enters: bool,
     /// The claims that keep it out.
     pub kept_out_by: Vec<String>,
+    /// What would keep it out.
+    pub remedy: &'static str,
 }
 
 /// The job that the role is for, first; then the strangers.
-pub fn entries(role: &Role, now: Timestamp) -> Vec<Entry> {
+pub fn jobs(role: &Role, now: Timestamp) -> Vec<Stranger> {
     let job = meant(role, now);
-    let own = entry(role, "the job that it is for", job.clone(), now);
-    let others = ci::strangers(&job).into_iter().map(|one| entry(role, one.name, one.claims, now));
-    std::iter::once(own).chain(others).collect()
+    let strangers = ci::strangers(&job);
+    let own = Stranger { name: "the job that it is for", claims: job, remedy: "" };
+    std::iter::once(own).chain(strangers).collect()
 }
 
-fn entry(role: &Role, job: &'static str, claims: Map<String, Value>, now: Timestamp) -> Entry {
+/// What becomes of each of them.
+pub fn entries(role: &Role, now: Timestamp) -> Vec<Entry> {
+    jobs(role, now).into_iter().map(|job| entry(role, job, now)).collect()
+}
+
+fn entry(role: &Role, job: Stranger, now: Timestamp) -> Entry {
+    let Stranger { name: job, claims, remedy } = job;
     let rows = evaluate(role, &Claims(claims), Extent::Whole, now);
     // Where a runner stands is not in a token.
     let unmet = rows.iter().filter(|row| row.verdict == Verdict::Unmet);
     let mut kept_out_by: Vec<String> = unmet.map(|row| row.claim.clone()).collect();
     kept_out_by.dedup();
-    Entry { job, enters: kept_out_by.is_empty(), kept_out_by }
+    Entry { job, enters: kept_out_by.is_empty(), kept_out_by, remedy }
 }
 
 /// Claims of a job that this role is for, as far as the role says it.

@@ -26,6 +26,16 @@ pub(super) fn options(command: Command) -> Command {
                 .requires("SUBJECT")
                 .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
         )
+        .arg(
+            value(
+                "audit",
+                "MOUNT",
+                "At the desk: hold every role of a JWT mount against jobs that it is not for",
+            )
+            .num_args(0..=1)
+            .default_missing_value("auth/jwt")
+            .conflicts_with_all(["SUBJECT", "issue", "claims", "from-job", "widen"]),
+        )
         .arg(switch("issue", "Issue one credential of each kind, and revoke it"))
         .arg(switch("strict", "Let a warning fail"))
         .arg(switch("widen", "At the desk: also print changes of a role that let in others than this job"))
@@ -73,6 +83,7 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     Ok(Doctor {
         subject: match text("SUBJECT") {
+            None if text("audit").is_some() => Subject::Audit(mount(&text("audit").unwrap_or_default())?),
             None => Subject::Run(Box::new(Verb::Login)),
             Some(subject) => self::subject(&subject, matches)?,
         },
@@ -114,6 +125,19 @@ fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
         ("env", [], _) => run(Verb::Env),
         (_, [], _) => role_of(text),
         (_, [first, ..], _) => Err(format!("`{first}` is one word too many")),
+    }
+}
+
+/// The mount of an auth method: `auth/jwt/` is `jwt`.
+fn mount(text: &str) -> Result<String, String> {
+    let mount = text.trim_matches('/').trim_start_matches("v1/").trim_start_matches("auth/");
+    let odd = |part: &str| {
+        matches!(part, "" | "." | "..")
+            || part.contains(|char: char| char.is_control() || " ?#".contains(char))
+    };
+    match mount.split('/').any(odd) {
+        true => Err("--audit takes the mount of an auth method, such as auth/jwt".to_owned()),
+        false => Ok(mount.to_owned()),
     }
 }
 

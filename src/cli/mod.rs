@@ -132,6 +132,8 @@ pub enum Subject {
     Run(Box<Verb>),
     /// A role of an auth method.
     Role(RoleAt),
+    /// All roles of the auth method that is mounted here, without `auth/`.
+    Audit(String),
 }
 
 /// Where a role of an auth method is.

@@ -47,6 +47,7 @@ pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
             }
         }
         Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => positional(verb, &[])?,
+        Verb::Doctor(Doctor { subject: Subject::Audit(mount), .. }) => no_content("--audit", mount)?,
         Verb::Setup(setup) => positional(&setup.run, &[])?,
         Verb::Doctor(Doctor { subject: Subject::Role(at), .. }) => {
             no_content("the role's mount", &at.mount)?;

@@ -3,7 +3,7 @@
 use crate::cli::{Doctor, Parsed, Subject, Verb};
 use crate::config::{Config, RoleCheck, foreign, sources};
 use crate::doctor::report::Report;
-use crate::doctor::{Step, role, run as walked};
+use crate::doctor::{Step, audit, role, run as walked};
 use crate::env::Env;
 use crate::error::Error;
 use crate::policy;
@@ -21,6 +21,14 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             machine(&mut report, env)?;
             match RoleCheck::resolve(parsed, env) {
                 Ok(check) => role::walk(&mut report, check, doctor, at, stop).await?,
+                Err(error) => report.add(Step::failed("configuration", &error))?,
+            }
+        }
+        Subject::Audit(mount) => {
+            report.title(&format!("ci-creds doctor: who gets in at the roles of auth/{mount}"))?;
+            machine(&mut report, env)?;
+            match RoleCheck::resolve(parsed, env) {
+                Ok(check) => audit::walk(&mut report, check, mount, stop).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }

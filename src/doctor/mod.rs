@@ -2,6 +2,7 @@
 //! role of an auth method held against a token's claims ([`role`]). The steps are those of [`crate::session`]; nothing
 //! here logs in or issues in a way of its own.
 
+pub mod audit;
 pub mod report;
 pub mod role;
 pub mod run;

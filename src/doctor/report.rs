@@ -23,6 +23,8 @@ pub struct Report {
     steps: Vec<Step>,
     /// The table of a role's demands, for JSON.
     pub claims: Vec<serde_json::Value>,
+    /// The roles of an audit, for JSON.
+    pub roles: Vec<serde_json::Value>,
     /// Whether there is something that the run would issue, and this look did not.
     pub untried: bool,
     /// What the steps leave open, each once.
@@ -59,6 +61,7 @@ impl Report {
             aside: false,
             steps: Vec::new(),
             claims: Vec::new(),
+            roles: Vec::new(),
             untried: false,
             unchecked: Vec::new(),
         }
@@ -113,6 +116,9 @@ impl Report {
             let mut report = json!({"version": 1, "code": code, "steps": steps});
             if !self.claims.is_empty() {
                 report["claims"] = self.claims.into();
+            }
+            if !self.roles.is_empty() {
+                report["roles"] = self.roles.into();
             }
             sink::text(&format!("{report}\n"))?;
         } else if found.is_none() {

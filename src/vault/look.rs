@@ -100,6 +100,19 @@ impl Vault {
         Ok(self.ask(ask).await?.data.map(|data| data.open()).unwrap_or_default())
     }
 
+    /// The names at `path`: `GET PATH?list=true`, which is LIST.
+    pub async fn list(&self, token: &Secret, path: &str) -> Result<Vec<String>, Error> {
+        let query = [("list".to_owned(), Secret::from("true"))];
+        let ask = Ask::read(format!("to list {path}"), path).by(token).within(self.login_namespace());
+        let data = self.ask(Ask { query: &query, ..ask }).await?.data.unwrap_or(Data::Null);
+        Ok(match data.field("keys") {
+            Some(Data::List(list)) => {
+                list.iter().filter_map(|item| Some(item.text()?.reveal().to_owned())).collect()
+            }
+            _ => Vec::new(),
+        })
+    }
+
     /// `sys/internal/ui/mounts/PATH`: the mount that serves `path`, if the token may use anything in it.
     pub async fn mount_of(&self, token: &Secret, path: &str) -> Result<Mount, Error> {
         let path = format!("sys/internal/ui/mounts/{path}");

@@ -1,0 +1,108 @@
+//! All roles of a JWT mount, each held against jobs that it is not for: who gets in, with which policies, for how long.
+
+use serde_json::{Map, Value, json};
+
+use super::report::Report;
+use super::{Step, policy_line, run, ttl};
+use crate::claims::entry::{Entry, entries};
+use crate::claims::role::Role;
+use crate::config::RoleCheck;
+use crate::error::{Code, Error};
+use crate::secret::Secret;
+use crate::session;
+use crate::shutdown::Stop;
+use crate::vault::{self, Vault};
+
+/// Looks at every role of the JWT method at `mount`, which is without `auth/`.
+pub async fn walk(report: &mut Report, desk: RoleCheck, mount: &str, stop: Stop) -> Result<(), Error> {
+    let mut way = run::Way::new(desk.server.clone(), stop);
+    run::reach(report, &mut way).await?;
+    let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(()) };
+    let operator = match session::gather(&vault, &desk.operator).await {
+        Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
+        Err(error) => return Ok(report.add(Step::failed("token", &error))?),
+    };
+    let folder = format!("auth/{mount}/role");
+    let names = match vault.list(&operator, &folder).await {
+        Ok(names) => names,
+        // An empty folder is a 404, and so is a mount that is not there, which says more.
+        Err(error)
+            if error.refusal().is_some_and(|(status, _)| status == 404) && !error.says("no handler") =>
+        {
+            return Ok(report.add(Step::skip("roles", format!("there is no role at {folder}")))?);
+        }
+        Err(error) => return Ok(report.add(refused(&error, &folder, "list"))?),
+    };
+    let config = match look(&vault, &operator, &format!("auth/{mount}/config")).await {
+        Ok(found) => found,
+        Err(error) => {
+            let path = format!("auth/{mount}/config");
+            let step = Step::skip("config", format!("not looked at: {error}"));
+            let hint = policy_line("the policy must have", &path, "read");
+            report.add(step.hint(hint).unchecked(format!("{path}, for bound_issuer")))?;
+            Map::new()
+        }
+    };
+    for name in names {
+        let path = format!("{folder}/{name}");
+        let step = match look(&vault, &operator, &path).await {
+            Ok(found) => one(report, &name, Role { role: found, config: config.clone() }),
+            Err(error) => refused(&error, &path, "read"),
+        };
+        report.add(step.from(path))?;
+    }
+    Ok(())
+}
+
+/// One role: a row of the table.
+fn one(report: &mut Report, name: &str, role: Role) -> Step {
+    if !role.role.contains_key("user_claim") {
+        return Step::skip("role", format!("{name} is no JWT role")).unchecked(format!("the role {name}"));
+    }
+    let all = entries(&role, vault::now());
+    let jobs =
+        all.iter().map(|one| json!({"job": one.job, "enters": one.enters, "kept_out_by": one.kept_out_by}));
+    report.roles.push(json!({
+        "role": name,
+        "policies": role.list("token_policies"),
+        "token_ttl_seconds": role.number("token_ttl"),
+        "jobs": jobs.collect::<Vec<_>>(),
+    }));
+    let policies = match &role.list("token_policies")[..] {
+        [] => "none".to_owned(),
+        all => all.join(", "),
+    };
+    let means = format!("policies {policies}; token TTL {}", ttl(&role, "token_ttl"));
+    let strangers: Vec<&Entry> = all.iter().skip(1).filter(|one| one.enters).collect();
+    if strangers.is_empty() {
+        return Step::ok("role", format!("{name} keeps out all of them")).line(means);
+    }
+    let list: Vec<_> = strangers.iter().map(|one| one.job).collect();
+    let mut step = Step {
+        status: super::Status::Warn,
+        ..Step::ok("role", format!("{name} lets in {}", list.join(", ")))
+    };
+    step = step.line(means);
+    let mut remedies: Vec<_> = strangers.iter().map(|one| one.remedy).collect();
+    remedies.dedup();
+    remedies.into_iter().fold(step, Step::hint)
+}
+
+async fn look(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String, Value>, vault::Error> {
+    match vault.look(operator, path).await? {
+        Value::Object(found) => Ok(found),
+        _ => Ok(Map::new()),
+    }
+}
+
+fn refused(error: &vault::Error, path: &str, capability: &str) -> Step {
+    match error.refusal() {
+        Some((404, _)) => Step::fail("roles", Code::Refused, format!("there is nothing at {path}"))
+            .hint("name the mount, as in `ci-creds doctor --audit auth/jwt`"),
+        Some((403, _)) => {
+            Step::fail("roles", Code::Refused, format!("this VAULT_TOKEN may not {capability} {path}"))
+                .hint(policy_line("the policy must have", path, capability))
+        }
+        _ => Step::failed("roles", error),
+    }
+}
