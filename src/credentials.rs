@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ci::Job;
-use crate::cloud::scaleway::Place;
 use crate::duration::show;
+use crate::http::Endpoint;
 use crate::secret::Secret;
 use crate::text::Text;
 
@@ -58,11 +58,36 @@ impl Credentials {
     }
 }
 
+/// Who gives credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuedBy {
+    /// The engine of this cloud.
+    Cloud(&'static str),
+    /// Whatever engine has the path of `read`, or of a reference.
+    Read,
+    /// The login: its token.
+    Login,
+    /// The environment: a value that is no reference after all.
+    Env,
+}
+
+impl IssuedBy {
+    /// The command: `exoscale`, `aws`, …, `read`, `login`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cloud(name) => name,
+            Self::Read => "read",
+            Self::Login => "login",
+            Self::Env => "env",
+        }
+    }
+}
+
 /// What one provider gave.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// `exoscale`, `aws`, …, `read`, `login`.
-    pub provider: String,
+    /// Who gave them.
+    pub issued_by: IssuedBy,
     /// The role in the engine, where there is one.
     pub role: Option<String>,
     /// The path that was read, mount included.
@@ -81,27 +106,30 @@ pub struct Credentials {
     pub life: Option<Life>,
     /// Whether it stays good when the Vault token ends (STS, KV, static keys).
     pub outlives_token: bool,
-    /// What must be deleted at the cloud itself.
-    pub minted: Option<Minted>,
+    /// What must be undone at the cloud itself.
+    pub external: Option<External>,
     /// Values that the job gets in files.
     pub files: Vec<InFile>,
 }
 
-/// A key that was made at Scaleway with a parent out of Vault.
+/// Something that a step made at a cloud itself. Vault knows nothing of it, so that it is undone there, with the parent:
+/// the secret that it was made with.
 #[derive(Debug, Clone)]
-pub struct Minted {
-    /// Its access key.
-    pub key: String,
-    /// The secret key that may delete it; `None` where it has to be read again.
+pub struct External {
+    /// The cloud's name: its table says how it is undone.
+    pub cloud: &'static str,
+    /// What the cloud calls it, which is no secret.
+    pub id: String,
+    /// When the cloud ends it.
+    pub ends: Timestamp,
+    /// Where it was made.
+    pub endpoint: Endpoint,
+    /// The parent; `None` where it has to be read again.
     pub parent: Option<Secret>,
     /// What was read for the parent.
     pub path: String,
-    /// The names that the parent's secret key goes by in the answer.
+    /// The names that the parent goes by in the answer.
     pub fields: Vec<String>,
-    /// Where.
-    pub place: Place,
-    /// When Scaleway ends it.
-    pub ends: Timestamp,
 }
 
 /// A value that goes into a file; the variable gets the path.
@@ -115,9 +143,9 @@ pub struct InFile {
 
 impl Credentials {
     /// Variables alone: without a lease, an end, files, or anything to be deleted.
-    pub(crate) fn of(provider: &str, path: &str, variables: Vec<Variable>) -> Self {
+    pub(crate) fn of(issued_by: IssuedBy, path: &str, variables: Vec<Variable>) -> Self {
         Self {
-            provider: provider.to_owned(),
+            issued_by,
             role: None,
             path: path.to_owned(),
             detour: None,
@@ -127,15 +155,15 @@ impl Credentials {
             lease: None,
             life: None,
             outlives_token: true,
-            minted: None,
+            external: None,
             files: Vec::new(),
         }
     }
 
     /// What it is, and its end, in a line for people.
     pub fn line(&self) -> String {
-        let mut line = self.provider.clone();
-        if self.provider == "read" {
+        let mut line = self.issued_by.name().to_owned();
+        if self.issued_by == IssuedBy::Read {
             line = format!("{line} {}", self.path);
         }
         if let Some(label) = &self.label {

@@ -16,6 +16,8 @@ use crate::error::{Code, Explain};
 
 /// After how long a process that was asked to stop ends. GitLab kills 10 s after its SIGTERM.
 pub const LIMIT: Duration = Duration::from_secs(8);
+/// How long taking back may take, without a stop.
+pub const TAKING_BACK: Duration = Duration::from_secs(30);
 /// How long an answer is waited for after the process was asked to stop, when a request that creates something is
 /// under way: 2 s of [`LIMIT`] are kept for taking back.
 pub const PATIENCE: Duration = Duration::from_secs(6);

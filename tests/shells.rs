@@ -221,7 +221,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         sensitive: true,
     };
     let credentials = Credentials {
-        provider: "read".to_owned(),
+        issued_by: ci_creds::credentials::IssuedBy::Read,
         role: None,
         path: "secret/data/x".to_owned(),
         detour: None,
@@ -231,7 +231,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         lease: None,
         life: None,
         outlives_token: true,
-        minted: None,
+        external: None,
         files: Vec::new(),
     };
     (format.encode)(&[credentials], &Options { profile: None, dotenv_limit: 20 }).unwrap().to_vec()

@@ -7,22 +7,13 @@ use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::http::{self, Answer, Call, Client, Verdict};
+use crate::http::{self, Answer, Call, Client, Endpoint, Verdict};
 use crate::secret::Secret;
 use crate::text::tidy;
 
 mod error;
 
 pub use error::{Error, ServerErrors};
-
-/// Where the API is, and how to get there.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// Its address, without a path.
-    pub url: Url,
-    /// For the client.
-    pub http: http::Settings,
-}
 
 /// The API, with the key that may manage other keys.
 pub struct Api {
@@ -64,8 +55,8 @@ impl Key {
 
 impl Api {
     /// Nothing is sent yet. `near` is any client: the new one heeds the same stop.
-    pub fn new(near: &Client, place: &Place, parent: Secret) -> Result<Self, http::Error> {
-        Ok(Self { client: near.sibling(place.http.clone())?, url: place.url.clone(), parent })
+    pub fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
+        Ok(Self { client: near.sibling(endpoint.settings.clone())?, url: endpoint.url.clone(), parent })
     }
 
     /// The same, for taking back: a stop does not end it.

@@ -2,7 +2,7 @@
 //! before_script. With references it is a run like any other; it must ask Vault for nothing here.
 
 use crate::config::Unreferenced;
-use crate::credentials::{Credentials, Variable};
+use crate::credentials::{Credentials, IssuedBy, Variable};
 use crate::emit::sink::{self, Target};
 use crate::env::Env;
 use crate::error::Error;
@@ -30,5 +30,5 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
 fn unescaped(escaped: Vec<(String, String)>) -> Credentials {
     let variable =
         |(name, text): (String, String)| Variable { name, value: Secret::new(text), sensitive: false };
-    Credentials::of("env", "", escaped.into_iter().map(variable).collect())
+    Credentials::of(IssuedBy::Env, "", escaped.into_iter().map(variable).collect())
 }

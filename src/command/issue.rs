@@ -2,7 +2,7 @@
 //! once. Whatever fails on the way, what was issued until then is taken back.
 
 use crate::config::{Config, HandOver};
-use crate::credentials::{self, Credentials, Variable};
+use crate::credentials::{self, Credentials, IssuedBy, Variable};
 use crate::emit::sink::{self, Target};
 use crate::emit::{masking, private};
 use crate::error::Error;
@@ -80,6 +80,6 @@ pub(super) fn token_credentials(token: &Token, hand_over: &HandOver) -> Credenti
     // `bao` takes each BAO_X before its VAULT_X.
     let hiding = variables.iter().map(|variable| variable.name.replace("VAULT_", "BAO_"));
     let unsets = hiding.chain(["VAULT_SECRET_ID".to_owned(), "BAO_SECRET_ID".to_owned()]).collect();
-    let all = Credentials::of("login", "auth/token", variables);
+    let all = Credentials::of(IssuedBy::Login, "auth/token", variables);
     Credentials { unsets, life: token.life, outlives_token: false, ..all }
 }

@@ -2,7 +2,7 @@
 //! a token that has ended, a lease that is gone are success. What can't be taken back now stays in the file.
 //!
 //! In a job only this job's lines are used (see [`state`]). Servers are asked side by side, and the lines of one in
-//! turn, so that one that does not answer holds up no other; all of it ends after [`LIMIT`].
+//! turn, so that one that does not answer holds up no other; all of it ends after [`TAKING_BACK`].
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use crate::config::Revoke;
 use crate::error::{Code, Explain};
 use crate::ledger::state::{self, Content, Entry, Place, Record};
-use crate::ledger::{LIMIT, Ledger, Left, may_revoke};
-use crate::shutdown::Stop;
+use crate::ledger::{Ledger, Left, may_revoke};
+use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::{self, Vault};
 
 /// How many servers are asked at a time.
@@ -30,29 +30,27 @@ struct Error {
 
 impl Error {
     /// The code, why, and what to do.
-    fn kind(&self) -> (Code, &'static str, String) {
-        let again = |who| {
-            format!("run `ci-creds revoke` again when {who} answers; what is left is still in the file")
+    fn kind(&self) -> (Code, String, String) {
+        let silent = |who| {
+            let hint =
+                format!("run `ci-creds revoke` again when {who} answers; what is left is still in the file");
+            (Code::Unreachable, format!("{who} could not be reached, or not used"), hint)
         };
         match self.left {
-            Left::Unreachable => {
-                (Code::Unreachable, "Vault could not be reached, or not used", again("Vault"))
-            }
-            Left::Cloud => {
-                (Code::Unreachable, "Scaleway could not be reached, or not used", again("Scaleway"))
-            }
+            Left::Unreachable => silent("Vault"),
+            Left::Cloud(title) => silent(title),
             Left::NoToken => (
                 Code::Environment,
-                "some leases were read with a token that is not here",
+                "some leases were read with a token that is not here".to_owned(),
                 "set VAULT_TOKEN to the token that the job used, and VAULT_ADDR to its server".to_owned(),
             ),
             Left::NotAllowed => (
                 Code::Environment,
-                "some of it may not be reached as the file says",
+                "some of it may not be reached as the file says".to_owned(),
                 "the warnings say why".to_owned(),
             ),
             Left::Refused | Left::Nothing => {
-                (Code::Refused, "Vault, or the system, refused some of it", may_revoke())
+                (Code::Refused, "Vault, or the system, refused some of it".to_owned(), may_revoke())
             }
         }
     }
@@ -74,7 +72,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     let damaged = sweep(&config.place, &content, stop).await;
     let Content { records, others, .. } = content;
     let count = records.iter().filter(|record| !record.is_only_names()).count();
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + TAKING_BACK;
     let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, stop));
     let left =
         iter(work).buffer_unordered(SERVERS).fold(Left::Nothing, async |worst, left| worst.max(left)).await;

@@ -6,10 +6,9 @@ use reqwest::Url;
 
 use super::lookup::{ADDRESS, FOLDER, Lookup};
 use super::{Error, address, server};
-use crate::cloud::aws::{Identity, SOURCES, Sts};
-use crate::http::{self, is_loopback};
+use crate::cloud::aws::{Identity, SOURCES, is_region};
+use crate::http;
 use crate::options;
-use crate::provider::Settings;
 use crate::secret::Secret;
 
 /// A metadata service that is there answers at once; one that is not never does.
@@ -45,20 +44,6 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
     })
 }
 
-/// Where a new key is tried out: the STS of the region that the job works in, if it is said.
-pub(super) fn sts(lookup: &Lookup<'_>, settings: &Settings) -> Result<Sts, Error> {
-    let region = settings.options.iter().find(|(name, _)| *name == "region").map(|(_, value)| value.as_str());
-    let address = Sts::address(region);
-    let url = Url::parse(&address).ok().filter(|_| region.is_none_or(is_region));
-    let wanted = "a region such as eu-west-1";
-    let url = url.ok_or(Error::Value { source_name: "--region".to_owned(), wanted, by_flag: false })?;
-    let url = sts_endpoint(lookup)?.unwrap_or(url);
-    let needs_tls = url.scheme() == "https";
-    let internet = internet(lookup)?;
-    let proxy = internet.proxy.clone().filter(|_| !is_loopback(&url));
-    Ok(Sts { url, region: region.map(str::to_owned), http: http::Settings { needs_tls, proxy, ..internet } })
-}
-
 fn internet(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
     let sts = Url::parse("https://sts.amazonaws.com").ok();
     Ok(http::Settings {
@@ -67,10 +52,6 @@ fn internet(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
         max_retries: Some(2),
         ..server::elsewhere(lookup)?
     })
-}
-
-fn is_region(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-')
 }
 
 /// AWS_ENDPOINT_URL_STS, as in AWS's own SDKs.

@@ -3,6 +3,7 @@
 use crate::ci::CiSystem;
 use crate::env::NotText;
 use crate::input::Seems;
+use crate::provider::Need;
 
 mod remedies;
 
@@ -195,16 +196,25 @@ pub enum Error {
         /// The provider.
         provider: &'static str,
     },
-    /// --mint without the application that the key is for.
-    #[error("--mint needs the IAM application that the job's key belongs to")]
-    NoApplication,
-    /// Something that is not an ID of Scaleway's.
+    /// A step without an option that it can't do without.
+    #[error("{switch} needs {}", need.what)]
+    StepNeeds {
+        /// What adds the step.
+        switch: &'static str,
+        /// The provider.
+        provider: &'static str,
+        /// What is not there.
+        need: &'static Need,
+    },
+    /// Something that is not an ID of a cloud's.
     #[error("{source_name} is not an ID, such as 8e9d0b7c-0000-4000-8000-000000000000")]
     Id {
         /// The flag or variable.
         source_name: String,
         /// Whether it is a flag.
         by_flag: bool,
+        /// The cloud.
+        title: &'static str,
     },
     /// A flag that only makes sense with another.
     #[error("{flag} does nothing without {switch}")]

@@ -12,7 +12,7 @@ use crate::env::Env;
 use crate::input::Input;
 use crate::ledger::state;
 use crate::options;
-use crate::provider::{Form, Request, Step};
+use crate::provider::{Form, Request};
 use crate::vault::Server;
 
 mod address;
@@ -198,7 +198,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
         let flags_count = number == 0 && matches!(parsed.verb, Verb::Provider(_));
         let lookup = Lookup { flags: &parsed.flags, env, provider: Some(provider.name), flags_count };
         let steps = steps::wanted(provider, &lookup).unwrap_or_default();
-        names.extend(steps.into_iter().flat_map(Step::touches).map(str::to_owned));
+        names.extend(steps.into_iter().flat_map(|step| step.access).map(|&name| name.to_owned()));
     }
     if let Verb::Read(paths) = &parsed.verb {
         names.extend(paths.iter().flat_map(|one| &one.names).filter_map(|pair| names::name_of(pair)));

@@ -7,7 +7,7 @@ use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
 use crate::options;
-use crate::provider::{Effect, Request, Settings, Step};
+use crate::provider::{Effect, Request, Settings};
 use crate::secret::Secret;
 
 /// The requests in order.
@@ -68,7 +68,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
         settings.fields.push((ours.to_owned(), theirs.to_owned()));
     }
     if let Some(found) = lookup.text(&options::TTL)? {
-        if provider.ttl_parameter.is_none() && !steps.contains(&Step::Mint) {
+        if provider.ttl_parameter.is_none() && !steps.iter().any(|step| step.makes) {
             return Err(Error::Ttl { source_name: found.source, provider: provider.name });
         }
         let (source_name, by_flag) = (found.source, found.by_flag);

@@ -11,6 +11,7 @@ use crate::cli::Parsed;
 use crate::env::Env;
 use crate::ledger::state;
 use crate::options;
+use crate::provider::PROVIDERS;
 use crate::secret::Secret;
 
 /// What `revoke` needs to know.
@@ -71,13 +72,16 @@ impl Revoke {
         if let Some(found) = token.as_ref().filter(|found| is_path(&found.value)) {
             return Err(Error::PathForValue { source_name: found.source.clone(), instead: None });
         }
+        let apis = PROVIDERS.iter().filter_map(|cloud| Some((cloud.name, cloud.externals?.api)));
+        let apis = apis.map(|(name, api)| Ok((name, steps::endpoint(api, None, &lookup)?)));
+        let apis = apis.collect::<Result<_, Error>>()?;
         let now = state::Configured {
             server,
             allow_http: lookup.switch(&options::ALLOW_HTTP)?,
             skip_verify: lookup.switch(&options::TLS_SKIP_VERIFY)?,
             token: token.map(|found| Secret::from(found.value.trim())),
-            scaleway: steps::place(&lookup)?,
             policy: env.policy().clone(),
+            apis,
         };
         Ok(Self { place, best_effort: lookup.switch(&options::BEST_EFFORT)?, now })
     }

@@ -1,25 +1,19 @@
-//! What a provider's steps need: looked up, checked, and put into its request.
+//! What a provider's steps need: looked up, checked, and put into its request. What that is, each step says.
 
 use std::time::Duration;
 
 use super::lookup::{ADDRESS, Found, Lookup};
-use super::{Error, address, aws, server};
+use super::{Error, address, server};
 use crate::ci::Job;
-use crate::cloud::scaleway::Place;
 use crate::env::boolean;
-use crate::http::{self, is_loopback};
+use crate::http::{self, Endpoint, is_loopback};
 use crate::input::is_uuid;
-use crate::options::{self, Opt};
-use crate::provider::{Effect, Mint, Provider, Request, S3, Settings, Step, scaleway};
-
-/// What Scaleway's own tools take for their API (scaleway-sdk-go: `scw/env.go`).
-const API: (&str, &str) = ("SCW_API_URL", "https://api.scaleway.com");
-/// How long a minted key lives when nobody says.
-const TTL: Duration = Duration::from_secs(15 * 60);
+use crate::options;
+use crate::provider::{Api, Effect, Need, Provider, Request, Settings, Settled, Step};
 
 /// The steps whose switches are on.
-pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Step>, Error> {
-    let mut steps = Vec::new();
+pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<&'static Step>, Error> {
+    let mut steps: Vec<&'static Step> = Vec::new();
     for option in provider.options {
         let (Effect::Switches(step), Some(found)) = (option.effect, lookup.text(option.opt)?) else {
             continue;
@@ -31,9 +25,9 @@ pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Ste
     }
     for option in provider.options {
         let Effect::Tells(step) = option.effect else { continue };
-        let flag = lookup.text(option.opt)?.filter(|found| found.by_flag && !steps.contains(&step));
-        if let Some(found) = flag {
-            return Err(Error::Without { flag: found.source, switch: "--mint" });
+        let is_on = steps.iter().any(|one| one.is(step));
+        if let Some(found) = lookup.text(option.opt)?.filter(|found| found.by_flag && !is_on) {
+            return Err(Error::Without { flag: found.source, switch: step.switch });
         }
     }
     Ok(steps)
@@ -42,43 +36,51 @@ pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<Ste
 /// Puts the steps into `request`.
 pub(super) fn add(
     request: &mut Request,
-    steps: &[Step],
+    steps: &[&'static Step],
     settings: &Settings,
     lookup: &Lookup<'_>,
     job: &Job,
 ) -> Result<(), Error> {
+    let Some(provider) = request.origin.cloud() else { return Ok(()) };
     for step in steps {
-        match step {
-            Step::S3 => {
-                let region =
-                    lookup.named("SCW_DEFAULT_REGION", "the name of a region")?.map(|found| found.value);
-                request.s3 = Some(S3 { region });
-            }
-            Step::Wait => request.wait = Some(aws::sts(lookup, settings)?),
-            Step::Mint => request.mint = Some(mint(settings, lookup, job)?),
-        }
+        request.steps.push((step, settled(step, provider, settings, lookup, job)?));
     }
     Ok(())
 }
 
-fn mint(settings: &Settings, lookup: &Lookup<'_>, job: &Job) -> Result<Mint, Error> {
-    let id = |option: &Opt| -> Result<Option<String>, Error> {
-        match lookup.text(option)? {
-            Some(Found { value, .. }) if is_uuid(value.trim()) => Ok(Some(value.trim().to_owned())),
-            Some(Found { source, by_flag, .. }) => Err(Error::Id { source_name: source, by_flag }),
-            None => Ok(None),
+fn settled(
+    step: &Step,
+    provider: &Provider,
+    settings: &Settings,
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<Settled, Error> {
+    let mut settled =
+        Settled { ttl: settings.ttl.map(Duration::from_secs), purpose: purpose(job), ..Settled::default() };
+    settled.region =
+        settings.options.iter().find(|(name, _)| *name == "region").map(|(_, value)| value.clone());
+    for option in provider.options.iter().filter(|one| matches!(one.effect, Effect::Tells(to) if to.is(step)))
+    {
+        match lookup.text(option.opt)? {
+            Some(Found { source, by_flag, value }) if option.opt.takes_uuid() && !is_uuid(value.trim()) => {
+                return Err(Error::Id { source_name: source, by_flag, title: provider.title });
+            }
+            Some(found) => settled.options.push((option.opt.name, found.value.trim().to_owned())),
+            None => {}
         }
-    };
-    Ok(Mint {
-        application_id: id(&scaleway::APPLICATION_ID)?.ok_or(Error::NoApplication)?,
-        project_id: id(&scaleway::PROJECT_ID)?,
-        ttl: settings.ttl.map_or(TTL, Duration::from_secs),
-        purpose: purpose(job),
-        place: place(lookup)?,
-    })
+    }
+    let missing = |need: &&Need| settled.options.iter().all(|(name, _)| *name != need.opt.name);
+    if let Some(need) = step.needs.iter().find(missing) {
+        return Err(Error::StepNeeds { switch: step.switch, provider: provider.name, need });
+    }
+    for (name, meant) in step.variables {
+        settled.variables.extend(lookup.named(name, meant)?.map(|found| (*name, found.value)));
+    }
+    settled.endpoint = step.api.map(|api| endpoint(api, settled.region.as_deref(), lookup)).transpose()?;
+    Ok(settled)
 }
 
-/// The job, as the key's description names it.
+/// The job, as people read it at a cloud.
 fn purpose(job: &Job) -> String {
     let fact = |name| job.facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str());
     match (fact("project_path"), fact("job_id")) {
@@ -87,13 +89,20 @@ fn purpose(job: &Job) -> String {
     }
 }
 
-/// Scaleway's API, as it is configured.
-pub(super) fn place(lookup: &Lookup<'_>) -> Result<Place, Error> {
-    let found = lookup.named(API.0, ADDRESS)?;
-    let text = found.as_ref().map_or(API.1, |found| found.value.trim());
-    let url = address::web(text, API.0, API.1)?;
+/// A cloud's API, as it is configured for a job that works in `region`.
+pub(super) fn endpoint(api: &Api, region: Option<&str>, lookup: &Lookup<'_>) -> Result<Endpoint, Error> {
+    let wanted = "a region such as eu-west-1";
+    let usual = (api.usual)(region);
+    let usual = usual.ok_or(Error::Value { source_name: "--region".to_owned(), wanted, by_flag: false })?;
+    let found = lookup.named(api.variable, ADDRESS)?;
+    let text = found.as_ref().map_or(usual.as_str(), |found| found.value.trim());
+    let url = address::web(text, api.variable, api.example)?;
     let proxy = if is_loopback(&url) { None } else { server::usual_proxy(lookup, &url)? };
     let needs_tls = url.scheme() == "https";
-    let (max_retries, elsewhere) = (lookup.number(&options::MAX_RETRIES)?, server::elsewhere(lookup)?);
-    Ok(Place { http: http::Settings { proxy, needs_tls, max_retries, ..elsewhere }, url })
+    let elsewhere = server::elsewhere(lookup)?;
+    let (timeout, max_retries) = match api.patience {
+        Some((timeout, retries)) => (timeout, Some(retries)),
+        None => (elsewhere.timeout, lookup.number(&options::MAX_RETRIES)?),
+    };
+    Ok(Endpoint { url, settings: http::Settings { proxy, needs_tls, timeout, max_retries, ..elsewhere } })
 }

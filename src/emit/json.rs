@@ -39,7 +39,7 @@ struct One<'a> {
 impl<'a> From<&'a Credentials> for One<'a> {
     fn from(one: &'a Credentials) -> Self {
         Self {
-            provider: &one.provider,
+            provider: one.issued_by.name(),
             role: one.role.as_deref(),
             path: &one.path,
             variables: &one.variables,

@@ -145,7 +145,10 @@ pub(crate) mod tests {
             })
             .collect();
         let unsets = unsets.iter().map(|&name| name.to_owned()).collect();
-        vec![Credentials { unsets, ..Credentials::of("read", "secret/data/x", variables) }]
+        vec![Credentials {
+            unsets,
+            ..Credentials::of(crate::credentials::IssuedBy::Read, "secret/data/x", variables)
+        }]
     }
 
     pub(super) fn options(dotenv_limit: usize) -> Options {

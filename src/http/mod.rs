@@ -24,7 +24,7 @@ mod verify;
 
 pub use error::{Cause, Error};
 pub use names::look_up;
-pub use settings::{Proxy, Settings, host, is_loopback};
+pub use settings::{Endpoint, Proxy, Settings, host, is_loopback};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
 /// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.

@@ -32,6 +32,15 @@ pub struct Settings {
     pub allow_http: bool,
 }
 
+/// A server, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: Url,
+    /// The way there.
+    pub settings: Settings,
+}
+
 /// A proxy, and the hosts that are reached without it.
 #[derive(Debug, Clone)]
 pub struct Proxy {

@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::credentials::{self, Credentials, Minted};
+use crate::credentials::{self, Credentials, External};
 use crate::error::chain;
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::{self, Vault};
 
-/// How long taking back may take, without a stop.
-pub const LIMIT: Duration = Duration::from_secs(30);
-
+mod external;
 mod files;
 mod items;
-mod minted;
 pub mod state;
 
 use files::Fate;
@@ -36,10 +33,10 @@ pub struct Ledger {
     leases: Vec<Lease>,
     /// Files with credentials.
     files: Vec<Written>,
-    /// Keys that were made at Scaleway, and the token that reads their parents again.
-    minted: Vec<(Minted, Option<Secret>)>,
     /// The variables with secrets that the job gets, for `scan`.
     names: Vec<String>,
+    /// What steps made at clouds, and the token that reads the parent again.
+    externals: Vec<(External, Option<Secret>)>,
     /// The line in the state file, where one was asked for.
     entry: Option<Entry>,
 }
@@ -55,8 +52,8 @@ pub enum Left {
     NotAllowed,
     /// A lease that its token may not revoke, or a file that can't be removed.
     Refused,
-    /// A key that its cloud could not be asked to delete.
-    Cloud,
+    /// Something that this cloud could not be asked to undo.
+    Cloud(&'static str),
     /// Something that Vault could not be asked for.
     Unreachable,
 }
@@ -72,11 +69,11 @@ impl Left {
 /// How many of each list were tried, stay, and are named: the first ones.
 #[derive(Default)]
 struct Tried {
-    minted: usize,
+    externals: usize,
     leases: usize,
     tokens: usize,
-    /// Whether it is the cloud that is asked now, not Vault.
-    at_cloud: bool,
+    /// The cloud that is asked now; `None` where it is Vault.
+    asking: Option<&'static str>,
 }
 
 impl Ledger {
@@ -99,7 +96,7 @@ impl Ledger {
 
     /// What was issued with `token`: the leases of a given one, or of a batch token, do not go with it.
     pub fn issued(&mut self, token: &Secret, credentials: &Credentials) {
-        self.minted.extend(credentials.minted.clone().map(|minted| (minted, Some(token.clone()))));
+        self.externals.extend(credentials.external.clone().map(|one| (one, Some(token.clone()))));
         if let Some(lease) = &credentials.lease {
             self.leased(token, lease, credentials.life.map(|life| life.until));
         }
@@ -149,7 +146,7 @@ impl Ledger {
 
     /// Whether there is nothing to take back.
     pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
+        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.externals.is_empty()
     }
 
     /// Whether a line in the state file has anything to say.
@@ -166,9 +163,9 @@ impl Ledger {
         self.tokens.iter().position(|owned| owned.token.reveal() == token.reveal())
     }
 
-    /// Whether a key was made that has no lease.
-    pub fn has_minted(&self) -> bool {
-        !self.minted.is_empty()
+    /// Whether something was made at a cloud that has no lease.
+    pub fn has_externals(&self) -> bool {
+        !self.externals.is_empty()
     }
 
     /// Brings the line in the state file up to date, where one was asked for, before anything is handed over.
@@ -195,7 +192,7 @@ impl Ledger {
 
     /// Takes back what is listed. What can't be is named in a warning, and stays listed.
     pub async fn revoke_all(&mut self, vault: &Vault) -> Left {
-        self.take_back_within(LIMIT, vault).await
+        self.take_back_within(TAKING_BACK, vault).await
     }
 
     /// The same, in less time.
@@ -205,7 +202,7 @@ impl Ledger {
         let outcome = vault.stop().within(limit, self.take_back_all(&vault, &mut tried)).await;
         let left = outcome.unwrap_or_else(|| {
             self.name_rest(&tried, &given_up(vault.stop()));
-            if tried.at_cloud { Left::Cloud } else { Left::Unreachable }
+            tried.asking.map_or(Left::Unreachable, Left::Cloud)
         });
         self.write_rest(vault.stop()).await;
         left
@@ -222,7 +219,7 @@ impl Ledger {
     /// Revokes one token of this run, which nothing needs any longer.
     pub async fn end(&mut self, vault: &Vault, token: &Secret) {
         let Some(index) = self.index_of(token) else { return };
-        match vault.stop().within(LIMIT, self.tokens[index].revoke(vault)).await {
+        match vault.stop().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
             Some(Left::Nothing) => drop(self.tokens.remove(index)),
             // It is named already; or the run ends, and takes back what is listed.
             Some(_) => {}
@@ -236,15 +233,15 @@ impl Ledger {
         // What is taken back is not looked for any longer.
         self.names.clear();
         let mut left = self.remove_files();
-        while let Some((minted, token)) = self.minted.get(tried.minted) {
-            match minted::delete(vault, minted, token.as_ref(), &mut tried.at_cloud).await {
-                Left::Nothing => drop(self.minted.remove(tried.minted)),
-                other => tried.minted += left.stays(other),
+        while let Some((one, token)) = self.externals.get(tried.externals) {
+            match external::undo(vault, one, token.as_ref(), &mut tried.asking).await {
+                Left::Nothing => drop(self.externals.remove(tried.externals)),
+                other => tried.externals += left.stays(other),
             }
         }
-        tried.at_cloud = false;
+        tried.asking = None;
         // The parents that are still needed are read with the token: `revoke` can try again.
-        if !self.minted.is_empty() && self.entry.is_some() {
+        if !self.externals.is_empty() && self.entry.is_some() {
             return left;
         }
         while let Some(lease) = self.leases.get(tried.leases) {
@@ -264,7 +261,7 @@ impl Ledger {
 
     /// Names what there was no time for.
     fn name_rest(&self, tried: &Tried, why: &str) {
-        self.minted.iter().skip(tried.minted).for_each(|(minted, _)| minted::stays(minted, why));
+        self.externals.iter().skip(tried.externals).for_each(|(one, _)| external::stays(one, why));
         self.leases.iter().skip(tried.leases).for_each(|lease| lease.stays(why));
         self.tokens.iter().skip(tried.tokens).for_each(|owned| owned.stays(why));
     }
@@ -294,14 +291,14 @@ impl Ledger {
         self.shared.clear();
         self.leases.clear();
         self.files.clear();
-        self.minted.clear();
         self.names.clear();
+        self.externals.clear();
     }
 }
 
 fn given_up(stop: &Stop) -> String {
     match stop.is_asked() {
         true => "no time was left for it after the stop".to_owned(),
-        false => format!("taking back was given up after {} s", LIMIT.as_secs()),
+        false => format!("taking back was given up after {} s", TAKING_BACK.as_secs()),
     }
 }

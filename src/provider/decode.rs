@@ -67,25 +67,11 @@ pub enum Error {
         /// By the answer.
         end: Timestamp,
     },
-    /// A step can't do without a region.
-    #[error("--s3 needs a region, and neither the job nor the answer names one")]
-    NoRegion,
-    /// A region that can't be part of an address.
-    #[error("`{0}` is not a region of Scaleway's")]
-    Region(String),
 }
 
 impl Explain for Error {
     fn code(&self) -> Code {
-        match self {
-            Self::NoData { .. }
-            | Self::Field { .. }
-            | Self::Negative { .. }
-            | Self::NotVersioned { .. }
-            | Self::Untold { .. }
-            | Self::Ended { .. } => Code::Refused,
-            Self::NoRegion | Self::Region(_) => Code::Environment,
-        }
+        Code::Refused
     }
 
     fn notes(&self) -> Vec<String> {
@@ -109,9 +95,6 @@ impl Explain for Error {
             }
             Self::Ended { .. } => {
                 vec!["whoever puts them there must replace them before they end".to_owned()]
-            }
-            Self::NoRegion | Self::Region(_) => {
-                vec!["give --region or CI_CREDS_SCALEWAY_REGION, such as fr-par".to_owned()]
             }
             Self::Field { option, .. } => vec![format!("name the field with {option}, or read another path")],
         }
@@ -189,7 +172,7 @@ impl Request {
         let life = self.life(path, data, answer, now)?;
         found.expires(self.expiry_variable.as_ref(), life);
         Ok(Credentials {
-            provider: self.origin.name().to_owned(),
+            issued_by: self.origin.issued_by(),
             role: self.role.clone(),
             path: path.to_owned(),
             detour: None,
@@ -203,7 +186,7 @@ impl Request {
             lease,
             life,
             outlives_token,
-            minted: None,
+            external: None,
             files: found.files,
         })
     }

@@ -3,18 +3,18 @@
 
 use crate::options::{Opt, Takes, Variables};
 
-mod aws;
+pub mod aws;
 mod decode;
 mod exoscale;
 mod kv;
 mod request;
-pub(crate) mod scaleway;
+pub mod scaleway;
 mod steps;
 
 pub use decode::Error;
 pub use kv::other_version;
 pub use request::{FieldSpec, Origin, Request, Settings, Wanted};
-pub use steps::{Mint, S3, Step};
+pub use steps::{Api, Context, Externals, Failed, Need, Settled, Step};
 
 /// Every provider.
 pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway::SCALEWAY];
@@ -63,6 +63,8 @@ pub struct Provider {
     pub expiry: &'static [&'static str],
     /// The variable that gets the end.
     pub expiry_variable: Option<&'static str>,
+    /// What its steps leave at the cloud itself.
+    pub externals: Option<&'static Externals>,
 }
 
 /// What a row has that says nothing else.
@@ -85,6 +87,7 @@ const PLAIN: Provider = Provider {
     ttl_parameter: None,
     expiry: &[],
     expiry_variable: None,
+    externals: None,
 };
 
 /// A request of a table.
@@ -208,9 +211,9 @@ pub enum Effect {
     /// It is exported under these names.
     Sets(&'static [&'static str]),
     /// It is a switch that adds this step.
-    Switches(Step),
+    Switches(&'static Step),
     /// It is what this step needs.
-    Tells(Step),
+    Tells(&'static Step),
 }
 
 const fn switch(name: &'static str, suffix: &'static str, help: &'static str) -> Opt {

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Absent, Effect, Form, Mint, Provider, Read, S3};
-use crate::cloud::aws::Sts;
+use super::{Absent, Effect, Form, Provider, ProviderOption, Read, Settled, Step};
+use crate::credentials::IssuedBy;
 use crate::input::Input;
 use crate::secret::Secret;
 
@@ -43,12 +43,8 @@ pub struct Request {
     pub expiry: Vec<String>,
     /// See [`Provider::expiry_variable`].
     pub expiry_variable: Option<String>,
-    /// What is read is a parent: a key of the job's own is made with it.
-    pub mint: Option<Mint>,
-    /// The key is exported for S3 tools as well.
-    pub s3: Option<S3>,
-    /// The key of an IAM user is handed over when AWS knows it.
-    pub wait: Option<Sts>,
+    /// What is done with the answer, in order, beyond what the table says.
+    pub steps: Vec<(&'static Step, Settled)>,
 }
 
 /// Whose request it is.
@@ -63,9 +59,14 @@ pub enum Origin {
 impl Origin {
     /// The command: `exoscale`, …, or `read`.
     pub fn name(self) -> &'static str {
+        self.issued_by().name()
+    }
+
+    /// Who gives the credentials.
+    pub fn issued_by(self) -> IssuedBy {
         match self {
-            Self::Cloud(provider) => provider.name,
-            Self::Read => "read",
+            Self::Cloud(provider) => IssuedBy::Cloud(provider.name),
+            Self::Read => IssuedBy::Read,
         }
     }
 
@@ -130,9 +131,8 @@ fn owned(names: &[&str]) -> Vec<String> {
 impl Provider {
     /// Whether nobody who asks can say how long a key lives: its role in Vault does.
     pub fn takes_no_ttl(&self) -> bool {
-        let mints =
-            self.options.iter().any(|option| matches!(option.effect, Effect::Switches(super::Step::Mint)));
-        self.ttl_parameter.is_none() && !mints
+        let takes = |option: &ProviderOption| matches!(option.effect, Effect::Switches(step) if step.makes);
+        self.ttl_parameter.is_none() && !self.options.iter().any(takes)
     }
 
     /// The request for these settings.
@@ -182,9 +182,7 @@ impl Provider {
             outlives_token: self.outlives_token.map(str::to_owned),
             expiry: owned(self.expiry),
             expiry_variable: self.expiry_variable.map(str::to_owned),
-            mint: None,
-            s3: None,
-            wait: None,
+            steps: Vec::new(),
         }
     }
 
@@ -245,9 +243,7 @@ impl Request {
             outlives_token: None,
             expiry: Vec::new(),
             expiry_variable: None,
-            mint: None,
-            s3: None,
-            wait: None,
+            steps: Vec::new(),
         }
     }
 
@@ -273,7 +269,7 @@ impl Request {
     /// The variables that it will set if every field is there.
     pub fn sets(&self) -> impl Iterator<Item = &str> {
         let fields = self.fields.iter().flat_map(|field| &field.sets);
-        let s3 = self.s3.iter().flat_map(|_| S3::SETS.iter().copied());
-        fields.chain(&self.expiry_variable).map(String::as_str).chain(s3)
+        let steps = self.steps.iter().flat_map(|(step, _)| step.sets.iter().copied());
+        fields.chain(&self.expiry_variable).map(String::as_str).chain(steps)
     }
 }

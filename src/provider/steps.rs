@@ -1,147 +1,198 @@
-//! What a table can't say: the closed list of steps that are code, and what each needs.
+//! What a table can't say: a step is code of a cloud's own, and lives in that cloud's folder. Here is its form: what the
+//! configuration finds out for it, what it does and when, and how what it made is undone. No cloud is named here.
 
+use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::{Error, Request};
-use crate::cloud::scaleway::{Key, Place};
-use crate::credentials::{Credentials, Life, Variable};
+use super::Request;
+use crate::credentials::{Credentials, External, Variable};
+use crate::error::{Code, Explain};
+use crate::http::{Client, Endpoint};
+use crate::options::Opt;
 use crate::secret::Secret;
-use crate::text::Text;
+use crate::vault::Vault;
 
-/// A step, as a provider's table names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Make a key of the job's own: [`Mint`].
-    Mint,
-    /// Export the key for S3 tools: [`S3`].
-    S3,
-    /// Wait until AWS knows the key: [`crate::cloud::aws::Sts`].
-    Wait,
+/// A step. A provider's option switches it on; those of a request are done in the order of the options.
+#[derive(Debug)]
+pub struct Step {
+    /// The switch, as it is typed: `--mint`.
+    pub switch: &'static str,
+    /// Options that it can't do without, of those that tell it something.
+    pub needs: &'static [Need],
+    /// Variables of the cloud's own tools that it reads, and what each holds.
+    pub variables: &'static [(&'static str, &'static str)],
+    /// The API that it asks.
+    pub api: Option<&'static Api>,
+    /// Whether it makes something at the cloud, which lives for --ttl and is undone with what Vault gave.
+    pub makes: bool,
+    /// The variables that it sets beyond the provider's fields.
+    pub sets: &'static [&'static str],
+    /// Those of what it sets and unsets that give access: a failure unsets them.
+    pub access: &'static [&'static str],
+    /// Finds out what is certain to fail, before anything is made.
+    pub check: fn(&Settled, &Credentials) -> Result<(), Failed>,
+    /// Makes of what the engine gave what the job gets. It succeeds, or leaves nothing behind.
+    pub apply: Apply,
+    /// Returns when the job can use it.
+    pub ready: Ready,
 }
+
+/// What a step does, until it is done.
+pub(super) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + 'a>>;
+/// See [`Step::apply`].
+pub(super) type Apply = for<'a> fn(&'a Context<'a>, Credentials) -> Work<'a, Credentials>;
+/// See [`Step::ready`].
+pub(super) type Ready = for<'a> fn(&'a Context<'a>, &'a Credentials) -> Work<'a, ()>;
+/// See [`Externals::undo`].
+pub(super) type Undo = for<'a> fn(&'a Client, &'a External, Secret) -> Work<'a, ()>;
 
 impl Step {
-    /// What it sets or unsets beyond the provider's fields, as far as it gives access: a failure unsets these.
-    pub fn touches(self) -> impl Iterator<Item = &'static str> {
-        let (sets, unsets) = match self {
-            Self::Mint | Self::Wait => (&[][..], &[][..]),
-            Self::S3 => (&S3::SETS[..2], &S3::UNSETS[..]),
-        };
-        sets.iter().chain(unsets).copied()
+    /// A step that does nothing, for a row to fill in.
+    pub(super) const NOTHING: Self = Self {
+        switch: "",
+        needs: &[],
+        variables: &[],
+        api: None,
+        makes: false,
+        sets: &[],
+        access: &[],
+        check: |_, _| Ok(()),
+        apply: |_, credentials| Box::pin(std::future::ready(Ok(credentials))),
+        ready: |_, _| Box::pin(std::future::ready(Ok(()))),
+    };
+
+    /// Whether it is this one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 
-/// What making a key at Scaleway needs, beside the parent.
-#[derive(Debug, Clone)]
-pub struct Mint {
-    /// The application that the key belongs to.
-    pub application_id: String,
-    /// Its default project.
-    pub project_id: Option<String>,
-    /// How long Scaleway lets it live.
-    pub ttl: Duration,
-    /// Which job it is for: the beginning of its description.
-    pub purpose: String,
-    /// Scaleway's API.
-    pub place: Place,
+/// An option that a step can't do without.
+#[derive(Debug)]
+pub struct Need {
+    /// Its row.
+    pub opt: &'static Opt,
+    /// What it names.
+    pub what: &'static str,
+    /// Where people find that.
+    pub found: &'static str,
 }
 
-impl Mint {
-    /// The default project: the user's, else the one that stands beside the parent.
-    pub fn project<'a>(&'a self, request: &Request, parent: &'a Credentials) -> Option<&'a str> {
-        let beside = || Some(request.value(parent, "project_id")?.reveal());
-        self.project_id.as_deref().or_else(beside)
-    }
-
-    /// The parent's credentials with everything that gives access replaced by the child's.
-    pub fn adopt(
-        &self,
-        request: &Request,
-        parent: Credentials,
-        key: &Key,
-        end: Timestamp,
-        now: Timestamp,
-    ) -> Credentials {
-        let mut child = parent;
-        request.replace(&mut child, "access_key", Secret::from(key.access_key.as_str()));
-        request.replace(&mut child, "secret_key", key.secret_key.clone());
-        if let Some(project) = &self.project_id {
-            request.replace(&mut child, "project_id", Secret::from(project.as_str()));
-        }
-        child.label = Some(Text::new(&key.access_key));
-        child.life = Duration::try_from(end.duration_since(now)).ok().and_then(|ttl| Life::new(ttl, now));
-        child
-    }
+/// The address of a cloud's API.
+#[derive(Debug)]
+pub struct Api {
+    /// The variable that the cloud's own tools take it from.
+    pub variable: &'static str,
+    /// A good address, for messages.
+    pub example: &'static str,
+    /// The usual address in the region that the job works in; `None` if that can't be a region.
+    pub usual: fn(region: Option<&str>) -> Option<String>,
+    /// How long a request may take, and how often it is repeated, where that is not as for Vault.
+    pub patience: Option<(Duration, usize)>,
 }
 
-/// What exporting a Scaleway key for S3 tools needs.
-#[derive(Debug, Clone)]
-pub struct S3 {
-    /// The job's region, where the answer names none.
+/// What a cloud's steps leave at the cloud, and how that is undone.
+#[derive(Debug)]
+pub struct Externals {
+    /// What people call such a thing: `API key`.
+    pub what: &'static str,
+    /// Where it is undone.
+    pub api: &'static Api,
+    /// Undoes it, with the secret that it was made with. What is gone already is fine.
+    pub undo: Undo,
+}
+
+/// What the configuration says for a step.
+#[derive(Debug, Clone, Default)]
+pub struct Settled {
+    /// The options that tell it something, by their names.
+    pub options: Vec<(&'static str, String)>,
+    /// See [`Step::variables`].
+    pub variables: Vec<(&'static str, String)>,
+    /// Where the job works, if that is said.
     pub region: Option<String>,
+    /// See [`Step::api`].
+    pub endpoint: Option<Endpoint>,
+    /// --ttl.
+    pub ttl: Option<Duration>,
+    /// Which job it is for, in words.
+    pub purpose: String,
 }
 
-impl S3 {
-    /// The pair; where it works; the region that requests are signed for.
-    pub(super) const SETS: [&'static str; 5] = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_ENDPOINT_URL_S3",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-    ];
-    /// What S3 tools would take along with the pair, or instead of it.
-    const UNSETS: [&'static str; 5] = [
-        "AWS_SESSION_TOKEN",
-        "AWS_SECURITY_TOKEN",
-        "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE",
-        "AWS_CREDENTIAL_EXPIRATION",
-    ];
-
-    /// The region: the answer's or the user's, else the job's.
-    pub fn region(&self, credentials: &Credentials) -> Result<String, Error> {
-        let variable = credentials.variables.iter().find(|variable| variable.name == "SCW_DEFAULT_REGION");
-        let region = variable.map(|variable| variable.value.reveal().to_owned());
-        let region = region.or_else(|| self.region.clone()).ok_or(Error::NoRegion)?;
-        // It becomes part of a host's name (scaleway-sdk-go: validation/is.go).
-        let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-        match !region.is_empty() && region.chars().all(fits) {
-            true => Ok(region),
-            false => Err(Error::Region(Text::new(&region).chars().take(40).collect())),
-        }
+impl Settled {
+    /// What an option tells.
+    pub(super) fn option(&self, opt: &Opt) -> Option<&str> {
+        self.options.iter().find(|(name, _)| *name == opt.name).map(|(_, value)| value.as_str())
     }
 
-    /// Adds the variables.
-    pub fn add(&self, request: &Request, credentials: &mut Credentials) -> Result<(), Error> {
-        let region = self.region(credentials)?;
-        let field = |name| request.value(credentials, name).cloned().unwrap_or_else(|| Secret::from(""));
-        let values = [
-            field("access_key"),
-            field("secret_key"),
-            Secret::new(format!("https://s3.{region}.scw.cloud")),
-            Secret::from(region.as_str()),
-            Secret::from(region.as_str()),
-        ];
-        let sensitive = [false, true, false, false, false];
-        for ((name, value), sensitive) in Self::SETS.into_iter().zip(values).zip(sensitive) {
-            credentials.variables.push(Variable { name: name.to_owned(), value, sensitive });
-        }
-        credentials.unsets.extend(Self::UNSETS.map(str::to_owned));
-        Ok(())
+    /// What a variable says.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A step of a request, and what it works with.
+pub struct Context<'a> {
+    /// The Vault that the request goes to.
+    pub vault: &'a Vault,
+    /// The request.
+    pub request: &'a Request,
+    /// For this step.
+    pub settled: &'a Settled,
+}
+
+/// Why a step failed: an error of its cloud's.
+pub struct Failed(Box<dyn Explain>);
+
+impl Failed {
+    /// What `error` says.
+    pub fn new(error: impl Explain + 'static) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Explain for Failed {
+    fn code(&self) -> Code {
+        self.0.code()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.0.notes()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.0.hints()
     }
 }
 
 impl Request {
     /// What our field `name` became.
-    pub fn value<'a>(&self, credentials: &'a Credentials, name: &str) -> Option<&'a Secret> {
+    pub(crate) fn value<'a>(&self, credentials: &'a Credentials, name: &str) -> Option<&'a Secret> {
         let variable = self.fields.iter().find(|field| field.name == name)?.sets.first()?;
         credentials.variables.iter().find(|one| one.name == *variable).map(|one| &one.value)
     }
 
     /// The engine's names for our field `name`.
-    pub fn names_of(&self, name: &str) -> Vec<String> {
+    pub(super) fn names_of(&self, name: &str) -> Vec<String> {
         self.fields
             .iter()
             .find(|field| field.name == name)
@@ -150,7 +201,7 @@ impl Request {
     }
 
     /// Sets the variables of our field `name`.
-    fn replace(&self, credentials: &mut Credentials, name: &str, value: Secret) {
+    pub(super) fn replace(&self, credentials: &mut Credentials, name: &str, value: Secret) {
         let Some(field) = self.fields.iter().find(|field| field.name == name) else { return };
         for variable in &field.sets {
             let sensitive = field.sensitive;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::credentials::{Credentials, Lease, Life};
 use crate::ledger::Ledger;
-use crate::provider::{Read, Request, other_version};
+use crate::provider::{Context, Read, Request, other_version};
 use crate::secret::Secret;
 use crate::vault::{self, Envelope, Vault};
 
@@ -53,15 +53,11 @@ pub(super) fn enter(
 async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Credentials, Error> {
     let mut credentials = request.decode(&found.path, &found.answer, found.kv, vault::now())?;
     credentials.detour = found.detour;
-    if let Some(s3) = &request.s3 {
-        // Before a key is made.
-        s3.region(&credentials)?;
+    for (step, settled) in &request.steps {
+        (step.check)(settled, &credentials)?;
     }
-    if let Some(mint) = &request.mint {
-        credentials = super::mint::key(vault, request, mint, credentials).await?;
-    }
-    if let Some(s3) = &request.s3 {
-        s3.add(request, &mut credentials)?;
+    for (step, settled) in &request.steps {
+        credentials = (step.apply)(&Context { vault, request, settled }, credentials).await?;
     }
     Ok(credentials)
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::auth::{self, Gathered, Login};
-use crate::cloud::scaleway;
 use crate::credentials::{Credentials, Life};
 use crate::duration::granted;
 use crate::error::{Code, Explain};
@@ -16,11 +15,9 @@ use crate::vault::{self, Vault};
 mod data;
 mod gather;
 mod issue;
-mod mint;
 pub mod refresh;
 pub mod renew;
 mod transaction;
-mod wait;
 mod wrapping;
 
 pub use crate::provider::other_version;
@@ -69,15 +66,9 @@ pub enum Error {
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
-    /// --wait, and AWS does not know the key.
-    #[error("AWS does not know the new key after {}", crate::duration::show(*.after))]
-    Unknown {
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// A key that was to be made at Scaleway.
+    /// A step of a cloud's own.
     #[error(transparent)]
-    Scaleway(#[from] scaleway::Error),
+    Step(#[from] provider::Failed),
     /// A value of --data that can't be read.
     #[error("--data {name}: {shown} can't be read")]
     Data {
@@ -94,7 +85,7 @@ pub enum Error {
         crate::duration::show(*.life), crate::duration::show(*.wanted))]
     TooShort {
         /// Whose.
-        provider: String,
+        provider: &'static str,
         /// How long they are good for.
         life: Duration,
         /// How long they should be.
@@ -139,8 +130,7 @@ impl Explain for Error {
             Self::Login(error) => error.code(),
             Self::Vault(advised) => advised.code(),
             Self::Answer(error) => error.code(),
-            Self::Scaleway(error) => error.code(),
-            Self::Unknown { .. } => Code::Unreachable,
+            Self::Step(error) => error.code(),
             Self::Data { .. } => Code::Environment,
             Self::TooShort { .. } => Code::Output,
             Self::LeftBehind { error, .. } => error.code(),
@@ -154,7 +144,7 @@ impl Explain for Error {
             Self::Login(error) => error.notes(),
             Self::Vault(advised) => advised.notes(),
             Self::Answer(error) => error.notes(),
-            Self::Scaleway(error) => error.notes(),
+            Self::Step(error) => error.notes(),
             Self::LeftBehind { error, left } => {
                 error.notes().into_iter().chain(left.iter().cloned()).collect()
             }
@@ -167,13 +157,7 @@ impl Explain for Error {
             Self::Login(error) => error.hints(),
             Self::Vault(advised) => advised.hints(),
             Self::Answer(error) => error.hints(),
-            Self::Scaleway(error) => error.hints(),
-            Self::Unknown { .. } => {
-                vec![
-                    "retry the job; if it goes on, can this runner reach AWS's STS (AWS_ENDPOINT_URL_STS)?"
-                        .to_owned(),
-                ]
-            }
+            Self::Step(error) => error.hints(),
             Self::TooShort { .. } => {
                 vec![
                     "raise the TTL of the role, or of the login's token, which ends what it issued"
@@ -311,8 +295,8 @@ async fn check(vault: &Vault, login: &Login, gathered: &Gathered) -> Result<(), 
 
 /// Whether what `request` issues ends with the token that it was read with.
 fn depends_on_token(credentials: &[Credentials]) -> bool {
-    // A minted key is deleted with a parent that is read again.
-    credentials.iter().any(|one| !one.outlives_token || one.minted.is_some())
+    // What was made at a cloud is undone with a parent that is read again.
+    credentials.iter().any(|one| !one.outlives_token || one.external.is_some())
 }
 
 impl Session {

@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
                     Ok(fresh)
                 }
                 Err(error) if still_good.is_some() => {
-                    tracing::warn!("no fresh {} credentials yet: {error}", state.current.provider);
+                    tracing::warn!("no fresh {} credentials yet: {error}", state.current.issued_by.name());
                     Ok(state.current.clone())
                 }
                 Err(error) => Err(error),

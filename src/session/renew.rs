@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Session, Token};
 use crate::ci::Job;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, IssuedBy};
 use crate::duration::{self, show};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
@@ -59,7 +59,8 @@ impl Renewer {
             items.extend(Item::token(&session.token, longest.unwrap_or_default()));
         }
         let credentials = session.credentials.iter().enumerate();
-        let credentials = credentials.filter(|(index, one)| Some(*index) != fresh && one.provider != "login");
+        let credentials =
+            credentials.filter(|(index, one)| Some(*index) != fresh && one.issued_by != IssuedBy::Login);
         items.extend(credentials.filter_map(|(_, one)| Item::credentials(one, &session.token)));
         let mut keeper = Self { items, deadline: job.deadline };
         keeper.announce();
@@ -111,7 +112,7 @@ impl Item {
     }
 
     fn credentials(one: &Credentials, token: &Token) -> Option<Self> {
-        let name = format!("the {} credentials", one.provider);
+        let name = format!("the {} credentials", one.issued_by.name());
         if one.outlives_token {
             let mut item = Self::new(name, None, Duration::ZERO, one.life?.ttl);
             if one.refreshable() {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in, wait};
+use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in};
 use crate::credentials::{Credentials, Life};
 use crate::duration::{granted, show};
 use crate::error::{Code, Explain as _, chain};
 use crate::ledger::Ledger;
-use crate::provider::Request;
+use crate::provider::{Context, Request};
 use crate::vault::{self, Vault};
 
 /// After a lost answer: time for the engine to end what it is at, so that its lease is registered.
@@ -125,7 +125,10 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     let failed = |error| Failure { error, logged_in: true, left: Vec::new(), token: None };
     settle_lives(vault, &mut token, &mut credentials, order, ledger).await.map_err(failed)?;
     for (request, one) in order.requests.iter().zip(&credentials) {
-        wait::until_known(vault, request, one).await.map_err(failed)?;
+        for (step, settled) in &request.steps {
+            let context = Context { vault, request, settled };
+            (step.ready)(&context, one).await.map_err(|error| failed(error.into()))?;
+        }
     }
     Ok(Session { token, credentials })
 }
@@ -231,7 +234,7 @@ async fn settle_lives(
     if depends_on_token(credentials) {
         let longest = credentials
             .iter()
-            .filter(|one| !one.outlives_token || one.minted.is_some())
+            .filter(|one| !one.outlives_token || one.external.is_some())
             .filter_map(|one| one.life)
             .max_by_key(|life| life.ttl);
         extend(vault, token, longest, order).await?;
@@ -249,7 +252,7 @@ async fn settle_lives(
         if let (Some(wanted), Some(life)) = (request.min_ttl, one.life)
             && life.ttl < wanted
         {
-            return Err(Error::TooShort { provider: one.provider.clone(), life: life.ttl, wanted });
+            return Err(Error::TooShort { provider: one.issued_by.name(), life: life.ttl, wanted });
         }
     }
     Ok(())

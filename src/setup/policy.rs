@@ -98,7 +98,10 @@ pub(super) fn of_run(order: &Order) -> Policy {
 
 /// Whether the token must be renewed: what was read ends with it, or a command has it.
 fn renews(order: &Order) -> bool {
-    let depends = order.requests.iter().any(|request| has_lease(request) || request.mint.is_some());
+    let depends = order
+        .requests
+        .iter()
+        .any(|request| has_lease(request) || request.steps.iter().any(|(step, _)| step.makes));
     depends || order.runs_command && order.hands_over
 }
 

@@ -66,6 +66,16 @@ fn refused() -> vault::Error {
     vault::Error::Refused { action: text(), status: 403, by_policy: false, said: said() }
 }
 
+/// What some step can't do without.
+fn need() -> &'static provider::Need {
+    let options = provider::PROVIDERS.iter().flat_map(|provider| provider.options);
+    let mut needs = options.filter_map(|option| match option.effect {
+        provider::Effect::Switches(step) => step.needs.first(),
+        _ => None,
+    });
+    needs.next().unwrap()
+}
+
 fn config_errors() -> Vec<(String, Error)> {
     use config::Error as E;
     let source_name = text;
@@ -73,14 +83,14 @@ fn config_errors() -> Vec<(String, Error)> {
         E::NoAddress => E::NoAddress,
         E::HiddenAddress => E::HiddenAddress,
         E::BaseUrl => E::BaseUrl,
-        E::NoApplication => E::NoApplication,
+        E::StepNeeds { .. } => E::StepNeeds { switch: "--mint", provider: "scaleway", need: need() },
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name(), project_dir: "CI_PROJECT_DIR" },
         E::NoStateFile { .. } => E::NoStateFile { project_dir: "CI_PROJECT_DIR" },
         E::PathForValue { .. } => E::PathForValue { source_name: source_name(), instead: Some(text()) },
-        E::Id { .. } => E::Id { source_name: source_name(), by_flag: true },
+        E::Id { .. } => E::Id { source_name: source_name(), by_flag: true, title: "Scaleway" },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
         E::Address { .. } => E::Address { source_name: source_name(), what: "x", example: "x" },
         E::PlainHttp { .. } => E::PlainHttp { source_name: source_name(), host: text(), can_be_allowed: true },
@@ -216,10 +226,9 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Login(_) => E::Login(auth::Error::Vault(refused().into())),
         E::Vault(_) => E::Vault(WithHints::from(refused())),
         E::Answer(_) => E::Answer(P::NoData { path: text() }),
-        E::Unknown { .. } => E::Unknown { after: Duration::from_secs(60) },
-        E::Scaleway(_) => E::Scaleway(scaleway::Error::NotScaleway { host: text() }),
+        E::Step(_) => E::Step(provider::Failed::new(scaleway::Error::NotScaleway { host: text() })),
         E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
-        E::TooShort { .. } => E::TooShort { provider: text(), life: Duration::ZERO, wanted: Duration::from_secs(9) },
+        E::TooShort { .. } => E::TooShort { provider: "aws", life: Duration::ZERO, wanted: Duration::from_secs(9) },
         E::LeftBehind { .. } =>
             E::LeftBehind { error: Box::new(WithHints::from(refused()).into()), left: vec![text()] },
         E::State(_) => E::State(state::Error::Locked { path: "/state".into() }),
@@ -239,18 +248,22 @@ fn session_errors() -> Vec<(String, Error)> {
         P::NotVersioned { .. } => P::NotVersioned { path: text(), version: 3 },
         P::Untold { .. } => P::Untold { path: text(), option: text() },
         P::Negative { .. } => P::Negative { path: text(), field: text() },
-        P::NoRegion => P::NoRegion,
-        P::Region(_) => P::Region(text()),
         P::Field { .. } => P::Field { path: text(), what: text(), there: vec![text()], option: "--field" },
     }));
     all.extend(scaleway_errors());
+    all.push(("aws: --wait".to_owned(), provider::aws::Unknown.into()));
     all
 }
 
 fn scaleway_errors() -> Vec<(String, Error)> {
+    use provider::scaleway::S3Error as S;
     use scaleway::Error as E;
     let said = || scaleway::ServerErrors::of(b"{}", str::to_owned);
-    examples!(scaleway::Error {
+    let mut all = examples!(provider::scaleway::S3Error {
+        S::NoRegion => S::NoRegion,
+        S::Region(_) => S::Region(text()),
+    });
+    all.extend(examples!(scaleway::Error {
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
         E::Refused { .. } => E::Refused { action: text(), status: 403, said: said() },
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
@@ -258,7 +271,8 @@ fn scaleway_errors() -> Vec<(String, Error)> {
         E::NotScaleway { .. } => E::NotScaleway { host: text() },
         E::Endless { .. } => E::Endless { key: text() },
         E::Unknown { .. } => E::Unknown { key: text(), after: Duration::ZERO },
-    })
+    }));
+    all
 }
 
 fn output_errors() -> Vec<(String, Error)> {

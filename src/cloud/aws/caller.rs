@@ -2,11 +2,11 @@
 //! (hashicorp/vault #8413: waiting is the client's part).
 
 use reqsign_aws_v4::Credential;
-use reqwest::{Method, Url};
+use reqwest::Method;
 use zeroize::Zeroizing;
 
 use super::{BODY, Error, REGION, signed};
-use crate::http::{Call, Client, Settings, Verdict};
+use crate::http::{Call, Client, Endpoint, Verdict};
 use crate::secret::Secret;
 
 /// The partitions whose regions have another domain, by the beginning of their names (botocore:
@@ -24,11 +24,14 @@ const DOMAINS: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct Sts {
     /// Where it is.
-    pub url: Url,
+    pub endpoint: Endpoint,
     /// Its region; `None` for the global endpoint.
     pub region: Option<String>,
-    /// How to reach it.
-    pub http: Settings,
+}
+
+/// Whether a region can be called so.
+pub fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-')
 }
 
 impl Sts {
@@ -47,11 +50,12 @@ impl Sts {
             ..Credential::default()
         };
         let region = self.region.as_deref().unwrap_or(REGION);
-        let parts = signed(self.url.as_str(), region, None, &credential).await?;
+        let parts = signed(self.endpoint.url.as_str(), region, None, &credential).await?;
         let body = Some(Zeroizing::new(BODY.as_bytes().to_vec()));
-        let call = Call { body, ..Call::new(Method::POST, self.url.clone(), parts.headers) };
+        let call = Call { body, ..Call::new(Method::POST, self.endpoint.url.clone(), parts.headers) };
         // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
-        let answer = client.sibling(self.http.clone())?.send(&call, |_, _| Verdict::Final).await?;
+        let answer =
+            client.sibling(self.endpoint.settings.clone())?.send(&call, |_, _| Verdict::Final).await?;
         Ok(answer.status == 200)
     }
 }

@@ -19,7 +19,7 @@ mod profile;
 mod send;
 mod sources;
 
-pub use caller::Sts;
+pub use caller::{Sts, is_region};
 pub use error::Error;
 pub use sources::{SOURCES, Source};
 

@@ -160,11 +160,11 @@ impl Explain for Error {
                 "leave it out; the engine's role sets the TTL, and an operator changes it: vault write {provider}/role/ROLE \
                  ttl=15m, beside the role's other fields"
             ),
-            Self::NoApplication => {
-                "give --application-id or CI_CREDS_SCALEWAY_APPLICATION_ID; it is a UUID in Scaleway's console"
-                    .to_owned()
+            Self::StepNeeds { provider, need, .. } => {
+                let variables = need.opt.variables(Some(provider)).join(" or ");
+                format!("give --{} or {variables}; {}", need.opt.name, need.found)
             }
-            Self::Id { .. } => "copy it from Scaleway's console".to_owned(),
+            Self::Id { title, .. } => format!("copy it from {title}'s console"),
             Self::Without { switch, .. } => format!("add {switch}, or leave it out"),
             Self::Path { .. } => "write it without empty parts, `.` and `..`".to_owned(),
             Self::FieldName { .. } => "write OURS=THEIRS, with one of these for OURS".to_owned(),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Step, Walk};
 use crate::error::Code;
 use crate::options::env_suffix;
-use crate::provider::{Effect, Provider, ProviderOption, Request, Step as ProviderStep};
+use crate::provider::{Effect, Provider, ProviderOption, Request};
 use crate::session::Token;
 use crate::vault::{self, Mount, Vault};
 
@@ -71,7 +71,7 @@ fn kind_of(request: &Request, mount: &Mount) -> Step {
         (Some(cloud), "kv" | "generic" | "cubbyhole") => {
             let kept = "this is a key that never ends, kept by hand";
             let mints =
-                |option: &ProviderOption| matches!(option.effect, Effect::Switches(ProviderStep::Mint));
+                |option: &ProviderOption| matches!(option.effect, Effect::Switches(step) if step.makes);
             let hint = match cloud.options.iter().find(|option| mints(option)) {
                 Some(option) => format!("{kept}: with --{} each job gets a key of its own", option.opt.name),
                 None => format!(

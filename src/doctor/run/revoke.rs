@@ -15,7 +15,7 @@ async fn revoke(vault: &Vault, token: &Token, ledger: &mut Ledger, lost: bool) -
     if token.given {
         return None;
     }
-    if ledger.has_minted() {
+    if ledger.has_externals() {
         // Such a key is deleted with a parent that the token reads.
         return Some(match ledger.revoke_all(vault).await {
             Left::Nothing if lost => Step::ok("revoke", "what this look knows of is taken back"),

@@ -13,8 +13,9 @@ pub use way::{Configured, Way};
 use super::super::Ledger;
 use super::super::files::Written;
 use super::super::items::{By, Lease, Owned};
-use crate::cloud::scaleway::Place;
-use crate::credentials::Minted;
+use crate::credentials::External;
+use crate::http::Endpoint;
+use crate::provider;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -45,22 +46,30 @@ pub struct Record {
     leases: Vec<LeaseLine>,
     #[serde(default)]
     files: Vec<Written>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    minted: Vec<MintedLine>,
     /// The variables with secrets that the job got; never their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "minted")]
+    externals: Vec<ExternalLine>,
 }
 
-/// A key at Scaleway; its parent is never written down.
+/// Something that a step made at a cloud; its parent is never written down.
 #[derive(Debug, Serialize, Deserialize)]
-struct MintedLine {
-    key: String,
+struct ExternalLine {
+    #[serde(default = "first_cloud")]
+    cloud: String,
+    #[serde(rename = "key")]
+    id: String,
     path: String,
     fields: Vec<String>,
     #[serde(with = "address")]
     url: Url,
     ends: String,
+}
+
+/// Whose it is where a line does not say it: lines of earlier versions know one cloud.
+fn first_cloud() -> String {
+    "scaleway".to_owned()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,8 +121,8 @@ impl Record {
             tokens: ledger.tokens.iter().map(token).collect(),
             leases: ledger.leases.iter().map(lease).collect(),
             files: ledger.files.clone(),
-            minted: ledger.minted.iter().map(|(minted, _)| MintedLine::of(minted)).collect(),
             names: ledger.names.clone(),
+            externals: ledger.externals.iter().map(|(one, _)| ExternalLine::of(one)).collect(),
         }
     }
 
@@ -144,9 +153,9 @@ impl Record {
     pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
         let tokens = self.tokens.iter().map(|line| line.ends.as_deref());
         let leases = self.leases.iter().map(|line| line.ends.as_deref());
-        let minted = self.minted.iter().map(|line| Some(line.ends.as_str()));
+        let externals = self.externals.iter().map(|line| Some(line.ends.as_str()));
         let mut last = None;
-        for ends in tokens.chain(leases).chain(minted) {
+        for ends in tokens.chain(leases).chain(externals) {
             last = last.max(Some(ends?.parse::<Timestamp>().ok()?));
         }
         last.filter(|last| !self.is_sealed && now.duration_since(*last) > MARGIN)
@@ -172,8 +181,8 @@ impl Record {
             },
         };
         let reader = self.tokens.first().map(|line| line.token.clone()).or_else(|| given.cloned());
-        let minted = self.minted.into_iter().filter_map(|line| line.minted(now, reader.as_ref()));
-        ledger.minted = minted.collect();
+        let externals = self.externals.into_iter().filter_map(|line| line.read(now, reader.as_ref()));
+        ledger.externals = externals.collect();
         ledger.tokens = self.tokens.into_iter().map(token).collect();
         ledger.leases = self.leases.into_iter().map(lease).collect();
         ledger.files = self.files;
@@ -186,7 +195,7 @@ impl Record {
 
     /// Whether there is nothing to be taken back: the line only tells names.
     pub fn is_only_names(&self) -> bool {
-        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.minted.is_empty()
+        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.externals.is_empty()
     }
 
     /// What ci-creds wrote into this file for the job; `None` if it did not, or if the file is another now.
@@ -202,37 +211,45 @@ impl Record {
     /// Whether a part of it can only be taken back with a token that is not in the line.
     fn needs_given(&self) -> bool {
         let leases = self.leases.iter().any(|line| line.token.is_none());
-        leases || (self.tokens.is_empty() && !self.minted.is_empty())
+        leases || (self.tokens.is_empty() && !self.externals.is_empty())
     }
 }
 
-impl MintedLine {
-    fn of(minted: &Minted) -> Self {
+impl ExternalLine {
+    fn of(external: &External) -> Self {
         Self {
-            key: minted.key.clone(),
-            path: minted.path.clone(),
-            fields: minted.fields.clone(),
-            url: minted.place.url.clone(),
-            ends: minted.ends.to_string(),
+            cloud: external.cloud.to_owned(),
+            id: external.id.clone(),
+            path: external.path.clone(),
+            fields: external.fields.clone(),
+            url: external.endpoint.url.clone(),
+            ends: external.ends.to_string(),
         }
     }
 
-    /// The key, and what its parent is read with. The parent is not in the line: it goes to the API that is configured
+    /// The thing, and what its parent is read with. The parent is not in the line: it goes to the API that is configured
     /// now, or nowhere.
-    fn minted(self, now: &Configured, reader: Option<&Secret>) -> Option<(Minted, Option<Secret>)> {
-        let here = self.url == now.scaleway.url;
+    fn read(self, now: &Configured, reader: Option<&Secret>) -> Option<(External, Option<Secret>)> {
+        let cloud = provider::find(&self.cloud);
+        let Some((cloud, externals)) = cloud.and_then(|cloud| Some((cloud, cloud.externals?))) else {
+            tracing::warn!("{} was made at {}, which this ci-creds does not know", self.id, self.url);
+            return None;
+        };
+        let (_, endpoint) = now.apis.iter().find(|(name, _)| *name == cloud.name)?;
+        let here = self.url == endpoint.url;
         if !here {
-            let (key, url) = (&self.key, &self.url);
-            tracing::warn!("the API key {key} was made at {url}: set SCW_API_URL to that to have it deleted");
+            let (what, id, url, variable) = (externals.what, &self.id, &self.url, externals.api.variable);
+            tracing::warn!("the {what} {id} was made at {url}: set {variable} to that to have it deleted");
         }
-        let minted = Minted {
-            key: self.key,
+        let external = External {
+            cloud: cloud.name,
+            id: self.id,
             parent: None,
             path: self.path,
             fields: self.fields,
-            place: Place { url: self.url, http: now.scaleway.http.clone() },
+            endpoint: Endpoint { url: self.url, settings: endpoint.settings.clone() },
             ends: self.ends.parse().ok()?,
         };
-        Some((minted, reader.filter(|_| here).cloned()))
+        Some((external, reader.filter(|_| here).cloned()))
     }
 }

@@ -16,7 +16,7 @@ fn written(format: &str, values: &[&str]) -> Option<String> {
         sensitive: true,
     };
     let credentials = Credentials {
-        provider: "read".to_owned(),
+        issued_by: ci_creds::credentials::IssuedBy::Read,
         role: None,
         path: "secret/x".to_owned(),
         detour: None,
@@ -26,7 +26,7 @@ fn written(format: &str, values: &[&str]) -> Option<String> {
         lease: None,
         life: None,
         outlives_token: true,
-        minted: None,
+        external: None,
         files: Vec::new(),
     };
     let options = Options { profile: None, dotenv_limit: LIMIT };

@@ -9,8 +9,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ci_creds::cloud::scaleway;
-use ci_creds::http::{self, Ca, Pem, Proxy, Tls};
+use ci_creds::http::{self, Ca, Endpoint, Pem, Proxy, Tls};
 use ci_creds::ledger::Ledger;
 use ci_creds::ledger::state::{Configured, Content, Entry, Place, Seal};
 use ci_creds::policy::Policy;
@@ -62,7 +61,7 @@ pub fn configured() -> Configured {
         follow_redirects: true,
         allow_http: false,
     };
-    let scaleway = scaleway::Place { url: "https://api.scaleway.com".parse().unwrap(), http: http.clone() };
+    let scaleway = Endpoint { url: "https://api.scaleway.com".parse().unwrap(), settings: http.clone() };
     let address = CONFIGURED.parse().unwrap();
     let server = Server { address, namespace: None, auth_namespace: None, http };
     let token = Some(Secret::from("s.given"));
@@ -71,8 +70,8 @@ pub fn configured() -> Configured {
         allow_http: false,
         skip_verify: false,
         token,
-        scaleway,
         policy: Policy::default(),
+        apis: vec![("scaleway", scaleway)],
     }
 }
 

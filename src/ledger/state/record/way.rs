@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use super::Record;
-use crate::cloud::scaleway::Place;
-use crate::http::is_loopback;
+use crate::http::{Endpoint, is_loopback};
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -20,10 +19,10 @@ pub struct Configured {
     pub skip_verify: bool,
     /// The user's token.
     pub token: Option<Secret>,
-    /// Scaleway's API.
-    pub scaleway: Place,
     /// What the machine's administrator allows.
     pub policy: Policy,
+    /// The API of each cloud at which something may have been made, by the cloud's name.
+    pub apis: Vec<(&'static str, Endpoint)>,
 }
 
 /// How a line's server is reached, and with what.

@@ -1,7 +1,12 @@
 //! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are
 //! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
 
-use super::{Effect, Field, PLAIN, Provider, ProviderOption, Step, option, switch};
+mod mint;
+mod s3;
+
+pub use s3::Error as S3Error;
+
+use super::{Effect, Field, PLAIN, Provider, ProviderOption, option, switch};
 use crate::options::Opt;
 
 static REGION: Opt = option("region", "REGION", "REGION", "The region to export");
@@ -12,18 +17,20 @@ static MINT: Opt = switch(
     "MINT",
     "What Vault gives is a parent: make a key of this job's own with it, and delete it at the end",
 );
-pub(crate) static APPLICATION_ID: Opt = option(
+static APPLICATION_ID: Opt = option(
     "application-id",
     "ID",
     "APPLICATION_ID",
     "--mint: the IAM application that the job's key belongs to",
 );
-pub(crate) static PROJECT_ID: Opt =
+static PROJECT_ID: Opt =
     option("project-id", "ID", "PROJECT_ID", "--mint: the key's default project, exported as well");
+
+const NAME: &str = "scaleway";
 
 /// `ci-creds scaleway`.
 pub(super) static SCALEWAY: Provider = Provider {
-    name: "scaleway",
+    name: NAME,
     title: "Scaleway",
     about: "A Scaleway API key",
     mount: "scaleway",
@@ -52,11 +59,13 @@ pub(super) static SCALEWAY: Provider = Provider {
     options: &[
         ProviderOption { opt: &REGION, effect: Effect::Sets(&["SCW_DEFAULT_REGION"]) },
         ProviderOption { opt: &ZONE, effect: Effect::Sets(&["SCW_DEFAULT_ZONE"]) },
-        ProviderOption { opt: &S3, effect: Effect::Switches(Step::S3) },
-        ProviderOption { opt: &MINT, effect: Effect::Switches(Step::Mint) },
-        ProviderOption { opt: &APPLICATION_ID, effect: Effect::Tells(Step::Mint) },
-        ProviderOption { opt: &PROJECT_ID, effect: Effect::Tells(Step::Mint) },
+        // What is exported for S3 tools is the key that was made.
+        ProviderOption { opt: &MINT, effect: Effect::Switches(&mint::STEP) },
+        ProviderOption { opt: &APPLICATION_ID, effect: Effect::Tells(&mint::STEP) },
+        ProviderOption { opt: &PROJECT_ID, effect: Effect::Tells(&mint::STEP) },
+        ProviderOption { opt: &S3, effect: Effect::Switches(&s3::STEP) },
     ],
     expiry: &["expires_at"],
+    externals: Some(&mint::EXTERNALS),
     ..PLAIN
 };

@@ -1,6 +1,10 @@
 //! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin.
 
-use super::{Absent, Effect, Field, PLAIN, Provider, ProviderOption, Route, Step, option, switch};
+mod wait;
+
+pub use wait::Unknown;
+
+use super::{Absent, Effect, Field, PLAIN, Provider, ProviderOption, Route, option, switch};
 use crate::options::Opt;
 
 static ROLE_ARN: Opt =
@@ -58,7 +62,7 @@ pub(super) static AWS: Provider = Provider {
             opt: &REGION,
             effect: Effect::Sets(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
         },
-        ProviderOption { opt: &WAIT, effect: Effect::Switches(Step::Wait) },
+        ProviderOption { opt: &WAIT, effect: Effect::Switches(&wait::STEP) },
     ],
     label: Some("arn"),
     key_names: "vault-",
