@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 use crate::shutdown::{Stop, Stopped};
 use crate::text;
 
+/// What some editors write at the start of a file.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What is longer is not shown: no name, and no path that anybody typed.
 const LONGEST_NAME: usize = 200;
 /// Nothing that is read here is longer: tokens, keys, values for a request.

@@ -1,6 +1,6 @@
 //! The job that this process runs in, as the CI system's variables tell: read once, and never asked for again.
 
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ impl Job {
             system,
             in_ci: here.is_some(),
             deadline,
-            project_dir: text(system.project_dir_variable).map(PathBuf::from),
+            project_dir: text(system.project_dir_variable).map(whole),
             name: text(system.project_variable)
                 .zip(text(system.job_id_variable))
                 .map(|(project, id)| (project.to_owned(), id.to_owned())),
@@ -110,6 +110,19 @@ impl Job {
     }
 }
 
+/// The path from the root on, without `.`, `..` and a slash at its end: another folder is named after it.
+fn whole(text: &str) -> PathBuf {
+    let absolute = std::path::absolute(text.trim()).unwrap_or_else(|_| PathBuf::from(text));
+    let mut path = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => drop(path.pop()),
+            part => path.push(part),
+        }
+    }
+    path
+}
+
 /// The text, if it is a number as CI systems count: nothing else goes into a header.
 fn number(text: Option<&str>) -> Option<String> {
     let text = text.map(str::trim).filter(|text| (1..=20).contains(&text.len()));
@@ -130,6 +143,24 @@ mod tests {
         let long = name(&"größe/".repeat(30), "12345678901").unwrap();
         assert!(long.len() == 64 && long.ends_with("-12345678901") && long.is_ascii(), "{long}");
         assert_eq!(Job::default().session_name(), None);
+    }
+
+    #[test]
+    fn the_checkout_is_a_whole_path() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        for (folder, expected) in [
+            ("/builds/g/p", "/builds/g/p.tmp"),
+            ("/builds/g/p/", "/builds/g/p.tmp"),
+            ("/builds/g/p//\n", "/builds/g/p.tmp"),
+            ("/builds/./g/../p/.", "/builds/p.tmp"),
+            ("/", "/.tmp"),
+            (".", &format!("{here}.tmp")),
+            ("./", &format!("{here}.tmp")),
+            ("p/", &format!("{here}/p.tmp")),
+        ] {
+            let env: Env = [("CI", "true"), ("CI_PROJECT_DIR", folder)].into_iter().collect();
+            assert_eq!(Job::of(&env).temporary_dir(), Some(expected.into()), "{folder}");
+        }
     }
 
     #[test]

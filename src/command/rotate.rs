@@ -11,6 +11,7 @@ use crate::config::{GitlabToken, Rotation};
 use crate::duration::show;
 use crate::error::Error;
 use crate::http::Client;
+use crate::input::BYTE_ORDER_MARK;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
@@ -296,7 +297,7 @@ async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> 
     let name = format!("{input} ({source})");
     let text = input.read(stop).await?;
     let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
-    match text.trim() {
+    match text.trim_start_matches(BYTE_ORDER_MARK).trim() {
         "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),
         text => sendable(text, &name),
     }

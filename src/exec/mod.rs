@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::task::Poll;
 
 use futures_util::future::{Either, select};
-use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::ci;
@@ -45,6 +45,9 @@ const FORWARDED: &[Signal] = &[
     Signal::XCPU,
     Signal::VTALARM,
     Signal::PROF,
+    // Left alone they would stop this process, and the command would run on without its renewal and its mask.
+    Signal::TSTP,
+    Signal::CONT,
     #[cfg(target_os = "linux")]
     Signal::STKFLT,
     #[cfg(target_os = "linux")]
@@ -259,6 +262,11 @@ impl Child {
                 // It may have ended a moment ago.
                 let _ = kill_process(pid, signal);
             }
+            if let Some(pid) = pid.filter(|_| signal == Signal::TSTP && is_in_foreground()) {
+                // A shell waits for this process to stop. Whoever lets it go on means the command as well.
+                let _ = kill_process(getpid(), Signal::STOP);
+                let _ = kill_process(pid, Signal::CONT);
+            }
         };
         let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
         Ok(u8::try_from(code).unwrap_or(u8::MAX))
@@ -281,11 +289,13 @@ fn stdio(end: &Option<OwnedFd>) -> io::Result<Stdio> {
 /// A terminal sends Ctrl-C and Ctrl-\ to its whole foreground group: the command already has it. Passed on, it would
 /// come twice, and many programs take the second one as "now at once".
 fn is_the_terminals(signal: Signal) -> bool {
-    let group = || {
-        let terminal = std::fs::File::open("/dev/tty").ok()?;
-        rustix::termios::tcgetpgrp(terminal.as_fd()).ok()
-    };
-    (signal == Signal::INT || signal == Signal::QUIT) && group() == Some(getpgrp())
+    (signal == Signal::INT || signal == Signal::QUIT) && is_in_foreground()
+}
+
+/// Whether this process is of its terminal's foreground group.
+fn is_in_foreground() -> bool {
+    let terminal = std::fs::File::open("/dev/tty");
+    terminal.is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal.as_fd()).ok() == Some(getpgrp()))
 }
 
 #[cfg(test)]

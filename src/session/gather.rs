@@ -3,7 +3,7 @@
 
 use super::{Error, wrapping};
 use crate::auth::{self, Gathered, Issuer, Login, LoginParameter, Origin};
-use crate::input::Input;
+use crate::input::{BYTE_ORDER_MARK, Input};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -176,9 +176,9 @@ fn not_issued(error: vault::Error, issuer: &Issuer, path: &str, granted: Option<
     vault::WithHints { error, hints, notes: Vec::new() }.into()
 }
 
-/// A stray newline is cut off; anything else that can't be printed does not belong into a header or an ID.
+/// A stray newline and a byte order mark (editors of Windows write one) are cut off; anything else that can't be printed does not belong into a header or an ID.
 fn clean(ingredient: &LoginParameter, text: &str) -> Result<Secret, Error> {
-    let text = text.trim();
+    let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     if text.is_empty() {
         return Err(unusable(ingredient, "it is empty".to_owned(), "give it a value"));
     }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::credentials::{Credentials, Lease, Life};
+use crate::input::shown;
 use crate::ledger::Ledger;
 use crate::provider::{Context, Read, Request, other_version};
 use crate::secret::Secret;
@@ -77,7 +78,13 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
         let detour = why.map(|why| format!("by {}, {why}", read.show()));
         let found = |answer| Found { path: read.path.clone().into_owned(), answer, kv, detour };
-        answer.map(found).map_err(|error| explained(error, token, request, read))
+        match answer {
+            Ok(answer) => Ok(found(answer)),
+            Err(error) => {
+                let granted = granted(vault, token, read, &error).await;
+                Err(explained(error, granted, token, request, read))
+            }
+        }
     };
     let answer = vault.issue(&token.secret, &request.read.path, &request.parameters, request.read.post).await;
     let error = match answer {
@@ -106,7 +113,34 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
     {
         return ask(&read, mount.kv_version, Some(why)).await;
     }
-    Err(explained(error, token, request, &request.read))
+    let granted = granted(vault, token, &request.read, &error).await;
+    Err(explained(error, granted, token, request, &request.read))
+}
+
+/// How long a look after a refusal is worth.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Whether the policies allow what was refused: then something else in them refuses.
+async fn granted(vault: &Vault, token: &Token, read: &Read, error: &vault::Error) -> bool {
+    if token.counted || error.refusal().is_none_or(|(status, _)| status != 403) {
+        return false;
+    }
+    let paths = [&*read.path];
+    let asked = tokio::time::timeout(PATIENCE, vault.capabilities(&token.secret, &paths)).await;
+    matches!(asked, Ok(Ok(capabilities)) if capabilities.first().is_some_and(|granted| allows(granted, read)))
+}
+
+/// What a policy demands beside the capability (vault and openbao: policy syntax, "Fine-grained control").
+fn limits(request: &Request, read: &Read) -> String {
+    let files = request.from_files.iter().map(|(name, _)| name.as_str());
+    let sent: Vec<_> = request.parameters.iter().map(|(name, _)| name.as_str()).chain(files).collect();
+    let sent = if sent.is_empty() { "nothing".to_owned() } else { shown(&sent.join(", ")) };
+    format!(
+        "the policy allows {} at {}, so something else in it refuses: required_parameters, allowed_parameters or \
+         denied_parameters (sent: {sent}), or min_wrapping_ttl, which no read can meet here",
+        read.capability(),
+        read.path
+    )
 }
 
 /// The first of `reads` that the token's policies allow.
@@ -131,7 +165,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("no handler for route", "no secrets engine is mounted there: --mount names another mount"),
 ];
 
-fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read) -> Error {
+fn explained(error: vault::Error, granted: bool, token: &Token, request: &Request, read: &Read) -> Error {
     let mut hints = Vec::new();
     let of_cloud = request.origin.cloud().into_iter().flat_map(|cloud| cloud.refusals);
     if let Some((_, hint)) = of_cloud.chain(TEXTS).find(|(text, _)| error.says(text)) {
@@ -141,6 +175,7 @@ fn explained(error: vault::Error, token: &Token, request: &Request, read: &Read)
         hints.push("a ? is a part of the path here: `read` takes a version as --version N".to_owned());
     }
     match error.refusal() {
+        Some((403, _)) if granted => hints.push(limits(request, read)),
         Some((403, _)) => {
             if token.given {
                 hints.push(

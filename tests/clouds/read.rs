@@ -174,3 +174,28 @@ fn a_broker_s_user_by_the_same_leases() {
     assert!(run.stdout.contains("MQ_USER=") && run.stdout.contains("MQ_PASSWORD="), "{run}");
     eventually("the user is gone", || engine.objects().is_empty() && engine.leases().is_empty());
 }
+
+/// A policy that has the capability refuses for another reason: that is what the hint says.
+#[test]
+fn a_policy_that_wants_more_is_not_asked_for_what_it_has() {
+    let space = Space::new();
+    let kv = space.kv1("kv");
+    let path = format!("{kv}/app");
+    space.write(&path, json!({"a": "b"}));
+    let run = |rules: &str| {
+        let policy = space.policy(&format!("path \"{path}\" {{ {rules} }}"));
+        let token = space.token(&[&policy], json!({}));
+        let cmd = Cmd::new(["read", &path, "A=a"]).vault(space.server).env("VAULT_TOKEN", token);
+        cmd.run().expect(4)
+    };
+    let read = "capabilities = [\"read\"]";
+    for more in ["min_wrapping_ttl = \"1s\" max_wrapping_ttl = \"90s\"", "required_parameters = [\"ticket\"]"]
+    {
+        let run = run(&format!("{read} {more}"));
+        let hint = format!("the policy allows read at {path}, so something else in it refuses");
+        assert!(run.stderr.contains(&hint) && !run.stderr.contains("must have"), "{more}: {run}");
+        assert!(run.stderr.contains("(sent: nothing)"), "{run}");
+    }
+    let without = run("capabilities = [\"list\"]");
+    assert!(without.stderr.contains("the policy must have: path"), "{without}");
+}

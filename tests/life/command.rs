@@ -257,3 +257,26 @@ fn two_providers_are_both_there_or_neither() {
     assert_eq!(cmd("nobody").run().expect(4).stdout, "");
     nothing_is_left(&story);
 }
+
+/// Who asks ci-creds to stop for a while means the command: it never runs without its renewal and its mask.
+#[test]
+fn a_command_stops_and_goes_on_with_it() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let folder = tempfile::tempdir().unwrap();
+    let cmd = shell(&story, &["-q"], "echo $$ > pid; until [ -e go ]; do sleep 0.05; done; exit 7");
+    let Some(bash) = require("bash") else { return };
+    // Job control gives it a process group that may be stopped.
+    let text = "set -m
+        state() { sed 's/.*) //' \"/proc/$1/stat\" | cut -c1; }
+        \"$@\" & job=$!
+        until [ -s pid ]; do sleep 0.05; done
+        child=$(cat pid); kill -TSTP $job
+        for i in $(seq 200); do [ \"$(state $child)\" = T ] && break; sleep 0.05; done
+        echo \"command $(state $child)\"
+        kill -CONT $job; : > go
+        wait $job; echo \"status $?\"";
+    let run = cmd.wrapped(bash, ["-c", text, "bash"]).dir(folder.path()).run().expect(0);
+    assert_eq!(run.stdout, "command T\nstatus 7\n", "{run}");
+    nothing_is_left(&story);
+}

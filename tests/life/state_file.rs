@@ -127,6 +127,14 @@ fn what_others_may_read_or_replace_is_refused() {
     assert!(run.stderr.contains("others may write its folder"), "{run}");
     let run = story.run(["exoscale", "--state-file", "state"]).job(dir.path()).run().expect(3);
     assert!(run.stderr.contains("inside the project directory"), "{run}");
+    // A slash at the end of the checkout's path is none of the name of the folder beside it.
+    let checkout = dir.path().join("checkout");
+    fs::create_dir(&checkout).unwrap();
+    let slash = format!("{}/", checkout.display());
+    let auto = story.run(["exoscale", "--state-file", "auto"]).job(&checkout).env("CI_PROJECT_DIR", &slash);
+    auto.run().expect(0);
+    assert!(dir.path().join("checkout.tmp/ci-creds.state").exists());
+    Cmd::new(["revoke"]).vault(space.server).job(&checkout).env("CI_PROJECT_DIR", &slash).run().expect(0);
     // None of these runs issued anything, and the first one can still be taken back.
     assert_eq!(story.engine.leases().len(), 1);
     revoke(&path).run().expect(0);

@@ -165,3 +165,17 @@ fn a_token_that_is_bound_to_other_addresses_logs_in_and_reads_nothing() {
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     "#);
 }
+
+/// Editors of Windows write a byte order mark at the start of a file: it is no part of a secret.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_secret() {
+    let space = Space::new();
+    let setup = Setup::new(&space, json!({}));
+    let base = setup.cmd();
+    let secret_id = base.get_env("VAULT_SECRET_ID").unwrap().to_str().unwrap().to_owned();
+    let marked = format!("\u{feff}{secret_id}\r\n");
+    base.clone().env("VAULT_SECRET_ID", &marked).run().expect(0);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &marked).unwrap();
+    base.no_env("VAULT_SECRET_ID").env("CI_CREDS_SECRET_ID_FILE", file.path()).run().expect(0);
+}

@@ -122,6 +122,7 @@ fn is_exposed(folder: &Metadata) -> bool {
 
 fn is_in_project(folder: &Path, job: &Job) -> bool {
     let project = job.project_dir.as_ref().and_then(|project| project.canonicalize().ok());
+    let project = project.filter(|project| project.parent().is_some());
     project.zip(folder.canonicalize().ok()).is_some_and(|(project, folder)| folder.starts_with(project))
 }
 
