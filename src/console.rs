@@ -1,9 +1,12 @@
-//! What people read, on stderr: what is said, warnings, and with -v what is done. A value of type `Secret` has no
-//! way here.
+//! What people read, on stderr: what is said, warnings, what is waited for, and with -v what is done. A value of type
+//! `Secret` has no way here.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
+use anstyle::{AnsiColor, Style};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
@@ -28,8 +31,100 @@ pub fn start(verbose: usize, quiet: bool) {
 
 /// Writes one message. A closed stderr is nobody's fault, and no reason to fail.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    waited();
+    let _ = writeln!(io::stderr().lock(), "{}", painted(text, colour().stderr));
 }
+
+/// Whether what people read has colours.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Colour {
+    /// On stderr.
+    pub stderr: bool,
+    /// A report on stdout.
+    pub stdout: bool,
+}
+
+static COLOUR: OnceLock<Colour> = OnceLock::new();
+
+/// Settles whether there are colours; the first call counts.
+pub fn set_colour(colour: Colour) {
+    let _ = COLOUR.set(colour);
+}
+
+/// What was settled; no colours until then.
+pub fn colour() -> Colour {
+    COLOUR.get().copied().unwrap_or_default()
+}
+
+/// How lines begin, and in which colour.
+const STARTS: &[(&str, Style)] = &[
+    ("error: ", bold(AnsiColor::Red)),
+    ("warning: ", bold(AnsiColor::Yellow)),
+    ("hint: ", bold(AnsiColor::Cyan)),
+    ("✓", plain(AnsiColor::Green)),
+    ("! ", bold(AnsiColor::Yellow)),
+    ("✗", bold(AnsiColor::Red)),
+];
+
+const fn plain(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(anstyle::Color::Ansi(colour)))
+}
+
+const fn bold(colour: AnsiColor) -> Style {
+    plain(colour).bold()
+}
+
+/// The text with the beginnings of its lines in colour, where that is wanted.
+pub fn painted(text: &str, wanted: bool) -> String {
+    let line = |line: &str| match STARTS.iter().find(|(start, _)| line.starts_with(start)) {
+        Some((start, style)) => {
+            let start = start.trim_end();
+            format!("{style}{start}{style:#}{}", &line[start.len()..])
+        }
+        None => line.to_owned(),
+    };
+    match wanted {
+        true => text.split('\n').map(line).collect::<Vec<_>>().join("\n"),
+        false => text.to_owned(),
+    }
+}
+
+/// In a log, what is waited for is said no more often.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+/// What is known of the line that tells what is waited for.
+struct Waiting {
+    /// When a log last got it.
+    said: Option<Instant>,
+    /// Whether it stands on the terminal, for the next one to take its place.
+    shown: bool,
+}
+
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting { said: None, shown: false });
+
+/// Says what is waited for: on a terminal in the place of what was said before, in a log every few seconds.
+pub fn waiting(text: &str) {
+    let Ok(mut waiting) = WAITING.lock() else { return };
+    let line = painted(&text::one_line(&format!("warning: {text}")), colour().stderr);
+    let mut stderr = io::stderr().lock();
+    if stderr.is_terminal() {
+        waiting.shown = write!(stderr, "{TAKE_PLACE}{line}").and_then(|()| stderr.flush()).is_ok();
+    } else if waiting.said.is_none_or(|said| said.elapsed() >= BETWEEN) {
+        waiting.said = Some(Instant::now());
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
+/// The wait is over: its line goes from the terminal.
+pub fn waited() {
+    let Ok(mut waiting) = WAITING.lock() else { return };
+    if std::mem::take(&mut waiting.shown) {
+        let _ = write!(io::stderr().lock(), "{TAKE_PLACE}");
+    }
+}
+
+/// To the line's beginning, and clear it (ECMA-48, EL).
+const TAKE_PLACE: &str = "\r\x1b[K";
 
 struct Stderr;
 
@@ -57,15 +152,32 @@ where
         if !event.metadata().target().starts_with("ci_creds") {
             return Ok(());
         }
-        out.write_str(match *event.metadata().level() {
+        let start = match *event.metadata().level() {
             Level::ERROR => "error: ",
             Level::WARN => "warning: ",
             Level::INFO => "ci-creds: ",
             Level::DEBUG => "debug: ",
             Level::TRACE => "trace: ",
-        })?;
+        };
         let mut line = String::new();
         context.field_format().format_fields(Writer::new(&mut line), event)?;
-        writeln!(out, "{}", text::one_line(&line))
+        waited();
+        writeln!(out, "{}", painted(&format!("{start}{}", text::one_line(&line)), colour().stderr))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_beginnings_are_painted() {
+        let text = "error: no\n  caused by: error: x\nhint: do";
+        assert_eq!(painted(text, false), text);
+        assert_eq!(
+            painted(text, true),
+            "\x1b[1m\x1b[31merror:\x1b[0m no\n  caused by: error: x\n\x1b[1m\x1b[36mhint:\x1b[0m do"
+        );
+        assert_eq!(painted("✓ login", true), "\x1b[32m✓\x1b[0m login");
     }
 }

@@ -81,6 +81,7 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
+    console::set_colour(config::colour(arguments, env));
     let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is understood, all that is known of the failure is how to say it.
     let mut failure = Failure::new(shell, Vec::new());
@@ -188,6 +189,10 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
         cli::Verb::Scan(paths) => {
             let config = config::Scan::resolve(paths, parsed, env)?;
             runtime.block_on(command::scan::run(config, env, &stop))
+        }
+        cli::Verb::Status { json } => {
+            let config = config::Revoke::resolve(parsed, env)?;
+            runtime.block_on(command::status::run(config, *json, &stop)).map(|()| 0)
         }
         cli::Verb::Doctor(doctor) => {
             runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)

@@ -7,6 +7,7 @@ mod refresh;
 mod renewal;
 mod shared;
 mod state_file;
+mod status;
 mod trust;
 
 use crate::main_job::story::{Story, nothing_is_left};

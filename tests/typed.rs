@@ -12,7 +12,7 @@ const ROWS: &[Row] = &[
     ("version", &[], 0, "ci-creds ", ""),
     ("man", &[], 0, "Short-lived cloud credentials", "Commands:"),
     ("man doctor", &[], 0, "Find out why", "Usage: ci-creds doctor"),
-    ("-h", &[("COLUMNS", "80")], 0, "Short-lived", "--help` has its options"),
+    ("-h", &[("COLUMNS", "80")], 0, "Short-lived", "see more with '--help'"),
     ("exoscale -h", &[("COLUMNS", "80")], 0, "An Exoscale API key", "--help"),
     ("-h exoscale", &[], 0, "An Exoscale API key", "--help"),
     ("rotate --help", &[], 0, "Replace the issuing token", "Examples:\n  ci-creds rotate"),
@@ -180,4 +180,38 @@ fn a_dry_run_is_doctors_look() {
     assert!(steps(&doctor.stdout).len() > 3, "{doctor}");
     assert_eq!(steps(&dry.stderr), steps(&doctor.stdout), "{dry}{doctor}");
     assert!(vault.lines().iter().all(|line| !line.contains("/apikey/")), "{:?}", vault.lines());
+}
+
+/// Colours are for people: in a job's log and on request, never in JSON, nor in what `eval` reads.
+#[test]
+fn colours_are_where_people_read() {
+    const RED: &str = "\x1b[1m\x1b[31merror:\x1b[0m";
+    let run = |words: &str, env: &[(&str, &str)]| Cmd::new(words.split(' ')).envs(env.iter().copied()).run();
+    for (words, env, coloured) in [
+        ("exoscale ci", &[][..], false),
+        ("exoscale ci", &[("CI", "true"), ("GITLAB_CI", "true")], true),
+        ("exoscale ci", &[("GITLAB_CI", "true"), ("CI", "true"), ("NO_COLOR", "1")], false),
+        ("exoscale ci", &[("CLICOLOR_FORCE", "1")], true),
+        ("exoscale ci --color always", &[("NO_COLOR", "1")], true),
+        ("exoscale ci --color never", &[("CLICOLOR_FORCE", "1")], false),
+        ("exoscal", &[("CI_CREDS_COLOR", "always")], true),
+    ] {
+        let run = run(words, env);
+        assert_eq!(run.stderr.contains(RED), coloured, "{words} {env:?}: {run}");
+        assert_eq!(run.stderr.contains('\x1b'), coloured, "{words} {env:?}: {run}");
+        assert!(!run.stdout.contains('\x1b') && run.stdout.contains("(exit "), "{run}");
+    }
+    let report = run("doctor exoscale ci --color always", &[]).expect(3);
+    assert!(report.stdout.contains("\x1b[1m\x1b[31m✗\x1b[0m configuration"), "{report}");
+    let report = run("doctor exoscale ci --color always --format json", &[]).expect(3);
+    assert!(report.stdout.starts_with('{') && !report.stdout.contains('\x1b'), "{report}");
+    let vault = Fake::vault();
+    for format in ["sh", "json", "dotenv"] {
+        let words = format!("exoscale ci --color always --format {format}");
+        let cmd = Cmd::new(words.split(' ')).env("VAULT_ADDR", &vault.addr);
+        let run = cmd.env("VAULT_ID_TOKEN", jwt::mint(serde_json::json!({}))).run().expect(0);
+        assert!(!run.stdout.contains('\x1b'), "{run}");
+    }
+    let run = run("exoscale ci --color sometimes", &[("VAULT_ADDR", "https://v.example")]).expect(2);
+    assert!(run.stderr.contains("--color must be auto, always or never"), "{run}");
 }

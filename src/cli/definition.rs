@@ -23,7 +23,6 @@ pub fn command() -> Command {
              eval $(ci-creds exoscale)\n    \
              ci-creds exoscale -- packer build hello.json",
         )
-        .after_help("`ci-creds COMMAND --help` has its options, with their variables, and examples.")
         .after_long_help(
             "Options with [env: …] in `ci-creds COMMAND --help` can come from that variable; the flag wins.\n\
              Each VAULT_X may be given as BAO_X, which comes first.\n\n\
@@ -66,6 +65,11 @@ pub fn command() -> Command {
             Command::new("scan")
                 .about("Look for the credentials in what the job leaves behind")
                 .defer(|command| with_examples(scan_options(command))),
+        )
+        .subcommand(
+            Command::new("status")
+                .about("Tell what the state file lists, and whether it still lives")
+                .defer(|command| with_examples(status_options(command))),
         )
         .subcommand(
             Command::new("doctor")
@@ -147,7 +151,8 @@ fn formats(provider: Option<&str>) -> String {
 
 /// A line says how its server is reached; what is not in it goes only where these options say.
 fn revoke_options(command: Command) -> Command {
-    let rows = [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::VERBOSE];
+    let rows =
+        [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::COLOR, &options::VERBOSE];
     let command = command.args(rows.map(|row| arg(row, None)));
     groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
         let variable = env(&["CI_CREDS_STATE_FILE"]);
@@ -164,20 +169,38 @@ fn scan_options(command: Command) -> Command {
         .value_parser(clap::value_parser!(OsString))
         .value_hint(ValueHint::AnyPath)
         .help("What becomes an artifact, a cache or a report: files and folders");
-    let rows = [&options::REVOKE_FOUND, &options::STATE_FILE, &options::QUIET, &options::VERBOSE];
+    let rows =
+        [&options::REVOKE_FOUND, &options::STATE_FILE, &options::QUIET, &options::COLOR, &options::VERBOSE];
     let command = command.arg(paths).args(rows.map(|row| arg(row, None))).long_about(
         "Look for the credentials in what the job leaves behind: the exact values that it was given, as they are, in \
          base64, percent-encoded or escaped, in files and in gzip, tar and zip. The values are those of this shell's \
          variables, by the names in the state file. A find is exit code 7; the values are never shown.",
     );
     groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
-        file.help("The file that lists what the job was given [env: CI_CREDS_STATE_FILE] [default: auto]")
+        let variable = env(&["CI_CREDS_STATE_FILE"]);
+        file.help(format!("The file that lists what the job was given {variable} [default: auto]"))
+    })
+}
+
+/// As for `revoke`; it changes nothing.
+fn status_options(command: Command) -> Command {
+    let rows = [&options::STATE_FILE, &options::QUIET, &options::COLOR, &options::VERBOSE];
+    let report = Arg::new("report")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(["plain", "json"])
+        .default_value("plain")
+        .help("How to write the report");
+    let command = command.arg(report).args(rows.map(|option| arg(option, None)));
+    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
+        let variable = env(&["CI_CREDS_STATE_FILE"]);
+        file.help(format!("The file that lists what is to be taken back {variable} [default: auto]"))
     })
 }
 
 /// It hands nothing over: of the output options it has only those of the log.
 fn rotate_options(command: Command) -> Command {
     let command = groups(command, None, &[&options::ROTATE], &[&options::VAULT, &options::LOGIN]);
-    let log = [&options::QUIET, &options::VERBOSE];
+    let log = [&options::QUIET, &options::COLOR, &options::VERBOSE];
     command.next_help_heading(options::OUTPUT.heading).args(log.map(|option| arg(option, None)))
 }

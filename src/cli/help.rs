@@ -69,6 +69,10 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ],
     ),
     (
+        "status",
+        ["ci-creds status", "ci-creds status --format json", "ci-creds status --state-file .ci-creds.state"],
+    ),
+    (
         "doctor",
         [
             "ci-creds doctor exoscale",

@@ -26,6 +26,21 @@ mod setup;
 mod typed;
 mod values;
 
+/// When there are colours: where a person reads, always, or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Where a person reads.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// What --color takes.
+pub(crate) const WHENS: [(&str, When); 3] =
+    [("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub enum Verb {
@@ -41,6 +56,11 @@ pub enum Verb {
     Revoke,
     /// `scan PATH…`.
     Scan(Vec<OsString>),
+    /// `status`.
+    Status {
+        /// Whether the report is JSON.
+        json: bool,
+    },
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
     /// `setup PROVIDER [ROLE]`.
@@ -236,6 +256,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let paths = matches.try_get_many::<OsString>("PATHS").ok().flatten();
             Verb::Scan(paths.into_iter().flatten().cloned().collect())
         }
+        ("status", _) => Verb::Status { json: text("report").as_deref() == Some("json") },
         ("doctor", _) => {
             let doctor = doctor::parsed(matches);
             let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);

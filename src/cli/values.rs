@@ -3,6 +3,7 @@
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 
+use super::WHENS;
 use crate::auth::METHODS;
 use crate::cloud::aws::SOURCES;
 use crate::emit::FORMATS;
@@ -38,6 +39,7 @@ fn values(id: &str) -> Option<Vec<&'static str>> {
         "format" => FORMATS.iter().map(|format| format.name).collect(),
         "auth" => METHODS.iter().map(|method| method.name).collect(),
         "aws-source" => SOURCES.iter().map(|source| source.name).collect(),
+        "color" => WHENS.iter().map(|(name, _)| *name).collect(),
         "kv-version" => vec!["1", "2"],
         "and" => clouds().chain(["login"]).collect(),
         "SUBJECT" => clouds().chain(["login", "read", "env"]).collect(),

@@ -9,3 +9,4 @@ pub mod rotate;
 pub mod run;
 pub mod scan;
 pub(crate) mod setup;
+pub mod status;

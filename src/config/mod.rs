@@ -17,6 +17,7 @@ use crate::vault::Server;
 
 mod address;
 mod aws;
+mod colour;
 mod error;
 mod login;
 mod lookup;
@@ -31,6 +32,7 @@ mod sources;
 mod steps;
 mod unknown;
 
+pub use colour::colour;
 pub use error::Error;
 pub use references::foreign;
 pub use revoke::{Revoke, Scan};
@@ -222,6 +224,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
 /// -v and -q, for the log.
 pub fn verbosity(parsed: &Parsed, env: &Env) -> Result<(usize, bool), Error> {
     let lookup = Lookup::of(parsed, env);
+    colour::check(&lookup)?;
     Ok((parsed.flags.all(&options::VERBOSE).len(), lookup.switch(&options::QUIET)?))
 }
 
@@ -253,7 +256,12 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
     let never = matches!(
         parsed.verb,
-        Verb::Completions(_) | Verb::Doctor(_) | Verb::Revoke | Verb::Scan(_) | Verb::Rotate
+        Verb::Completions(_)
+            | Verb::Doctor(_)
+            | Verb::Revoke
+            | Verb::Scan(_)
+            | Verb::Status { .. }
+            | Verb::Rotate
     );
     (is_dry_run || !never) && parsed.command.is_empty() && file(&lookup).ok().flatten().is_none()
 }

@@ -34,6 +34,7 @@ pub(super) fn all(
         | Verb::Setup(_)
         | Verb::Revoke
         | Verb::Scan(_)
+        | Verb::Status { .. }
         | Verb::Rotate
         | Verb::Completions(_) => {}
     }

@@ -77,7 +77,7 @@ impl Report {
             crate::console::say(text.trim_end_matches('\n'));
             return Ok(());
         }
-        sink::text(text)
+        sink::text(&crate::console::painted(text, crate::console::colour().stdout))
     }
 
     /// Prints a line above the steps.

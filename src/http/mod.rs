@@ -164,8 +164,17 @@ impl Client {
             .adjust(|failed, pause| pause.map(|pause| failed.pause.after(pause)))
             .notify(|failed, pause| {
                 tracing::debug!("{}; {} again in {:.1} s", failed.reason(), call.name(), pause.as_secs_f32());
+                if !matches!(failed.pause, Pause::Short) {
+                    let left = WINDOW.saturating_sub(started.elapsed()).as_secs();
+                    let told = failed.told(&self.peer(&call.url));
+                    match counted {
+                        true => crate::console::waiting(&format!("{told}; trying again")),
+                        false => crate::console::waiting(&format!("{told}; trying for {left} s more")),
+                    }
+                }
             })
             .await;
+        crate::console::waited();
         match outcome {
             Ok(answer) => Ok(answer),
             Err(Failed { outcome: Ok(answer), .. }) => Ok(answer),
@@ -373,6 +382,14 @@ impl Pause {
 impl Failed {
     fn for_good(error: Error) -> Self {
         Self { outcome: Err(error), again: false, pause: Pause::Usual }
+    }
+
+    /// For people who wait.
+    fn told(&self, peer: &str) -> String {
+        match &self.outcome {
+            Ok(answer) => format!("{peer} answers with status {}", answer.status),
+            Err(error) => error.to_string(),
+        }
     }
 
     fn reason(&self) -> String {

@@ -75,6 +75,14 @@ impl Written {
         Some(Secret::from(text.as_str()))
     }
 
+    /// Whether it is there, and still what was written.
+    pub(super) fn is_there(&self) -> bool {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened =
+            OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(self.place());
+        opened.is_ok_and(|mut file| self.is_ours(&mut file, false).unwrap_or(false))
+    }
+
     /// Deletes it, wherever it got to.
     pub(super) fn remove(&self) -> io::Result<Fate> {
         let made = self.remove_at(&self.made, true)?;

@@ -19,6 +19,8 @@ pub(super) struct Owned {
     pub(super) accessor: String,
     pub(super) ends: Option<Timestamp>,
     pub(super) batch: bool,
+    /// Whether it is good for a limited number of requests.
+    pub(super) counted: bool,
 }
 
 /// A lease that goes with no token of ours.

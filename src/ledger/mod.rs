@@ -85,7 +85,15 @@ impl Ledger {
     /// A token that this run got by logging in.
     pub fn token(&mut self, token: &Secret, accessor: &str, ttl: Option<Duration>, batch: bool) {
         let ends = ttl.and_then(|ttl| vault::now().checked_add(ttl).ok());
-        self.tokens.push(Owned { token: token.clone(), accessor: accessor.to_owned(), ends, batch });
+        let (token, accessor) = (token.clone(), accessor.to_owned());
+        self.tokens.push(Owned { token, accessor, ends, batch, counted: false });
+    }
+
+    /// The token is good for a limited number of requests.
+    pub fn counted(&mut self, token: &Secret) {
+        if let Some(owned) = self.index_of(token).and_then(|index| self.tokens.get_mut(index)) {
+            owned.counted = true;
+        }
     }
 
     /// A token that this run's login was given, and that others have too: it is left to its TTL.

@@ -36,7 +36,7 @@ mod record;
 mod seal;
 
 pub use line::{Content, Line};
-pub use record::{Configured, Record, Way};
+pub use record::{Configured, Listed, Record, State, Way};
 pub use seal::Seal;
 
 /// Where the file is.

@@ -104,6 +104,8 @@ group! {
         "Note in this file what `ci-creds revoke` takes back; auto is $CI_PROJECT_DIR.tmp/ci-creds.state");
     SHOW = Opt::new("show", Switch, Own, "Print secrets to a terminal, or under CI_DEBUG_TRACE");
     QUIET = Opt::new("quiet", Switch, Own, "Print nothing but warnings and errors on stderr").short('q');
+    COLOR = Opt::new("color", Value("WHEN"), Own,
+        "Colours in messages and reports: auto, always or never [default: auto, on a terminal and in a job's log]");
     VERBOSE = Opt::new("verbose", Count, Variables::None, "Say what is done; -vv says more").short('v');
 }
 

@@ -223,7 +223,12 @@ pub async fn enter(
         batch,
     };
     match auth.cached {
-        None => ledger.token(&token.secret, &auth.accessor, ttl, batch),
+        None => {
+            ledger.token(&token.secret, &auth.accessor, ttl, batch);
+            if token.counted {
+                ledger.counted(&token.secret);
+            }
+        }
         Some(_) => {
             tracing::warn!(
                 "the login's token (accessor {}) came out of a cache on the way to Vault, so that others have it too: it is \

@@ -55,9 +55,13 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
         let tries = if failure.logged_in { &mut reads } else { &mut logins };
         *tries -= 1;
         let again = repeatable && *tries > 0 && failure.error.is_lost() && !failure.error.is_stopped();
-        let Failure { error, left: more, .. } = failure;
+        let Failure { error, left: more, logged_in, .. } = failure;
         if again {
-            tracing::warn!("{}; what it made is revoked, and the run starts once more", chain(&error));
+            let next = match logged_in {
+                true => "what it made is revoked, and the run starts once more",
+                false => "the login starts once more",
+            };
+            tracing::warn!("{}; {next}", chain(&error));
             more.iter().for_each(|one| tracing::warn!("{one}"));
         }
         left.extend(more);

@@ -157,6 +157,9 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Http(http::Error::WantsTls { host }) => {
+                return vec![format!("this port speaks TLS: set VAULT_ADDR to https://{host}")];
+            }
             Self::Http(error) => return error.hints(),
             Self::Refused { .. } if self.says("namespace not found") => {
                 "check VAULT_NAMESPACE (--namespace) and CI_CREDS_AUTH_NAMESPACE (--auth-namespace); \

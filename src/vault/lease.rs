@@ -1,6 +1,6 @@
 //! Lives made longer, and ended: of the token itself, and of leases.
 
-use super::{Ask, Auth, Error, NO_TOKEN, Value, Vault};
+use super::{Ask, Auth, Data, Error, NO_TOKEN, Value, Vault};
 use crate::secret::Secret;
 
 /// Where a token renews itself.
@@ -34,6 +34,20 @@ impl Vault {
             .within(self.namespace.as_deref())
             .with([("lease_id", lease.into()), ("increment", Value::Plain(seconds.into()))]);
         self.ask(ask).await.map(|answer| answer.lease_duration)
+    }
+
+    /// `sys/leases/lookup`: the seconds that a lease has left.
+    pub async fn lease_ttl(&self, token: &Secret, lease: &str) -> Result<u64, Error> {
+        let ask = Ask::write(format!("to look the lease {lease} up"), "sys/leases/lookup")
+            .by(token)
+            .within(self.namespace.as_deref())
+            .with([("lease_id", lease.into())]);
+        let data = self.ask(ask).await?.data.unwrap_or(Data::Null);
+        Ok(data
+            .field("ttl")
+            .and_then(Data::text)
+            .and_then(|text| crate::duration::whole(text.reveal()))
+            .unwrap_or(0))
     }
 
     /// `sys/leases/revoke`, done when it answers.

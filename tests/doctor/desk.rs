@@ -374,7 +374,7 @@ fn an_operator_is_not_told_to_grant_himself_the_key() {
         let cmd = Cmd::new(["doctor", "exoscale", ROLE]).inherit(&world.cmd).no_env("VAULT_ID_TOKEN");
         let cmd = cmd.no_env("VAULT_AUTH_ROLE").no_env("VAULT_AUTH_PATH").no_env("CI");
         let token = desk.get_env("VAULT_TOKEN").unwrap();
-        cmd.env("VAULT_TOKEN", token).envs(ci.then_some(("CI", "true")))
+        cmd.env("VAULT_TOKEN", token).envs(ci.then_some(("CI", "true"))).env("NO_COLOR", "1")
     };
     let report = json_report(&cmd(false));
     assert_eq!((report.code, &report.step("policy")["status"]), (0, &json!("skip")), "{:#}", report.body);

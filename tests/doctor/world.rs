@@ -29,6 +29,7 @@ impl<'a> World<'a> {
             .vault(space.server)
             .envs(namespace.map(|name| ("VAULT_NAMESPACE", name)))
             .env("CI", "true")
+            .env("NO_COLOR", "1")
             .env("CI_CREDS_EXOSCALE_MOUNT", &engine.mount)
             .env("CI_CREDS_EXOSCALE_PATH", "creds/{role}")
             .env("CI_CREDS_EXOSCALE_FIELDS", "api_key=username,api_secret=password")

@@ -20,7 +20,16 @@ fn it_gets_the_credentials_and_nothing_that_logs_in() {
     for (name, cmd) in story.logins(&cmd) {
         let run = cmd.run().expect(7);
         let names: Vec<_> = run.stdout.lines().filter(|line| !line.starts_with("CI_CREDS_")).collect();
-        let expected = ["CI", "EXOSCALE_API_KEY", "EXOSCALE_API_SECRET", "KEPT", "PATH", "PWD", "VAULT_ADDR"];
+        let expected = [
+            "CI",
+            "EXOSCALE_API_KEY",
+            "EXOSCALE_API_SECRET",
+            "KEPT",
+            "NO_COLOR",
+            "PATH",
+            "PWD",
+            "VAULT_ADDR",
+        ];
         let also = ["VAULT_AUTH_PATH", "VAULT_AUTH_ROLE", "typed"];
         let names: Vec<_> = names.into_iter().filter(|name| !also.contains(name) && *name != "_").collect();
         assert_eq!(names, expected, "{name}: {run}");

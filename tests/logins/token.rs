@@ -20,7 +20,7 @@ fn the_token_comes_from_a_variable_or_a_file() {
     let at_home = target.cmd().env("HOME", home.path());
     assert_issued(at_home.run_both());
     // Not in CI, where a runner's home is everybody's.
-    insta::assert_snapshot!(at_home.env("CI", "true").run_both().expect(3), @r"
+    insta::assert_snapshot!(at_home.env("CI", "true").env("NO_COLOR", "1").run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false

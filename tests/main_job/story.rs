@@ -42,6 +42,7 @@ impl<'a> Story<'a> {
     fn common(&self, cmd: Cmd) -> Cmd {
         cmd.vault(self.space.server)
             .env("CI", "true")
+            .env("NO_COLOR", "1")
             .env("CI_CREDS_EXOSCALE_MOUNT", &self.engine.mount)
             .env("CI_CREDS_EXOSCALE_PATH", "creds/{role}")
             .env("CI_CREDS_EXOSCALE_FIELDS", "api_key=username,api_secret=password")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{one_read, with_jwt, with_secret_id};
-use crate::support::{Fake, Reply};
+use crate::support::{Fake, Reply, require};
 
 fn errors(status: u16, text: &str) -> (u16, Value) {
     (status, json!({"errors": [text]}))
@@ -76,6 +76,33 @@ fn a_server_that_comes_up_late_is_waited_for() {
     });
     with_secret_id(&format!("http://127.0.0.1:{port}")).run().expect(0);
     assert!(late.join().unwrap().lines().len() >= 2);
+}
+
+/// The first thing that is repeated is said at once, and in a log not again for 5 s.
+#[test]
+fn a_wait_is_told() {
+    let fake = || {
+        Fake::new(|seen| match seen.number {
+            0..3 => Reply::Json(503, json!({"errors": ["Vault is sealed"]})),
+            _ => Reply::Vault,
+        })
+    };
+    let log = fake();
+    let run = one_read(&log.addr).run().expect(0);
+    let peer = log.addr.trim_start_matches("http://");
+    let told = format!("warning: {peer} answers with status 503; trying for 19 s more\n");
+    assert_eq!(run.stderr.matches("warning: ").count(), 1, "{run}");
+    assert!(run.stderr.starts_with(&told) || run.stderr.contains("trying for 20 s more"), "{run}");
+    // On a terminal the line is in the place of the one before, and goes when the wait is over.
+    let Some(python) = require("python3") else { return };
+    let pty = "import pty, sys, os; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let terminal = fake();
+    let cmd = one_read(&terminal.addr).wrapped(&python, ["-c", pty]).args(["--show", "--color", "never"]);
+    let run = cmd.may_show_secrets().run().expect(0);
+    let lines: Vec<_> = run.stdout.split("\r\x1b[K").collect();
+    assert_eq!(lines.len(), 5, "{run}");
+    assert!(lines[1..4].iter().all(|line| line.starts_with("warning: ") && !line.contains('\n')), "{run}");
+    assert!(lines[4].contains("ci-creds: exoscale"), "{run}");
 }
 
 #[test]

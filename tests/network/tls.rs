@@ -78,7 +78,10 @@ fn http_and_https_mixed_up_are_told_apart() {
     let go = Fake::new(move |_| Reply::Bytes(text.into()));
     let run = one_read(&go.addr).run().expect(3);
     let port = go.addr.trim_start_matches("http://");
-    assert!(run.stderr.contains(&format!("hint: this port speaks TLS: write https://{port}")), "{run}");
+    assert!(
+        run.stderr.contains(&format!("hint: this port speaks TLS: set VAULT_ADDR to https://{port}")),
+        "{run}"
+    );
     assert_eq!(go.seen().len(), 1, "it is sent again");
     // A server that has no words for it.
     let pki = Pki::new("A test's CA");

@@ -89,7 +89,7 @@ fn logins_are_found() {
     std::fs::write(home.path().join(".vault-token"), format!("{token}\n")).unwrap();
     bare().env("HOME", home.path()).run().expect(0);
     assert_eq!(fake.seen()[before].header("x-vault-token"), Some(token.as_str()));
-    bare().env("HOME", home.path()).env("CI", "true").run().expect(3);
+    bare().env("HOME", home.path()).env("CI", "true").env("NO_COLOR", "1").run().expect(3);
 }
 
 #[test]

@@ -211,6 +211,8 @@ fn with_usual_signals(program: &Path) -> Command {
 
 /// What GitLab sets in every job, as far as anything reads it.
 const JOB: &[(&str, &str)] = &[
+    // What a job's log shows in colour is compared as plain text.
+    ("NO_COLOR", "1"),
     ("CI", "true"),
     ("GITLAB_CI", "true"),
     ("CI_SERVER_URL", "https://gitlab.example.com"),

@@ -31,6 +31,13 @@ impl Place {
         Ok(Content::of(&text, self.seal.as_ref(), crate::vault::now()))
     }
 
+    /// The same without any change, not even of a file that lists nothing.
+    pub async fn look(&self, stop: &Stop) -> Result<Content, Error> {
+        let Some(mut file) = self.lock(false, stop).await? else { return Ok(Content::default()) };
+        let text = self.text(&mut file)?;
+        Ok(Content::of(&text, self.seal.as_ref(), crate::vault::now()))
+    }
+
     /// Puts `line` at the end, instead of the one with this id.
     pub(super) async fn replace(
         &self,

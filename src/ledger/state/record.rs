@@ -78,6 +78,44 @@ struct Token {
     token: Secret,
     accessor: String,
     ends: Option<String>,
+    /// Whether it is good for a limited number of requests: none is spent on a look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    counted: bool,
+}
+
+/// One thing that a line lists.
+#[derive(Debug)]
+pub struct Listed {
+    /// `token`, `lease`, `file` or `key`.
+    pub kind: &'static str,
+    /// Its public handle.
+    pub id: String,
+    /// Its end, as far as it was known when the line was written.
+    pub ends: Option<Timestamp>,
+    /// What there is to ask.
+    pub is: State,
+}
+
+/// What a look at a listed thing takes.
+#[derive(Debug)]
+pub enum State {
+    /// A token looks itself up.
+    Token(Secret),
+    /// A token that a look would use up.
+    Counted,
+    /// A lease, and the token that looks it up.
+    Lease {
+        /// The lease.
+        id: String,
+        /// The token.
+        by: Secret,
+    },
+    /// A lease whose token is not here.
+    NoToken,
+    /// A file, and whether it still is what was written.
+    File(bool),
+    /// A key of a cloud, of which Vault knows nothing.
+    Elsewhere,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -103,6 +141,7 @@ impl Record {
             token: owned.token.clone(),
             accessor: owned.accessor.clone(),
             ends: time(owned.ends),
+            counted: owned.counted,
         };
         let lease = |lease: &Lease| LeaseLine {
             id: lease.id.clone(),
@@ -149,6 +188,11 @@ impl Record {
         self.server.address.as_str()
     }
 
+    /// When the line was written, as it says.
+    pub fn written_at(&self) -> &str {
+        &self.written
+    }
+
     /// When all of it has ended so long ago that nothing can be left, files apart; not for a line of this job.
     pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
         let tokens = self.tokens.iter().map(|line| line.ends.as_deref());
@@ -170,6 +214,7 @@ impl Record {
             accessor: line.accessor,
             ends: time(line.ends),
             batch: false,
+            counted: line.counted,
         };
         let lease = |line: LeaseLine| Lease {
             id: line.id,
@@ -201,6 +246,39 @@ impl Record {
     /// What ci-creds wrote into this file for the job; `None` if it did not, or if the file is another now.
     pub fn content_of(&self, path: &Path) -> Option<Secret> {
         self.files.iter().find(|file| file.place() == path)?.content()
+    }
+
+    /// What it lists, for a look: the tokens that ask are those of the line, or the user's where that may go there.
+    pub fn listed(&self, given: Option<&Secret>) -> Vec<Listed> {
+        let time = |ends: Option<&String>| ends.and_then(|ends| ends.parse().ok());
+        let tokens = self.tokens.iter().map(|line| Listed {
+            kind: "token",
+            id: format!("accessor {}", line.accessor),
+            ends: time(line.ends.as_ref()),
+            is: if line.counted { State::Counted } else { State::Token(line.token.clone()) },
+        });
+        let leases = self.leases.iter().map(|line| Listed {
+            kind: "lease",
+            id: line.id.clone(),
+            ends: time(line.ends.as_ref()),
+            is: match line.token.as_ref().or(given) {
+                Some(token) => State::Lease { id: line.id.clone(), by: token.clone() },
+                None => State::NoToken,
+            },
+        });
+        let files = self.files.iter().map(|file| Listed {
+            kind: "file",
+            id: file.place().display().to_string(),
+            ends: None,
+            is: State::File(file.is_there()),
+        });
+        let minted = self.minted.iter().map(|line| Listed {
+            kind: "key",
+            id: line.key.clone(),
+            ends: line.ends.parse().ok(),
+            is: State::Elsewhere,
+        });
+        tokens.chain(leases).chain(files).chain(minted).collect()
     }
 
     /// Fills `ledger` with the files alone.

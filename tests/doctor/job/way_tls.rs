@@ -49,7 +49,7 @@ const TLS: &[Case] = &[
     case(
         "http where TLS is",
         |w| w.env("VAULT_ADDR", w.addr().replace("https:", "http:")),
-        ("health", "did not answer"),
+        ("health", "speaks TLS, and the address says http://"),
         Set("VAULT_ADDR", addr),
     ),
     case(

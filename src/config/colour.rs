@@ -1,0 +1,93 @@
+//! Whether what people read has colours: --color, then what all programs heed (no-color.org, bixense.com/clicolors).
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+
+use super::Error;
+use super::lookup::Lookup;
+use crate::ci::Job;
+use crate::cli::{WHENS, When};
+use crate::console::Colour;
+use crate::env::Env;
+use crate::options;
+
+/// Settled before the command line is understood, so that its errors have colours too.
+pub fn colour(arguments: &[OsString], env: &Env) -> Colour {
+    match when(arguments, env) {
+        When::Always => Colour { stderr: true, stdout: true },
+        When::Never => Colour::default(),
+        When::Auto => {
+            // GitLab shows the colours of a log. A file is no log.
+            let shown = Job::of(env).in_ci;
+            let is_file = |file: rustix::io::Result<rustix::fs::Stat>| {
+                file.is_ok_and(|file| rustix::fs::FileType::from_raw_mode(file.st_mode).is_file())
+            };
+            let stdout = rustix::fs::fstat(rustix::stdio::stdout());
+            let stderr = rustix::fs::fstat(rustix::stdio::stderr());
+            Colour {
+                stderr: std::io::stderr().is_terminal() || (shown && !is_file(stderr)),
+                stdout: std::io::stdout().is_terminal() || (shown && !is_file(stdout)),
+            }
+        }
+    }
+}
+
+fn when(arguments: &[OsString], env: &Env) -> When {
+    let set = |name: &str| env.get(name).ok().flatten();
+    if let Some(when) = typed(arguments).or_else(|| set("CI_CREDS_COLOR").map(str::to_owned)) {
+        return named(&when).unwrap_or(When::Auto);
+    }
+    match (set("NO_COLOR"), set("CLICOLOR_FORCE")) {
+        (Some(_), _) => When::Never,
+        (None, Some(force)) if force != "0" => When::Always,
+        _ if set("TERM") == Some("dumb") || set("CLICOLOR") == Some("0") => When::Never,
+        _ => When::Auto,
+    }
+}
+
+/// The value of --color, in a line that may not make sense.
+fn typed(arguments: &[OsString]) -> Option<String> {
+    let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+    let mut named = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix("--color") {
+            Some("") => named = words.next().map(|when| when.into_owned()),
+            Some(rest) if rest.starts_with('=') => named = Some(rest[1..].to_owned()),
+            _ => {}
+        }
+    }
+    named
+}
+
+fn named(text: &str) -> Option<When> {
+    WHENS.iter().find(|(name, _)| *name == text.trim()).map(|(_, when)| *when)
+}
+
+/// An error, if --color has another value.
+pub(super) fn check(lookup: &Lookup<'_>) -> Result<(), Error> {
+    let Some(found) = lookup.text(&options::COLOR)?.filter(|found| named(&found.value).is_none()) else {
+        return Ok(());
+    };
+    Err(Error::Value { source_name: found.source, wanted: "auto, always or never", by_flag: found.by_flag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_wins_then_no_color() {
+        let of = |line: &str, env: &[(&str, &str)]| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            when(&words, &env.iter().copied().collect())
+        };
+        let both = [("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")];
+        assert_eq!(of("ci-creds aws --color always", &both), When::Always);
+        assert_eq!(of("ci-creds aws --color=never", &both[1..]), When::Never);
+        assert_eq!(of("ci-creds aws -- x --color always", &both), When::Never);
+        assert_eq!(of("ci-creds aws", &both[1..]), When::Always);
+        assert_eq!(of("ci-creds aws", &[("CLICOLOR_FORCE", "0")]), When::Auto);
+        assert_eq!(of("ci-creds aws", &[("CI_CREDS_COLOR", "never"), ("CLICOLOR_FORCE", "1")]), When::Never);
+        assert_eq!(of("ci-creds aws", &[("TERM", "dumb")]), When::Never);
+    }
+}
