@@ -272,13 +272,13 @@ impl Record {
             ends: None,
             is: State::File(file.is_there()),
         });
-        let minted = self.minted.iter().map(|line| Listed {
+        let externals = self.externals.iter().map(|line| Listed {
             kind: "key",
-            id: line.key.clone(),
+            id: line.id.clone(),
             ends: line.ends.parse().ok(),
             is: State::Elsewhere,
         });
-        tokens.chain(leases).chain(files).chain(minted).collect()
+        tokens.chain(leases).chain(files).chain(externals).collect()
     }
 
     /// Fills `ledger` with the files alone.
