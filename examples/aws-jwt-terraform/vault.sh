@@ -16,13 +16,16 @@ path "auth/token/create" { capabilities = ["update"] }
 EOF
 
 vault auth list | grep -q '^jwt/' || vault auth enable jwt
-# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
-vault write auth/jwt/config \
-  jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" default_role=web-pipeline
+# The whole mount has one configuration, and other roles use it: it is written only where there is none.
+case $(vault read -field=bound_issuer auth/jwt/config 2>/dev/null || true) in
+"$GITLAB_URL") ;;
+'') vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" ;;
+*) echo "auth/jwt/config is for another GitLab" >&2; exit 1 ;;
+esac
 vault write auth/jwt/role/web-pipeline - <<EOF
 {
   "role_type": "jwt",
-  "user_claim": "user_email",
+  "user_claim": "project_path",
   "bound_audiences": ["$AUDIENCE"],
   "bound_claims": { "project_id": "$PROJECT_ID", "ref": "main", "ref_type": "branch", "ref_protected": "true" },
   "token_policies": ["web-pipeline"],

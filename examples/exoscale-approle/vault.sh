@@ -33,8 +33,12 @@ path "auth/token/create/gitlab-ci-runner-secrets" { capabilities = ["update"] }
 path "auth/token/roles/gitlab-ci-runner-secrets" { capabilities = ["read"] }
 EOF
 vault auth list | grep -q '^jwt/' || vault auth enable jwt
-# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
-vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL"
+# The whole mount has one configuration, and other roles use it: it is written only where there is none.
+case $(vault read -field=bound_issuer auth/jwt/config 2>/dev/null || true) in
+"$GITLAB_URL") ;;
+'') vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" ;;
+*) echo "auth/jwt/config is for another GitLab" >&2; exit 1 ;;
+esac
 vault write auth/jwt/role/rotate-vault-token - <<EOF
 {
   "role_type": "jwt",

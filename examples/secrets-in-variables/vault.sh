@@ -14,8 +14,12 @@ path "web-db/creds/web" { capabilities = ["read"] }
 POLICY
 
 vault auth list | grep -q '^jwt/' || vault auth enable jwt
-# This replaces the whole configuration: leave it out where the mount has one for this GitLab already.
-vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL"
+# The whole mount has one configuration, and other roles use it: it is written only where there is none.
+case $(vault read -field=bound_issuer auth/jwt/config 2>/dev/null || true) in
+"$GITLAB_URL") ;;
+'') vault write auth/jwt/config jwks_url="$GITLAB_URL/oauth/discovery/keys" bound_issuer="$GITLAB_URL" ;;
+*) echo "auth/jwt/config is for another GitLab" >&2; exit 1 ;;
+esac
 vault write auth/jwt/role/web-secrets - <<EOF
 {
   "role_type": "jwt",

@@ -151,6 +151,7 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
         variables: variables.collect(),
         call: again::run(setup, &run),
         hands_over: hands_over(&run),
+        refreshes: !run.command.is_empty() && lookup.switch(&options::REFRESH)?,
         runs_command: !run.command.is_empty(),
         requests,
         login,

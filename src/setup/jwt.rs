@@ -6,6 +6,9 @@ use super::{Config, Object, Order, Plan, Who, token_fields};
 use crate::claims::entry::entries;
 use crate::claims::role::Role;
 
+/// The claims that name a job: they become metadata of its token. Nobody's name or address is among them.
+const NAMES_THE_JOB: [&str; 4] = ["project_path", "ref", "job_id", "pipeline_id"];
+
 /// Adds the mount's configuration and the role.
 pub(super) fn add(order: &Order, plan: &mut Plan) {
     let Who::Jobs { meant, issuer, audience } = &order.who else { return };
@@ -31,7 +34,9 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     put("user_claim", json!("project_path"));
     put("user_claim_json_pointer", json!(false));
     put("groups_claim", json!(""));
-    put("claim_mappings", json!({}));
+    // The audit log then says which job a token belongs to.
+    let mapped = NAMES_THE_JOB.iter().map(|claim| ((*claim).to_owned(), json!(claim)));
+    put("claim_mappings", Value::Object(mapped.collect()));
     for leeway in ["expiration_leeway", "not_before_leeway", "clock_skew_leeway"] {
         put(leeway, json!(0));
     }

@@ -33,6 +33,8 @@ pub struct Order {
     pub requests: Vec<Request>,
     /// Whether the token itself is handed over.
     pub hands_over: bool,
+    /// Whether the command gets fresh credentials, for which the token must live.
+    pub refreshes: bool,
     /// Whether a command runs, whose credentials are kept alive meanwhile.
     pub runs_command: bool,
     /// How the jobs log in.

@@ -102,7 +102,7 @@ fn renews(order: &Order) -> bool {
         .requests
         .iter()
         .any(|request| has_lease(request) || request.steps.iter().any(|(step, _)| step.makes));
-    depends || order.runs_command && order.hands_over
+    depends || order.refreshes || order.runs_command && order.hands_over
 }
 
 /// Whether what is read may have a lease. KV has none; what outlives the token needs none.

@@ -25,9 +25,19 @@ fn apply(server: &Server, script: &str, variables: &[(&str, &str)]) {
     let tools = tempfile::tempdir().unwrap();
     symlink(openbao::binary(), tools.path().join("vault")).unwrap();
     let mut command = Command::new("sh");
+    // As a person would run it: twice, and over somebody's shoulder.
     command.arg(source(&format!("examples/{script}"))).env_clear().envs(variables.iter().copied());
     command.env("PATH", format!("{}:/usr/bin:/bin", tools.path().display())).env("HOME", tools.path());
-    output(command.env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", &server.root_token));
+    command.env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", &server.root_token);
+    for _ in 0..2 {
+        let said = output(&mut command);
+        let given = variables
+            .iter()
+            .filter(|(name, _)| ["SECRET", "PASSWORD", "TOKEN"].iter().any(|word| name.contains(word)));
+        for (name, value) in given {
+            assert!(!said.contains(value), "{script} prints {name}:\n{said}");
+        }
+    }
 }
 
 /// A server as a new customer has it.

@@ -96,6 +96,16 @@ fn a_command_is_kept_alive_and_each_line_for_it_is_needed() {
     assert!(!quiet(&job(&world).stderr));
 }
 
+/// AWS's sessions outlive the token; a command that gets fresh ones needs it all the time.
+#[test]
+fn a_token_is_renewed_only_where_something_needs_it() {
+    let world = World::new("aws").unwrap();
+    let renews = |more: &[&str]| policy(&world.printed(more)).contains("auth/token/renew-self");
+    assert!(!renews(&[]) && !renews(&["--", "terraform", "apply"]));
+    assert!(renews(&["--refresh", "--", "terraform", "apply"]));
+    assert!(renews(&["--and", "login", "--", "terraform", "apply"]));
+}
+
 /// A login with these claims changed: its status, and the token.
 fn login(world: &World, changes: Value) -> (u16, String) {
     let path = format!("{}/auth/jwt/login", world.space.namespace);
