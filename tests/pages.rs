@@ -198,3 +198,30 @@ fn every_command_line_is_one() {
     println!("{count} command lines");
     assert!(count >= 50, "only {count} were found");
 }
+
+/// Without quotes a shell splits the text at its IFS: every page, example, template and help has them.
+#[test]
+fn eval_is_recommended_with_quotes() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = pages();
+    let mut folders = vec![root.join("examples"), root.join("templates")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match std::fs::read_to_string(&path) {
+                Ok(text) => texts.push((path.display().to_string(), text)),
+                Err(_) if path.is_dir() => folders.push(path),
+                Err(_) => {}
+            }
+        }
+    }
+    let commands =
+        ci_creds::cli::command().get_subcommands().map(|one| one.get_name().to_owned()).collect::<Vec<_>>();
+    for words in commands.iter().map(|name| vec![name.as_str(), "--help"]).chain([vec!["--help"]]) {
+        texts.push((words.join(" "), Cmd::new(&words).run().expect(0).stdout));
+    }
+    for (name, text) in texts {
+        let bare = text.lines().find(|line| line.contains("eval $(") || line.contains("eval `"));
+        assert!(bare.is_none(), "{name}: {bare:?}");
+    }
+}

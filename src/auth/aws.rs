@@ -49,7 +49,7 @@ fn request(login: &Login, gathered: &Gathered) -> Body {
     body
 }
 
-/// After `eval $(ci-creds aws)` the job's AWS_* variables are the narrow ones, which may not log in.
+/// After `eval "$(ci-creds aws)"` the job's AWS_* variables are the narrow ones, which may not log in.
 fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight {
     let Some(Origin::Signed(identity)) = login.origin("iam_request") else { return Insight::default() };
     let Some(used) = gathered.get("aws_source").filter(|_| error.refusal().is_some()) else {

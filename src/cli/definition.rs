@@ -20,7 +20,7 @@ pub fn command() -> Command {
         .about("Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao")
         .long_about(
             "Short-lived cloud credentials for GitLab CI jobs, from Vault or OpenBao.\n\n    \
-             eval $(ci-creds exoscale)\n    \
+             eval \"$(ci-creds exoscale)\"\n    \
              ci-creds exoscale -- packer build hello.json",
         )
         .after_long_help(

@@ -11,7 +11,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     (
         "exoscale",
         [
-            "eval $(ci-creds exoscale)",
+            "eval \"$(ci-creds exoscale)\"",
             "ci-creds exoscale -- packer build hello.json",
             "ci-creds exoscale ci --and aws=web -- terraform apply",
         ],
@@ -19,7 +19,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     (
         "aws",
         [
-            "eval $(ci-creds aws web)",
+            "eval \"$(ci-creds aws web)\"",
             "ci-creds aws web --region eu-west-1 -- aws s3 ls",
             "ci-creds aws web --path static-creds/{role} -- terraform apply",
         ],
@@ -27,7 +27,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     (
         "scaleway",
         [
-            "eval $(ci-creds scaleway)",
+            "eval \"$(ci-creds scaleway)\"",
             "ci-creds scaleway ci -- scw instance server list",
             "ci-creds scaleway ci --s3 --region fr-par -- terraform init",
         ],
@@ -36,7 +36,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "read",
         [
             "ci-creds read web-db/creds/web PGUSER=username PGPASSWORD=password -- psql",
-            "eval $(ci-creds read secret/data/app API_KEY=key)",
+            "eval \"$(ci-creds read secret/data/app API_KEY=key)\"",
             "ci-creds read pki/issue/web CERT=@certificate KEY=@private_key --data common_name=web.example -- deploy",
         ],
     ),
@@ -44,14 +44,14 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "env",
         [
             "API_KEY=vault:secret/data/app#key ci-creds env -- make deploy",
-            "eval $(ci-creds env --only API_KEY)",
+            "eval \"$(ci-creds env --only API_KEY)\"",
             "ci-creds env --except NOTES --require -- make deploy",
         ],
     ),
     (
         "login",
         [
-            "eval $(ci-creds login)",
+            "eval \"$(ci-creds login)\"",
             "ci-creds login -- terraform plan",
             "ci-creds login --auth jwt --auth-role web -- vault kv get secret/app",
         ],

@@ -14,7 +14,9 @@
 //! is a chain of simple statements that ends there, so that what came broken is not carried out; a last statement
 //! makes the line fail. There is no syntax that could break: bash shows a line that has a syntax error.
 //!
-//! Known not to hold, for an unquoted `eval` alone. An IFS that has `&` and another character of the line can make one
+//! This is promised for an IFS of one character, or of blank, tab, newline, `,` and `|`, each at most once; the pages
+//! recommend `eval "$(…)"`, which holds for every IFS. Known not to hold for an unquoted `eval`: An IFS that has each
+//! character of the line leaves nothing, which succeeds. One that has `&` and another character of the line can make one
 //! command of it, named by what is left of the first word, such as `PATH` or `PA`: the secrets are its arguments, and
 //! the shell's error may show them. So may bash's, for a line with odd characters, where IFS has the single quote and
 //! another character of the line. ksh93 sets nothing and succeeds with `&` and `;` in IFS. An IFS with `&`, `i` and the

@@ -25,7 +25,7 @@ fn write(plan: &Plan, _: &Options) -> String {
     }
     let script = match plan.job.runs_command {
         true => format!("{} -- COMMAND", plan.call),
-        false => format!("eval $({})", plan.call),
+        false => format!("eval \"$({})\"", plan.call),
     };
     text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
     text

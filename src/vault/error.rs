@@ -102,6 +102,9 @@ impl Error {
     }
 }
 
+/// How the server says it (openbao: `vault/request_handling.go`).
+const NO_NAMESPACE: &str = "namespace not found";
+
 /// An error of Vault's, with what its caller knows about it.
 #[derive(Debug)]
 pub struct WithHints {
@@ -109,7 +112,7 @@ pub struct WithHints {
     pub error: Error,
     /// Facts that help to understand it.
     pub notes: Vec<String>,
-    /// What to do, before the error's own hints.
+    /// What to do, before the error's own hints; behind them where the namespace is at fault.
     pub hints: Vec<String>,
 }
 
@@ -141,7 +144,12 @@ impl Explain for WithHints {
     }
 
     fn hints(&self) -> Vec<String> {
-        self.hints.iter().cloned().chain(self.error.hints()).collect()
+        let (callers, own) = (self.hints.iter().cloned(), self.error.hints().into_iter());
+        // Where there is no such namespace, nothing that a caller knows of roles and policies is to the point.
+        match self.error.says(NO_NAMESPACE) {
+            true => own.chain(callers).collect(),
+            false => callers.chain(own).collect(),
+        }
     }
 }
 
@@ -161,7 +169,7 @@ impl Explain for Error {
                 return vec![format!("this port speaks TLS: set VAULT_ADDR to https://{host}")];
             }
             Self::Http(error) => return error.hints(),
-            Self::Refused { .. } if self.says("namespace not found") => {
+            Self::Refused { .. } if self.says(NO_NAMESPACE) => {
                 "check VAULT_NAMESPACE (--namespace) and CI_CREDS_AUTH_NAMESPACE (--auth-namespace); \
                  where there are no namespaces, unset VAULT_NAMESPACE"
             }

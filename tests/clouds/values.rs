@@ -267,3 +267,27 @@ fn what_no_environment_can_hold_is_refused() {
     run(&[&path("nul"), "BIG=@a", "--", "sh", "-c", "test $(wc -c < \"$BIG\") = 3"]).expect(0);
     run(&[&path("nul"), "BIG=a", "--format", "json"]).expect(0);
 }
+
+/// What is empty is not there: neither a variable nor a file gets it.
+#[test]
+fn an_empty_value_is_none() {
+    let space = Space::new();
+    let kv = space.kv1("kv");
+    space.write(&format!("{kv}/app"), json!({"a": "", "b": "x", "blank": " ", "list": [], "zero": 0}));
+    let token = space.token(&[&space.may_read(&[&format!("{kv}/app")])], json!({}));
+    let read = |pair: &str| {
+        let cmd = Cmd::new(["read", &format!("{kv}/app"), pair, "B=b", "--format", "dotenv"]);
+        job(&space, cmd, &token).run()
+    };
+    for pair in ["A=a", "A=@a", "A=list[]"] {
+        let run = read(pair).expect(4);
+        assert!(run.stdout.is_empty() && run.stderr.contains("the answer of"), "{pair}: {run}");
+    }
+    assert!(read("A=a").stderr.contains("a field a that is empty"), "{}", read("A=a"));
+    for (pair, line) in [("A=zero", "A=0\nB=x\n"), ("A=list", "A=[]\nB=x\n")] {
+        assert_eq!(read(pair).expect(0).stdout, line);
+    }
+    let cmd = Cmd::new(["env", "--only", "X"]).env("X", format!("vault:{kv}/app#a"));
+    let run = job(&space, cmd, &token).run().expect(4);
+    assert!(run.stderr.contains("is empty"), "{run}");
+}

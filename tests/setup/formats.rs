@@ -230,7 +230,7 @@ fn the_jobs_lines_are_the_run() {
         (&["exoscale", "ci", "--and", "aws=web", "--project", "1"], "ci-creds exoscale ci --and aws=web"),
     ] {
         let text = printed("gitlab", words);
-        assert!(text.contains(&format!("    - \"eval $({line})\"\n")), "{line}\n{text}");
+        assert!(text.contains(&format!("    - \"eval \\\"$({line})\\\"\"\n")), "{line}\n{text}");
         assert!(text.contains("VAULT_ID_TOKEN:\n      aud: \"https://vault.example.com\"\n"), "{text}");
     }
     let text =

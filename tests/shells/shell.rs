@@ -104,11 +104,6 @@ impl Setting {
 }
 
 impl Shell {
-    /// ksh93's `eval` with an empty first argument, for a text that begins with a blank and with `first`.
-    pub(super) fn does_nothing(&self, ifs: &str, first: char) -> bool {
-        self.name == "ksh93" && ifs.contains(' ') && ifs.replacen(' ', "", 1).contains([' ', first])
-    }
-
     /// Each option with some IFS, and each IFS with some option.
     pub(super) fn settings(&self) -> Vec<Setting> {
         let options: Vec<_> = COMMON.iter().chain(self.own).collect();

@@ -43,7 +43,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Terminal => {
-                "run the command under `ci-creds … -- COMMAND`; eval $(ci-creds …) sets them in this shell, and \
+                "run the command under `ci-creds … -- COMMAND`; eval \"$(ci-creds …)\" sets them in this shell, and \
                  --show shows them"
             }
             Self::DebugTrace(_) => {
