@@ -199,3 +199,15 @@ fn a_policy_that_wants_more_is_not_asked_for_what_it_has() {
     let without = run("capabilities = [\"list\"]");
     assert!(without.stderr.contains("the policy must have: path"), "{without}");
 }
+
+/// Where there is no such namespace, that is said before anything about roles and policies.
+#[test]
+fn a_namespace_that_is_not_there_is_the_first_hint() {
+    let space = Space::new();
+    let kv = space.kv1("kv");
+    let token = space.token(&[&space.may_read(&[&format!("{kv}/app")])], json!({}));
+    let cmd = Cmd::new(["read", &format!("{kv}/app"), "A=a"]).vault(space.server).env("VAULT_TOKEN", token);
+    let run = cmd.env("VAULT_NAMESPACE", "nope").run().expect(4);
+    let first = run.stderr.lines().find(|line| line.starts_with("hint:")).unwrap_or_default();
+    assert!(first.contains("VAULT_NAMESPACE"), "{run}");
+}

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{CANARY, Cmd, Engine, Space, eventually, script, secret, shells};
+use crate::support::{CANARY, Cmd, Engine, Space, eventually, require, script, secret, shells};
 
 /// How many runs at the same time.
 const RUNS: usize = if cfg!(feature = "soak") { 200 } else { 20 };
@@ -51,8 +51,12 @@ fn references_become_values_in_every_shell() {
         json!({"token": token, "odd#name": odd, "api": {"key": "inner"}}),
     );
     let show = "printf '%s|' \"$TOKEN\" \"$ODD\" \"$KEY\" \"$TEXT\" \"$PLAIN\" \"$OTHER\"";
-    for shell in shells() {
-        let text = format!("eval \"$(ci-creds env)\"; {show}");
+    let fish = require("fish").map(|_| "fish");
+    for shell in shells().into_iter().chain(fish) {
+        let text = match shell {
+            "fish" => format!("eval (ci-creds env --format fish); {show}"),
+            _ => format!("eval \"$(ci-creds env)\"; {show}"),
+        };
         let run = world
             .cmd(script(shell, &text))
             .env("TOKEN", format!("vault:{}/app#token", world.kv))
