@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
 use crate::shutdown::{PATIENCE, Stop};
-use crate::vault::{self, TokenInfo, Vault};
+use crate::vault::{self, TokenInfo, TokenRole, Vault};
 
 mod error;
 mod old;
@@ -226,14 +226,11 @@ impl Run<'_> {
         if !may_write(&may) {
             return Err(Fault::MayNotCreate { path }.into());
         }
-        match self.vault.token_role_is_orphan(self.login, role).await {
-            Ok(true) => {}
-            Ok(false) => {
-                return Err(Fault::unfit(role, "dies with the login that makes it: set orphan=true").into());
-            }
+        match self.vault.token_role(self.login, role).await {
+            Ok(found) => self.judge(&found, old)?,
             Err(error) if matches!(error.refusal(), Some((403, _))) => {
                 tracing::warn!(
-                    "the login may not read auth/token/roles/{role}: whether its tokens are orphans is not known"
+                    "the login may not read auth/token/roles/{role}: what its tokens are like is not known"
                 );
             }
             Err(error) => return Err(error.into()),
@@ -244,6 +241,41 @@ impl Run<'_> {
             "nothing was changed (--dry-run); whether GitLab lets this token change the variable is not known"
         );
         Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// What [`Run::prove`] would refuse, as far as the token role tells.
+    fn judge(&self, role: &TokenRole, old: &Old) -> Result<(), Fault> {
+        let name = &self.rotation.token_role;
+        for (fault, why) in [
+            (!role.orphan, "dies with the login that makes it: set orphan=true"),
+            (role.batch, "is a batch token, which can't be revoked"),
+            (role.num_uses > 0, "is good for a limited number of requests"),
+        ] {
+            if fault {
+                return Err(Fault::unfit(name, why));
+            }
+        }
+        let Old::Alive { info: before, .. } = old else { return Ok(()) };
+        // Without a list a token gets what the login has.
+        if role.policies.is_empty() {
+            return Ok(());
+        }
+        // Vault adds `default` to every token.
+        let gets = |policy: &String| policy == "default" || role.policies.contains(policy);
+        let lacking: Vec<_> = before.policies.iter().filter(|policy| !gets(policy)).cloned().collect();
+        match (lacking.is_empty(), &self.rotation.secret_id_path) {
+            (true, _) => Ok(()),
+            (false, None) => Err(Fault::Lacks { role: name.clone(), policies: lacking.join(", ") }),
+            (false, Some(path)) => {
+                tracing::warn!(
+                    "the new token would lack {}, which the old one has: whether it may write {path} is not known",
+                    lacking.join(", ")
+                );
+                Ok(())
+            }
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) use lease::{RENEW_LEASE, RENEW_SELF, REVOKE_SELF};
 pub use look::{Health, Mount};
 pub use secret_id::SecretId;
 pub(crate) use secret_id::secret_id_path;
-pub use token::TokenInfo;
+pub use token::{TokenInfo, TokenRole};
 
 /// What comes instead of a token.
 const NO_TOKEN: &str = "an answer without a token";

@@ -31,6 +31,20 @@ pub struct TokenInfo {
     pub kind: Text,
 }
 
+/// What a token role says of the tokens that are made through it, as far as it matters.
+#[derive(Debug, Clone)]
+pub struct TokenRole {
+    /// Whether they outlive the token that makes them.
+    pub orphan: bool,
+    /// `allowed_policies`: what a token gets that is made without naming any (vault: `vault/token_store.go`); where the
+    /// list is empty, it gets those of the token that makes it.
+    pub policies: Vec<String>,
+    /// Whether they are batch tokens.
+    pub batch: bool,
+    /// How many requests they are good for; 0 for any number.
+    pub num_uses: u64,
+}
+
 impl TokenInfo {
     fn of(data: &Data) -> Self {
         let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
@@ -79,11 +93,21 @@ impl Vault {
         Ok(TokenInfo::of(&data))
     }
 
-    /// `auth/token/roles/ROLE`: whether its tokens are orphans.
-    pub async fn token_role_is_orphan(&self, token: &Secret, role: &str) -> Result<bool, Error> {
+    /// `auth/token/roles/ROLE`.
+    pub async fn token_role(&self, token: &Secret, role: &str) -> Result<TokenRole, Error> {
         let path = format!("auth/token/roles/{role}");
         let data = self.read_as(token, &format!("the read of {path}"), &path).await?;
-        Ok(data.field("orphan").and_then(Data::text).is_some_and(|text| text.reveal() == "true"))
+        let text = |name: &str| Some(data.field(name)?.text()?.reveal().to_owned());
+        let policies = match data.field("allowed_policies") {
+            Some(Data::List(list)) => list.as_slice(),
+            _ => &[],
+        };
+        Ok(TokenRole {
+            orphan: text("orphan").as_deref() == Some("true"),
+            policies: policies.iter().filter_map(|one| Some(one.text()?.reveal().to_owned())).collect(),
+            batch: text("token_type").as_deref() == Some("batch"),
+            num_uses: text("token_num_uses").and_then(|text| crate::duration::whole(&text)).unwrap_or(0),
+        })
     }
 
     async fn read_as(&self, token: &Secret, action: &str, path: &str) -> Result<Data, Error> {

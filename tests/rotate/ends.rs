@@ -168,6 +168,21 @@ fn a_rehearsal_changes_nothing() {
     story.token_role(json!({"orphan": false}));
     let run = story.rotate(["--dry-run"]).run().expect(4);
     assert!(run.stderr.contains("set orphan=true"), "{run}");
+    // What the real run would refuse: a role that leaves out what the old token may do.
+    story.token_role(json!({"allowed_policies": ["another", "default"]}));
+    for args in [&["--dry-run"][..], &[]] {
+        let run = story.rotate([]).args(args).no_env("CI_CREDS_APPROLE").run().expect(4);
+        assert!(run.stderr.contains("lacks what the old issuing token has"), "{args:?}: {run}");
+    }
+    for (change, text) in [
+        (json!({"token_num_uses": 3}), "a limited number of requests"),
+        (json!({"token_type": "batch", "renewable": false}), "a batch token"),
+    ] {
+        story.token_role(change);
+        let run = story.rotate(["--dry-run"]).run().expect(4);
+        assert!(run.stderr.contains(text), "{run}");
+        story.token_role(json!({"token_num_uses": 0, "token_type": "default-service"}));
+    }
     let run = story.rotate(["--dry-run", "--token-role", "other"]).run().expect(4);
     assert!(run.stderr.contains("auth/token/create/other"), "{run}");
     assert_eq!(story.space.server.api("GET", "sys/health", Value::Null).status, 200);
