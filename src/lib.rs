@@ -26,6 +26,7 @@
 //! shutdown     signals that ask this process to end
 //! claims       the claims of an ID token, and what a role demands of them
 //! ci           one table per CI system: what it tells of a job and allows it
+//! private_file files that hold secrets: made for their owner alone, and opened with care
 //! options      every option as a row: flag, variables, help
 //! process      what the process does to itself
 //! console      stderr
@@ -67,6 +68,7 @@ pub mod input;
 pub mod ledger;
 pub mod options;
 pub mod policy;
+mod private_file;
 pub mod process;
 pub mod provider;
 pub mod reference;

@@ -1,13 +1,13 @@
 //! Values that a job gets in files of their own, as `read NAME=@FIELD` asks: the variable gets the path.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::sink::Error;
 use crate::credentials::{Credentials, Variable};
 use crate::ledger::{Ledger, Written};
+use crate::private_file;
 use crate::secret::Secret;
 
 /// Files that were made, and are still empty.
@@ -20,13 +20,8 @@ pub fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Resu
     let mut made = Made::default();
     for one in all {
         for file in &one.files {
-            let random = crate::process::random().map_err(|error| fault(folder, error))?;
-            let path = folder.join(format!("ci-creds-{random}"));
+            let (opened, path) = private_file::kept(folder).map_err(|error| fault(folder, error))?;
             let Some(name) = path.to_str() else { return Err(fault(folder, "it is not valid UTF-8")) };
-            let mut options = OpenOptions::new();
-            // The umask can only take away.
-            let opened = options.write(true).create_new(true).mode(0o600).open(&path);
-            let opened = opened.map_err(|error| fault(&path, error))?;
             let written = Written::new(&opened, &path, None, file.content.reveal().as_bytes());
             ledger.file(written.map_err(|error| fault(&path, error))?);
             one.variables.push(Variable {

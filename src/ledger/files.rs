@@ -3,14 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::private_file::{self, is_own, is_own_name};
 use crate::secret::Secret;
 use crate::text;
 
@@ -62,10 +62,7 @@ impl Written {
 
     /// What is in it, if it still is what was written and text.
     pub(super) fn content(&self) -> Option<Secret> {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(flags.bits().cast_signed());
-        let mut file = options.open(self.place()).ok()?;
+        let mut file = private_file::open(self.place(), OpenOptions::new().read(true)).ok()?;
         if !self.is_ours(&mut file, false).ok()? {
             return None;
         }
@@ -77,9 +74,7 @@ impl Written {
 
     /// Whether it is there, and still what was written.
     pub(super) fn is_there(&self) -> bool {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened =
-            OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(self.place());
+        let opened = private_file::open(self.place(), OpenOptions::new().read(true));
         opened.is_ok_and(|mut file| self.is_ours(&mut file, false).unwrap_or(false))
     }
 
@@ -94,10 +89,7 @@ impl Written {
 
     /// `made`: the process may have died while it wrote there.
     fn remove_at(&self, path: &Path, made: bool) -> io::Result<Fate> {
-        // A FIFO would be waited for; a link is not followed.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-        let mut file = match opened {
+        let mut file = match private_file::open(path, OpenOptions::new().read(true)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Fate::Gone),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Fate::Gone),
@@ -114,26 +106,16 @@ impl Written {
 
     fn is_ours(&self, file: &mut File, made: bool) -> io::Result<bool> {
         let there = file.metadata()?;
-        let own = there.uid() == rustix::process::geteuid().as_raw();
-        if !there.is_file() || !own || (there.dev(), there.ino()) != (self.device, self.inode) {
+        if !there.is_file() || !is_own(&there) || (there.dev(), there.ino()) != (self.device, self.inode) {
             return Ok(false);
         }
         if there.len() == self.size && digest(file, self.size)? == self.digest {
             return Ok(true);
         }
         // Nothing yet, or a beginning: the inode, and a name that only ci-creds makes up, are what there is to go by.
-        Ok(made && there.len() < self.size && self.has_own_name())
-    }
-
-    /// Whether the name is one that ci-creds makes up.
-    fn has_own_name(&self) -> bool {
-        let name = self.made.file_name().and_then(|name| name.to_str());
-        name.is_some_and(|name| OWN_NAMES.iter().any(|prefix| name.starts_with(prefix)))
+        Ok(made && there.len() < self.size && is_own_name(&self.made))
     }
 }
-
-/// How the names begin under which ci-creds makes files.
-pub const OWN_NAMES: &[&str] = &[".ci-creds-", "ci-creds-"];
 
 fn digest(file: &mut File, size: u64) -> io::Result<String> {
     let mut context = Context::new(&SHA256);

@@ -17,7 +17,7 @@ mod items;
 pub mod state;
 
 use files::Fate;
-pub use files::{OWN_NAMES, Written};
+pub use files::Written;
 pub(crate) use items::may_revoke;
 use items::{By, Lease, Owned};
 use state::{Entry, Sync};

@@ -5,13 +5,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, Mode, access, fchmod};
+use rustix::fs::{Access, access};
 use tempfile::NamedTempFile;
 
 use super::Error;
 use crate::ci::Job;
 use crate::input;
 use crate::ledger::Written;
+use crate::private_file::{self, is_own, own_uid};
 
 /// What may be at the file's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +53,7 @@ impl Fresh {
     /// Makes it: readable by this user, and by nobody else.
     pub(super) fn make(path: &Path, existing: Existing) -> Result<Self, Error> {
         check_target(path, existing)?;
-        let failed = |error: io::Error| fault(path, error);
-        // Opened with O_EXCL, under a random name.
-        let file = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(folder(path)).map_err(failed)?;
-        // Whatever the umask.
-        fchmod(file.as_file(), Mode::RUSR | Mode::WUSR).map_err(|errno| failed(errno.into()))?;
+        let file = private_file::fresh(folder(path)).map_err(|error| fault(path, error))?;
         Ok(Self { file, path: path.to_owned(), existing })
     }
 
@@ -104,7 +101,7 @@ fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
     match path.symlink_metadata() {
         Ok(there) if there.is_symlink() => Err(fault(path, "it is a symbolic link")),
         Ok(there) if !there.is_file() => Err(fault(path, "it is not a regular file")),
-        Ok(there) if there.uid() != own_uid() => Err(fault(path, "it is somebody else's")),
+        Ok(there) if !is_own(&there) => Err(fault(path, "it is somebody else's")),
         Ok(_) if existing == Existing::Kept => Err(Error::Exists { path: path.to_owned() }),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -129,10 +126,6 @@ fn is_in_project(folder: &Path, job: &Job) -> bool {
 fn is_there(path: &Path, file: &File) -> io::Result<bool> {
     let (there, ours) = (path.symlink_metadata()?, file.metadata()?);
     Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino()))
-}
-
-fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 fn folder(path: &Path) -> &Path {

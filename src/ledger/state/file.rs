@@ -2,15 +2,15 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
 use super::{Content, Error, OPEN, Place, Sync};
+use crate::private_file;
 use crate::shutdown::Stop;
 
 /// How long a lock is waited for: others hold it for the time of a write.
@@ -126,7 +126,7 @@ impl Place {
         if *new == *text {
             return Ok(());
         }
-        let fresh = tempfile::Builder::new().prefix(".ci-creds-").tempfile_in(self.folder());
+        let fresh = private_file::fresh(self.folder());
         let write = |mut fresh: tempfile::NamedTempFile| {
             fresh.write_all(&new)?;
             if sync == Sync::Yes {
@@ -176,10 +176,8 @@ impl Place {
 
     fn open(&self, make: bool) -> Result<Option<File>, Error> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(make).mode(0o600);
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        options.custom_flags(flags.bits().cast_signed());
-        match options.open(&self.path) {
+        options.read(true).write(true).create(make);
+        match private_file::open(&self.path, &mut options) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !make => Ok(None),
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
@@ -198,7 +196,7 @@ impl Place {
     fn check(&self, there: &std::fs::Metadata) -> Result<(), Error> {
         let reasons = [
             (!there.is_file(), "it is not a regular file"),
-            (there.uid() != rustix::process::geteuid().as_raw(), "it is somebody else's"),
+            (!private_file::is_own(there), "it is somebody else's"),
             (there.mode() & 0o077 != 0, OPEN),
             (there.nlink() > 1, "it has a second name (hard link)"),
         ];

@@ -1,0 +1,55 @@
+//! Files that hold secrets: how they are made, and how they are opened again. What is in them, and what becomes of them,
+//! others know.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, fchmod};
+use tempfile::NamedTempFile;
+
+/// How the name of a file begins that takes another's place when it is whole.
+const FRESH: &str = ".ci-creds-";
+/// How the name of a file begins that stays under it.
+const KEPT: &str = "ci-creds-";
+
+/// A new file in `folder`, under a random name: readable by this user, and by nobody else.
+pub(crate) fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
+    // Opened with O_EXCL.
+    let file = tempfile::Builder::new().prefix(FRESH).tempfile_in(folder)?;
+    // Whatever the umask.
+    fchmod(file.as_file(), Mode::RUSR | Mode::WUSR)?;
+    Ok(file)
+}
+
+/// The same, for a file that keeps its name.
+pub(crate) fn kept(folder: &Path) -> io::Result<(File, PathBuf)> {
+    let path = folder.join(format!("{KEPT}{}", crate::process::random()?));
+    // The umask can only take away.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    Ok((file, path))
+}
+
+/// Whether the file at `path` has a name that is made up here.
+pub(crate) fn is_own_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| [FRESH, KEPT].iter().any(|start| name.starts_with(start)))
+}
+
+/// Opens what others may have put there. A link is not followed, and a FIFO or a terminal is not waited for: what it is,
+/// the caller looks at.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Whether it is this user's.
+pub(crate) fn is_own(there: &Metadata) -> bool {
+    there.uid() == own_uid()
+}
+
+/// This user.
+pub(crate) fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
