@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use x509_parser::prelude::{AttributeTypeAndValue, FromDer as _, X509Certificate};
 
 use super::{Ca, Settings};
 use crate::text::Text;
@@ -128,50 +129,17 @@ fn date(time: UnixTime) -> String {
     time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
 }
 
-/// The issuer's name in a certificate: `CN=…, O=…` (RFC 5280, section 4.1).
+/// The issuer's name in a certificate: `CN=…, O=…` (RFC 5280, section 4.1.2.4).
 pub(super) fn issuer(der: &[u8]) -> String {
-    fields_of_issuer(der).filter(|text| !text.is_empty()).unwrap_or_else(|| "which has no name".to_owned())
-}
-
-const SEQUENCE: u8 = 0x30;
-const VERSION: u8 = 0xa0;
-
-fn fields_of_issuer(der: &[u8]) -> Option<String> {
-    let (SEQUENCE, certificate, _) = element(der)? else { return None };
-    let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
-    if let (VERSION, _, after) = element(rest)? {
-        rest = after;
-    }
-    let (_, _serial, rest) = element(rest)?;
-    let (_, _algorithm, rest) = element(rest)?;
-    let (SEQUENCE, mut name, _) = element(rest)? else { return None };
-    let mut parts = Vec::new();
-    while !name.is_empty() {
-        let (_, set, after) = element(name)?;
-        let (_, pair, _) = element(set)?;
-        let (_, kind, value) = element(pair)?;
-        let (_, value, _) = element(value)?;
-        // id-at-commonName and id-at-organizationName.
-        match kind {
-            [0x55, 0x04, 0x03] => parts.insert(0, format!("CN={}", printable(value))),
-            [0x55, 0x04, 0x0a] => parts.push(format!("O={}", printable(value))),
-            _ => {}
-        }
-        name = after;
-    }
-    Some(parts.join(", "))
-}
-
-/// Tag, content, and what follows.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&[tag, first], rest) = der.split_first_chunk::<2>()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => (usize::from(*rest.first()?), &rest[1..]),
-        0x82 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), &rest[2..]),
-        _ => return None,
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return "which has no name".to_owned() };
+    let name = certificate.issuer();
+    let part = |key: &str, attribute: &AttributeTypeAndValue<'_>| {
+        format!("{key}={}", printable(attribute.attr_value().data))
     };
-    Some((tag, rest.get(..length)?, rest.get(length..)?))
+    let common = name.iter_common_name().map(|attribute| part("CN", attribute));
+    let parts: Vec<_> =
+        common.chain(name.iter_organization().map(|attribute| part("O", attribute))).collect();
+    if parts.is_empty() { "which has no name".to_owned() } else { parts.join(", ") }
 }
 
 fn printable(bytes: &[u8]) -> String {

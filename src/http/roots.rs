@@ -1,5 +1,5 @@
-//! The CA certificates to trust: those that were named, and no others; else the system's, read once from one
-//! file; else Mozilla's, so that an image without any file works.
+//! The CA certificates to trust: the ones that the user named, else the system's bundle, else Mozilla's. Named
+//! certificates exclude all others: nothing here adds the system's to them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,9 @@ use super::content::Content;
 use super::{Ca, Error, FileFrom};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
+///
+/// `rustls-native-certs` reads the folder of certificates as well as the bundle. On Debian that takes 13 ms instead of
+/// 0.5 ms, for the same certificates. It also reads `SSL_CERT_FILE` itself, so that an error could not name the variable.
 const BUNDLES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
