@@ -9,7 +9,7 @@ pub(super) const SHORTEST: usize = 8;
 
 /// What is longer than this, in bytes, is a bundle or a document: it is looked for in fewer forms, because each form
 /// costs memory.
-const LONG: usize = 4096;
+pub(super) const LONG: usize = 4096;
 
 /// Every form of `secret` that is long enough.
 pub(super) fn all(secret: &str) -> Vec<Vec<u8>> {

@@ -51,6 +51,11 @@ pub fn is_too_short(secret: &Secret) -> bool {
     (1..forms::SHORTEST).contains(&secret.reveal().len())
 }
 
+/// Whether a value is so long that fewer of its forms are masked.
+pub fn is_long(secret: &Secret) -> bool {
+    secret.reveal().len() > forms::LONG
+}
+
 /// Everything that a secret may look like; for the fuzzers, which hold the filter against a naive one.
 #[doc(hidden)]
 pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {

@@ -135,6 +135,9 @@ fn a_large_secret_is_masked_in_bounded_memory_or_refused() {
     assert!(used <= 64 * 1024, "{used} kB");
     let rest: Vec<&str> = large.stdout.lines().skip(1).collect();
     assert_eq!(rest, ["[MASKED]", "[MASKED]", "[MASKED]"]);
+    // Once, whatever the number of values: what is not masked is named.
+    let word = "values over 4 KiB are masked line by line";
+    assert_eq!(large.stderr.matches(word).count(), 1, "{large}");
     let refused = run(14, "echo started").expect(6);
     assert!(refused.stdout.is_empty() && refused.stderr.contains("too many for the mask"), "{refused}");
     assert!(refused.stderr.contains("--no-mask"), "{refused}");
