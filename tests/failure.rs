@@ -48,7 +48,7 @@ fn goes_on(format: &Format, command: &str) -> Option<Run> {
 fn every_error_in_every_format() {
     for (number, (what, error)) in examples::all().into_iter().enumerate() {
         let code = error.code() as i32;
-        assert!((1..=6).contains(&code) || (129..=143).contains(&code), "{what}: {code}");
+        assert!((1..=7).contains(&code) || (129..=143).contains(&code), "{what}: {code}");
         for format in FORMATS {
             let child = child("an_error_ends_the_run", &number.to_string(), format);
             let run = Cmd::program("/bin/sh").args(["-c", &child]).run().expect(code);

@@ -45,6 +45,7 @@ fn plain_http_is_allowed_to_vault_alone() {
     {
         let cmd =
             with_token(&vault.addr).env("CI_CREDS_ALLOW_HTTP", "true").env("CI_CREDS_GITLAB_TOKEN", secret());
+        let cmd = cmd.env("NO_COLOR", "1");
         let run = Cmd::new(arguments).inherit(&cmd).env(variable, far).run().expect(3);
         assert!(run.stderr.contains("hint: use https; --allow-http is for Vault alone"), "{run}");
     }

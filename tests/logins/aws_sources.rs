@@ -140,6 +140,7 @@ fn endpoints_that_fail_are_explained() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
+    warning: can't connect to 127.0.0.1:PORT; trying again
     error: the EC2 metadata service gave no AWS credentials: can't connect to 127.0.0.1:PORT
     hint: nothing else was found: no AWS_ACCESS_KEY_ID, profile, container endpoint or web identity
     hint: on EC2, in a container: the instance's http-put-response-hop-limit must be 2 (`aws ec2 modify-instance-metadata-options`)
