@@ -182,11 +182,21 @@ impl Credentials {
     }
 }
 
-/// Tells one line for each, and how much longer the job may run.
-pub fn summary(all: &[Credentials], job: &Job) {
+/// What --dead-man asks for: how long the credentials outlive the process that renews them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeadMan {
+    /// The window, from 30 s to 10 min.
+    pub window: Duration,
+    /// Whether what has no such end is only warned of.
+    pub best_effort: bool,
+}
+
+/// Tells one line for each, and how much longer the job may run; `end` is what ends those that end with the token.
+pub fn summary(all: &[Credentials], job: &Job, end: Option<&str>) {
     for one in all {
         let rest = one.life.and_then(|life| job.time_after(life.until));
         let rest = rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default();
-        tracing::info!("{}{rest}", one.line());
+        let end = end.filter(|_| !one.outlives_token).map(|end| format!(", {end}")).unwrap_or_default();
+        tracing::info!("{}{end}{rest}", one.line());
     }
 }

@@ -1,6 +1,7 @@
 //! The life of a credential: run a command with it, hide it, keep it alive, take it back.
 
 mod command;
+mod dead_man;
 mod faults;
 mod masking;
 mod refresh;

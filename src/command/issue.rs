@@ -21,7 +21,8 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let keeps_files = config.makes_files() && config.state_file.is_none();
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
-    let order = Order { login: config.login, requests: config.requests, look_up: false };
+    let order =
+        Order { login: config.login, requests: config.requests, look_up: false, dead_man: config.dead_man };
     let entry = match config.state_file {
         Some(place) => Some(Entry::new(place, &server, &stop).await?),
         None => None,
@@ -52,7 +53,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
             return Err(error);
         }
     }
-    credentials::summary(&session.credentials, &config.job);
+    credentials::summary(&session.credentials, &config.job, None);
     if keeps_files {
         tracing::warn!(
             "nobody removes the file again: add --state-file auto and `ci-creds revoke`, or use `-- COMMAND`"

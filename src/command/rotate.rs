@@ -44,7 +44,7 @@ pub async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
     let current = gitlab.variable(&rotation.place).await?;
 
     let vault = Vault::at(&rotation.server, stop.clone())?;
-    let order = Order { login: rotation.login.clone(), requests: Vec::new(), look_up: false };
+    let order = Order { login: rotation.login.clone(), requests: Vec::new(), look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };

@@ -11,6 +11,7 @@ use super::issue::token_credentials;
 use super::scan;
 use crate::config::{Command, Config};
 use crate::credentials::{self, Credentials};
+use crate::duration::show;
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::{Code, Error};
@@ -33,7 +34,12 @@ pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Re
         None => None,
     };
     let vault = Vault::at(&config.server, stop.clone())?;
-    let order = Order { login: config.login.clone(), requests: config.requests.clone(), look_up: true };
+    let order = Order {
+        login: config.login.clone(),
+        requests: config.requests.clone(),
+        look_up: true,
+        dead_man: config.dead_man,
+    };
     let mut ledger = Ledger::with(entry);
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
@@ -126,7 +132,8 @@ impl Run<'_> {
             ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
         }
         let environment = exec::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
-        credentials::summary(&self.session.credentials, &self.config.job);
+        let end = self.session.token.window.map(|window| format!("ends {} after this process", show(window)));
+        credentials::summary(&self.session.credentials, &self.config.job, end.as_deref());
         let mut keeper = Renewer::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;

@@ -161,6 +161,13 @@ impl<'a> Lookup<'a> {
         self.parsed(opt, "a duration such as 90s, 15m or 1h30m", crate::duration::parse)
     }
 
+    /// A window of --dead-man.
+    pub(super) fn window(&self, opt: &Opt) -> Result<Option<Duration>, Error> {
+        self.parsed(opt, "a duration from 30s to 10m", |text| {
+            crate::duration::parse(text).filter(|window| (30..=600).contains(&window.as_secs()))
+        })
+    }
+
     /// A whole number.
     pub(super) fn number(&self, opt: &Opt) -> Result<Option<usize>, Error> {
         self.parsed(opt, "a whole number", |text| text.trim().parse().ok())

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::auth::Login;
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, Verb};
+use crate::credentials::DeadMan;
 use crate::emit::{self, Output};
 use crate::env::Env;
 use crate::input::Input;
@@ -63,6 +64,8 @@ pub struct Config {
     pub state_file: Option<state::Place>,
     /// Where the files of `read NAME=@FIELD` go.
     pub file_folder: PathBuf,
+    /// Whether all of it ends with the process that renews it.
+    pub dead_man: Option<DeadMan>,
     /// The job.
     pub job: Job,
 }
@@ -125,7 +128,22 @@ impl Config {
             true => Some(hand_over(&lookup, &server)?),
             false => None,
         };
-        Ok(Self { server, login, requests, hand_over_token, output, command, state_file, file_folder, job })
+        let dead_man = dead_man(&lookup)?;
+        if dead_man.is_some() && command.is_none() {
+            return Err(Error::WithoutCommand(options::DEAD_MAN.name));
+        }
+        Ok(Self {
+            server,
+            login,
+            requests,
+            hand_over_token,
+            output,
+            command,
+            state_file,
+            file_folder,
+            dead_man,
+            job,
+        })
     }
 }
 
@@ -264,6 +282,13 @@ pub fn prints(parsed: &Parsed, env: &Env) -> bool {
             | Verb::Rotate
     );
     (is_dry_run || !never) && parsed.command.is_empty() && file(&lookup).ok().flatten().is_none()
+}
+
+/// --dead-man.
+fn dead_man(lookup: &Lookup<'_>) -> Result<Option<DeadMan>, Error> {
+    let best_effort = lookup.switch(&options::DEAD_MAN_BEST_EFFORT)?;
+    let window = lookup.window(&options::DEAD_MAN)?;
+    Ok(window.map(|window| DeadMan { window, best_effort }))
 }
 
 fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Error> {

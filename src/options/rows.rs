@@ -116,6 +116,10 @@ group! {
         "Leave the command's output alone: do not replace secrets by [MASKED]");
     REFRESH = Opt::new("refresh", Switch, Own,
         "AWS: let the command ask for fresh credentials whenever the old ones are about to end");
+    DEAD_MAN = Opt::new("dead-man", Value("DURATION"), Own,
+        "End the credentials so long after ci-creds is gone, however it went, or after Vault could not be reached: 30s to 10m");
+    DEAD_MAN_BEST_EFFORT = Opt::new("dead-man-best-effort", Switch, Own,
+        "Warn of credentials that --dead-man can't end (AWS sessions, batch tokens), instead of an error");
     SCAN = Opt::new("scan", Values("PATH"), Own,
         "Look for the credentials in this file or folder when the command has ended; a find is exit code 7");
 }

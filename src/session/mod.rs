@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::{self, Gathered, Login};
-use crate::credentials::{Credentials, Life};
+use crate::credentials::{Credentials, DeadMan, Life};
 use crate::duration::granted;
 use crate::error::{Code, Explain};
 use crate::ledger::{Ledger, state};
@@ -13,6 +13,7 @@ use crate::shutdown::{self, Stopped};
 use crate::vault::{self, Vault};
 
 mod data;
+mod dead_man;
 mod gather;
 mod issue;
 pub mod refresh;
@@ -52,6 +53,8 @@ pub struct Token {
     pub counted: bool,
     /// Whether it is a batch token: its leases do not end with it, and it can't be revoked.
     pub batch: bool,
+    /// How long it lives without a renewal, where --dead-man has cut that.
+    pub window: Option<Duration>,
 }
 
 /// Why a run got nothing.
@@ -90,6 +93,14 @@ pub enum Error {
         life: Duration,
         /// How long they should be.
         wanted: Duration,
+    },
+    /// --dead-man, and something that does not end with this process.
+    #[error("--dead-man can't end {what}: {why}")]
+    Unbounded {
+        /// The token, or what was issued.
+        what: String,
+        /// Why not.
+        why: &'static str,
     },
     /// Something may have been made that this run can't take back.
     #[error("{}", crate::error::chain(error))]
@@ -132,7 +143,7 @@ impl Explain for Error {
             Self::Answer(error) => error.code(),
             Self::Step(error) => error.code(),
             Self::Data { .. } => Code::Environment,
-            Self::TooShort { .. } => Code::Output,
+            Self::TooShort { .. } | Self::Unbounded { .. } => Code::Output,
             Self::LeftBehind { error, .. } => error.code(),
             Self::State(error) => error.code(),
             Self::Stopped(stopped) => stopped.code(),
@@ -161,6 +172,12 @@ impl Explain for Error {
             Self::TooShort { .. } => {
                 vec![
                     "raise the TTL of the role, or of the login's token, which ends what it issued"
+                        .to_owned(),
+                ]
+            }
+            Self::Unbounded { .. } => {
+                vec![
+                    "--dead-man-best-effort makes this a warning; what else the job gets still ends"
                         .to_owned(),
                 ]
             }
@@ -203,7 +220,15 @@ pub async fn enter(
 ) -> Result<Token, Error> {
     let Some(request) = login.method.request else {
         let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
-        return Ok(Token { secret, given: true, life: None, renewable: false, counted: false, batch: false });
+        return Ok(Token {
+            secret,
+            given: true,
+            life: None,
+            renewable: false,
+            counted: false,
+            batch: false,
+            window: None,
+        });
     };
     check(vault, login, gathered).await?;
     let auth = login_once_seen(vault, login, || request(login, gathered)).await;
@@ -221,6 +246,7 @@ pub async fn enter(
         renewable: auth.renewable && auth.cached.is_none(),
         counted: auth.num_uses > 0,
         batch,
+        window: None,
     };
     match auth.cached {
         None => {
@@ -320,4 +346,6 @@ pub struct Order {
     pub requests: Vec<Request>,
     /// Whether the end of a token that was given matters: it costs a request.
     pub look_up: bool,
+    /// Whether all of it ends with the process.
+    pub dead_man: Option<DeadMan>,
 }

@@ -38,6 +38,10 @@ struct Item {
     next: Option<Instant>,
     /// Whether an outage was spoken of.
     outage: bool,
+    /// How long it lives without a renewal, where --dead-man has cut that.
+    window: Option<Duration>,
+    /// How long one renewal may take.
+    patience: Duration,
     /// What helps.
     hint: &'static str,
 }
@@ -62,6 +66,9 @@ impl Renewer {
         let credentials =
             credentials.filter(|(index, one)| Some(*index) != fresh && one.issued_by != IssuedBy::Login);
         items.extend(credentials.filter_map(|(_, one)| Item::credentials(one, &session.token)));
+        // One that hangs must not take the time of the token's, which ends sooner.
+        let patience = session.token.window.map_or(PATIENCE, |window| PATIENCE.min(window / 6));
+        items.iter_mut().for_each(|item| item.patience = patience);
         let mut keeper = Self { items, deadline: job.deadline };
         keeper.announce();
         keeper
@@ -98,7 +105,8 @@ impl Item {
         let now = Instant::now();
         let hint = "";
         let next = Some(now + two_thirds(life));
-        Self { name, way, wanted, ends: now + life, next, outage: false, hint }
+        let (window, patience) = (None, PATIENCE);
+        Self { name, way, wanted, ends: now + life, next, outage: false, window, patience, hint }
     }
 
     fn token(token: &Token, longest: Duration) -> Option<Self> {
@@ -108,6 +116,12 @@ impl Item {
             (token.renewable && !token.given && !token.counted).then(|| Way::Token(token.secret.clone()));
         let mut item = Self::new(name.to_owned(), way, life.max(longest), life);
         item.hint = ", and takes what was read with it along";
+        if let Some(window) = token.window {
+            item.window = Some(window);
+            item.wanted = window;
+            item.ends = Instant::now() + window;
+            item.next = Some(Instant::now() + window / 3);
+        }
         Some(item)
     }
 
@@ -132,7 +146,7 @@ impl Item {
             return self.warn_before(None);
         };
         let asked = Instant::now();
-        let patience = PATIENCE.min(self.ends.saturating_duration_since(asked));
+        let patience = self.patience.min(self.ends.saturating_duration_since(asked));
         match timeout(patience, renew(vault, &way, self.wanted)).await {
             Ok(Ok(granted)) => self.granted(asked, granted, deadline),
             Ok(Err(error)) if error.refusal().is_some() => {
@@ -155,7 +169,7 @@ impl Item {
             self.next = None;
             self.warn_before(deadline);
         } else {
-            self.next = Some(asked + two_thirds(granted));
+            self.next = Some(asked + self.window.map_or_else(|| two_thirds(granted), |window| window / 3));
         }
     }
 
@@ -166,7 +180,9 @@ impl Item {
             tracing::warn!("{} could not be renewed in time and has ended", self.name);
             return;
         }
-        if !self.outage {
+        // There is time for another try or two before it is worth a word.
+        let is_early = self.window.is_some_and(|window| left > window / 2 + Duration::from_millis(100));
+        if !self.outage && !is_early {
             let why = error.map_or_else(|| "no answer came".to_owned(), |error| error.to_string());
             tracing::warn!("{} is not renewed yet ({why}); {} are left", self.name, show(left));
             self.outage = true;

@@ -3,11 +3,13 @@
 //! A token is never revoked while a request on it that creates something is unanswered: the engine would make a key
 //! without a lease, or a lease that outlives the token. So all answers come first; then what there is goes.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, data, depends_on_token, issue, log_in};
+use super::{Error, Order, Session, Token, data, dead_man, depends_on_token, issue, log_in};
 use crate::credentials::{Credentials, Life};
 use crate::duration::{granted, show};
 use crate::error::{Code, Explain as _, chain};
@@ -106,6 +108,27 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
     if let Err(error) = ledger.write_ahead(vault.stop()).await {
         return Err(Failure { error: error.into(), logged_in: true, left: Vec::new(), token: None });
     }
+    if let Some(dead_man) = order.dead_man
+        && let Err(error) = dead_man.cut(vault, &mut token).await
+    {
+        return Err(Failure { error, logged_in: true, left: Vec::new(), token: None });
+    }
+    let secret = token.secret.clone();
+    let alive = pin!(dead_man::keep(vault, &secret, token.window));
+    match select(pin!(issue_all(vault, token, order, ledger, started)), alive).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right((never, _)) => match never {},
+    }
+}
+
+/// What a run does with the token that it has.
+async fn issue_all(
+    vault: &Vault,
+    mut token: Token,
+    order: &Order,
+    ledger: &mut Ledger,
+    started: Timestamp,
+) -> Result<Session, Failure> {
     let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
     // All answers are awaited, also when one of them is an error.
     let answers = futures_util::future::join_all(answers).await;
@@ -127,6 +150,9 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
         return Err(Failure { error, logged_in: true, left, token: Some(token) });
     }
     let failed = |error| Failure { error, logged_in: true, left: Vec::new(), token: None };
+    if let Some(dead_man) = order.dead_man {
+        dead_man.check(&credentials).map_err(failed)?;
+    }
     settle_lives(vault, &mut token, &mut credentials, order, ledger).await.map_err(failed)?;
     for (request, one) in order.requests.iter().zip(&credentials) {
         for (step, settled) in &request.steps {
@@ -150,7 +176,14 @@ pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledg
                 tracing::warn!("{}; {}", chain(&error), left_by_login(order, &error, started));
                 tokio::time::sleep(SETTLE).await;
             }
-            outcome => return outcome,
+            Ok(mut token) => {
+                // What it issues is not held by it: --dead-man has said so.
+                if let Some(dead_man) = order.dead_man {
+                    dead_man.cut(vault, &mut token).await?;
+                }
+                return Ok(token);
+            }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -264,7 +297,8 @@ async fn settle_lives(
 
 /// Renews a token of ours that ends before the lease; looks a given one up where its end matters.
 async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
-    let (Some(lease), false) = (lease, token.counted) else { return Ok(()) };
+    // A token with a window lives as long as it is renewed.
+    let (Some(lease), false) = (lease, token.counted || token.window.is_some()) else { return Ok(()) };
     if token.given {
         let matters = order.requests.iter().any(|request| request.min_ttl.is_some());
         if order.look_up || matters {

@@ -229,6 +229,7 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Step(_) => E::Step(provider::Failed::new(scaleway::Error::NotScaleway { host: text() })),
         E::Data { .. } => E::Data { name: text(), shown: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::TooShort { .. } => E::TooShort { provider: "aws", life: Duration::ZERO, wanted: Duration::from_secs(9) },
+        E::Unbounded { .. } => E::Unbounded { what: text(), why: "x" },
         E::LeftBehind { .. } =>
             E::LeftBehind { error: Box::new(WithHints::from(refused()).into()), left: vec![text()] },
         E::State(_) => E::State(state::Error::Locked { path: "/state".into() }),

@@ -71,8 +71,14 @@ impl Running {
 
     /// Waits for its end, and searches what it printed for secrets.
     #[track_caller]
-    pub fn wait(mut self) -> Run {
-        let deadline = self.started + LIMIT;
+    pub fn wait(self) -> Run {
+        self.wait_within(LIMIT)
+    }
+
+    /// The same for a command that may take so long from its start.
+    #[track_caller]
+    pub fn wait_within(mut self, limit: Duration) -> Run {
+        let deadline = self.started + limit;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -80,7 +86,7 @@ impl Running {
             if Instant::now() > deadline {
                 let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
                 let _ = self.child.wait();
-                panic!("it hangs: not finished after {LIMIT:?}; stderr:\n{}", self.stderr.so_far());
+                panic!("it hangs: not finished after {limit:?}; stderr:\n{}", self.stderr.so_far());
             }
             thread::sleep(Duration::from_millis(2));
         };

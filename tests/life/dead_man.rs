@@ -1,0 +1,223 @@
+//! `--dead-man`: what a job was given ends by itself, within its window, whatever became of ci-creds.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::{nothing_is_left, shell};
+use crate::main_job::story::Story;
+use crate::support::space::AppRole;
+use crate::support::{Cmd, Postgres, Space, eventually, secret};
+
+/// The smallest window.
+const WINDOW: Duration = Duration::from_secs(30);
+/// What is allowed beyond it: Vault looks for what has ended each second or so.
+const BEYOND: Duration = Duration::from_secs(10);
+/// How often a process is killed. Those of a batch run side by side.
+const KILLS: usize = if cfg!(feature = "soak") { 100 } else { 5 };
+const BATCH: usize = 25;
+
+/// Nothing may be left a window after `since`, and until then it is looked for.
+#[track_caller]
+fn is_gone_in_time(what: &str, since: Instant, mut left: impl FnMut() -> bool) {
+    while left() {
+        assert!(since.elapsed() < WINDOW + BEYOND, "{what} is still there after {:?}", since.elapsed());
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// `ci-creds read` of the real database engine, with a login of its own.
+fn database(space: &Space<'static>, mount: &str) -> Cmd {
+    let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+    let role = json!({"db_name": "pg0", "default_ttl": "15m", "creation_statements": create});
+    space.write(&format!("{mount}/roles/web"), role);
+    let path = format!("{mount}/creds/web");
+    let policy = space.may_read(&[&path]);
+    let params = json!({"token_policies": policy, "token_ttl": "15m", "token_max_ttl": "30m"});
+    let login: AppRole = space.approle("ci", params);
+    Cmd::new(["read", &path, "DB_USER=username", "DB_PASSWORD=password", "--dead-man", "30s"])
+        .vault(space.server)
+        .approle(&login)
+        .env("PATH", "/usr/bin:/bin")
+}
+
+#[test]
+fn what_a_killed_process_leaves_ends_with_the_window() {
+    let Some(postgres) = Postgres::start() else { return };
+    let space = Space::new();
+    let story = Story::new(&space);
+    let mount = postgres.mount(&space, 1, 0.0);
+    let read = database(&space, &mount).args(["--", "/bin/sleep", "60"]);
+    for start in (0..KILLS).step_by(BATCH) {
+        let mut killed = None;
+        for number in start..KILLS.min(start + BATCH) {
+            // Of both kinds, and at moments that lie apart: before, in and after each request of a run.
+            let cmd = match number % 2 {
+                0 => read.clone(),
+                _ => shell(&story, &["--dead-man", "30s"], "exec sleep 60"),
+            };
+            let running = cmd.spawn();
+            thread::sleep(Duration::from_millis(number as u64 * 37 % 400));
+            running.signal(Signal::KILL);
+            killed = Some(Instant::now());
+            running.signal_group(Signal::KILL);
+            running.wait().expect(137);
+        }
+        is_gone_in_time("what the processes were given", killed.unwrap(), || {
+            let users = postgres.users();
+            !(users.is_empty() && story.engine.leases().is_empty() && space.login_tokens().is_empty())
+        });
+        nothing_is_left(&story);
+    }
+}
+
+/// Not once does a healthy run lose its credentials.
+#[test]
+fn a_healthy_run_outlives_its_window() {
+    let Some(postgres) = Postgres::start() else { return };
+    let space = Space::new();
+    let mount = postgres.mount(&space, 1, 0.0);
+    let seconds = if cfg!(feature = "soak") { 180 } else { 40 };
+    let script = format!("echo \"$DB_USER $DB_PASSWORD\" >pair; exec sleep {seconds}");
+    let dir = tempfile::tempdir().unwrap();
+    let cmd = database(&space, &mount).args(["--", "/bin/sh", "-c", &script]).dir(dir.path());
+    let running = cmd.spawn();
+    let (user, password) = pair(dir.path());
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(seconds - 2) {
+        assert!(postgres.works(&user, &password), "after {:?}", started.elapsed());
+        thread::sleep(Duration::from_secs(1));
+    }
+    let run = running.wait_within(Duration::from_secs(seconds + 60)).expect(0);
+    assert!(run.stderr.contains(", ends 30s after this process"), "{run}");
+    assert!(!run.stderr.contains("warning"), "{run}");
+    eventually("the user is gone", || postgres.users().is_empty());
+}
+
+fn pair(dir: &Path) -> (String, String) {
+    let mut pair = String::new();
+    eventually("the command has the pair", || {
+        pair = fs::read_to_string(dir.join("pair")).unwrap_or_default();
+        pair.ends_with('\n')
+    });
+    let (user, password) = pair.trim().split_once(' ').unwrap();
+    (user.to_owned(), password.to_owned())
+}
+
+/// A way to the server on which nothing moves while it is down.
+struct Line {
+    addr: String,
+    down: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn to(server: &str) -> Self {
+        let upstream = server.strip_prefix("http://").unwrap().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (addr, down) =
+            (format!("http://{}", listener.local_addr().unwrap()), Arc::new(AtomicBool::new(false)));
+        let flag = Arc::clone(&down);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&upstream) else { continue };
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let flag = Arc::clone(&flag);
+                    thread::spawn(move || {
+                        let mut buffer = [0; 4096];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            while flag.load(Ordering::Relaxed) {
+                                thread::sleep(Duration::from_millis(50));
+                            }
+                            if to.write_all(&buffer[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            }
+        });
+        Self { addr, down }
+    }
+}
+
+/// Vault does not answer for a while: within the window the job goes on, beyond it its credentials end. The command's
+/// fate is its own in both cases.
+#[test]
+fn an_outage_is_told_at_half_the_window() {
+    let outages: &[(u64, bool)] =
+        if cfg!(feature = "soak") { &[(20, true), (60, false)] } else { &[(20, true)] };
+    for &(seconds, survives) in outages {
+        let space = Space::new();
+        let line = Line::to(&space.server.addr);
+        let policy = "default";
+        let login = space.approle("ci", json!({"token_policies": policy, "token_ttl": "15m"}));
+        let cmd = Cmd::new(["login", "--dead-man", "30s", "--", "/bin/sleep", &format!("{}", seconds + 14)]);
+        let cmd = cmd.vault(space.server).env("VAULT_ADDR", &line.addr).approle(&login);
+        let running = cmd.spawn();
+        running.wait_for_stderr("ends 30s after this process");
+        thread::sleep(Duration::from_secs(2));
+        line.down.store(true, Ordering::Relaxed);
+        thread::sleep(Duration::from_secs(seconds));
+        line.down.store(false, Ordering::Relaxed);
+        thread::sleep(Duration::from_secs(8));
+        assert_eq!(!space.login_tokens().is_empty(), survives, "after {seconds} s");
+        let run = running.wait_within(Duration::from_secs(150)).expect(0);
+        assert_eq!(run.stderr.matches("the login's token is not renewed yet").count(), 1, "{run}");
+        let ended = run.stderr.matches("could not be renewed in time and has ended").count();
+        assert_eq!(ended, usize::from(!survives), "{run}");
+    }
+}
+
+/// An error names what can't be bounded, and nothing of it stays; with --dead-man-best-effort it is a warning.
+#[test]
+fn what_can_not_be_bounded_is_named() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let kv = space.kv1("kv");
+    space.write(&format!("{kv}/app"), json!({"password": secret()}));
+    let policy = space.may_read(&[&format!("{}/creds/*", story.engine.mount), &format!("{kv}/app")]);
+    let login = |name: &str, more: serde_json::Value| {
+        let mut params = json!({"token_policies": policy, "token_ttl": "5m"});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        space.approle(name, params)
+    };
+    let exoscale = |login: &AppRole| {
+        let cmd = story.run(["exoscale", "--dead-man", "1m"]).no_env("VAULT_TOKEN").approle(login);
+        cmd.env("PATH", "/usr/bin:/bin")
+    };
+    let app = format!("{kv}/app");
+    let read = Cmd::new(["read", &app, "A=password", "--dead-man", "1m"]).vault(space.server);
+    let read = read.approle(&login("kv", json!({})));
+    let cases = [
+        (exoscale(&login("batch", json!({"token_type": "batch"}))), "the token: it is a batch token"),
+        (exoscale(&login("counted", json!({"token_num_uses": 9}))), "the token: it is good for a number of"),
+        (exoscale(&login("periodic", json!({"token_period": "5m"}))), "the token: it is periodic"),
+        (
+            story
+                .run(["exoscale", "--dead-man", "1m"])
+                .no_env("VAULT_ROLE_ID")
+                .env("VAULT_TOKEN", &story.token),
+            "the token: it was given in VAULT_TOKEN",
+        ),
+        (read, "it is not issued for this job"),
+    ];
+    for (cmd, why) in cases {
+        let run = cmd.clone().args(["--", "/bin/true"]).run().expect(6);
+        assert!(run.stderr.contains("error: --dead-man can't end ") && run.stderr.contains(why), "{run}");
+        let run = cmd.args(["--dead-man-best-effort", "--", "/bin/true"]).run().expect(0);
+        assert!(run.stderr.contains("--dead-man does not hold for ") && run.stderr.contains(why), "{run}");
+    }
+    for window in ["29s", "11m", "x"] {
+        story.run(["exoscale", "--dead-man", window, "--", "/bin/true"]).run().expect(2);
+    }
+}
