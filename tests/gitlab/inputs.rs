@@ -30,6 +30,35 @@ fn arguments(shell: &str, inputs: &str) -> (Vec<String>, String) {
     (arguments.collect(), run.stdout)
 }
 
+/// When the script has ended, whatever it did, its files are searched; a find fails the job, and so does its own failure.
+#[test]
+fn the_paths_of_scan_are_searched_at_the_end() {
+    let program = "#!/bin/sh\ncase $1 in scan) printf '<%s>\\n' \"$@\" >&2; exit $FOUND ;; *) echo 'GIVEN=yes;' ;; esac\n";
+    for shell in ["bash", "dash", "busybox"].into_iter().filter(|shell| require(shell).is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ci-creds");
+        fs::write(&file, program).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let [before, _] = scripts("{provider: exoscale, role: ci, scan: 'dist/ report.xml'}");
+        for (last, found, code) in [
+            ("true", 0, 0),
+            ("true", 7, 7),
+            ("false", 0, 1),
+            ("exit 9", 7, 7),
+            ("exit 9", 3, 9),
+            ("true", 3, 3),
+        ] {
+            let path = format!("{}:/usr/bin:/bin", dir.path().display());
+            let cmd = script(shell, &format!("set -e\n{before}\n{last}")).job(dir.path()).env("PATH", path);
+            let run = cmd.env("FOUND", found.to_string()).run().expect(code);
+            assert!(
+                run.stderr.contains("<scan>\n<--state-file=auto>\n<dist/>\n<report.xml>\n"),
+                "{shell}: {run}"
+            );
+        }
+    }
+}
+
 #[test]
 fn each_input_is_one_argument() {
     for shell in ["bash", "dash", "busybox"].into_iter().filter(|shell| require(shell).is_some()) {

@@ -22,7 +22,7 @@ const COMBINATIONS: &[&str] = &[
     "{provider: aws, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', signed-by: 'https://gitlab.example.com/tools/ci-creds'}",
     "{provider: aws, role: ci, ttl: 30m, region: eu-west-1, role-arn: 'arn:aws:iam::1:role/ci', and: 'scaleway=dev login'}",
     "{provider: scaleway, mount: cloud/scw, path: 'creds/{role}', zone: fr-par-1, ca-cert: $VAULT_CA_FILE}",
-    "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m}",
+    "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m, scan: dist/ report.xml}",
 ];
 
 const EXAMPLES: &[&str] = &[
