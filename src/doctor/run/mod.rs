@@ -1,6 +1,6 @@
 //! A run, check by check. What was issued on the way is taken back at its end.
 //!
-//! A check is a file in this folder and a row of [`CHECKS`]. The row says which checks it needs: where one of them failed,
+//! A check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them failed,
 //! it is not reached.
 
 mod address;
