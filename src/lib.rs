@@ -210,16 +210,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
 
 /// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.
 fn guess_format(arguments: &[OsString], env: &env::Env) -> Option<&'static emit::Format> {
-    let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
-    let mut named = None;
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--format") {
-            Some("") => named = words.next().map(|name| name.into_owned()),
-            Some(rest) if rest.starts_with('=') => named = Some(rest[1..].to_owned()),
-            _ => {}
-        }
-    }
-    let named = named.or_else(|| {
+    let named = cli::glance(arguments, &options::FORMAT).or_else(|| {
         let variables = options::FORMAT.variables(None);
         variables.iter().find_map(|name| env.get(name).ok().flatten()).map(str::to_owned)
     });

@@ -44,6 +44,33 @@ pub(super) fn groups(
     command
 }
 
+/// A switch that is an argument of one command alone.
+pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// An option with a value that is an argument of one command alone.
+pub(super) fn value(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+/// --format of a report, which is not that of the credentials.
+pub(super) fn report() -> Arg {
+    value("report", "FORMAT", "How to write the report")
+        .long("format")
+        .value_parser(["plain", "json"])
+        .default_value("plain")
+}
+
+/// What stands behind the subject of a command that is called like a run.
+pub(super) fn rest() -> Arg {
+    Arg::new("REST")
+        .value_name("ROLE")
+        .num_args(1..)
+        .value_hint(ValueHint::Other)
+        .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…")
+}
+
 /// What completions offer.
 fn hint(value_name: &str) -> ValueHint {
     match value_name {
@@ -61,10 +88,7 @@ pub(super) fn env(variables: &[impl AsRef<str>]) -> String {
 
 /// For a run: walk it as doctor does, instead.
 pub(super) fn dry_run() -> Arg {
-    Arg::new("dry-run")
-        .long("dry-run")
-        .action(ArgAction::SetTrue)
-        .help("Issue and run nothing: look at each step instead, as `ci-creds doctor` does")
+    switch("dry-run", "Issue and run nothing: look at each step instead, as `ci-creds doctor` does")
 }
 
 pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {

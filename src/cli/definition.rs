@@ -7,11 +7,40 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
 
-use super::arguments::{arg, dry_run, env, groups, with_and};
+use super::arguments::{arg, dry_run, env, groups, report, with_and};
 use super::help::with_examples;
 use super::{doctor, read, setup};
 use crate::options;
 use crate::provider::PROVIDERS;
+
+/// Adds a command's arguments; it is called when they are needed.
+type Arguments = fn(Command) -> Command;
+
+/// The commands that are not a cloud's: the name, what it does, and its arguments.
+const COMMANDS: &[(&str, &str, Arguments)] = &[
+    ("read", "Read any path of any engine", |command| with_examples(read_options(command))),
+    ("env", "Resolve the references in the job's variables", |command| with_examples(env_options(command))),
+    ("login", "Hand over the Vault token itself", |command| with_examples(login_options(command))),
+    ("revoke", "Take back what the job was given", |command| with_examples(revoke_options(command))),
+    ("scan", "Look for the credentials in what the job leaves behind", |command| {
+        with_examples(scan_options(command))
+    }),
+    ("status", "Tell what the state file lists, and whether it still lives", |command| {
+        with_examples(status_options(command))
+    }),
+    ("doctor", "Find out why a run or a role does not work", |command| {
+        with_examples(doctor::options(command))
+    }),
+    ("setup", "Print what Vault needs for a run, with no more rights than that", |command| {
+        with_examples(setup::options(command))
+    }),
+    ("rotate", "Replace the issuing token in a GitLab variable", |command| {
+        with_examples(rotate_options(command))
+    }),
+    ("completions", "Print the completions of a shell", |command| {
+        with_examples(completions_options(command))
+    }),
+];
 
 /// The whole command line, for parsing, help and completions.
 pub fn command() -> Command {
@@ -40,58 +69,14 @@ pub fn command() -> Command {
                 .defer(|command| with_examples(provider_options(command))),
         );
     }
+    for &(name, about, options) in COMMANDS {
+        command = command.subcommand(Command::new(name).about(about).defer(options));
+    }
     command
-        .subcommand(
-            Command::new("read")
-                .about("Read any path of any engine")
-                .defer(|command| with_examples(read_options(command))),
-        )
-        .subcommand(
-            Command::new("env")
-                .about("Resolve the references in the job's variables")
-                .defer(|command| with_examples(env_options(command))),
-        )
-        .subcommand(
-            Command::new("login")
-                .about("Hand over the Vault token itself")
-                .defer(|command| with_examples(login_options(command))),
-        )
-        .subcommand(
-            Command::new("revoke")
-                .about("Take back what the job was given")
-                .defer(|command| with_examples(revoke_options(command))),
-        )
-        .subcommand(
-            Command::new("scan")
-                .about("Look for the credentials in what the job leaves behind")
-                .defer(|command| with_examples(scan_options(command))),
-        )
-        .subcommand(
-            Command::new("status")
-                .about("Tell what the state file lists, and whether it still lives")
-                .defer(|command| with_examples(status_options(command))),
-        )
-        .subcommand(
-            Command::new("doctor")
-                .about("Find out why a run or a role does not work")
-                .defer(|command| with_examples(doctor::options(command))),
-        )
-        .subcommand(
-            Command::new("setup")
-                .about("Print what Vault needs for a run, with no more rights than that")
-                .defer(|command| with_examples(setup::options(command))),
-        )
-        .subcommand(
-            Command::new("rotate")
-                .about("Replace the issuing token in a GitLab variable")
-                .defer(|command| with_examples(rotate_options(command))),
-        )
-        .subcommand(
-            Command::new("completions")
-                .about("Print the completions of a shell")
-                .arg(Arg::new("SHELL").required(true).value_parser(shell()))
-                .defer(with_examples),
-        )
+}
+
+fn completions_options(command: Command) -> Command {
+    command.arg(Arg::new("SHELL").required(true).value_parser(shell()))
 }
 
 /// The shells whose completions are tested; clap_complete knows more.
@@ -149,15 +134,20 @@ fn formats(provider: Option<&str>) -> String {
     })
 }
 
+/// What reads the state file: how Vault is reached, and where the file is, whose default is not that of a run.
+fn with_state_file(command: Command, lists: &str) -> Command {
+    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
+        let variable = env(&["CI_CREDS_STATE_FILE"]);
+        file.help(format!("The file that lists what {lists} {variable} [default: auto]"))
+    })
+}
+
 /// A line says how its server is reached; what is not in it goes only where these options say.
 fn revoke_options(command: Command) -> Command {
     let rows =
         [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::COLOR, &options::VERBOSE];
     let command = command.args(rows.map(|row| arg(row, None)));
-    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
-        let variable = env(&["CI_CREDS_STATE_FILE"]);
-        file.help(format!("The file that lists what is to be taken back {variable} [default: auto]"))
-    })
+    with_state_file(command, "is to be taken back")
 }
 
 /// It needs the lines of the state file, and what `revoke` needs for `--revoke`.
@@ -176,26 +166,14 @@ fn scan_options(command: Command) -> Command {
          base64, percent-encoded or escaped, in files and in gzip, tar and zip. The values are those of this shell's \
          variables, by the names in the state file. A find is exit code 7; the values are never shown.",
     );
-    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
-        let variable = env(&["CI_CREDS_STATE_FILE"]);
-        file.help(format!("The file that lists what the job was given {variable} [default: auto]"))
-    })
+    with_state_file(command, "the job was given")
 }
 
 /// As for `revoke`; it changes nothing.
 fn status_options(command: Command) -> Command {
     let rows = [&options::STATE_FILE, &options::QUIET, &options::COLOR, &options::VERBOSE];
-    let report = Arg::new("report")
-        .long("format")
-        .value_name("FORMAT")
-        .value_parser(["plain", "json"])
-        .default_value("plain")
-        .help("How to write the report");
-    let command = command.arg(report).args(rows.map(|option| arg(option, None)));
-    groups(command, None, &[], &[&options::VAULT]).mut_arg("state-file", |file| {
-        let variable = env(&["CI_CREDS_STATE_FILE"]);
-        file.help(format!("The file that lists what is to be taken back {variable} [default: auto]"))
-    })
+    let command = command.arg(report()).args(rows.map(|option| arg(option, None)));
+    with_state_file(command, "is to be taken back")
 }
 
 /// It hands nothing over: of the output options it has only those of the log.

@@ -1,31 +1,19 @@
 //! The command line of `doctor`.
 
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+use clap::{Arg, ArgMatches, Command};
 
+use super::arguments::{switch, value};
 use super::{Ask, Doctor, RoleAt, Subject, Verb, arguments, read};
 use crate::options::{self, Opt};
 
 /// Its arguments: those of a run, but for --format, which is the report's.
 pub(super) fn options(command: Command) -> Command {
-    let switch = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let value = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
     let command = command
         .arg(
             Arg::new("SUBJECT")
                 .help("A provider, `login`, `read`, `env`, or a role of an auth method: auth/jwt/role/NAME"),
         )
-        .arg(
-            Arg::new("REST")
-                .value_name("ROLE")
-                .num_args(1..)
-                .value_hint(ValueHint::Other)
-                .requires("SUBJECT")
-                .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
-        )
+        .arg(arguments::rest().requires("SUBJECT"))
         .arg(
             value(
                 "audit",
@@ -39,14 +27,7 @@ pub(super) fn options(command: Command) -> Command {
         .arg(switch("issue", "Issue one credential of each kind, and revoke it"))
         .arg(switch("strict", "Let a warning fail"))
         .arg(switch("widen", "At the desk: also print changes of a role that let in others than this job"))
-        .arg(
-            Arg::new("report")
-                .long("format")
-                .value_name("FORMAT")
-                .value_parser(["plain", "json"])
-                .default_value("plain")
-                .help("How to write the report"),
-        )
+        .arg(arguments::report())
         .arg(value("claims", "JSON", "At the desk: the claims to hold against the role, - for stdin"))
         .arg(
             value(

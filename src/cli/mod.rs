@@ -242,13 +242,11 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let list = |id: &str| -> Vec<String> {
         matches.try_get_many(id).ok().flatten().into_iter().flatten().cloned().collect()
     };
+    let mut told =
+        |text: String| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
     let verb = match (name, crate::provider::find(name)) {
         (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
-        ("read", _) => {
-            let paths = read::parsed(matches, &["PATH", "NAME=FIELD"]);
-            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
-            Verb::Read(paths.map_err(told)?)
-        }
+        ("read", _) => Verb::Read(read::parsed(matches, &["PATH", "NAME=FIELD"]).map_err(&mut told)?),
         ("env", _) => Verb::Env,
         ("login", _) => Verb::Login,
         ("revoke", _) => Verb::Revoke,
@@ -257,16 +255,8 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             Verb::Scan(paths.into_iter().flatten().cloned().collect())
         }
         ("status", _) => Verb::Status { json: text("report").as_deref() == Some("json") },
-        ("doctor", _) => {
-            let doctor = doctor::parsed(matches);
-            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
-            Verb::Doctor(doctor.map_err(told)?)
-        }
-        ("setup", _) => {
-            let setup = setup::parsed(matches);
-            let told = |text| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
-            Verb::Setup(setup.map_err(told)?)
-        }
+        ("doctor", _) => Verb::Doctor(doctor::parsed(matches).map_err(&mut told)?),
+        ("setup", _) => Verb::Setup(setup::parsed(matches).map_err(&mut told)?),
         ("rotate", _) => Verb::Rotate,
         _ => {
             let shell = matches.get_one::<Shell>("SHELL").copied();
@@ -290,6 +280,21 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         return Err(command.error(ErrorKind::MissingRequiredArgument, "no command stands behind `--`"));
     }
     Ok(Parsed { verb, and, command: words, flags: flags(name, matches) })
+}
+
+/// The value of an option as far as a line that may not make sense tells: the last one before `--`.
+pub fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
+    let flag = format!("--{}", option.name);
+    let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+    let mut value = None;
+    while let Some(word) = words.next() {
+        match word.strip_prefix(&*flag) {
+            Some("") => value = words.next().map(|next| next.into_owned()),
+            Some(rest) if rest.starts_with('=') => value = Some(rest[1..].to_owned()),
+            _ => {}
+        }
+    }
+    value
 }
 
 /// Whether a command is to be run, as far as a line that may not make sense tells.

@@ -1,33 +1,22 @@
 //! The command line of `setup`: the words of the run, and which jobs may do it.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::arguments::{switch, value};
 use super::{Setup, Subject, arguments, doctor};
 use crate::options;
 use crate::setup::FORMATS;
 
 /// Its arguments: those of a run, but for --format, which is the plan's.
 pub(super) fn options(command: Command) -> Command {
-    let switch = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
-    };
-    let value = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
     let command = command
         .arg(
             Arg::new("SUBJECT")
                 .required(true)
                 .help("What the job runs: a provider, `login`, `read` or `env`"),
         )
-        .arg(
-            Arg::new("REST")
-                .value_name("ROLE")
-                .num_args(1..)
-                .value_hint(ValueHint::Other)
-                .help("The role in the provider's engine; for `read`, PATH NAME=FIELD…"),
-        )
+        .arg(arguments::rest())
         .arg(
             value("plan", "FORMAT", "How to write the setup")
                 .long("format")

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use super::Error;
 use super::lookup::Lookup;
 use crate::ci::Job;
-use crate::cli::{WHENS, When};
+use crate::cli::{WHENS, When, glance};
 use crate::console::Colour;
 use crate::env::Env;
 use crate::options;
@@ -34,7 +34,8 @@ pub fn colour(arguments: &[OsString], env: &Env) -> Colour {
 
 fn when(arguments: &[OsString], env: &Env) -> When {
     let set = |name: &str| env.get(name).ok().flatten();
-    if let Some(when) = typed(arguments).or_else(|| set("CI_CREDS_COLOR").map(str::to_owned)) {
+    let typed = glance(arguments, &options::COLOR);
+    if let Some(when) = typed.or_else(|| set("CI_CREDS_COLOR").map(str::to_owned)) {
         return named(&when).unwrap_or(When::Auto);
     }
     match (set("NO_COLOR"), set("CLICOLOR_FORCE")) {
@@ -43,20 +44,6 @@ fn when(arguments: &[OsString], env: &Env) -> When {
         _ if set("TERM") == Some("dumb") || set("CLICOLOR") == Some("0") => When::Never,
         _ => When::Auto,
     }
-}
-
-/// The value of --color, in a line that may not make sense.
-fn typed(arguments: &[OsString]) -> Option<String> {
-    let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
-    let mut named = None;
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--color") {
-            Some("") => named = words.next().map(|when| when.into_owned()),
-            Some(rest) if rest.starts_with('=') => named = Some(rest[1..].to_owned()),
-            _ => {}
-        }
-    }
-    named
 }
 
 fn named(text: &str) -> Option<When> {
