@@ -12,10 +12,13 @@ const FAR: usize = 4;
 
 /// Warns of each variable that has our prefix and no meaning, with the nearest name that has one.
 pub fn warn_of_unknown(env: &Env) {
+    let mut unknown: Vec<_> = env.texts(PREFIX).map(|(name, _)| name).collect();
+    unknown.retain(|name| !OF_PIPELINES.contains(name));
+    if unknown.is_empty() {
+        return;
+    }
     let known = known();
-    let is_known = |name: &str| known.iter().any(|one| one == name) || OF_PIPELINES.contains(&name);
-    let mut unknown: Vec<_> =
-        env.texts(PREFIX).map(|(name, _)| name).filter(|name| !is_known(name)).collect();
+    unknown.retain(|name| known.iter().all(|one| one != name));
     unknown.sort_unstable();
     for name in unknown {
         let shown = crate::input::shown(name);
