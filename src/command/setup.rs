@@ -23,8 +23,7 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
     if setup.check {
         let desk = RoleCheck::resolve(parsed, env)?;
         let vault = Vault::at(&desk.server, stop)?;
-        let gathered = session::gather(&vault, &desk.operator).await?;
-        let operator = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
+        let operator = session::given_token(&vault, &desk.operator).await?;
         return report(setup, &compare(&vault, &operator, &plan).await?);
     }
     let format = setup::find(&setup.format).unwrap_or(setup::FORMATS[0]);

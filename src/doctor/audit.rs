@@ -9,19 +9,12 @@ use crate::claims::role::Role;
 use crate::config::RoleCheck;
 use crate::error::{Code, Error};
 use crate::secret::Secret;
-use crate::session;
 use crate::shutdown::Stop;
 use crate::vault::{self, Vault};
 
 /// Looks at every role of the JWT method at `mount`, which is without `auth/`.
 pub async fn walk(report: &mut Report, desk: RoleCheck, mount: &str, stop: Stop) -> Result<(), Error> {
-    let mut way = run::Way::new(desk.server.clone(), stop);
-    run::reach(report, &mut way).await?;
-    let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(()) };
-    let operator = match session::gather(&vault, &desk.operator).await {
-        Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
-        Err(error) => return Ok(report.add(Step::failed("token", &error))?),
-    };
+    let Some((vault, operator)) = run::reach_as_operator(report, &desk, stop).await? else { return Ok(()) };
     let folder = format!("auth/{mount}/role");
     let names = match vault.list(&operator, &folder).await {
         Ok(names) => names,

@@ -10,6 +10,15 @@ use crate::vault::{self, Vault};
 /// So many secret_ids of a run may be refused; five lock the AppRole.
 pub(super) const MOST_REFUSALS: u32 = 2;
 
+/// The token itself, where the login is one that was given; empty where there is none.
+pub async fn given_token(vault: &Vault, login: &Login) -> Result<Secret, Error> {
+    Ok(token_in(&all(vault, login).await?))
+}
+
+pub(super) fn token_in(gathered: &Gathered) -> Secret {
+    gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""))
+}
+
 /// Everything that `login` needs.
 pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();

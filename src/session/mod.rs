@@ -22,7 +22,7 @@ mod transaction;
 mod wrapping;
 
 pub use crate::provider::other_version;
-pub use gather::{all as gather, read as gather_here};
+pub use gather::{all as gather, given_token, read as gather_here};
 pub use issue::allows;
 pub use transaction::{issue_alone, obtain};
 
@@ -219,9 +219,8 @@ pub async fn enter(
     ledger: &mut Ledger,
 ) -> Result<Token, Error> {
     let Some(request) = login.method.request else {
-        let secret = gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""));
         return Ok(Token {
-            secret,
+            secret: gather::token_in(gathered),
             given: true,
             life: None,
             renewable: false,

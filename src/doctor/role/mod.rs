@@ -35,13 +35,7 @@ pub async fn walk(
     at: &RoleAt,
     stop: Stop,
 ) -> Result<(), Error> {
-    let mut way = run::Way::new(desk.server.clone(), stop);
-    run::reach(report, &mut way).await?;
-    let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(()) };
-    let operator = match session::gather(&vault, &desk.operator).await {
-        Ok(gathered) => gathered.get("token").cloned().unwrap_or_else(|| Secret::from("")),
-        Err(error) => return Ok(report.add(Step::failed("token", &error))?),
-    };
+    let Some((vault, operator)) = run::reach_as_operator(report, &desk, stop).await? else { return Ok(()) };
     let RoleAt { mount, name, .. } = at;
     let path = at.path();
     let found = match read(&vault, &operator, &path).await {

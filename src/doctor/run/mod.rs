@@ -32,10 +32,11 @@ use jiff::Timestamp;
 use super::report::Report;
 use super::{Status, Step};
 use crate::auth::Gathered;
-use crate::config::{Config, Setting};
+use crate::config::{Config, RoleCheck, Setting};
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::session::Token;
+use crate::secret::Secret;
+use crate::session::{self, Token};
 use crate::shutdown::Stop;
 use crate::vault::{self, Health, Server, Vault};
 
@@ -262,6 +263,25 @@ pub(super) async fn reach(report: &mut Report, way: &mut Way) -> Result<(), Erro
         }
     }
     Ok(())
+}
+
+/// The same, with the operator's token: what every look at a role begins with. None where Vault or the token is not
+/// there, which the report then says.
+pub(super) async fn reach_as_operator(
+    report: &mut Report,
+    desk: &RoleCheck,
+    stop: Stop,
+) -> Result<Option<(Rc<Vault>, Secret)>, Error> {
+    let mut way = Way::new(desk.server.clone(), stop);
+    reach(report, &mut way).await?;
+    let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(None) };
+    match session::given_token(&vault, &desk.operator).await {
+        Ok(operator) => Ok(Some((vault, operator))),
+        Err(error) => {
+            report.add(Step::failed("token", &error))?;
+            Ok(None)
+        }
+    }
 }
 
 #[cfg(test)]
