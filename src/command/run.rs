@@ -81,10 +81,7 @@ async fn look(paths: &[OsString], values: Vec<Value>, stop: &Stop) -> Result<(),
     if paths.is_empty() || values.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
-    let files = scan::judge(scan::search(values, paths.to_vec(), stop).await??)?;
-    tracing::info!("scan: none of {} in {files} files", names.join(", "));
-    Ok(())
+    scan::look(values, paths.to_vec(), stop).await
 }
 
 /// A command that has ended.

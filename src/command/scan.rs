@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::Scan;
 use crate::env::Env;
-use crate::error;
+use crate::error::{self, Code};
 use crate::ledger::state::Record;
 use crate::scan::{self, Error, Report, Value, is_too_short};
 use crate::secret::Secret;
@@ -24,10 +24,8 @@ pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Erro
         };
         return Err(Error::NothingKnown { why }.into());
     }
-    let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
-    let report = search(values, config.paths, stop).await??;
-    let outcome = judge(report);
-    if let Err(Error::Found { .. }) = &outcome
+    let outcome = look(values, config.paths, stop).await;
+    if outcome.as_ref().is_err_and(|error| error.code() == Code::Found)
         && let Some(revoke) = config.revoke
     {
         // The find counts, whatever becomes of this.
@@ -35,13 +33,19 @@ pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Erro
             tracing::warn!("{error}");
         }
     }
-    let files = outcome?;
+    outcome.map(|()| 0)
+}
+
+/// Looks for `values` in `paths`, and says what was looked for where nothing was found.
+pub(super) async fn look(values: Vec<Value>, paths: Vec<OsString>, stop: &Stop) -> Result<(), error::Error> {
+    let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
+    let files = judge(search(values, paths, stop).await??)?;
     tracing::info!("scan: none of {} in {files} files", names.join(", "));
-    Ok(0)
+    Ok(())
 }
 
 /// On a thread of its own, which a stop does not wait for.
-pub(super) async fn search(
+async fn search(
     values: Vec<Value>,
     paths: Vec<OsString>,
     stop: &Stop,
@@ -54,7 +58,7 @@ pub(super) async fn search(
 }
 
 /// How many files were searched, if all of them were and nothing was found.
-pub(super) fn judge(report: Report) -> Result<u64, Error> {
+fn judge(report: Report) -> Result<u64, Error> {
     for line in report.passed.told() {
         tracing::warn!("not looked into: {line}");
     }

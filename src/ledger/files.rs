@@ -62,10 +62,7 @@ impl Written {
 
     /// What is in it, if it still is what was written and text.
     pub(super) fn content(&self) -> Option<Secret> {
-        let mut file = private_file::open(self.place(), OpenOptions::new().read(true)).ok()?;
-        if !self.is_ours(&mut file, false).ok()? {
-            return None;
-        }
+        let mut file = self.opened()?;
         let mut text = Zeroizing::new(String::new());
         file.rewind().ok()?;
         file.take(self.size).read_to_string(&mut text).ok()?;
@@ -74,8 +71,13 @@ impl Written {
 
     /// Whether it is there, and still what was written.
     pub(super) fn is_there(&self) -> bool {
-        let opened = private_file::open(self.place(), OpenOptions::new().read(true));
-        opened.is_ok_and(|mut file| self.is_ours(&mut file, false).unwrap_or(false))
+        self.opened().is_some()
+    }
+
+    /// The file at its place, if it still is what was written.
+    fn opened(&self) -> Option<File> {
+        let mut file = private_file::open(self.place(), OpenOptions::new().read(true)).ok()?;
+        self.is_ours(&mut file, false).ok()?.then_some(file)
     }
 
     /// Deletes it, wherever it got to.

@@ -25,16 +25,20 @@ const LONGEST_DAMAGED: u64 = 1 << 20;
 impl Place {
     /// What the file says; nothing if it is missing.
     pub async fn read(&self, stop: &Stop) -> Result<Content, Error> {
-        let Some(mut file) = self.lock(false, stop).await? else { return Ok(Content::default()) };
-        let text = self.text(&mut file)?;
-        self.discard_if_empty(Some(&file));
-        Ok(Content::of(&text, self.seal.as_ref(), crate::vault::now()))
+        self.content(stop, true).await
     }
 
     /// The same without any change, not even of a file that lists nothing.
     pub async fn look(&self, stop: &Stop) -> Result<Content, Error> {
+        self.content(stop, false).await
+    }
+
+    async fn content(&self, stop: &Stop, discard_if_empty: bool) -> Result<Content, Error> {
         let Some(mut file) = self.lock(false, stop).await? else { return Ok(Content::default()) };
         let text = self.text(&mut file)?;
+        if discard_if_empty {
+            self.discard_if_empty(Some(&file));
+        }
         Ok(Content::of(&text, self.seal.as_ref(), crate::vault::now()))
     }
 
