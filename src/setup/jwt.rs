@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Object, Order, Plan, Who, token_fields};
+use super::{Config, Order, Plan, Who, add_role};
 use crate::claims::entry::entries;
 use crate::claims::role::Role;
 
@@ -15,14 +15,8 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     let mut config = serde_json::Map::new();
     config.insert("oidc_discovery_url".to_owned(), json!(issuer));
     config.insert("bound_issuer".to_owned(), json!(issuer));
-    plan.config = Some(Config {
-        object: Object {
-            about: "Who signs the ID tokens.".to_owned(),
-            path: format!("auth/{}/config", order.mount),
-            fields: config,
-        },
-        decides: "bound_issuer",
-    });
+    let path = format!("auth/{}/config", order.mount);
+    plan.config = Some(Config::new("Who signs the ID tokens.", path, "bound_issuer", config));
     let mut fields = serde_json::Map::new();
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     put("role_type", json!("jwt"));
@@ -40,16 +34,12 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     for leeway in ["expiration_leeway", "not_before_leeway", "clock_skew_leeway"] {
         put(leeway, json!(0));
     }
-    fields.extend(token_fields(order));
+    add_role(order, plan, "Which jobs may log in, and for how long.", fields);
+    let role = plan.roles.last().map(|role| role.fields.clone()).unwrap_or_default();
     let config = plan.config.iter().flat_map(|config| config.object.fields.clone()).collect();
-    plan.proof = entries(&Role { role: fields.clone(), config }, crate::vault::now());
+    plan.proof = entries(&Role { role, config }, crate::vault::now());
     plan.job.audience = Some(audience.clone());
     plan.job.environment.clone_from(&meant.environment);
-    plan.roles.push(Object {
-        about: "Which jobs may log in, and for how long.".to_owned(),
-        path: format!("auth/{}/role/{}", order.mount, order.role),
-        fields,
-    });
     plan.by_hand.push(vec![
         "The job in .gitlab-ci.yml:".to_owned(),
         format!("  id_tokens: {{ VAULT_ID_TOKEN: {{ aud: {} }} }}", Value::from(audience.as_str())),

@@ -1,8 +1,10 @@
 //! The logins by what a machine is: a pod's service account, and an IAM role of AWS.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
-use super::{Config, Object, Order, Plan, Who, token_fields};
+use super::{Config, Order, Plan, Who, add_role};
+
+const ABOUT: &str = "Who may log in, and for how long.";
 
 /// Adds the role for service accounts.
 pub(super) fn kubernetes(order: &Order, plan: &mut Plan) {
@@ -30,7 +32,7 @@ pub(super) fn kubernetes(order: &Order, plan: &mut Plan) {
         ),
         format!("The job has the variables VAULT_AUTH_METHOD=kubernetes and VAULT_AUTH_ROLE={}", order.role),
     ]);
-    role(order, plan, fields);
+    add_role(order, plan, ABOUT, fields);
 }
 
 /// Adds the role for IAM roles, and the name that a signature must be for.
@@ -39,14 +41,9 @@ pub(super) fn aws(order: &Order, plan: &mut Plan) {
     if let Some(server_id) = server_id {
         let mut config = Map::new();
         config.insert("iam_server_id_header_value".to_owned(), json!(server_id));
-        plan.config = Some(Config {
-            object: Object {
-                about: "A signature for another server is not good here.".to_owned(),
-                path: format!("auth/{}/config/client", order.mount),
-                fields: config,
-            },
-            decides: "iam_server_id_header_value",
-        });
+        let about = "A signature for another server is not good here.";
+        let path = format!("auth/{}/config/client", order.mount);
+        plan.config = Some(Config::new(about, path, "iam_server_id_header_value", config));
     }
     let mut fields = Map::new();
     fields.insert("auth_type".to_owned(), json!("iam"));
@@ -60,14 +57,5 @@ pub(super) fn aws(order: &Order, plan: &mut Plan) {
         order.role,
         server_id.as_ref().map(|id| format!(", and CI_CREDS_AWS_SERVER_ID={id}")).unwrap_or_default()
     )]);
-    role(order, plan, fields);
-}
-
-fn role(order: &Order, plan: &mut Plan, mut fields: Map<String, Value>) {
-    fields.extend(token_fields(order));
-    plan.roles.push(Object {
-        about: "Who may log in, and for how long.".to_owned(),
-        path: format!("auth/{}/role/{}", order.mount, order.role),
-        fields,
-    });
+    add_role(order, plan, ABOUT, fields);
 }

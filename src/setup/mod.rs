@@ -150,6 +150,12 @@ pub struct Config {
     pub decides: &'static str,
 }
 
+impl Config {
+    fn new(about: &str, path: String, decides: &'static str, fields: Map<String, Value>) -> Self {
+        Self { object: Object { about: about.to_owned(), path, fields }, decides }
+    }
+}
+
 /// A login that can be set up.
 #[derive(Debug)]
 pub struct Login {
@@ -194,6 +200,13 @@ pub fn plan(order: &Order) -> Plan {
     }
     (order.login.add)(order, &mut plan);
     plan
+}
+
+/// Adds the role to log in with: what is in `fields`, and what every role's token is like.
+fn add_role(order: &Order, plan: &mut Plan, about: &str, mut fields: Map<String, Value>) {
+    fields.extend(token_fields(order));
+    let path = format!("auth/{}/role/{}", order.mount, order.role);
+    plan.roles.push(Object { about: about.to_owned(), path, fields });
 }
 
 /// What every role's token is like: it has the run's policy alone, and no field of an older role lives on.
