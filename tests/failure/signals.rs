@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::cmd::PROGRAM;
+use crate::support::running::Running;
 use crate::support::{Cmd, Engine, Fake, Reply, Space, eventually, jwt, require, say, script, secret};
 
 const RUNS: u64 = if cfg!(feature = "soak") { 2_000 } else { 100 };
@@ -32,17 +33,22 @@ const OTHERS: [(Signal, i32); 7] = [
     (Signal::POWER, 158),
 ];
 
+/// A run whose read has begun. The read is slow: what was logged in is taken back.
+fn under_way() -> (Fake, Running) {
+    let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
+        true => Reply::Late(Duration::from_millis(500)),
+        false => Reply::Vault,
+    });
+    let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
+    let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
+    eventually("the read is under way", || vault.seen().iter().any(|seen| seen.line.starts_with("GET")));
+    (vault, running)
+}
+
 #[test]
 fn no_signal_ends_a_run_without_a_word() {
     for (signal, code) in OTHERS.into_iter().chain(SIGNALS) {
-        // The read is slow: what was logged in is taken back.
-        let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
-            true => Reply::Late(Duration::from_millis(500)),
-            false => Reply::Vault,
-        });
-        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
-        let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
-        eventually("the read is under way", || vault.seen().iter().any(|seen| seen.line.starts_with("GET")));
+        let (vault, running) = under_way();
         running.signal(signal);
         let run = running.wait();
         assert_eq!((run.code, run.signal), (code, None), "{run}");
@@ -62,13 +68,7 @@ fn no_real_time_signal_ends_a_run_without_a_word() {
         return;
     }
     for number in if cfg!(feature = "soak") { (34..=64).collect() } else { vec![34, 35, 50, 64] } {
-        let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
-            true => Reply::Late(Duration::from_millis(500)),
-            false => Reply::Vault,
-        });
-        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
-        let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();
-        eventually("the read is under way", || vault.seen().iter().any(|seen| seen.line.starts_with("GET")));
+        let (vault, running) = under_way();
         kill(number, running.pid());
         let run = running.wait();
         assert_eq!((run.code, run.signal), (162, None), "{number}: {run}");

@@ -1,8 +1,6 @@
 //! `--dead-man`: what a job was given ends by itself, within its window, whatever became of ci-creds.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +12,7 @@ use serde_json::json;
 
 use super::{nothing_is_left, shell};
 use crate::main_job::story::Story;
+use crate::support::relay::{Towards, relay};
 use crate::support::space::AppRole;
 use crate::support::{Cmd, Postgres, Space, eventually, secret};
 
@@ -120,32 +119,15 @@ struct Line {
 
 impl Line {
     fn to(server: &str) -> Self {
-        let upstream = server.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (addr, down) =
-            (format!("http://{}", listener.local_addr().unwrap()), Arc::new(AtomicBool::new(false)));
+        let port = server.rsplit(':').next().unwrap().parse().unwrap();
+        let down = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&down);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(&upstream) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
-                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let flag = Arc::clone(&flag);
-                    thread::spawn(move || {
-                        let mut buffer = [0; 4096];
-                        while let Ok(count @ 1..) = from.read(&mut buffer) {
-                            while flag.load(Ordering::Relaxed) {
-                                thread::sleep(Duration::from_millis(50));
-                            }
-                            if to.write_all(&buffer[..count]).is_err() {
-                                break;
-                            }
-                        }
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
+        let hold_up = move |_: Towards, _: &[u8]| {
+            while flag.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(50));
             }
-        });
+        };
+        let addr = format!("http://127.0.0.1:{}", relay(move || vec![port], hold_up));
         Self { addr, down }
     }
 }

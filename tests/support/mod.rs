@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod python;
 pub mod raft;
 pub mod reference;
+pub mod relay;
 pub mod run;
 pub mod running;
 pub mod shell;

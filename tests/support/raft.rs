@@ -2,8 +2,7 @@
 //! cluster that a leader can be taken away from.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::openbao::{binary, call, free_port, guarded, scratch};
+use super::relay::{Towards, relay};
 use super::{Server, eventually};
 
 /// A running cluster; dropping it ends it.
@@ -244,38 +244,15 @@ fn leader(nodes: &[(u16, Arc<AtomicBool>)]) -> Option<u16> {
 
 /// A load balancer for connections, as simple as they come: to the first of `choose` that is there.
 fn balance(choose: impl Fn() -> Vec<u16> + Send + Sync + 'static) -> u16 {
-    balance_counted(choose, Arc::default())
+    relay(choose, |_, _| {})
 }
 
+/// The same, which counts the requests. A request's head comes in one piece: it is short.
 fn balance_counted(choose: impl Fn() -> Vec<u16> + Send + Sync + 'static, count: Arc<AtomicUsize>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let choose = Arc::new(choose);
-    thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let (choose, count) = (Arc::clone(&choose), Arc::clone(&count));
-            thread::spawn(move || {
-                let node = choose().into_iter().find_map(|port| TcpStream::connect(("127.0.0.1", port)).ok());
-                let Some(node) = node else { return };
-                let (to_client, from_node) = (client.try_clone().unwrap(), node.try_clone().unwrap());
-                thread::spawn(move || pass(client, node, &count));
-                pass(from_node, to_client, &AtomicUsize::new(0));
-            });
+    relay(choose, move |towards, bytes| {
+        if towards == Towards::Server {
+            let heads = bytes.windows(11).filter(|part| *part == b" HTTP/1.1\r\n").count();
+            count.fetch_add(heads, Ordering::SeqCst);
         }
-    });
-    port
-}
-
-/// Hands on what comes, and counts the requests in it. A request's head comes in one piece: it is short.
-fn pass(mut from: TcpStream, mut to: TcpStream, requests: &AtomicUsize) {
-    let mut buffer = [0; 64 << 10];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        let heads = buffer[..length].windows(11).filter(|part| *part == b" HTTP/1.1\r\n").count();
-        requests.fetch_add(heads, Ordering::SeqCst);
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Both);
-    let _ = from.shutdown(Shutdown::Both);
+    })
 }
