@@ -5,6 +5,7 @@ mod audit;
 mod desk;
 mod faults;
 mod findings;
+mod front;
 mod job;
 mod logins;
 mod offline;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::claims::role::Role;
 use crate::duration::show;
-use crate::error::{Code, Explain, causes};
+use crate::error::{Code, Explain, causes, chain};
 use crate::vault;
 
 /// How a step went.
@@ -80,6 +80,11 @@ impl Step {
         seen.extend(causes(error.source()).map(ToString::to_string));
         seen.extend(error.notes());
         Self { seen, hints: error.hints(), ..Self::fail(id, error.code(), "") }
+    }
+
+    /// Not looked at, because a front before Vault forbids the look.
+    pub fn not_told(id: &'static str, error: &vault::Error) -> Self {
+        Self::skip(id, format!("not told: {}", chain(error)))
     }
 
     /// Adds a line.

@@ -160,7 +160,7 @@ impl Vault {
             return Ok(Envelope::default());
         }
         let Some(envelope) = answer::object::<Envelope>(body) else {
-            return Err(self.not_vault(action, &instead(status, body)));
+            return Err(self.no_answer(action, status, body));
         };
         let known = self.known.borrow();
         let texts = |all: &Option<Vec<_>>| answer::readable(all.as_deref().unwrap_or_default(), &known);
@@ -196,7 +196,7 @@ impl Vault {
                 said: ServerErrors(vec!["this version of the secret is deleted or destroyed".to_owned()]),
             }),
             500.. if envelope.errors.is_some() => Err(unable(errors)),
-            _ => Err(self.not_vault(action, &instead(status, body))),
+            _ => Err(self.no_answer(action, status, body)),
         }
     }
 
@@ -205,7 +205,18 @@ impl Vault {
             action: action.to_owned(),
             host: self.client.peer(&self.base),
             lost: false,
+            forbidden: false,
             said: ServerErrors(vec![what.to_owned()]),
+        }
+    }
+
+    /// An answer that is not Vault's.
+    pub(super) fn no_answer(&self, action: &str, status: u16, body: &[u8]) -> Error {
+        match self.not_vault(action, &instead(status, body)) {
+            Error::NotVault { action, host, lost, said, .. } => {
+                Error::NotVault { action, host, lost, forbidden: status == 403, said }
+            }
+            error => error,
         }
     }
 
@@ -236,9 +247,9 @@ impl Vault {
 fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
     let for_people = body.trim_ascii_start().starts_with(b"<");
     match error {
-        Error::NotVault { action, host, said, .. } => {
+        Error::NotVault { action, host, said, forbidden, .. } => {
             let lost = ask.creates && matches!(status, 200..=299) && !for_people;
-            Error::NotVault { action, host, said, lost }
+            Error::NotVault { action, host, said, forbidden, lost }
         }
         error => error,
     }
@@ -287,7 +298,7 @@ fn is_deleted(answer: &Envelope) -> bool {
 }
 
 /// What came instead of an answer of Vault's; never the body itself.
-pub(super) fn instead(status: u16, body: &[u8]) -> String {
+fn instead(status: u16, body: &[u8]) -> String {
     let start = body.trim_ascii_start();
     let kind = match start.first() {
         None => "nothing",

@@ -57,6 +57,8 @@ pub enum Error {
         host: String,
         /// Whether Vault may have answered, with success, to a request that makes something.
         lost: bool,
+        /// Whether it forbids the request, as a proxy or a load balancer does that lets others through.
+        forbidden: bool,
         /// What came instead.
         #[source]
         said: ServerErrors,
@@ -89,6 +91,11 @@ impl Error {
     /// Whether a policy says no, to a token that is alive.
     pub fn is_by_policy(&self) -> bool {
         matches!(self, Self::Refused { by_policy: true, .. })
+    }
+
+    /// Whether a front, and not Vault, forbids the request: others may pass.
+    pub fn is_by_front(&self) -> bool {
+        matches!(self, Self::NotVault { forbidden: true, .. })
     }
 
     /// Whether some text of the server's holds `part`.

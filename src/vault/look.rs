@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::ask::instead;
 use super::{Ask, Data, Error, Value, Vault, answer};
 use crate::secret::Secret;
 use crate::text::Text;
@@ -71,7 +70,7 @@ impl Vault {
         let answer = self.client.send(&self.call(&ask)?, answer::judge).await?;
         self.note_time(&answer);
         let health = serde_json::from_slice::<Health>(&answer.body);
-        let health = health.map_err(|_| self.not_vault(action, &instead(answer.status, &answer.body)))?;
+        let health = health.map_err(|_| self.no_answer(action, answer.status, &answer.body))?;
         Ok(Health { certificate: answer.certificate, ..health })
     }
 

@@ -196,7 +196,7 @@ fn vault_errors() -> Vec<(String, Error)> {
         E::Unable { .. } => E::Unable { action: text(), status: 503, said: said() },
         E::Behind { .. } => E::Behind { action: text() },
         E::Unsendable(_) => E::Unsendable("x"),
-        E::NotVault { .. } => E::NotVault { action: text(), host: text(), lost: false, said: said() },
+        E::NotVault { .. } => E::NotVault { action: text(), host: text(), lost: false, forbidden: false, said: said() },
     })
 }
 

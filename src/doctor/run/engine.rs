@@ -37,6 +37,7 @@ async fn of_request(
                 "not told: this token may see nothing of what is mounted there",
             )];
         }
+        Err(error) if error.is_by_front() => return vec![Step::not_told("engine", &error)],
         Err(error) => return vec![unmounted(request, &error)],
     };
     let role = role(vault, token, request, &mount).await;

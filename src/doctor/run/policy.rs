@@ -91,6 +91,7 @@ async fn allowed_to_all(
     paths.dedup();
     let granted = match vault.capabilities(&token.secret, &paths).await {
         Ok(granted) => Granted(paths.into_iter().map(str::to_owned).zip(granted).collect()),
+        Err(error) if error.is_by_front() => return vec![Step::not_told("policy", &error)],
         Err(error) => {
             let step = Step::skip("policy", format!("not looked at: {error}"));
             return vec![step.hint(policy_line("the policy should have", "sys/capabilities-self", "update"))];

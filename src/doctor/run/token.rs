@@ -21,6 +21,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> V
 async fn looked_up(vault: &Vault, token: &mut Token, asked: Timestamp, ledger: &mut Ledger) -> Step {
     let info = match vault.lookup_self(&token.secret).await {
         Ok(info) => info,
+        Err(error) if error.is_by_front() => return Step::not_told("token", &error),
         Err(error) if token.given => {
             return Step::failed("token", &error).hint("set VAULT_TOKEN to a token that is alive");
         }
