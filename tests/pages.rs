@@ -1,5 +1,6 @@
 //! README and docs/ keep their word: each policy suffices for what it is for, and each command line is one.
 
+mod blocks;
 mod form;
 
 use std::ffi::OsString;
