@@ -1,6 +1,6 @@
 //! What comes in from outside. [`seems`] tells when a value that is meant to be a path, a name or an address is
-//! something else: GitLab's choice between "Variable" and "File" puts a key where its path belongs, and a message
-//! that shows the path would then show the key. [`Input`] is the one reader of files and of standard input.
+//! something else: a CI variable of the wrong type puts a key where its path belongs, and a message that shows the path
+//! would then show the key. [`Input`] is the one reader of files and of standard input.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::ci::{self, CiSystem};
 use crate::shutdown::{Stop, Stopped};
 use crate::text;
 
@@ -29,8 +30,8 @@ pub enum Seems {
     Jwt,
     /// A token of Vault's or OpenBao's.
     VaultToken,
-    /// A token of GitLab's.
-    GitlabToken,
+    /// A token of the CI system with this name.
+    CiToken(&'static str),
     /// As role_ids, secret_ids and Scaleway's keys are.
     Uuid,
     /// A JSON object.
@@ -44,11 +45,11 @@ pub enum Seems {
 impl fmt::Display for Seems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::CiToken(system) => return write!(f, "a {system} token"),
             Self::Key => "a private key",
             Self::Pem => "PEM text",
             Self::Jwt => "a JWT",
             Self::VaultToken => "a Vault token",
-            Self::GitlabToken => "a GitLab token",
             Self::Uuid => "a UUID, as secret_ids are",
             Self::Json => "JSON",
             Self::Lines => "text of several lines or with control characters",
@@ -57,23 +58,6 @@ impl fmt::Display for Seems {
     }
 }
 
-/// Prefixes of GitLab's tokens (GitLab documentation: security, token overview).
-const GITLAB: &[&str] = &[
-    "glpat-",
-    "gldt-",
-    "glrt-",
-    "glrtr-",
-    "glcbt-",
-    "glptt-",
-    "glft-",
-    "glimt-",
-    "glagent-",
-    "gloas-",
-    "glsoat-",
-    "glffct-",
-    "glwt-",
-    "GR1348941",
-];
 /// Prefixes of Vault's and OpenBao's tokens: service, batch and recovery tokens, new and old (vault:
 /// `sdk/helper/consts/token_consts.go`).
 const VAULT: &[&str] = &["hvs.", "hvb.", "hvr.", "s.", "b.", "r."];
@@ -97,8 +81,9 @@ pub fn seems(text: &str) -> Option<Seems> {
     if VAULT.iter().any(|prefix| is_token(text, prefix, 20)) {
         return Some(Seems::VaultToken);
     }
-    if GITLAB.iter().any(|prefix| is_token(text, prefix, 16)) {
-        return Some(Seems::GitlabToken);
+    let is_own = |system: &&CiSystem| system.token_prefixes.iter().any(|prefix| is_token(text, prefix, 16));
+    if let Some(system) = ci::SYSTEMS.iter().copied().find(is_own) {
+        return Some(Seems::CiToken(system.name));
     }
     if is_uuid(text) {
         return Some(Seems::Uuid);
@@ -202,7 +187,7 @@ mod tests {
             ("hvs.CAESIJk3bXl0b2tlbnRva2Vu", Seems::VaultToken),
             ("s.0123456789abcdefghijABCD", Seems::VaultToken),
             ("s.0123456789abcdefghijABCD.nsid1\n", Seems::VaultToken),
-            ("glpat-0123456789abcdefghij", Seems::GitlabToken),
+            ("glpat-0123456789abcdefghij", Seems::CiToken("GitLab")),
             ("8E9d0b7c-0000-4000-8000-0000000000aF", Seems::Uuid),
             ("{\"type\":\"service_account\"}", Seems::Json),
             ("a\nb", Seems::Lines),

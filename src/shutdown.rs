@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::error::{Code, Explain};
 
-/// After how long a process that was asked to stop ends. GitLab kills 10 s after its SIGTERM.
+/// After how long a process that was asked to stop ends. CI runners kill 10 s after their SIGTERM.
 pub const LIMIT: Duration = Duration::from_secs(8);
 /// How long taking back may take, without a stop.
 pub const TAKING_BACK: Duration = Duration::from_secs(30);

@@ -63,6 +63,28 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     protection_claims: &["ref_protected", "environment_protected"],
     keep_to_protected: "`rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs",
     give_environment: "give this job the `environment:` that the role is bound to",
+    // GitLab documentation: security, token overview.
+    token_prefixes: &[
+        "glpat-",
+        "gldt-",
+        "glrt-",
+        "glrtr-",
+        "glcbt-",
+        "glptt-",
+        "glft-",
+        "glimt-",
+        "glagent-",
+        "gloas-",
+        "glsoat-",
+        "glffct-",
+        "glwt-",
+        "GR1348941",
+    ],
+    masking_trouble,
+    secret_by_value: "in `secrets:`, set `file: false`",
+    retry: "`retry: exit_codes: [5]` lets GitLab do it, with `|| exit $?` behind the line: without it, Runner's bash \
+        may report 1",
+    runner_variable: "in its config.toml as environment = [\"NAME=…\"]",
     private_claims: &["user_email", "user_identities"],
 };
 
@@ -89,4 +111,21 @@ fn unprotected_ref(env: &Env) -> Option<String> {
         (Some(from), Some(to)) if from != to => format!("{name} of the fork {from}"),
         _ => name.to_owned(),
     })
+}
+
+/// The shortest value that GitLab masks.
+const SHORTEST: usize = 8;
+
+/// Why GitLab can't mask a value, or only in some variables (gitlab `app/models/concerns/ci/maskable.rb`).
+fn masking_trouble(value: &str) -> Option<&'static str> {
+    // `\S` of Ruby's expressions: all but these.
+    if value.contains([' ', '\t', '\r', '\n', '\x0b', '\x0c']) {
+        Some("could not hide it: the value has blanks or more than one line")
+    } else if value.chars().count() < SHORTEST {
+        Some("could not hide it: the value has fewer than 8 characters")
+    } else if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=/@:.~-".contains(&byte)) {
+        Some("could hide it only in a variable with `Expand variable reference` off")
+    } else {
+        None
+    }
 }

@@ -73,6 +73,16 @@ pub struct CiSystem {
     pub keep_to_protected: &'static str,
     /// How a job gets an environment: advice.
     pub give_environment: &'static str,
+    /// How its tokens begin: a value that begins like that is never shown.
+    pub token_prefixes: &'static [&'static str],
+    /// Why its masking of variables would fail for this value; `None` where a masked variable may hold it.
+    pub masking_trouble: fn(&str) -> Option<&'static str>,
+    /// How a variable gets a secret's value, not the path of a file with it: advice.
+    pub secret_by_value: &'static str,
+    /// How a failed job is repeated: advice.
+    pub retry: &'static str,
+    /// Where a runner has variables of its own, with NAME for the variable.
+    pub runner_variable: &'static str,
     /// The claims that are never shown, not even when an error names them: who somebody is.
     pub private_claims: &'static [&'static str],
 }
@@ -84,9 +94,14 @@ impl CiSystem {
     }
 }
 
+/// The system that messages name where they don't depend on a job.
+pub(crate) fn usual() -> &'static CiSystem {
+    SYSTEMS[0]
+}
+
 impl Default for &'static CiSystem {
     fn default() -> Self {
-        SYSTEMS[0]
+        usual()
     }
 }
 

@@ -102,7 +102,7 @@ impl Look<'_> {
         }
     }
 
-    /// Every ID token of GitLab's has these: where one is missing, others may be as well.
+    /// Every ID token has these: where one is missing, others may be as well.
     fn is_complete(&self) -> bool {
         ["iss", "sub", "aud"].iter().all(|name| self.claims.exact(name).is_some())
     }

@@ -7,7 +7,7 @@ use super::Claims;
 /// Seconds between a time that the token lacks and the one that stands in for it, by default.
 const DEFAULT_LEEWAY: i64 = 150;
 /// Seconds that clocks may differ by default (go-jose `jwt/validation.go`). Where the token has its exp and nbf, as
-/// GitLab's do, nothing else is added to them.
+/// those of CI systems do, nothing else is added to them.
 const DEFAULT_SKEW: i64 = 60;
 
 /// From when to when Vault takes a token, in its own seconds.

@@ -111,7 +111,7 @@ pub struct Setup {
     pub reference: Option<String>,
     /// Whether any protected ref will do.
     pub protected: bool,
-    /// Whether the ref is one that GitLab does not protect.
+    /// Whether the ref is not a protected one.
     pub unprotected: bool,
     /// The name of an environment.
     pub environment: Option<String>,

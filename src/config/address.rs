@@ -1,4 +1,4 @@
-//! Addresses of servers, as flags and variables give them: Vault's, GitLab's and the clouds'.
+//! Addresses of servers, as flags and variables give them: Vault's and those of other services.
 
 use reqwest::Url;
 
@@ -17,7 +17,7 @@ pub(super) fn vault(
     parsed(text, source_name, example, Some(lookup.switch(&options::ALLOW_HTTP)?))
 }
 
-/// The address of GitLab or a cloud in `text`: --allow-http is not meant for their tokens.
+/// The address of another service than Vault in `text`: --allow-http is not meant for its tokens.
 pub(super) fn web(text: &str, source_name: &str, example: &'static str) -> Result<Url, Error> {
     parsed(text, source_name, example, None)
 }

@@ -17,7 +17,7 @@ pub fn colour(arguments: &[OsString], env: &Env) -> Colour {
         When::Always => Colour { stderr: true, stdout: true },
         When::Never => Colour::default(),
         When::Auto => {
-            // GitLab shows the colours of a log. A file is no log.
+            // The CI system shows the colours of a log. A file is no log.
             let shown = Job::of(env).in_ci;
             let is_file = |file: rustix::io::Result<rustix::fs::Stat>| {
                 file.is_ok_and(|file| rustix::fs::FileType::from_raw_mode(file.st_mode).is_file())

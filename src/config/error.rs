@@ -63,7 +63,7 @@ pub enum Error {
         /// Whether it is a flag.
         by_flag: bool,
     },
-    /// Content, where a path, a name or an address is meant: GitLab's choice between "Variable" and "File".
+    /// Content, where a path, a name or an address is meant: the CI variable has the wrong type.
     #[error("{source_name} holds {seems}, not {meant}; it is not shown")]
     Content {
         /// The flag or variable.
@@ -75,7 +75,7 @@ pub enum Error {
         /// What belongs there.
         meant: &'static str,
     },
-    /// The path of a file where its content is meant: GitLab's variables of type File have that.
+    /// The path of a file where its content is meant, as in a CI variable that is a file.
     #[error("{source_name} is the path of a file, not the value itself")]
     PathForValue {
         /// The flag or variable.

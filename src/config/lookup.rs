@@ -39,7 +39,7 @@ impl Found {
         match seems(text) {
             None => Ok(()),
             Some(Seems::Uuid) if opt.takes_uuid() => Ok(()),
-            // Nobody's key begins like that; GitLab makes long paths for variables of type File.
+            // No key begins like that, and CI systems make long paths for variables that are files.
             Some(Seems::Long) if is_rooted(text) => Ok(()),
             Some(seems) => Err(self.content(seems, meant)),
         }

@@ -44,7 +44,7 @@ pub enum Error {
     #[error("--principal is no ARN of an IAM role, or is not given")]
     NoPrincipal,
     /// No issuer.
-    #[error("the address of GitLab is not set")]
+    #[error("the address of {} is not set", ci::usual().name)]
     NoIssuer,
     /// No audience.
     #[error("the audience of the ID tokens is not set")]
@@ -91,7 +91,7 @@ impl Explain for Error {
             Self::MixedProjects => {
                 "give the numbers of all of them: a number stays when a project is renamed"
             }
-            Self::Odd { .. } => "write it as GitLab shows it",
+            Self::Odd { .. } => return vec![format!("write it as {} shows it", ci::usual().name)],
             Self::NoServiceAccount => "such as --service-account ci/deployer, several times for several",
             Self::NoPrincipal => "such as --principal arn:aws:iam::123456789012:role/gitlab-runner",
             Self::NoIssuer => {

@@ -8,7 +8,7 @@ use crate::emit::sink;
 use crate::error::{Code, Explain};
 use crate::text::one_line;
 
-/// GitLab's log wraps nothing well.
+/// The log of a CI system breaks long lines badly.
 const WIDTH: usize = 100;
 /// Mark, blank, the longest id, two blanks.
 const INDENT: usize = 17;

@@ -9,6 +9,7 @@ use reqwest::{Method, Url};
 use serde_json::{Map, Value};
 
 use super::Step;
+use crate::ci;
 use crate::claims::Claims;
 use crate::error::Code;
 use crate::http::{Ca, Call, Client, Settings, Tls, Verdict, is_loopback};
@@ -50,7 +51,7 @@ impl Keys {
 pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step {
     let Ok(header) = jsonwebtoken::decode_header(token.reveal()) else {
         return Step::fail("signature", Code::Environment, "the token's header can't be read")
-            .hint("give the token as GitLab made it");
+            .hint(format!("give the token as {} made it", ci::usual().name));
     };
     let (all, place) = match keys {
         Keys::Pem(pems) => {
@@ -72,15 +73,13 @@ pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step 
     let made = |key: &DecodingKey| {
         jsonwebtoken::decode::<Map<String, Value>>(token.reveal(), key, &validation).is_ok()
     };
-    match all.iter().any(made) {
-        true => Step::ok("signature", format!("made by a key of {place}")),
-        false => {
-            let seen = format!("not made by any key of {place}");
-            Step::fail("signature", Code::Refused, seen).hint(
-                "the mount must trust the GitLab that made the token: oidc_discovery_url, jwks_url or keys",
-            )
-        }
+    if all.iter().any(made) {
+        return Step::ok("signature", format!("made by a key of {place}"));
     }
+    Step::fail("signature", Code::Refused, format!("not made by any key of {place}")).hint(format!(
+        "the mount must trust the {} that made the token: oidc_discovery_url, jwks_url or keys",
+        ci::usual().name
+    ))
 }
 
 async fn discover(
@@ -107,7 +106,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
     if url.scheme() != "https" && !is_loopback(&url) {
         return Err(format!("{shown} is not https"));
     }
-    // GitLab's certificate is not Vault's.
+    // The issuer's certificate is not Vault's.
     let ca = match &like.tls.ca {
         system @ Ca::System { .. } => system.clone(),
         _ => Ca::System { file: None, dir: None },

@@ -1,34 +1,19 @@
-//! GitLab masks what its variables hold, and nothing that ci-creds issues. A team that puts a value into a GitLab
-//! variable instead, or copies one, should know whether GitLab could mask it there: pure.
+//! The CI system masks what its own variables hold, and nothing that ci-creds issues. A team that puts a value into
+//! such a variable instead should know whether the system could mask it there. Nothing is masked here.
 
+use crate::ci;
 use crate::credentials::Credentials;
 
-/// The shortest value that GitLab masks.
-const SHORTEST: usize = 8;
-
-/// One sentence for each sensitive value that no GitLab variable could mask, or only one that is not expanded: by
-/// the variable's name, never the value (gitlab `app/models/concerns/ci/maskable.rb`).
+/// One sentence for each sensitive value that the CI system could not mask, or not in every variable of its own. It has
+/// the variable's name, never the value.
 pub fn advice(all: &[Credentials]) -> Vec<String> {
+    let system = ci::usual();
     let variables = all.iter().flat_map(|one| &one.variables).filter(|variable| variable.sensitive);
     let advice = variables.filter_map(|variable| {
-        let what = trouble(variable.value.reveal())?;
-        Some(format!("{}: GitLab's own masking {what}", variable.name))
+        let what = (system.masking_trouble)(variable.value.reveal())?;
+        Some(format!("{}: {}'s own masking {what}", variable.name, system.name))
     });
     advice.collect()
-}
-
-/// Why GitLab's masking fails; `None` where a masked variable may hold the value.
-fn trouble(value: &str) -> Option<&'static str> {
-    // `\S` of Ruby's expressions: all but these.
-    if value.contains([' ', '\t', '\r', '\n', '\x0b', '\x0c']) {
-        Some("could not hide it: the value has blanks or more than one line")
-    } else if value.chars().count() < SHORTEST {
-        Some("could not hide it: the value has fewer than 8 characters")
-    } else if !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=/@:.~-".contains(&byte)) {
-        Some("could hide it only in a variable with `Expand variable reference` off")
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-/// What is shorter is no secret, and would tear holes into plain text. GitLab's own limit.
+/// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
 pub(super) const SHORTEST: usize = 8;
 
 /// What is longer than this, in bytes, is a bundle or a document: it is looked for in fewer forms, because each form

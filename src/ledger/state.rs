@@ -44,8 +44,8 @@ pub use seal::Seal;
 pub struct Place {
     /// The file.
     pub path: PathBuf,
-    /// Whether it is the one that `auto` names: its folder is GitLab Runner's, and may be missing, or be root's and
-    /// writable by all.
+    /// Whether it is the one that `auto` names: its folder is the CI runner's, and may be missing, or be
+    /// root's and writable by all.
     pub auto: bool,
     /// The checkout, which it must not be in.
     pub project: Option<PathBuf>,

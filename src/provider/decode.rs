@@ -133,7 +133,7 @@ impl Request {
         for field in &self.fields {
             // A cloud's tools take a single value, and an empty key is none; who reads may take what there is.
             let value = field.from.iter().find_map(|name| match self.origin {
-                // GitLab and shells take a variable that is empty for one that is not set.
+                // CI systems and shells take a variable that is empty for one that is not set.
                 Origin::Read => data.value(name).filter(|value| !value.reveal().is_empty()).map(Some),
                 // No part of a key ends in blanks; people's files of it do.
                 Origin::Cloud(_) => data

@@ -40,8 +40,7 @@ const LAYERS: u8 = 4;
 /// How many lines are kept of each kind.
 const MOST: usize = 100;
 
-/// What else a file may begin with that hides its content. GitLab Runner makes caches with zstd where
-/// `CACHE_COMPRESSION_FORMAT` says so.
+/// What else a file may begin with that hides its content. Runners can be told to make caches with zstd.
 const CLOSED: [(&[u8], &str); 5] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\xfd7zXZ\0", "xz"),

@@ -1,8 +1,8 @@
 //! zip, as it streams: by the headers in front of the files, not by the directory at the end, so that one inside
 //! another archive can be looked into as well, in constant memory whatever the number of files. PKWARE's APPNOTE 4.3.
 //!
-//! GitLab Runner writes artifacts and, unless told otherwise, caches as zip: files are deflated or stored, and their
-//! sizes may come behind them (gitlab-runner `commands/helpers/archive`).
+//! Runners write artifacts and, unless told otherwise, caches as zip: files are deflated or stored, and their sizes may
+//! come behind them (gitlab-runner `commands/helpers/archive`).
 
 use std::io::{self, Read};
 

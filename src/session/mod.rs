@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::{self, Gathered, Login};
+use crate::ci;
 use crate::credentials::{Credentials, DeadMan, Life};
 use crate::duration::granted;
 use crate::error::{Code, Explain};
@@ -185,11 +186,7 @@ impl Explain for Error {
             Self::LeftBehind { error, .. } => {
                 let mut hints = error.hints();
                 if error.code() == Code::Unreachable {
-                    hints.push(
-                        "retry the job; `retry: exit_codes: [5]` lets GitLab do it, with `|| exit $?` behind the line: \
-                         without it, Runner's bash may report 1"
-                            .to_owned(),
-                    );
+                    hints.push(format!("retry the job; {}", ci::usual().retry));
                 }
                 hints
             }

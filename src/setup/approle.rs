@@ -1,11 +1,11 @@
-//! AppRole in split custody: the runner has the role_id, a GitLab variable the token that issues one-use secret_ids.
+//! AppRole in split custody: the runner has the role_id, a CI variable the token that issues one-use secret_ids.
 //! Neither opens anything by itself.
 
 use serde_json::{Value, json};
 
 use super::policy::{Line, Policy};
 use super::{Object, Order, Plan, Who, token_fields};
-use crate::vault;
+use crate::{ci, vault};
 
 /// How long a secret_id may wait for its login, in seconds: the run logs in at once.
 const SECRET_ID_TTL: u64 = 300;
@@ -66,10 +66,12 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         fields,
     });
     plan.by_hand.push(vec![
-        "The runner gets the role_id, in its config.toml as environment = [\"VAULT_ROLE_ID=…\"]:".to_owned(),
+        format!("The runner gets the role_id, {}:", ci::usual().runner_variable.replace("NAME", "VAULT_ROLE_ID")),
         format!("  {{cli}} read -field=role_id auth/{mount}/role/{role}/role-id"),
-        "GitLab gets the issuing token, as the variable VAULT_TOKEN: masked, protected, and scoped to its environment:"
-            .to_owned(),
+        format!(
+            "{} gets the issuing token, as the variable VAULT_TOKEN: masked, protected, and scoped to its environment:",
+            ci::usual().name
+        ),
         format!("  {{cli}} token create -role={issuing} -ttl={ISSUING_TTL} -field=token"),
         format!("The job has the variable VAULT_AUTH_ROLE={role}"),
     ]);

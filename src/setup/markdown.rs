@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Format, Options, Plan, Who};
+use crate::ci;
 use crate::duration::show;
 use crate::text::one_line;
 
@@ -71,7 +72,7 @@ fn who(plan: &Plan, text: &mut String) {
                 [] => "from any address".to_owned(),
                 all => format!("from {}", all.iter().map(|one| code(one)).collect::<Vec<_>>().join(", ")),
             };
-            text.push_str(&format!("Whoever has the role_id, which the runner has, and the issuing token, which is a GitLab variable, {from}.\n"));
+            text.push_str(&format!("Whoever has the role_id, which the runner has, and the issuing token, which is a {} variable, {from}.\n", ci::usual().name));
         }
         Who::ServiceAccounts(accounts) => {
             let all: Vec<_> = accounts.iter().map(|one| code(one)).collect();

@@ -118,7 +118,7 @@ impl Variables {
     }
 }
 
-/// A job that arrives by ssh, as with GitLab's Fargate driver, has not the variables of its container; the
+/// A job that arrives by ssh, as with a Fargate driver of the CI system, has not the variables of its container; the
 /// container's first process has.
 fn uri_of_the_first_process() -> Option<String> {
     let environ = std::fs::read("/proc/1/environ").ok().map(zeroize::Zeroizing::new)?;

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::auth::METHODS;
+use crate::ci;
 use crate::cloud::aws::SOURCES;
 use crate::config::login;
 use crate::emit::FORMATS;
@@ -40,14 +41,15 @@ fn content(source_name: &str, meant: &str) -> String {
             "set {source_name} to the name of the variable that has the token, such as VAULT_ID_TOKEN"
         );
     }
+    let system = ci::usual().name;
     let own = CONTENT.iter().find(|(ends, _)| ends.iter().any(|end| source_name.ends_with(end)));
     match (own, source_name.starts_with('-')) {
         (Some((_, variable)), true) => format!("give the path of a file, or set {variable} to what it holds"),
         (Some((_, variable)), false) => {
-            format!("set {variable} instead, or make the GitLab variable {source_name} one of type File")
+            format!("set {variable} instead, or make the {system} variable {source_name} one of type File")
         }
         (None, false) if meant.starts_with("the path") => {
-            format!("make the GitLab variable {source_name} one of type File, or set it to {meant}")
+            format!("make the {system} variable {source_name} one of type File, or set it to {meant}")
         }
         (None, _) => format!("set {source_name} to {meant}"),
     }
@@ -94,9 +96,9 @@ impl Explain for Error {
             Self::PathForValue { source_name, instead } => {
                 let instead = instead.as_ref().map(|instead| format!("{instead} takes the file; or "));
                 let start = instead.unwrap_or_default();
+                let (system, by_value) = (ci::usual().name, ci::usual().secret_by_value);
                 format!(
-                    "{start}make it a variable with the value in it: in GitLab {source_name} is of type File (in `secrets:`, \
-                     set `file: false`)"
+                    "{start}make it a variable with the value in it: in {system} {source_name} is of type File ({by_value})"
                 )
             }
             Self::Reference { name, .. } => format!(

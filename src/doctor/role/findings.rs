@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Step;
+use crate::ci;
 use crate::claims::role::Role;
 
 /// Claims that tie a role to somebody's projects.
@@ -21,7 +22,10 @@ pub(super) fn jwt(role: &Role, path: &str) -> Vec<Step> {
     if !tied {
         find(
             "project",
-            "no bound claim names a project: any project of this GitLab may log in with this role",
+            &format!(
+                "no bound claim names a project: any project of this {} may log in with this role",
+                ci::usual().name
+            ),
             "bind project_id, or namespace_id for a whole group",
         );
     }
@@ -47,7 +51,7 @@ pub(super) fn jwt(role: &Role, path: &str) -> Vec<Step> {
         find(
             "issuer",
             "bound_issuer is not set: any issuer with these keys is trusted",
-            "set bound_issuer to GitLab's address",
+            &format!("set bound_issuer to {}'s address", ci::usual().name),
         );
     }
     steps.extend(token(role, path));

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{Status, Step};
+use crate::ci;
 use crate::claims::change::Change;
 use crate::claims::demands::{NONE_BOUND, Row, Verdict};
 use crate::error::Code;
@@ -67,7 +68,7 @@ fn elsewhere(row: &Row) -> Option<String> {
     let claim = row.claim.as_str();
     match (row.field, claim) {
         ("times", "exp") => Some("take a token that is still alive: log in early in the job".to_owned()),
-        ("times", _) => Some("set the clocks of GitLab's and Vault's machines".to_owned()),
+        ("times", _) => Some(format!("set the clocks of {}'s and Vault's machines", ci::usual().name)),
         ("bound_audiences", _) if row.demand != NONE_BOUND => {
             Some(format!("set aud in the job's id_tokens: to {}", row.demand))
         }
