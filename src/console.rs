@@ -83,10 +83,7 @@ pub fn painted(text: &str, wanted: bool) -> String {
         }
         None => line.to_owned(),
     };
-    match wanted {
-        true => text.split('\n').map(line).collect::<Vec<_>>().join("\n"),
-        false => text.to_owned(),
-    }
+    if wanted { text.split('\n').map(line).collect::<Vec<_>>().join("\n") } else { text.to_owned() }
 }
 
 /// In a log, what is waited for is said no more often.

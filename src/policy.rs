@@ -177,9 +177,10 @@ impl Explain for Refused {
 
 /// How a setting is taken away.
 fn without(source_name: &str) -> String {
-    match source_name.starts_with('-') {
-        true => format!("leave {source_name} out"),
-        false => format!("unset {source_name}"),
+    if source_name.starts_with('-') {
+        format!("leave {source_name} out")
+    } else {
+        format!("unset {source_name}")
     }
 }
 
@@ -239,13 +240,14 @@ impl Policy {
             }
             Address::Socket(_) => false,
         };
-        match self.addresses.as_ref().is_none_or(|all| all.iter().any(is_listed)) {
-            true => Ok(()),
-            false => Err(Refused::Host {
+        if self.addresses.as_ref().is_none_or(|all| all.iter().any(is_listed)) {
+            Ok(())
+        } else {
+            Err(Refused::Host {
                 source_name: source_name.to_owned(),
                 host: host.to_owned(),
                 allowed: self.allowed(),
-            }),
+            })
         }
     }
 

@@ -175,9 +175,10 @@ fn reference(text: &str, file: bool) -> Result<Reference, Fault> {
 fn vals(text: &str) -> Result<Reference, Fault> {
     let (place, field) = text.split_once('#').ok_or(Fault::NoField)?;
     let reference = reference(&format!("{place}#{}", field.strip_prefix('/').unwrap_or(field)), false)?;
-    match reference.parameters.iter().all(|(name, _)| name == "version") {
-        true => Ok(reference),
-        false => Err(Fault::ValsParameter),
+    if reference.parameters.iter().all(|(name, _)| name == "version") {
+        Ok(reference)
+    } else {
+        Err(Fault::ValsParameter)
     }
 }
 

@@ -163,9 +163,12 @@ fn a_closed_pipe_is_no_fault_of_a_report() {
 /// A dry run is doctor's look at that run. Its report is on stderr: an `eval` reads stdout.
 #[test]
 fn a_dry_run_is_doctors_look() {
-    let vault = Fake::new(|request| match request.line.contains("/apikey/") {
-        true => Reply::Json(500, serde_json::json!({"errors": ["it was issued"]})),
-        false => crate::support::fake::vault(request),
+    let vault = Fake::new(|request| {
+        if request.line.contains("/apikey/") {
+            Reply::Json(500, serde_json::json!({"errors": ["it was issued"]}))
+        } else {
+            crate::support::fake::vault(request)
+        }
     });
     let call = |words: &str| {
         let cmd = Cmd::new(words.split(' ')).env("VAULT_ADDR", &vault.addr);

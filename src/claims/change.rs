@@ -91,9 +91,10 @@ fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
                 Some(bound) => same(bound),
                 None => false,
             };
-            match crate::ci::is_protection_claim(claim) && !repaired {
-                true => Some(format!("{own}: whoever may push a branch, or change the job, is let in")),
-                false => Some(own).filter(|_| !repaired),
+            if crate::ci::is_protection_claim(claim) && !repaired {
+                Some(format!("{own}: whoever may push a branch, or change the job, is let in"))
+            } else {
+                Some(own).filter(|_| !repaired)
             }
         }
         // A token with an aud gets in nowhere while none is bound.

@@ -163,10 +163,13 @@ impl Look<'_> {
         };
         let (verdict, why) = match &has {
             None => (Verdict::Unmet, Some("aud must be a string or a list of strings")),
-            Some(has) if bound.is_empty() && has.is_empty() => match self.hides("aud") {
-                true => (Verdict::Unknown, None),
-                false => (Verdict::Met, None),
-            },
+            Some(has) if bound.is_empty() && has.is_empty() => {
+                if self.hides("aud") {
+                    (Verdict::Unknown, None)
+                } else {
+                    (Verdict::Met, None)
+                }
+            }
             Some(_) if bound.is_empty() => {
                 (Verdict::Unmet, Some("a token with an aud needs a role with bound_audiences"))
             }
@@ -213,10 +216,7 @@ impl Look<'_> {
     fn user_claim(&self) -> Row {
         let name = self.role.text("user_claim");
         let pointer = self.role.role.get("user_claim_json_pointer").and_then(Value::as_bool).unwrap_or(false);
-        let value = match pointer {
-            true => self.claims.get(name),
-            false => self.claims.exact(name),
-        };
+        let value = if pointer { self.claims.get(name) } else { self.claims.exact(name) };
         let (verdict, why) = match value {
             Some(Value::String(text)) if !text.is_empty() => (Verdict::Met, None),
             Some(Value::String(_)) => (Verdict::Unmet, Some("the user_claim must not be empty")),

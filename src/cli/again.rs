@@ -115,9 +115,10 @@ pub(super) fn shown(word: &str) -> String {
         return "…".to_owned();
     }
     let plain = |char: char| char.is_ascii_alphanumeric() || "_/+=.,:@%-".contains(char);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

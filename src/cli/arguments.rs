@@ -97,9 +97,10 @@ pub(super) fn arg(option: &Opt, provider: Option<&str>) -> Arg {
         .into_iter()
         .filter(|name| !matches!(option.variables, Variables::Vault(_)) || name.starts_with("VAULT_"))
         .collect();
-    let help = match variables.is_empty() {
-        true => option.help.to_owned(),
-        false => format!("{} {}", option.help, env(&variables)),
+    let help = if variables.is_empty() {
+        option.help.to_owned()
+    } else {
+        format!("{} {}", option.help, env(&variables))
     };
     let arg = Arg::new(option.name).long(option.name).help(help);
     let arg = match option.short {

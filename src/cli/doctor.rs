@@ -116,9 +116,10 @@ fn mount(text: &str) -> Result<String, String> {
         matches!(part, "" | "." | "..")
             || part.contains(|char: char| char.is_control() || " ?#".contains(char))
     };
-    match mount.split('/').any(odd) {
-        true => Err("--audit takes the mount of an auth method, such as auth/jwt".to_owned()),
-        false => Ok(mount.to_owned()),
+    if mount.split('/').any(odd) {
+        Err("--audit takes the mount of an auth method, such as auth/jwt".to_owned())
+    } else {
+        Ok(mount.to_owned())
     }
 }
 

@@ -43,11 +43,10 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
                 Verb::Env => "env".to_owned(),
                 _ => "login".to_owned(),
             };
-            report.title(&match doctor.dry_run {
-                true => {
-                    format!("ci-creds doctor: --dry-run walks `ci-creds {what}`, and issues and runs nothing")
-                }
-                false => format!("ci-creds doctor: each step of `ci-creds {what}`"),
+            report.title(&if doctor.dry_run {
+                format!("ci-creds doctor: --dry-run walks `ci-creds {what}`, and issues and runs nothing")
+            } else {
+                format!("ci-creds doctor: each step of `ci-creds {what}`")
             })?;
             machine(&mut report, env)?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());

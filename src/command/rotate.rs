@@ -337,11 +337,10 @@ async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> 
 
 /// The token, unless no header can carry it: a request without one would be refused as if it had expired.
 fn sendable(text: &str, name: &str) -> Result<Secret, Error> {
-    match text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(Secret::from(text)),
-        false => {
-            Err(Fault::GitlabToken(format!("{name} has blanks or characters that can't be sent")).into())
-        }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Secret::from(text))
+    } else {
+        Err(Fault::GitlabToken(format!("{name} has blanks or characters that can't be sent")).into())
     }
 }
 

@@ -18,9 +18,10 @@ pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Erro
     let shown = config.place.path.display();
     let values = values(&content.records, env);
     if values.is_empty() {
-        let why = match content.records.iter().any(|record| !record.names().is_empty()) {
-            true => format!("none of the variables that {shown} names is set here"),
-            false => format!("{shown} lists no credentials of this job"),
+        let why = if content.records.iter().any(|record| !record.names().is_empty()) {
+            format!("none of the variables that {shown} names is set here")
+        } else {
+            format!("{shown} lists no credentials of this job")
         };
         return Err(Error::NothingKnown { why }.into());
     }

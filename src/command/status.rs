@@ -46,9 +46,10 @@ pub async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), Error> {
         lines.push(line(&config, record, stop).await);
         stop.check()?;
     }
-    let report = match json {
-        true => format!("{}\n", as_json(&config, &content, &lines)),
-        false => table(&config, &content, &lines),
+    let report = if json {
+        format!("{}\n", as_json(&config, &content, &lines))
+    } else {
+        table(&config, &content, &lines)
     };
     Ok(sink::text(&report)?)
 }

@@ -31,9 +31,12 @@ fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<
             "holds a $: it was not expanded. Is the variable that it names defined, and for this job?",
         ));
     }
-    let url = Url::parse(text).map_err(|_| match text.contains("://") {
-        true => fault("is not an address"),
-        false => fault("has no scheme: is it https://?"),
+    let url = Url::parse(text).map_err(|_| {
+        if text.contains("://") {
+            fault("is not an address")
+        } else {
+            fault("has no scheme: is it https://?")
+        }
     })?;
     // The parser would take the first part of the path for it.
     if text
@@ -51,12 +54,13 @@ fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<
     if has_user || url.query().is_some() || url.fragment().is_some() {
         return Err(fault("has a user, a query or a fragment, which no address here has"));
     }
-    match secure {
-        true => Ok(url),
-        false => Err(Error::PlainHttp {
+    if secure {
+        Ok(url)
+    } else {
+        Err(Error::PlainHttp {
             source_name: source_name.to_owned(),
             host: http::host(&url),
             can_be_allowed: allowed.is_some(),
-        }),
+        })
     }
 }

@@ -69,9 +69,10 @@ fn allowed(lookup: &Lookup<'_>, method: &Method) -> Result<(), Error> {
         let known: Vec<_> = METHODS.iter().map(|method| method.name).collect();
         return Err(Refused::NoLogin { method: input::shown(unknown), known: known.join(", ") }.into());
     }
-    match logins.iter().any(|name| name == method.name) {
-        true => Ok(()),
-        false => Err(Refused::Login { method: method.name, allowed: logins.join(", ") }.into()),
+    if logins.iter().any(|name| name == method.name) {
+        Ok(())
+    } else {
+        Err(Refused::Login { method: method.name, allowed: logins.join(", ") }.into())
     }
 }
 
@@ -249,9 +250,12 @@ impl Search<'_> {
 
 /// A path that is sent as a secret_id is a wrong secret_id: five of them lock the AppRole.
 fn no_path(origin: &Origin, places: &[Place]) -> Result<(), Error> {
-    let value = |value: &Secret, source: &str, instead: Option<String>| match is_path(value.reveal()) {
-        true => Err(Error::PathForValue { source_name: source.to_owned(), instead }),
-        false => Ok(()),
+    let value = |value: &Secret, source: &str, instead: Option<String>| {
+        if is_path(value.reveal()) {
+            Err(Error::PathForValue { source_name: source.to_owned(), instead })
+        } else {
+            Ok(())
+        }
     };
     let takes_file = |place: &Place| match place {
         Place::File(option) if !matches!(option.takes, options::Takes::Variable(_)) => {

@@ -124,10 +124,7 @@ impl Config {
         }
         let state_file = state_file(&lookup, &job)?;
         let file_folder = file_folder(&lookup, state_file.as_ref(), &job)?;
-        let hand_over_token = match hands_over(parsed) {
-            true => Some(hand_over(&lookup, &server)?),
-            false => None,
-        };
+        let hand_over_token = if hands_over(parsed) { Some(hand_over(&lookup, &server)?) } else { None };
         let dead_man = dead_man(&lookup)?;
         if dead_man.is_some() && command.is_none() {
             return Err(Error::WithoutCommand(options::DEAD_MAN.name));

@@ -40,10 +40,8 @@ impl Scan {
     /// Puts flags and environment together.
     pub fn resolve(paths: &[OsString], parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
-        let revoke = match lookup.switch(&options::REVOKE_FOUND)? {
-            true => Some(Revoke::resolve(parsed, env)?),
-            false => None,
-        };
+        let revoke =
+            if lookup.switch(&options::REVOKE_FOUND)? { Some(Revoke::resolve(parsed, env)?) } else { None };
         Ok(Self { paths: paths.to_vec(), place: place(&lookup, &Job::of(env))?, revoke })
     }
 }

@@ -184,10 +184,7 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
         Some(found) => Ca::File(file(found)),
         None => server::system(lookup)?,
     };
-    let proxy = match is_loopback(&base) {
-        true => None,
-        false => server::usual_proxy(lookup, &base)?,
-    };
+    let proxy = if is_loopback(&base) { None } else { server::usual_proxy(lookup, &base)? };
     let http = http::Settings {
         tls: Tls { ca, client: None, server_name: None, skip_verify: false },
         needs_tls: base.scheme() == "https",

@@ -126,11 +126,10 @@ fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error>
 
 /// PEM text is no path; another variable takes that.
 fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
-    match super::lookup::is_path(&found.value) {
-        true => {
-            Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })
-        }
-        false => Ok(()),
+    if super::lookup::is_path(&found.value) {
+        Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })
+    } else {
+        Ok(())
     }
 }
 

@@ -164,9 +164,10 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
 }
 
 fn named(what: &'static str, name: &str) -> Result<(), Error> {
-    match setup::can_be_in_policy(name) {
-        true => Ok(()),
-        false => Err(Error::Name { what, name: crate::input::shown(name) }),
+    if setup::can_be_in_policy(name) {
+        Ok(())
+    } else {
+        Err(Error::Name { what, name: crate::input::shown(name) })
     }
 }
 
@@ -181,12 +182,13 @@ fn who(login: &str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
             }
             let who = Who::ServiceAccounts(setup.service_accounts.clone());
             // Vault compares the two apart from each other: each namespace may have each name.
-            match who.lets_in_other_pairs() {
-                true => Err(Error::Odd {
+            if who.lets_in_other_pairs() {
+                Err(Error::Odd {
                     option: "--service-account",
                     why: "would let in other pairs of these namespaces and names: set up one role for each",
-                }),
-                false => Ok(who),
+                })
+            } else {
+                Ok(who)
             }
         }
         "aws" => {

@@ -114,10 +114,7 @@ fn encode(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error>
         build = format!("{BUILD} {}{BUILD_EACH}{}", codes.join(" "), PROBE.1);
         clean_up = format!("{CLEAN_UP} __ci_creds_{}; ", codes.join(" __ci_creds_"));
     }
-    let unset = match names.is_empty() {
-        true => String::new(),
-        false => format!("unset {} && ", names.join(" ")),
-    };
+    let unset = if names.is_empty() { String::new() } else { format!("unset {} && ", names.join(" ")) };
     let end = [DONE, &clean_up, LAST].concat();
     let texts = [&pieces, &build, &unset, &end];
     let guard = guard(texts.into_iter().map(String::as_str).chain(of(&variables)));

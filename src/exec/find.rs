@@ -35,14 +35,14 @@ impl Measure {
     fn of(secret: &Secret) -> Self {
         let text = secret.reveal().trim();
         let length = text.len() as u64;
-        match text.contains(['\n', '\r']) {
-            true => Self { whole: length, span: length.div_ceil(2), gap: GAP_OF_LINES },
+        if text.contains(['\n', '\r']) {
+            Self { whole: length, span: length.div_ceil(2), gap: GAP_OF_LINES }
+        } else {
             // The pieces are base64's: the characters that depend on the secret alone, wherever it begins.
-            false => {
-                let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
-                let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
-                Self { whole: length, span: characters.min().unwrap_or(length), gap }
-            }
+
+            let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
+            let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
+            Self { whole: length, span: characters.min().unwrap_or(length), gap }
         }
     }
 }
@@ -141,16 +141,15 @@ impl Finder {
             self.runs.len() - 1
         });
         let Some(run) = self.runs.get_mut(index) else { return };
-        match piece.offset > run.end + measure.gap {
-            true => *run = Run { find: piece, end, last_line, told: false },
-            false => {
-                // A longer form that ends here may begin before the pieces of it.
-                if piece.offset < run.find.offset {
-                    run.find = piece;
-                }
-                run.end = run.end.max(end);
-                run.last_line = last_line;
+        if piece.offset > run.end + measure.gap {
+            *run = Run { find: piece, end, last_line, told: false }
+        } else {
+            // A longer form that ends here may begin before the pieces of it.
+            if piece.offset < run.find.offset {
+                run.find = piece;
             }
+            run.end = run.end.max(end);
+            run.last_line = last_line;
         }
         let span = (run.end - run.find.offset).saturating_sub(run.last_line - run.find.line);
         let is_whole = end - piece.offset >= measure.whole || span >= measure.span;

@@ -181,9 +181,12 @@ fn json(text: &str) -> Vec<String> {
     let plain = plain.strip_suffix('"').unwrap_or(plain);
     let ascii: String = plain
         .chars()
-        .map(|char| match char.is_ascii() {
-            true => char.to_string(),
-            false => char.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+        .map(|char| {
+            if char.is_ascii() {
+                char.to_string()
+            } else {
+                char.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
         })
         .collect();
     let php = ascii.replace('/', "\\/");

@@ -125,9 +125,10 @@ fn not_found(name: &str) -> String {
         return "this is one word with blanks: leave the quotes out, or let a shell part it: sh -c '…'"
             .to_owned();
     }
-    match BUILTINS.contains(&name) {
-        true => format!("{name} is the shell's own: run sh -c '{name} …'"),
-        false => "is it installed here, and is PATH right?".to_owned(),
+    if BUILTINS.contains(&name) {
+        format!("{name} is the shell's own: run sh -c '{name} …'")
+    } else {
+        "is it installed here, and is PATH right?".to_owned()
     }
 }
 

@@ -70,12 +70,13 @@ impl Endpoint {
         let mut clients = FuturesUnordered::new();
         loop {
             let accepted = std::pin::pin!(self.listener.accept());
-            let accepted = match clients.is_empty() {
-                true => Some(accepted.await),
-                false => match select(accepted, clients.next()).await {
+            let accepted = if clients.is_empty() {
+                Some(accepted.await)
+            } else {
+                match select(accepted, clients.next()).await {
                     Either::Left((accepted, _)) => Some(accepted),
                     Either::Right(_) => None,
-                },
+                }
             };
             match accepted {
                 Some(Ok((stream, _))) => clients.push(self.answer(stream, &source)),

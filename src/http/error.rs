@@ -145,17 +145,19 @@ impl Error {
         let proxy = settings.proxy.as_ref();
         let source = proxy.map_or("HTTPS_PROXY", |proxy| &proxy.source);
         let given = proxy.is_some_and(|proxy| proxy.url.reveal().contains('@'));
-        let what = match given {
-            true => format!("the proxy of {source} refuses the user and the password that are in it"),
-            false => format!("the proxy of {source} asks for a user and a password"),
+        let what = if given {
+            format!("the proxy of {source} refuses the user and the password that are in it")
+        } else {
+            format!("the proxy of {source} asks for a user and a password")
         };
         // Who names a proxy for Vault alone means it: NO_PROXY does not count there.
         let usual = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
         let around = usual.iter().any(|name| name.eq_ignore_ascii_case(source));
         let around = if around { ", or list Vault's host in NO_PROXY" } else { "" };
-        let hint = match given {
-            true => format!("correct them in {source} (special characters as %XX){around}"),
-            false => format!("set {source} to http://USER:PASSWORD@HOST:PORT{around}"),
+        let hint = if given {
+            format!("correct them in {source} (special characters as %XX){around}")
+        } else {
+            format!("set {source} to http://USER:PASSWORD@HOST:PORT{around}")
         };
         Self::Setting { what, hint }
     }

@@ -167,9 +167,10 @@ impl Client {
                 if !matches!(failed.pause, Pause::Short) {
                     let left = WINDOW.saturating_sub(started.elapsed()).as_secs();
                     let told = failed.told(&self.peer(&call.url));
-                    match counted {
-                        true => crate::console::waiting(&format!("{told}; trying again")),
-                        false => crate::console::waiting(&format!("{told}; trying for {left} s more")),
+                    if counted {
+                        crate::console::waiting(&format!("{told}; trying again"))
+                    } else {
+                        crate::console::waiting(&format!("{told}; trying for {left} s more"))
                     }
                 }
             })
@@ -217,9 +218,10 @@ impl Client {
         }
         let target = redirect::target(&call.url, answer.status, answer.location.as_deref(), &self.settings)?;
         tracing::debug!("redirected to {}", host(&target));
-        let answer = match target.scheme() == "https" && !self.settings.needs_tls {
-            true => self.with_tls()?.once(call, &target).await,
-            false => self.once(call, &target).await,
+        let answer = if target.scheme() == "https" && !self.settings.needs_tls {
+            self.with_tls()?.once(call, &target).await
+        } else {
+            self.once(call, &target).await
         };
         match answer {
             Ok(answer) if matches!(answer.status, 301 | 302 | 303 | 307 | 308) => Err(Error::Redirect {

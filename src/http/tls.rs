@@ -178,9 +178,10 @@ fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let builder = if !settings.needs_tls {
         builder.with_root_certificates(RootCertStore::empty())
     } else {
-        let peer = match tls.skip_verify {
-            true => Peer::anyone(&provider),
-            false => Peer::vouched_for(roots::load(&tls.ca)?, tls.server_name.as_deref(), provider)?,
+        let peer = if tls.skip_verify {
+            Peer::anyone(&provider)
+        } else {
+            Peer::vouched_for(roots::load(&tls.ca)?, tls.server_name.as_deref(), provider)?
         };
         builder.dangerous().with_custom_certificate_verifier(Arc::new(peer))
     };

@@ -305,8 +305,9 @@ impl Ledger {
 }
 
 fn given_up(stop: &Stop) -> String {
-    match stop.is_asked() {
-        true => "no time was left for it after the stop".to_owned(),
-        false => format!("taking back was given up after {} s", TAKING_BACK.as_secs()),
+    if stop.is_asked() {
+        "no time was left for it after the stop".to_owned()
+    } else {
+        format!("taking back was given up after {} s", TAKING_BACK.as_secs())
     }
 }

@@ -173,11 +173,10 @@ impl Entry {
 
     /// Makes the line say what `ledger` says: added, changed, or removed when nothing is left.
     pub(super) async fn replace(&self, ledger: &Ledger, sync: Sync, stop: &Stop) -> Result<(), Error> {
-        let line = match ledger.says_nothing() {
-            true if !self.is_written.get() => return Ok(()),
-            true => None,
-            false => Some(self.line(ledger)?),
-        };
+        if ledger.says_nothing() && !self.is_written.get() {
+            return Ok(());
+        }
+        let line = if ledger.says_nothing() { None } else { Some(self.line(ledger)?) };
         self.place.replace(&self.id, line.as_deref().map(Vec::as_slice), sync, stop).await?;
         self.is_written.set(line.is_some());
         Ok(())

@@ -122,9 +122,10 @@ impl Request {
                 return Err(Error::NotVersioned { path: path.to_owned(), version });
             }
         }
-        let data = match self.read.post {
-            true => Ok(answer.data.as_ref()),
-            false => answer.secret(path, self.kv_version.or(kv)),
+        let data = if self.read.post {
+            Ok(answer.data.as_ref())
+        } else {
+            answer.secret(path, self.kv_version.or(kv))
         };
         let data =
             data.map_err(|Untold| Error::Untold { path: path.to_owned(), option: self.kv_option() })?;
@@ -287,10 +288,11 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
         return Some(time);
     }
     let ttl = span(text)?;
-    match ttl > LONGEST {
+    if ttl > LONGEST {
         // No life, but a time since 1970.
-        true => Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok(),
-        false => now.checked_add(SignedDuration::try_from(ttl).ok()?).ok(),
+        Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok()
+    } else {
+        now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()
     }
 }
 

@@ -223,10 +223,7 @@ impl Search<'_> {
     }
 
     fn found(&mut self, find: Find, shown: &str, binary: bool) {
-        let place = match binary {
-            true => format!("offset {}", find.offset),
-            false => format!("line {}", find.line),
-        };
+        let place = if binary { format!("offset {}", find.offset) } else { format!("line {}", find.line) };
         self.tell(find.secret, &format!("{shown}, {place}"));
     }
 

@@ -77,10 +77,7 @@ pub(super) fn each(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Resu
 fn name(header: &[u8; BLOCK]) -> Vec<u8> {
     let text = |field: &[u8]| field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
     let (name, prefix) = (text(&header[..100]), text(&header[345..500]));
-    match &header[257..263] == b"ustar\0" && !prefix.is_empty() {
-        true => [prefix, name].join(&b'/'),
-        false => name,
-    }
+    if &header[257..263] == b"ustar\0" && !prefix.is_empty() { [prefix, name].join(&b'/') } else { name }
 }
 
 /// As much of an entry as can be a name; the rest is passed over.

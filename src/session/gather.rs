@@ -55,12 +55,11 @@ pub async fn read(vault: &Vault, ingredient: &LoginParameter) -> Result<Secret, 
             let input = Input::File(path.clone());
             let text = input.read(vault.stop()).await?;
             let text = text.map_err(|cause| {
-                let hint = match path.starts_with("/var/run/secrets/kubernetes.io") {
-                    true => {
-                        "is this a pod, and does it get its service account's token \
+                let hint = if path.starts_with("/var/run/secrets/kubernetes.io") {
+                    "is this a pod, and does it get its service account's token \
                          (automountServiceAccountToken)? --id-token-file names another file"
-                    }
-                    false => "name a file that this job can read",
+                } else {
+                    "name a file that this job can read"
                 };
                 let path = input.to_string();
                 let named = ingredient.origin.source() != path;

@@ -59,9 +59,10 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
         let again = repeatable && *tries > 0 && failure.error.is_lost() && !failure.error.is_stopped();
         let Failure { error, left: more, logged_in, .. } = failure;
         if again {
-            let next = match logged_in {
-                true => "what it made is revoked, and the run starts once more",
-                false => "the login starts once more",
+            let next = if logged_in {
+                "what it made is revoked, and the run starts once more"
+            } else {
+                "the login starts once more"
             };
             tracing::warn!("{}; {next}", chain(&error));
             more.iter().for_each(|one| tracing::warn!("{one}"));
@@ -207,9 +208,10 @@ pub async fn issue_alone(
     if !error.is_stopped() {
         tokio::time::sleep(SETTLE).await;
     }
-    let end = match token.given {
-        true => end_of_lease(token, ledger),
-        false => "with a lease they end with it, or with this token; without one nothing ends them",
+    let end = if token.given {
+        end_of_lease(token, ledger)
+    } else {
+        "with a lease they end with it, or with this token; without one nothing ends them"
     };
     let left = vec![format!("{}: {end}", left_by_engine(request, started))];
     Err(Error::LeftBehind { error: error.into(), left })

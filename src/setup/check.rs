@@ -77,9 +77,10 @@ fn of_line(place: &str, line: &Line, rules: &[Rule]) -> Vec<Finding> {
     let missing = || vec![Finding::new(Missing, place, line.text())];
     let Some(rule) = exact else {
         // A wider path does it too; it is named as such.
-        return match rules.iter().any(|rule| covers(&rule.path, &line.path) && grants(rule)) {
-            true => Vec::new(),
-            false => missing(),
+        return if rules.iter().any(|rule| covers(&rule.path, &line.path) && grants(rule)) {
+            Vec::new()
+        } else {
+            missing()
         };
     };
     let mut findings = Vec::new();
@@ -213,9 +214,10 @@ fn of_field(kind: Kind, want: &Value, has: &Value) -> Verdict {
         Kind::None => other(found != wanted, if found > wanted { Wider } else { Missing }),
         Kind::Grants => {
             let (want, has) = (texts(want), texts(has));
-            match want.iter().all(|one| has.contains(one)) {
-                false => Missing,
-                true => other(has.len() > want.len(), Wider),
+            if want.iter().all(|one| has.contains(one)) {
+                other(has.len() > want.len(), Wider)
+            } else {
+                Missing
             }
         }
         Kind::Bounds => {

@@ -23,9 +23,10 @@ fn write(plan: &Plan, _: &Options) -> String {
         // GitLab fills $NAME in.
         text.push_str(&format!("    {name}: {}\n", quoted(&value.replace('$', "$$"))));
     }
-    let script = match plan.job.runs_command {
-        true => format!("{} -- COMMAND", plan.call),
-        false => format!("eval \"$({})\"", plan.call),
+    let script = if plan.job.runs_command {
+        format!("{} -- COMMAND", plan.call)
+    } else {
+        format!("eval \"$({})\"", plan.call)
     };
     text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
     text

@@ -112,8 +112,5 @@ fn thief(plan: &Plan, ttl: &str) -> Vec<(&'static str, String)> {
 /// A text as code in a table, whatever is in it.
 fn code(text: &str) -> String {
     let text = one_line(text).replace('|', "\\|");
-    match text.contains('`') {
-        true => format!("`` {text} ``"),
-        false => format!("`{text}`"),
-    }
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }

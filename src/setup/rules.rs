@@ -163,9 +163,8 @@ pub(super) fn covers(pattern: &str, path: &str) -> bool {
     if has.len() < wanted.len() || (!open && has.len() != wanted.len()) {
         return false;
     }
-    wanted.iter().zip(&has).enumerate().all(|(at, (want, part))| match open && at == last {
-        true => part.starts_with(want),
-        false => *want == "+" || want == part,
+    wanted.iter().zip(&has).enumerate().all(|(at, (want, part))| {
+        if open && at == last { part.starts_with(want) } else { *want == "+" || want == part }
     })
 }
 

@@ -75,9 +75,10 @@ pub struct Auth {
 /// What names something in a message, and in a request, as it is.
 fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    match text.as_ref().is_none_or(|text| text.chars().all(is_visible)) {
-        true => Ok(text),
-        false => Err(serde::de::Error::custom("a character that no line has")),
+    if text.as_ref().is_none_or(|text| text.chars().all(is_visible)) {
+        Ok(text)
+    } else {
+        Err(serde::de::Error::custom("a character that no line has"))
     }
 }
 

@@ -133,9 +133,10 @@ impl Vault {
         let warnings = envelope.warnings.as_deref().unwrap_or_default();
         for warning in answer::readable(warnings, &self.known.borrow()) {
             // A renewal's caller judges what was granted.
-            match ask.creates {
-                true => tracing::warn!("Vault says of {}: {warning}", ask.path),
-                false => tracing::debug!("Vault says of {}: {warning}", ask.path),
+            if ask.creates {
+                tracing::warn!("Vault says of {}: {warning}", ask.path)
+            } else {
+                tracing::debug!("Vault says of {}: {warning}", ask.path)
             }
         }
         Ok(envelope)

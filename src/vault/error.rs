@@ -153,9 +153,10 @@ impl Explain for WithHints {
     fn hints(&self) -> Vec<String> {
         let (callers, own) = (self.hints.iter().cloned(), self.error.hints().into_iter());
         // Where there is no such namespace, nothing that a caller knows of roles and policies is to the point.
-        match self.error.says(NO_NAMESPACE) {
-            true => own.chain(callers).collect(),
-            false => callers.chain(own).collect(),
+        if self.error.says(NO_NAMESPACE) {
+            own.chain(callers).collect()
+        } else {
+            callers.chain(own).collect()
         }
     }
 }

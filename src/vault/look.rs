@@ -91,10 +91,8 @@ impl Vault {
 
     /// The configuration at `path`, as JSON; for paths that hold no secret.
     pub async fn look(&self, token: &Secret, path: &str) -> Result<serde_json::Value, Error> {
-        let namespace = match path.starts_with("auth/") {
-            true => self.login_namespace(),
-            false => self.namespace.as_deref(),
-        };
+        let namespace =
+            if path.starts_with("auth/") { self.login_namespace() } else { self.namespace.as_deref() };
         let ask = Ask::read(format!("to look at {path}"), path).by(token).within(namespace);
         Ok(self.ask(ask).await?.data.map(|data| data.open()).unwrap_or_default())
     }

@@ -153,9 +153,10 @@ impl Vault {
         let ask = Ask::create(format!("the {what} {path}"), path).by(token).within(self.namespace.as_deref());
         let ask = Ask { leases: true, ..ask };
         let fields = || parameters.iter().map(|(name, value)| (name.clone(), value.into()));
-        let ask = match post {
-            true => ask.with(Body(fields().collect())),
-            false => Ask { method: Method::GET, query: parameters, ..ask },
+        let ask = if post {
+            ask.with(Body(fields().collect()))
+        } else {
+            Ask { method: Method::GET, query: parameters, ..ask }
         };
         self.ask(ask).await
     }

@@ -25,10 +25,7 @@ impl Vault {
             metadata.iter().map(|(fact, text)| ((*fact).to_owned(), text.as_str().into())).collect();
         let facts = serde_json::Value::Object(facts).to_string();
         let ask = Ask::create(&action, path).by(issuer).within(self.login_namespace());
-        let ask = match metadata.is_empty() {
-            true => ask,
-            false => ask.with([("metadata", facts.as_str().into())]),
-        };
+        let ask = if metadata.is_empty() { ask } else { ask.with([("metadata", facts.as_str().into())]) };
         let envelope = self.ask(Ask { wrap_ttl, ..ask }).await?;
         match envelope.wrap_info {
             Some(wrapped) => Ok(SecretId::Wrapped(wrapped.token)),

@@ -13,9 +13,12 @@ fn forbidden() -> Reply {
 /// The world's doctor behind a front that forbids paths with one of these beginnings.
 fn behind(world: &World<'_>, denied: &'static [&'static str]) -> (Report, Fake) {
     let upstream = world.upstream();
-    let front = Fake::new(move |seen| match denied.iter().any(|path| seen.target().starts_with(path)) {
-        true => forbidden(),
-        false => forward(seen, &upstream),
+    let front = Fake::new(move |seen| {
+        if denied.iter().any(|path| seen.target().starts_with(path)) {
+            forbidden()
+        } else {
+            forward(seen, &upstream)
+        }
     });
     let cmd = world.cmd.clone().env("VAULT_ADDR", &front.addr).args(["--issue", "--format", "json"]);
     (Report::of(&cmd.run()), front)

@@ -35,9 +35,8 @@ const OTHERS: [(Signal, i32); 7] = [
 
 /// A run whose read has begun. The read is slow: what was logged in is taken back.
 fn under_way() -> (Fake, Running) {
-    let vault = Fake::new(|seen| match seen.line.starts_with("GET") {
-        true => Reply::Late(Duration::from_millis(500)),
-        false => Reply::Vault,
+    let vault = Fake::new(|seen| {
+        if seen.line.starts_with("GET") { Reply::Late(Duration::from_millis(500)) } else { Reply::Vault }
     });
     let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr);
     let running = cmd.env("VAULT_ID_TOKEN", jwt::mint(json!({}))).spawn();

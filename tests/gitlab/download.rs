@@ -36,9 +36,10 @@ fn registry(sum: String) -> Fake {
             let location = format!("Location: http://localhost:{port}/{rest}\r\n");
             return Reply::Full(302, location, Vec::new());
         }
-        match seen.target().contains("/1.2.3/ci-creds-linux-") {
-            true => Reply::text(200, PROGRAM),
-            false => Reply::Json(404, serde_json::json!({"message": "404 Not found"})),
+        if seen.target().contains("/1.2.3/ci-creds-linux-") {
+            Reply::text(200, PROGRAM)
+        } else {
+            Reply::Json(404, serde_json::json!({"message": "404 Not found"}))
         }
     })
 }

@@ -179,9 +179,12 @@ fn a_login_that_the_policy_does_not_list_is_refused() {
 #[test]
 fn revoke_asks_no_server_of_a_line_that_the_policy_does_not_list() {
     let Some(machine) = Machine::with("") else { return };
-    let fake = Fake::new(|seen| match seen.is_login() {
-        true => Reply::Json(200, json!({"auth": {"client_token": secret(), "lease_duration": 900}})),
-        false => Reply::Vault,
+    let fake = Fake::new(|seen| {
+        if seen.is_login() {
+            Reply::Json(200, json!({"auth": {"client_token": secret(), "lease_duration": 900}}))
+        } else {
+            Reply::Vault
+        }
     });
     let state = machine.0.path().join("state");
     let login = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &fake.addr);

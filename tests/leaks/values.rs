@@ -87,9 +87,10 @@ fn login(name: &str) -> Vec<(&'static str, &'static str)> {
             ("VAULT_CLIENT_KEY", "/nowhere/key.pem"),
         ];
     }
-    match has("token_path") || has("home") {
-        true => vec![("VAULT_AUTH_METHOD", "token")],
-        false => vec![("VAULT_AUTH_METHOD", "token"), ("VAULT_TOKEN", "none")],
+    if has("token_path") || has("home") {
+        vec![("VAULT_AUTH_METHOD", "token")]
+    } else {
+        vec![("VAULT_AUTH_METHOD", "token"), ("VAULT_TOKEN", "none")]
     }
 }
 
@@ -164,9 +165,10 @@ fn ways() -> Vec<(String, Way)> {
         ways.push((
             variable.clone(),
             Box::new(move |text| {
-                let cmd = match variable.contains("ROLE") && variable.starts_with("CI_CREDS") {
-                    true => Cmd::new([provider]).envs(NOWHERE.iter().copied()).envs(login(&variable)),
-                    false => base(&variable, provider),
+                let cmd = if variable.contains("ROLE") && variable.starts_with("CI_CREDS") {
+                    Cmd::new([provider]).envs(NOWHERE.iter().copied()).envs(login(&variable))
+                } else {
+                    base(&variable, provider)
                 };
                 let cmd = if variable.contains("SCW") {
                     cmd.args(["--s3", "--mint", "--application-id", UUID])

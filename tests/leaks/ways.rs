@@ -137,12 +137,15 @@ fn a_token_that_no_header_can_carry_is_named_and_nothing_is_sent() {
 #[test]
 fn a_parent_that_no_header_can_carry_is_named_and_nothing_is_sent() {
     let scaleway = Fake::new(|_| Reply::text(401, r#"{"type":"denied_authentication"}"#));
-    let vault = Fake::new(|seen| match seen.is_revocation() {
-        true => Reply::Vault,
-        false => Reply::Json(
-            200,
-            json!({"data": {"access_key": "SCWX", "secret_key": format!("{}\nx", secret())}}),
-        ),
+    let vault = Fake::new(|seen| {
+        if seen.is_revocation() {
+            Reply::Vault
+        } else {
+            Reply::Json(
+                200,
+                json!({"data": {"access_key": "SCWX", "secret_key": format!("{}\nx", secret())}}),
+            )
+        }
     });
     let id = "8e9d0b7c-1a2b-4c3d-8e4f-0123456789ab";
     let run = Cmd::new(["scaleway", "ci", "--mint", "--application-id", id])
@@ -163,9 +166,12 @@ fn doctor_at_the_desk_hears_signals_while_it_reads() {
     if require("mkfifo").is_none() {
         return;
     }
-    let vault = Fake::new(|seen| match seen.line.contains("sys/health") {
-        true => Reply::Json(200, json!({"initialized": true, "sealed": false, "version": "2.7.2"})),
-        false => Reply::Json(200, json!({"data": {"user_claim": "sub", "role_type": "jwt"}})),
+    let vault = Fake::new(|seen| {
+        if seen.line.contains("sys/health") {
+            Reply::Json(200, json!({"initialized": true, "sealed": false, "version": "2.7.2"}))
+        } else {
+            Reply::Json(200, json!({"data": {"user_claim": "sub", "role_type": "jwt"}}))
+        }
     });
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");

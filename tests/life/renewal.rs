@@ -100,18 +100,20 @@ fn a_periodic_token_is_kept_as_long_as_the_command_runs() {
 fn seconds_without_measure_are_survived() {
     for (first, renewed) in [(u64::MAX, u64::MAX), (2, u64::MAX)] {
         let fake = Fake::new(move |seen| {
-            let mut answer = match seen.is_login() {
-                true => fake::login(),
-                false if seen.line.ends_with("/leases/renew") => json!({"lease_id": "a", "renewable": true}),
-                false if seen.is_revocation() => return Reply::Vault,
-                false => fake::key(),
+            let mut answer = if seen.is_login() {
+                fake::login()
+            } else if seen.line.ends_with("/leases/renew") {
+                json!({"lease_id": "a", "renewable": true})
+            } else if seen.is_revocation() {
+                return Reply::Vault;
+            } else {
+                fake::key()
             };
-            match seen.is_login() {
-                true => answer["auth"]["lease_duration"] = json!(if first == 2 { 3600 } else { first }),
-                false => {
-                    let seconds = if seen.line.ends_with("/leases/renew") { renewed } else { first };
-                    answer["lease_duration"] = json!(seconds);
-                }
+            if seen.is_login() {
+                answer["auth"]["lease_duration"] = json!(if first == 2 { 3600 } else { first })
+            } else {
+                let seconds = if seen.line.ends_with("/leases/renew") { renewed } else { first };
+                answer["lease_duration"] = json!(seconds);
             }
             Reply::Json(200, answer)
         });

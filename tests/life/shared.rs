@@ -91,9 +91,12 @@ fn what_came_out_of_a_cache_is_left_alone() {
 
 #[test]
 fn a_lease_that_came_out_of_a_cache_is_left_alone() {
-    let server = Fake::new(|seen| match seen.is_login() || seen.is_revocation() {
-        true => fake::vault(seen),
-        false => cached(seen, "X-Cache: HIT\r\n"),
+    let server = Fake::new(|seen| {
+        if seen.is_login() || seen.is_revocation() {
+            fake::vault(seen)
+        } else {
+            cached(seen, "X-Cache: HIT\r\n")
+        }
     });
     let cmd = Cmd::new(["exoscale", "ci", "--", "/bin/true"]).env("VAULT_ADDR", &server.addr);
     let run = cmd.env("VAULT_TOKEN", "s.mine").run().expect(0);
@@ -103,10 +106,8 @@ fn a_lease_that_came_out_of_a_cache_is_left_alone() {
 
 #[test]
 fn a_shared_tokens_leases_are_in_the_state_file_and_it_is_not() {
-    let server = Fake::new(|seen| match seen.is_login() {
-        true => cached(seen, "X-Cache: HIT\r\n"),
-        false => fake::vault(seen),
-    });
+    let server =
+        Fake::new(|seen| if seen.is_login() { cached(seen, "X-Cache: HIT\r\n") } else { fake::vault(seen) });
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let cmd = Cmd::new(["exoscale", "ci", "--state-file"]).args([&state]).env("VAULT_ADDR", &server.addr);

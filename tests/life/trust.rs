@@ -198,12 +198,11 @@ fn what_another_job_left_is_dropped_after_a_day() {
 /// An entry of `files` for a file that is there.
 fn file_entry(state: &State, path: &Path) -> Value {
     let mut entry = state.lines()[0]["files"][0].clone();
-    match entry.is_string() {
-        true => entry = json!(path),
-        false => {
-            entry["made"] = json!(path);
-            entry["goal"] = json!(path);
-        }
+    if entry.is_string() {
+        entry = json!(path)
+    } else {
+        entry["made"] = json!(path);
+        entry["goal"] = json!(path);
     }
     entry
 }

@@ -18,11 +18,10 @@ impl<'a> Setup<'a> {
             let known = review["spec"]["token"].as_str().is_some_and(|token| token.ends_with('x'));
             let user = json!({"username": "system:serviceaccount:ci:app-deployer", "uid": "u-1",
                 "groups": ["system:serviceaccounts", "system:serviceaccounts:ci"]});
-            let status = match known {
-                false => {
-                    json!({"authenticated": true, "user": user, "audiences": review["spec"]["audiences"]})
-                }
-                true => json!({"authenticated": false, "error": "token is not this cluster's"}),
+            let status = if known {
+                json!({"authenticated": false, "error": "token is not this cluster's"})
+            } else {
+                json!({"authenticated": true, "user": user, "audiences": review["spec"]["audiences"]})
             };
             let answer =
                 json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status});

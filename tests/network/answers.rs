@@ -130,25 +130,31 @@ fn a_login_without_a_token_is_no_login() {
         assert!(run.stderr.contains("did not answer the JWT login at auth/jwt as Vault does"), "{run}");
     }
     // What is null beside it does not matter.
-    let fake = Fake::new(|seen| match seen.is_login() {
-        true => Reply::Json(
-            200,
-            json!({"auth": {"client_token": secret(), "accessor": null, "token_type": null,
+    let fake = Fake::new(|seen| {
+        if seen.is_login() {
+            Reply::Json(
+                200,
+                json!({"auth": {"client_token": secret(), "accessor": null, "token_type": null,
             "lease_duration": null, "renewable": null, "num_uses": null}}),
-        ),
-        false => Reply::Vault,
+            )
+        } else {
+            Reply::Vault
+        }
     });
     with_jwt(&fake.addr).run().expect(0);
 }
 
 #[test]
 fn namespaces_are_explained() {
-    let fake = Fake::new(|seen| match seen.line.contains("sys/health") {
-        true => Reply::Json(
-            200,
-            json!({"initialized": true, "sealed": false, "version": "1.21.4", "enterprise": false}),
-        ),
-        false => Reply::Vault,
+    let fake = Fake::new(|seen| {
+        if seen.line.contains("sys/health") {
+            Reply::Json(
+                200,
+                json!({"initialized": true, "sealed": false, "version": "1.21.4", "enterprise": false}),
+            )
+        } else {
+            Reply::Vault
+        }
     });
     let run = one_read(&fake.addr).env("VAULT_NAMESPACE", "team-a").run().expect(0);
     assert!(run.stderr.contains("community edition: it ignores the namespace team-a"), "{run}");

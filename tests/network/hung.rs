@@ -47,12 +47,13 @@ fn is_read(seen: &Seen) -> bool {
 }
 
 fn sts(seen: &Seen) -> Reply {
-    match is_read(seen) {
-        true => Reply::Json(
+    if is_read(seen) {
+        Reply::Json(
             200,
             json!({"data": {"access_key": "ASIA", "secret_key": secret(), "session_token": "t"}}),
-        ),
-        false => Reply::Vault,
+        )
+    } else {
+        Reply::Vault
     }
 }
 

@@ -30,10 +30,10 @@ fn an_index_goes_back_with_every_later_request() {
 fn an_index_goes_to_no_other_address() {
     let active = Fake::vault();
     let to = active.addr.clone();
-    let standby = Fake::new(move |seen| match seen.is_login() {
-        true => indexed(),
-        false => redirect(&format!("{to}{}", seen.target())),
-    });
+    let standby =
+        Fake::new(
+            move |seen| if seen.is_login() { indexed() } else { redirect(&format!("{to}{}", seen.target())) },
+        );
     with_jwt(&standby.addr).run().expect(0);
     assert!(standby.seen().iter().skip(1).all(|seen| seen.header("x-vault-index") == Some(INDEX)));
     assert!(active.seen().iter().all(|seen| seen.header("x-vault-index").is_none()));

@@ -133,10 +133,8 @@ fn a_node_that_loses_the_lead_has_not_answered() {
     for text in ["internal error", "1 error occurred:\n\t* internal error\n\n", "node is not the leader"] {
         let reply = json!({"errors": [text]});
         let fault = losing_once(is_read);
-        let fake = Fake::new(move |seen| match fault(seen) {
-            true => Reply::Json(500, reply.clone()),
-            false => Reply::Vault,
-        });
+        let fake =
+            Fake::new(move |seen| if fault(seen) { Reply::Json(500, reply.clone()) } else { Reply::Vault });
         let run = with_jwt(&fake.addr).run().expect(0);
         assert_eq!(kinds(&fake), "login read revoke login read");
         assert!(run.stderr.contains("the node stopped working on it (status 500)"), "{run}");
@@ -162,12 +160,14 @@ fn a_given_secret_id_is_not_tried_twice() {
 fn split_custody_gets_a_new_secret_id() {
     let script = |lose: fn(&Seen) -> bool| {
         let fault = losing_once(lose);
-        Fake::new(move |seen| match fault(seen) {
-            true => Reply::Drop,
-            false if seen.line.ends_with("secret-id") => {
+        Fake::new(move |seen| {
+            if fault(seen) {
+                Reply::Drop
+            } else if seen.line.ends_with("secret-id") {
                 Reply::Json(200, json!({"data": {"secret_id": secret()}}))
+            } else {
+                Reply::Vault
             }
-            false => Reply::Vault,
         })
     };
     let run = |fake: &Fake| {
@@ -224,9 +224,12 @@ fn nothing_is_revoked_before_the_other_answer_is_there() {
 
 #[test]
 fn an_answer_that_can_not_be_used_gives_its_lease_back() {
-    let fake = Fake::new(|seen| match is_read(seen) {
-        true => Reply::Json(200, json!({"lease_id": "exoscale/apikey/ci/odd", "data": {"api_key": "EXO"}})),
-        false => Reply::Vault,
+    let fake = Fake::new(|seen| {
+        if is_read(seen) {
+            Reply::Json(200, json!({"lease_id": "exoscale/apikey/ci/odd", "data": {"api_key": "EXO"}}))
+        } else {
+            Reply::Vault
+        }
     });
     one_read(&fake.addr).run().expect(4);
     assert!(fake.seen().iter().any(|seen| seen.is_revocation() && seen.body.contains("apikey/ci/odd")));
@@ -234,10 +237,8 @@ fn an_answer_that_can_not_be_used_gives_its_lease_back() {
 
 #[test]
 fn a_stop_waits_for_the_answer_and_takes_it_back() {
-    let fake = Fake::new(|seen| match is_read(seen) {
-        true => Reply::Late(Duration::from_secs(2)),
-        false => Reply::Vault,
-    });
+    let fake =
+        Fake::new(|seen| if is_read(seen) { Reply::Late(Duration::from_secs(2)) } else { Reply::Vault });
     let running = with_jwt(&fake.addr).args(["-v"]).spawn();
     running.wait_for_stderr("debug: GET exoscale/apikey/ci");
     running.signal(Signal::TERM);
@@ -248,10 +249,8 @@ fn a_stop_waits_for_the_answer_and_takes_it_back() {
 
 #[test]
 fn a_stop_that_gets_no_answer_names_what_may_be_left() {
-    let fake = Fake::new(|seen| match is_read(seen) {
-        true => Reply::Late(Duration::from_secs(30)),
-        false => Reply::Vault,
-    });
+    let fake =
+        Fake::new(|seen| if is_read(seen) { Reply::Late(Duration::from_secs(30)) } else { Reply::Vault });
     let running = with_jwt(&fake.addr).args(["-v"]).spawn();
     running.wait_for_stderr("debug: GET exoscale/apikey/ci");
     running.signal(Signal::TERM);
@@ -315,10 +314,10 @@ fn a_lease_that_can_not_go_back_is_named_also_when_nothing_came_of_it() {
 
 #[test]
 fn an_answer_that_is_too_long_was_lost() {
-    let fake = Fake::new(|seen| match is_read(seen) {
-        true => Reply::text(200, vec![b' '; (4 << 20) + 1]),
-        false => Reply::Vault,
-    });
+    let fake =
+        Fake::new(
+            |seen| if is_read(seen) { Reply::text(200, vec![b' '; (4 << 20) + 1]) } else { Reply::Vault },
+        );
     let run = one_read(&fake.addr).run().expect(5);
     assert!(run.stderr.contains("was lost: it is longer than 4 MiB"), "{run}");
     assert!(run.stderr.contains("exoscale/apikey/ci, role ci, may have made a key"), "{run}");

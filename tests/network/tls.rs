@@ -129,10 +129,8 @@ fn no_common_cipher_suite_is_no_client_certificate() {
 /// A server whose certificate the user names, with a change, and the certificate as a file.
 fn named(names: &[&str], change: fn(&mut rcgen::CertificateParams), own: bool) -> (Pki, Fake, String) {
     let pki = Pki::new("A test's CA");
-    let (config, certificate) = match own {
-        true => self_signed(names, change),
-        false => pki.server_and_certificate(names, change),
-    };
+    let (config, certificate) =
+        if own { self_signed(names, change) } else { pki.server_and_certificate(names, change) };
     let fake = Fake::tls(config, |_| Reply::Vault);
     let file = pki.file("server.pem", &certificate);
     (pki, fake, file.to_str().unwrap().to_owned())

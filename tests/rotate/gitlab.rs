@@ -156,9 +156,12 @@ fn act(variables: &mut [(String, Value)], request: &Seen, token: &str) -> Reply 
 /// What GitLab masks (`app/models/concerns/ci/maskable.rb`): where `$` is expanded, only some characters.
 fn maskable(variable: &Value) -> bool {
     let value = variable["value"].as_str().unwrap_or_default();
-    let fits = |letter: char| match variable["raw"] == json!(true) {
-        true => !letter.is_whitespace(),
-        false => letter.is_ascii_alphanumeric() || "_+=/@:.~-".contains(letter),
+    let fits = |letter: char| {
+        if variable["raw"] == json!(true) {
+            !letter.is_whitespace()
+        } else {
+            letter.is_ascii_alphanumeric() || "_+=/@:.~-".contains(letter)
+        }
     };
     value.len() >= 8 && value.chars().all(fits)
 }

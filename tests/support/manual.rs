@@ -25,9 +25,7 @@ fn page(name: String, command: clap::Command) -> (String, Vec<u8>) {
     // clap_mangen does not know what has to stand behind `--`.
     let text = text.replace("[\\fICOMMAND\\fR]", "[\\-\\- \\fICOMMAND\\fR...]");
     // troff itself reads no UTF-8.
-    let plain = |char: char| match char.is_ascii() {
-        true => char.to_string(),
-        false => format!("\\[u{:04X}]", u32::from(char)),
-    };
+    let plain =
+        |char: char| if char.is_ascii() { char.to_string() } else { format!("\\[u{:04X}]", u32::from(char)) };
     (format!("{name}.1"), text.chars().map(plain).collect::<String>().into_bytes())
 }

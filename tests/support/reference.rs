@@ -53,9 +53,10 @@ fn table<'a>(
     rows: impl Iterator<Item = &'a Opt>,
     provider: Option<&str>,
 ) -> String {
-    let head = match flags {
-        true => "| option | variable | what it does |\n|---|---|---|",
-        false => "| variable | what it does |\n|---|---|",
+    let head = if flags {
+        "| option | variable | what it does |\n|---|---|---|"
+    } else {
+        "| variable | what it does |\n|---|---|"
     };
     let mut text = format!("### {heading}\n\n{head}\n");
     for row in rows {

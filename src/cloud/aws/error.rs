@@ -106,10 +106,7 @@ impl Explain for Error {
                 let hop = "on EC2, in a container: the instance's http-put-response-hop-limit must be 2 \
                            (`aws ec2 modify-instance-metadata-options`)";
                 let other = "nothing else was found: no AWS_ACCESS_KEY_ID, profile, container endpoint or web identity";
-                return match named {
-                    true => vec![hop.to_owned()],
-                    false => vec![other.to_owned(), hop.to_owned()],
-                };
+                return if *named { vec![hop.to_owned()] } else { vec![other.to_owned(), hop.to_owned()] };
             }
             Self::Failed { source_name: "imds", .. } => {
                 "does the instance have an IAM role, and are its metadata options enabled?"

@@ -70,10 +70,7 @@ fn profile_of(section: &str) -> Option<String> {
 
 /// The sections of a file; none of a file that is not there.
 async fn load(context: &Context, path: &str) -> Result<Vec<Section>> {
-    let whole = match path.starts_with("~/") {
-        true => context.expand_home_dir(path),
-        false => Some(path.to_owned()),
-    };
+    let whole = if path.starts_with("~/") { context.expand_home_dir(path) } else { Some(path.to_owned()) };
     let Some(whole) = whole else { return Ok(Vec::new()) };
     let Ok(content) = context.file_read(&whole).await else { return Ok(Vec::new()) };
     let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&content).into_owned());

@@ -134,9 +134,10 @@ async fn shorten(vault: &Vault, secret: &Secret, info: &TokenInfo, grace: Durati
     }
     // A period that came from a token role shows only now.
     let now = vault.lookup_self(secret).await.map_err(|error| fault(error.to_string()))?;
-    match short(&now) {
-        true => tracing::info!("the old one ({}) goes on for jobs that have it", named(&now)),
-        false => left(&now, "renewing it did not shorten it, so its token role has a period"),
+    if short(&now) {
+        tracing::info!("the old one ({}) goes on for jobs that have it", named(&now))
+    } else {
+        left(&now, "renewing it did not shorten it, so its token role has a period")
     }
     Ok(())
 }

@@ -15,9 +15,10 @@ fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
 
 /// How a setting is taken away.
 fn without(source_name: &str) -> String {
-    match source_name.starts_with('-') {
-        true => format!("leave {source_name} out"),
-        false => format!("unset {source_name}"),
+    if source_name.starts_with('-') {
+        format!("leave {source_name} out")
+    } else {
+        format!("unset {source_name}")
     }
 }
 

@@ -188,9 +188,10 @@ async fn understood(
     };
     if let Some(text) = given {
         let by_claims = doctor.claims.is_some();
-        let (source, how) = match by_claims {
-            true => ("--claims", "pipe the claims in"),
-            false => ("--from-job", "pipe the job's log in"),
+        let (source, how) = if by_claims {
+            ("--claims", "pipe the claims in")
+        } else {
+            ("--from-job", "pipe the job's log in")
         };
         let text = text.map_err(|error| fault(source, error, how))?;
         if by_claims {

@@ -14,9 +14,10 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         Ok(token) => {
             let given = token.given;
             walk.token = Some(token);
-            match given {
-                true => Step::ok("login", "none: the token is used as it is, and not revoked"),
-                false => Step::ok("login", format!("Vault accepts {}", login.name())),
+            if given {
+                Step::ok("login", "none: the token is used as it is, and not revoked")
+            } else {
+                Step::ok("login", format!("Vault accepts {}", login.name()))
             }
         }
         Err(error) => {

@@ -115,9 +115,10 @@ fn whole(asked: &[Asked<'_>]) -> Step {
     let mut lines: Vec<String> = Vec::new();
     for one in asked {
         // The last way of a KV secret is the one that its engine's version wants.
-        let read = match one.request.fallbacks.is_empty() {
-            true => one.ways.last().unwrap_or(&one.request.read),
-            false => &one.request.read,
+        let read = if one.request.fallbacks.is_empty() {
+            one.ways.last().unwrap_or(&one.request.read)
+        } else {
+            &one.request.read
         };
         let line = vault::policy(&read.path, read.capability());
         if !lines.contains(&line) {
@@ -137,14 +138,13 @@ fn allowed(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     let hint = policy_line("the job needs no more than", &read.path, read.capability());
     // Of a root token enough is said elsewhere.
     let root = own.iter().any(|one| one == "root");
-    match own.iter().any(|one| !root && !NARROW.contains(&one.as_str())) {
-        true => Step::warn("policy", seen, hint),
-        false if everybody && !root => Step::warn(
-            "policy",
-            format!("{seen}, and on every other role: the policy is wider than the path"),
-            hint,
-        ),
-        false => Step::ok("policy", seen),
+    if !root && own.iter().any(|one| !NARROW.contains(&one.as_str())) {
+        Step::warn("policy", seen, hint)
+    } else if !root && everybody {
+        let seen = format!("{seen}, and on every other role: the policy is wider than the path");
+        Step::warn("policy", seen, hint)
+    } else {
+        Step::ok("policy", seen)
     }
 }
 

@@ -68,10 +68,7 @@ impl Place {
         }
         let Some(mut file) = self.lock(false, stop).await? else { return Ok(None) };
         let text = self.text(&mut file)?;
-        let kept = match content.damaged.is_empty() {
-            true => None,
-            false => self.keep_aside(content),
-        };
+        let kept = if content.damaged.is_empty() { None } else { self.keep_aside(content) };
         let gone = content.old.iter().chain(content.damaged.iter().map(|(_, line)| line));
         let gone: std::collections::HashSet<&[u8]> = gone.map(|line| line.as_slice()).collect();
         let rest = lines(&text).map(|(_, line)| line).filter(|line| !gone.contains(line));
@@ -144,10 +141,7 @@ impl Place {
     fn text(&self, file: &mut File) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut text = Zeroizing::new(Vec::new());
         file.take(LONGEST + 1).read_to_end(&mut text).map_err(|cause| self.io("read", cause))?;
-        match text.len() as u64 > LONGEST {
-            true => Err(self.not_safe("it is longer than 16 MiB")),
-            false => Ok(text),
-        }
+        if text.len() as u64 > LONGEST { Err(self.not_safe("it is longer than 16 MiB")) } else { Ok(text) }
     }
 
     /// The file, checked and locked; `None` if it is missing and not to be made. Whoever holds the lock holds nothing up

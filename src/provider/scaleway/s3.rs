@@ -60,9 +60,10 @@ fn region(settled: &Settled, credentials: &Credentials) -> Result<String, Error>
     let region = region.ok_or(Error::NoRegion)?;
     // It becomes part of a host's name (scaleway-sdk-go: validation/is.go).
     let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-    match !region.is_empty() && region.chars().all(fits) {
-        true => Ok(region.to_owned()),
-        false => Err(Error::Region(Text::new(region).chars().take(40).collect())),
+    if !region.is_empty() && region.chars().all(fits) {
+        Ok(region.to_owned())
+    } else {
+        Err(Error::Region(Text::new(region).chars().take(40).collect()))
     }
 }
 

@@ -20,9 +20,10 @@ pub fn claims(input: &[u8]) {
     if let Some(claims) = Claims::from_line(text) {
         let _ = claims.line(None);
     }
-    let token = match text.trim_start().starts_with('{') {
-        true => format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(text)),
-        false => text.to_owned(),
+    let token = if text.trim_start().starts_with('{') {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(text))
+    } else {
+        text.to_owned()
     };
     let Ok(claims) = Claims::of(&Secret::new(token)) else { return };
     let now = Timestamp::from_second(1_800_000_000).unwrap();

@@ -34,9 +34,10 @@ fn package_registry() -> String {
     let fake = Fake::new(|seen| {
         let known =
             seen.target().starts_with("/api/v4/projects/11/packages/generic/ci-creds/0.1.0/ci-creds-linux-");
-        match known {
-            true => Reply::text(200, fs::read(&*PROGRAM).unwrap()),
-            false => Reply::Json(404, json!({"message": "404 Not found"})),
+        if known {
+            Reply::text(200, fs::read(&*PROGRAM).unwrap())
+        } else {
+            Reply::Json(404, json!({"message": "404 Not found"}))
         }
     });
     format!("{}/api/v4", fake.addr)

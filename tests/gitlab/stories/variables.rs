@@ -93,12 +93,11 @@ fn the_table_of_ways_keeps_its_word() {
         let read = if reference.starts_with("vault-file:") { "cat \"$X\"" } else { "printf %s \"$X\"" };
         let program = &*crate::support::cmd::PROGRAM;
         let value = sh(&format!("X='{reference}'; export X; eval \"$({program} env 2>/dev/null)\"; {read}"));
-        let wanted = match old.starts_with("vault ") {
-            true => {
-                commands += 1;
-                sh(&old)
-            }
-            false => "second".to_owned(),
+        let wanted = if old.starts_with("vault ") {
+            commands += 1;
+            sh(&old)
+        } else {
+            "second".to_owned()
         };
         assert_eq!(value, wanted, "{row}");
         count += 1;
