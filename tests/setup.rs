@@ -1,6 +1,7 @@
 //! `ci-creds setup`: what it prints lets the run in, and nobody and nothing else.
 
 mod check;
+mod doctor;
 mod formats;
 mod logins;
 mod shell;

@@ -55,6 +55,7 @@ pub(super) static APPROLE: Method = Method {
              at auth/{mount}: --auth-path or VAULT_AUTH_PATH names another mount",
         ),
     ],
+    absent: &["invalid role or secret ID", "invalid role ID"],
     insight,
     ..PLAIN
 };

@@ -39,6 +39,7 @@ pub(super) static AWS: Method = Method {
             "AWS did not accept the signature, or Vault can't reach its STS endpoint",
         ),
     ],
+    absent: &["entry for role", "could not load configuration"],
     insight,
     ..PLAIN
 };

@@ -68,6 +68,7 @@ pub(super) static JWT: Method = Method {
         ("error checking oidc discovery URL", "Vault must reach {ci}'s address to get its keys"),
         ("fetching keys", "Vault must reach {ci}'s address to get its keys"),
     ],
+    absent: &["missing role", "could not be found", "could not load configuration"],
     insight,
     ..PLAIN
 };

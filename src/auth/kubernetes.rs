@@ -47,5 +47,6 @@ pub(super) static KUBERNETES: Method = Method {
              tokenreviews?), or no Kubernetes method is mounted at auth/{mount}: --auth-path or VAULT_AUTH_PATH",
         ),
     ],
+    absent: &["invalid role name", "could not load backend configuration"],
     ..PLAIN
 };

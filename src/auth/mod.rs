@@ -53,6 +53,8 @@ pub struct Method {
     pub repeatable: bool,
     /// What a text of Vault's means here, and what to do about it; the first that fits is shown.
     pub refusals: &'static [(&'static str, &'static str)],
+    /// The texts with which Vault says that the role or the method's configuration is not there.
+    pub absent: &'static [&'static str],
     /// What is known of this login that helps to understand a refusal.
     pub insight: fn(&Login, &Gathered, &vault::Error) -> Insight,
 }
@@ -67,6 +69,7 @@ const PLAIN: Method = Method {
     check: |_, _, _| Ok(()),
     repeatable: true,
     refusals: &[],
+    absent: &[],
     insight: |_, _, _| Insight { notes: Vec::new(), hints: Vec::new() },
 };
 

@@ -3,8 +3,8 @@
 
 use std::ffi::OsString;
 
-use super::{Parsed, Setup, Verb};
-use crate::input::seems;
+use super::{Parsed, Verb};
+use crate::input::{Seems, seems};
 use crate::options::{self, Secrecy};
 
 /// Options of a run that doctor has not: --format is its report's.
@@ -22,7 +22,8 @@ pub fn doctor(arguments: &[OsString]) -> String {
             Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
             _ => (&*word, None),
         };
-        let own = LEFT_OUT.contains(&option) || is_hidden(option) || option == "--data";
+        let id = row(option).filter(|row| row.takes_uuid() && !is_hidden(option));
+        let own = LEFT_OUT.contains(&option) || is_hidden(option) || option == "--data" || id.is_some();
         if !own {
             call.push(' ');
             call.push_str(&shown(&word));
@@ -32,6 +33,7 @@ pub fn doctor(arguments: &[OsString]) -> String {
         match option {
             _ if LEFT_OUT.contains(&option) => {}
             "--data" => call.push_str(&format!(" --data {}", data(&value))),
+            _ if let Some(id) = id => call.push_str(&format!(" {option} {}", value_of(id, &value))),
             _ => call.push_str(&format!(" {option} …")),
         }
     }
@@ -39,9 +41,30 @@ pub fn doctor(arguments: &[OsString]) -> String {
 }
 
 /// The run that a setup is for, in words that a page may hold: `ci-creds exoscale ci`.
-pub fn run(setup: &Setup, run: &Parsed) -> String {
-    let mut words = vec!["ci-creds".to_owned()];
-    match &*setup.run {
+pub fn run(run: &Parsed) -> String {
+    format!("ci-creds {}", words(run, &[]))
+}
+
+/// Options of a run that its setup follows, beside those of its engine.
+const SET_UP: &[&options::Opt] = &[
+    &options::NAMESPACE,
+    &options::AUTH_NAMESPACE,
+    &options::AUTH_ROLE,
+    &options::AUTH_PATH,
+    &options::AWS_SERVER_ID,
+    &options::REFRESH,
+];
+
+/// The call that prints what Vault must have for this run: `ci-creds setup exoscale ci --auth-role web -- COMMAND`, in
+/// two parts. Who may do it stands between them.
+pub fn setup(run: &Parsed) -> (String, &'static str) {
+    let command = if run.command.is_empty() { "" } else { " -- COMMAND" };
+    (format!("ci-creds setup {}", words(run, SET_UP)), command)
+}
+
+fn words(run: &Parsed, more: &[&'static options::Opt]) -> String {
+    let mut words = Vec::new();
+    match &run.verb {
         Verb::Provider(ask) => {
             words.extend([Some(ask.provider.name.to_owned()), ask.role.clone()].into_iter().flatten())
         }
@@ -55,21 +78,24 @@ pub fn run(setup: &Setup, run: &Parsed) -> String {
         Verb::Env => words.push("env".to_owned()),
         _ => words.push("login".to_owned()),
     }
-    let of_cloud = match &*setup.run {
+    let of_cloud = match &run.verb {
         Verb::Provider(ask) => ask.provider.options.iter().map(|option| option.opt).collect(),
         _ => Vec::new(),
     };
-    let groups: &[&options::Group] = match &*setup.run {
+    let groups: &[&options::Group] = match &run.verb {
         Verb::Provider(_) => &[&options::ENGINE],
         Verb::Read(_) => &[&options::READ],
         Verb::Env => &[&options::ENV],
         _ => &[],
     };
-    let rows = groups.iter().flat_map(|group| group.options).copied().chain(of_cloud);
+    let rows =
+        groups.iter().flat_map(|group| group.options).copied().chain(of_cloud).chain(more.iter().copied());
     for row in rows.filter(|row| row.name != options::DATA.name) {
         for value in run.flags.all(row) {
-            words.push(format!("--{}", row.name));
-            words.extend((row.takes != options::Takes::Switch).then(|| value.clone()));
+            words.push(match row.takes {
+                options::Takes::Switch => format!("--{}", row.name),
+                _ => format!("--{} {}", row.name, value_of(row, value)),
+            });
         }
     }
     for ask in &run.and {
@@ -77,24 +103,38 @@ pub fn run(setup: &Setup, run: &Parsed) -> String {
         words.push(match ask {
             None => "--and login".to_owned(),
             Some((name, None)) => format!("--and {name}"),
-            Some((name, Some(role))) => format!("--and {name}={role}"),
+            Some((name, Some(role))) => format!("--and {}", shown(&format!("{name}={role}"))),
         });
     }
     let words: Vec<_> = words
         .iter()
         .map(|word| match word.split_once(' ') {
-            Some((option @ ("--and" | "--data"), value)) => format!("{option} {}", value),
+            Some((option, _)) if option.starts_with("--") => word.clone(),
             _ => shown(word),
         })
         .collect();
     words.join(" ")
 }
 
+/// An option's value as a shell takes it: an ID is no secret where one belongs.
+pub fn value_of(row: &options::Opt, value: &str) -> String {
+    match row.takes_uuid() && seems(value) == Some(Seems::Uuid) {
+        true => value.to_owned(),
+        false => shown(value),
+    }
+}
+
 /// Whether an option's value may be a secret, or may hold one.
 fn is_hidden(option: &str) -> bool {
-    let mut rows = options::FLAGS.iter().flat_map(|group| group.options);
-    let row = option.strip_prefix("--").and_then(|name| rows.find(|row| row.name == name));
-    row.is_some_and(|row| matches!(row.secrecy, Secrecy::Hidden | Secrecy::Withheld))
+    row(option).is_some_and(|row| matches!(row.secrecy, Secrecy::Hidden | Secrecy::Withheld))
+}
+
+/// The row of `--option`.
+fn row(option: &str) -> Option<&'static options::Opt> {
+    let of_clouds = crate::provider::PROVIDERS.iter().flat_map(|provider| provider.options);
+    let rows = options::FLAGS.iter().flat_map(|group| group.options).copied();
+    let mut rows = rows.chain(of_clouds.map(|option| option.opt));
+    option.strip_prefix("--").and_then(|name| rows.find(|row| row.name == name))
 }
 
 /// `K=@FILE` and `K=-` name where the value is; any other value may be what a file should have held.
@@ -108,7 +148,7 @@ fn data(pair: &str) -> String {
 
 /// A word as a shell takes it, unless it looks like something that nobody should type: a token, an address with a
 /// password, a whole text.
-pub(super) fn shown(word: &str) -> String {
+pub fn shown(word: &str) -> String {
     let secret = word.split('=').find_map(seems).or_else(|| seems(word)).is_some();
     let login = word.contains("://") && word.contains('@');
     if secret || login || word.len() > LENGTH || word.contains(char::is_control) {
@@ -137,6 +177,10 @@ mod tests {
             ("exoscale --addr https://u:p@vault", "exoscale --addr …"),
             ("exoscale hvs.CAESIJsuRbWTPhYHmLVFZfkaNqhgGxcdOiS2uOMn7bq9F0q6", "exoscale …"),
             ("read p A=b --data k=v --data c=@f d=-", "read p A=b --data k=… --data c=@f d=-"),
+            (
+                "scaleway --application-id 6170692e-7363-616c-6577-61792e636f6d --mint",
+                "scaleway --application-id 6170692e-7363-616c-6577-61792e636f6d --mint",
+            ),
             ("read p A=@b --path {role}", "read p A=@b --path '{role}'"),
         ] {
             let words: Vec<OsString> =

@@ -1,8 +1,9 @@
 //! `ci-creds doctor`: a role of an auth method is held against claims, or a run is walked.
 
 use crate::cli::{Doctor, Parsed, Subject, Verb};
-use crate::config::{Config, RoleCheck, foreign, sources};
+use crate::config::{self, Config, RoleCheck, foreign, sources};
 use crate::doctor::report::Report;
+use crate::doctor::run::Call;
 use crate::doctor::{Step, audit, role, run as walked};
 use crate::env::Env;
 use crate::error::Error;
@@ -51,10 +52,11 @@ pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Res
             machine(&mut report, env)?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
+            let call = Call::of(&parsed, &config::setup::variables(&parsed, env));
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => {
-                    walked::walk(&mut report, config, all, foreign(env), doctor.issue, stop).await?;
+                    walked::walk(&mut report, config, all, foreign(env), doctor.issue, &call, stop).await?;
                 }
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }

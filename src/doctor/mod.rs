@@ -46,12 +46,23 @@ pub struct Step {
     pub code: Code,
     /// What was asked about and not looked at, and what it takes: a good report names it at its end.
     pub unchecked: Option<String>,
+    /// Whether Vault may lack what the run needs: then `setup` prints it.
+    pub absent: bool,
 }
 
 impl Step {
     fn new(id: &'static str, status: Status, seen: impl Into<String>) -> Self {
         let seen = vec![seen.into()];
-        Self { id, status, seen, source: None, hints: Vec::new(), code: Code::Refused, unchecked: None }
+        Self {
+            id,
+            status,
+            seen,
+            source: None,
+            hints: Vec::new(),
+            code: Code::Refused,
+            unchecked: None,
+            absent: false,
+        }
     }
 
     /// As it should be.
@@ -109,6 +120,11 @@ impl Step {
     fn unchecked(mut self, what: impl Into<String>) -> Self {
         self.unchecked = Some(what.into());
         self
+    }
+
+    /// Says that Vault may lack it.
+    fn absent(self, absent: bool) -> Self {
+        Self { absent, ..self }
     }
 
     /// The exit code of a warning under --strict.

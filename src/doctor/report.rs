@@ -27,6 +27,8 @@ pub struct Report {
     pub roles: Vec<serde_json::Value>,
     /// Whether there is something that the run would issue, and this look did not.
     pub untried: bool,
+    /// The call that prints what Vault must have.
+    pub setup: Option<String>,
     /// What the steps leave open, each once.
     unchecked: Vec<String>,
 }
@@ -37,7 +39,7 @@ pub struct Report {
 pub struct Found {
     count: String,
     first: String,
-    hint: Option<String>,
+    hints: Vec<String>,
     code: Code,
 }
 
@@ -48,7 +50,7 @@ impl Explain for Found {
 
     /// The end of a log is what people see first.
     fn hints(&self) -> Vec<String> {
-        self.hint.iter().map(|hint| spaced(hint)).collect()
+        self.hints.iter().map(|hint| spaced(hint)).collect()
     }
 }
 
@@ -63,6 +65,7 @@ impl Report {
             claims: Vec::new(),
             roles: Vec::new(),
             untried: false,
+            setup: None,
             unchecked: Vec::new(),
         }
     }
@@ -136,10 +139,11 @@ impl Report {
         let bad = |step: &&Step| step.status == Status::Fail || (self.strict && step.status == Status::Warn);
         let first = self.steps.iter().find(bad)?;
         let count = self.steps.iter().filter(bad).count();
+        let setup = self.setup.clone().filter(|_| self.steps.iter().any(|step| bad(&step) && step.absent));
         Some(Found {
             count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
             first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
-            hint: first.hints.first().cloned(),
+            hints: first.hints.first().cloned().into_iter().chain(setup).collect(),
             code: first.code,
         })
     }

@@ -199,6 +199,11 @@ impl World {
             .env("VAULT_ADDR", &self.space.server.addr)
     }
 
+    /// What only the machine of the desk has: the cloud's address in a test.
+    pub fn desk_env(&self) -> impl Iterator<Item = (String, String)> {
+        self.env.iter().filter(|(name, _)| name == "SCW_API_URL").cloned()
+    }
+
     /// A POSIX shell that runs this text as an administrator of the namespace.
     pub fn shell(&self, text: &str) -> Cmd {
         let folder = binary().parent().unwrap().to_owned();

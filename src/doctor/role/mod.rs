@@ -15,7 +15,7 @@ use crate::claims::Claims;
 use crate::claims::change::change;
 use crate::claims::demands::{self, Extent, Verdict};
 use crate::claims::role::Role;
-use crate::cli::{Doctor, RoleAt};
+use crate::cli::{Doctor, RoleAt, again};
 use crate::config::RoleCheck;
 use crate::error::{Code, Error};
 use crate::input::Input;
@@ -93,6 +93,7 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
     let missing = || {
         Step::fail("role", Code::Refused, format!("there is nothing at {path}"))
             .hint("check the name, the mount and the namespace: VAULT_AUTH_ROLE, VAULT_AUTH_PATH, VAULT_NAMESPACE of the job")
+            .hint(prints(path))
     };
     match vault.look(operator, path).await {
         Ok(Value::Object(found)) => Ok(found),
@@ -119,6 +120,15 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
             _ => Step::failed("role", &error),
         }),
     }
+}
+
+/// The call that prints a role: the words of the run are not known here.
+fn prints(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    format!(
+        "if it is to be made, with the run's own words for RUN: `ci-creds setup RUN… --auth-role {} --project ID` prints it",
+        again::shown(name)
+    )
 }
 
 fn described(role: &Role, path: &str) -> Step {

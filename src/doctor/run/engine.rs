@@ -55,7 +55,8 @@ fn unmounted(request: &Request, error: &vault::Error) -> Step {
         return Step::failed("engine", error);
     }
     let path = &request.read.path;
-    let step = Step::fail("engine", Code::Refused, format!("no engine is mounted that {path} belongs to"));
+    let step = Step::fail("engine", Code::Refused, format!("no engine is mounted that {path} belongs to"))
+        .absent(true);
     let mount = path.split('/').next().unwrap_or_default();
     step.hint(match request.origin.cloud() {
         Some(cloud) => {
@@ -98,11 +99,11 @@ async fn role(vault: &Vault, token: &Token, request: &Request, mount: &Mount) ->
             }
             Some((404 | 400, _)) => {
                 let suffix = env_suffix(cloud.name);
-                Step::fail("role", Code::Refused, format!("there is no role {role} in {}", mount.path)).hint(
-                    format!(
+                Step::fail("role", Code::Refused, format!("there is no role {role} in {}", mount.path))
+                    .absent(true)
+                    .hint(format!(
                         "write {path}, or name another role: ROLE, CI_CREDS_{suffix}_ROLE, CI_CREDS_ROLE"
-                    ),
-                )
+                    ))
             }
             _ => Step::skip("role", format!("not read: {error}")),
         },

@@ -21,6 +21,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         Ok(claims) => claims,
         Err(fault) => return vec![unusable(&fault, None).from(source)],
     };
+    walk.claims = Some(claims.clone());
     let line = format!("{} {}", crate::claims::MARK, claims.line(None));
     if let Err(fault) = claims.check(vault::now() - vault.ahead().unwrap_or_default()) {
         return vec![unusable(&fault, Some(line)).from(source)];

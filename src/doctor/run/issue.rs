@@ -13,9 +13,15 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> V
     for request in walk.config.requests.iter().filter(|_| walk.issue) {
         let step = issued(vault, token, request, &mut walk.ledger).await;
         walk.lost |= step.as_ref().is_err_and(session::Error::is_lost);
-        steps.push(step.unwrap_or_else(|error| Step::failed("issue", &error)));
+        steps.push(step.unwrap_or_else(|error| Step::failed("issue", &error).absent(is_refused(&error))));
     }
     steps
+}
+
+/// Whether the policy, the mount or the engine's role may be missing.
+fn is_refused(error: &session::Error) -> bool {
+    let session::Error::Vault(advised) = error else { return false };
+    advised.error.refusal().is_some_and(|(status, _)| matches!(status, 403 | 404))
 }
 
 async fn issued(

@@ -1,7 +1,7 @@
 //! The login itself.
 
 use super::{Step, Walk};
-use crate::auth::Login;
+use crate::auth::{self, Login};
 use crate::error::Code;
 use crate::session;
 use crate::vault::{self, Vault};
@@ -24,10 +24,20 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
             let mut step = Step::failed("login", &error);
             // The claims stand two lines above.
             step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
-            desk(step, login)
+            let absent = is_absent(&error, login);
+            desk(step, login).absent(absent)
         }
     };
     vec![step]
+}
+
+/// Whether the role, the method or its configuration may not be there. A path where nothing is mounted is refused like
+/// one that a token may not use.
+fn is_absent(error: &session::Error, login: &Login) -> bool {
+    let session::Error::Login(auth::Error::Vault(advised)) = error else { return false };
+    let known = |text: &&str| advised.error.says(text);
+    advised.error.refusal().is_some_and(|(status, _)| matches!(status, 403 | 404))
+        || login.method.absent.iter().any(known)
 }
 
 /// Vault names one claim, and of the role a job sees nothing: who may read it sees all.

@@ -20,9 +20,12 @@ mod output;
 mod parameters;
 mod policy;
 mod revoke;
+mod setup;
 mod tcp;
 mod tls;
 mod token;
+
+pub use setup::Call;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -32,6 +35,7 @@ use jiff::Timestamp;
 use super::report::Report;
 use super::{Status, Step};
 use crate::auth::Gathered;
+use crate::claims::Claims;
 use crate::config::{Config, RoleCheck, Setting};
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -158,6 +162,8 @@ struct Walk {
     refused: bool,
     /// Whether an answer that issues something did not arrive.
     lost: bool,
+    /// The claims of the token that logs in, where it has some.
+    claims: Option<Claims>,
 }
 
 /// The checks that had no fault.
@@ -184,6 +190,7 @@ pub async fn walk(
     sources: Vec<Setting>,
     foreign: Vec<(String, &'static str)>,
     issue: bool,
+    call: &Call,
     stop: Stop,
 ) -> Result<(), Error> {
     report.untried = !issue && !config.requests.is_empty();
@@ -201,8 +208,10 @@ pub async fn walk(
         mounted: Vec::new(),
         refused: false,
         lost: false,
+        claims: None,
     };
     let outcome = through(report, &mut walk).await;
+    report.setup = setup::hint(&walk, call);
     if let Some(vault) = walk.way.vault {
         walk.ledger.revoke_all(&vault).await;
     }

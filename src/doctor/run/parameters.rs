@@ -1,13 +1,19 @@
 //! What the login sends: whether it can be had. It says nothing of its own where it can.
 
 use super::{Step, Walk};
+use crate::error::Code;
 use crate::session;
 use crate::vault::Vault;
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     match session::gather(vault, &walk.config.login).await {
         Ok(gathered) => walk.gathered = Some(gathered),
-        Err(error) => return vec![Step::failed("login", &error)],
+        Err(error) => {
+            let step = Step::failed("login", &error);
+            // Who issues secret_ids may lack the policy, or the AppRole is not there.
+            let absent = step.code == Code::Refused;
+            return vec![step.absent(absent)];
+        }
     }
     Vec::new()
 }

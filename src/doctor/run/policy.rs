@@ -162,7 +162,7 @@ fn refused(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
         );
     }
     let seen = format!("the token may not {} {}", read.capability(), read.path);
-    let step = Step::fail("policy", Code::Refused, seen);
+    let step = Step::fail("policy", Code::Refused, seen).absent(true);
     let step = step.hint(policy_line("the policy must have", &read.path, read.capability()));
     step.hint(match asked.request.origin.cloud() {
         Some(cloud) => {
