@@ -20,7 +20,9 @@ BORDER = 128 << 10
 
 
 def shifted(text, before, encode):
-    return encode(b"x" * before + text.encode() + b" and more").decode()
+    # Base64 leaves up to four bits of the last byte to the character that the next byte shares: a decoy without its
+    # last byte must not go on with one that has the same first bits.
+    return encode(b"x" * before + text.encode() + b"\xff and more").decode()
 
 
 FORMS = {
