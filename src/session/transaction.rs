@@ -6,7 +6,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join_all, select};
 use jiff::Timestamp;
 
 use super::{Error, Order, Session, Token, data, dead_man, depends_on_token, issue, log_in};
@@ -25,6 +25,10 @@ pub(super) const SETTLE: Duration = Duration::from_secs(2);
 const LOGINS: usize = 3;
 /// How often it asks the engines.
 const READS: usize = 2;
+
+/// Up to here an answer is worth waiting for before the next request: another connection over TLS takes two round trips
+/// and two milliseconds of work.
+const FAST: Duration = Duration::from_millis(5);
 
 /// Why an attempt failed, and what it may have made that is in no ledger.
 struct Failure {
@@ -130,9 +134,7 @@ async fn issue_all(
     ledger: &mut Ledger,
     started: Timestamp,
 ) -> Result<Session, Failure> {
-    let answers = order.requests.iter().map(|request| issue::one(vault, &token, request));
-    // All answers are awaited, also when one of them is an error.
-    let answers = futures_util::future::join_all(answers).await;
+    let answers = all_answers(order.requests.iter().map(|request| issue::one(vault, &token, request))).await;
     let answers: Vec<_> = answers.into_iter().map(|answer| issue::enter(ledger, &token, answer)).collect();
     let lost =
         order.requests.iter().zip(&answers).filter(|(_, answer)| answer.as_ref().is_err_and(Error::is_lost));
@@ -162,6 +164,25 @@ async fn issue_all(
         }
     }
     Ok(Session { token, credentials })
+}
+
+/// The answers of all of `requests`, in their order, errors among them. They go one by one on the connection that is
+/// there, as long as the server answers faster than it would make another one. The first that is slow, because of the
+/// way to Vault or of a cloud behind it, sets all the others off at the same time.
+async fn all_answers<T>(requests: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut requests = requests.map(Box::pin);
+    let (mut answers, mut slow) = (Vec::new(), None);
+    for mut request in requests.by_ref() {
+        match tokio::time::timeout(FAST, &mut request).await {
+            Ok(answer) => answers.push(answer),
+            Err(_) => {
+                slow = Some(request);
+                break;
+            }
+        }
+    }
+    answers.extend(join_all(slow.into_iter().chain(requests)).await);
+    answers
 }
 
 /// A login alone: one whose answer was lost is made good by another, as in a transaction.

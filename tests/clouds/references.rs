@@ -1,12 +1,13 @@
 //! `env`: references in variables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{CANARY, Cmd, Engine, Space, eventually, require, script, secret, shells};
+use crate::support::{CANARY, Cmd, Engine, Proxy, Space, eventually, require, script, secret, shells};
 
 /// How many runs at the same time.
 const RUNS: usize = if cfg!(feature = "soak") { 200 } else { 20 };
@@ -89,6 +90,54 @@ fn both_halves_belong_together_and_each_path_is_read_once() {
     thread::scope(|scope| (0..RUNS).for_each(|_| drop(scope.spawn(one))));
     assert_eq!(world.engine.pairs(), seen.into_inner().unwrap());
     assert_eq!(world.engine.leases().len(), RUNS);
+}
+
+/// Ten paths, thirty variables: one request for each path, and no second connection where the server is quick. How
+/// quick it is depends on what else this machine does, hence several runs.
+#[test]
+fn paths_are_read_on_one_connection_where_the_server_is_quick() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let fields = ["a", "b", "c"];
+    let mut cmd = world.cmd(Cmd::new(["env", "--format", "json"]));
+    for number in 0..10 {
+        let path = format!("{}/app{number}", world.kv);
+        space.write(&path, json!({"a": secret(), "b": secret(), "c": secret()}));
+        for field in fields {
+            cmd = cmd.env(format!("TOKEN{number}{field}"), format!("vault:{path}#{field}"));
+        }
+    }
+    let counts = || {
+        let proxy = Proxy::new(space.server);
+        cmd.clone().env("VAULT_ADDR", &proxy.addr).run().expect(0);
+        let lines = proxy.requests();
+        let reads: BTreeSet<_> = lines.iter().filter(|line| line.starts_with("GET ")).collect();
+        // The login, ten reads, one revocation: nothing depends on the token.
+        assert_eq!((lines.len(), reads.len()), (12, 10), "{lines:#?}");
+        proxy.connections()
+    };
+    let seen: Vec<usize> = (0..20).map(|_| counts()).take_while(|connections| *connections > 1).collect();
+    assert!(seen.len() < 20, "no run kept to one connection: {seen:?}");
+}
+
+/// Where an engine takes its time, nobody waits for one path after the other.
+#[test]
+fn slow_paths_are_read_at_the_same_time() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let path = |number: usize| format!("{}/creds/web{number}", world.engine.mount);
+    (0..3).for_each(|number| world.engine.role(&format!("web{number}")));
+    let policy = space.may_read(&[&path(0), &path(1), &path(2)]);
+    let token = space.token(&[&policy], json!({}));
+    let mut cmd = Cmd::new(["env", "--format", "json"]).vault(space.server).env("VAULT_TOKEN", token);
+    for number in 0..3 {
+        cmd = cmd.env(format!("PASSWORD{number}"), format!("vault:{}#password", path(number)));
+    }
+    world.engine.answer_after(Duration::from_millis(100));
+    let proxy = Proxy::new(space.server);
+    cmd.env("VAULT_ADDR", &proxy.addr).run().expect(0);
+    assert_eq!((proxy.requests().len(), proxy.connections()), (3, 3), "{:#?}", proxy.requests());
+    assert_eq!(world.engine.leases().len(), 3);
 }
 
 #[test]

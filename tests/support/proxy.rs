@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use super::Server;
 
@@ -11,7 +13,15 @@ use super::Server;
 pub struct Proxy {
     /// What a client takes for VAULT_ADDR.
     pub addr: String,
-    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: Arc<Mutex<Vec<Connection>>>,
+    looks: AtomicUsize,
+}
+
+/// One connection to the proxy.
+struct Connection {
+    /// The client's port.
+    from: u16,
+    sent: Vec<u8>,
 }
 
 impl Proxy {
@@ -20,39 +30,49 @@ impl Proxy {
         let upstream = server.addr.strip_prefix("http://").expect("requests can be read without TLS only");
         let (upstream, listener) = (upstream.to_owned(), TcpListener::bind("127.0.0.1:0").unwrap());
         let addr = format!("http://{}", listener.local_addr().unwrap());
-        let sent = Arc::new(Mutex::new(Vec::new()));
-        let record = Arc::clone(&sent);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&seen);
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&upstream).unwrap());
                 serve(client, server, &record);
             }
         });
-        Self { addr, sent }
+        Self { addr, seen, looks: AtomicUsize::new(0) }
     }
 
-    /// How many connections were opened so far.
+    /// How many connections were opened so far. A client may be gone before all of its connections were accepted; they
+    /// are in the queue before one of our own.
     pub fn connections(&self) -> usize {
-        self.sent.lock().unwrap().len()
+        let own = TcpStream::connect(self.addr.trim_start_matches("http://")).unwrap();
+        let (from, looks) =
+            (own.local_addr().unwrap().port(), self.looks.fetch_add(1, Ordering::Relaxed) + 1);
+        let place = || self.seen.lock().unwrap().iter().position(|one| one.from == from);
+        loop {
+            match place() {
+                Some(before) => return before + 1 - looks,
+                None => thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// The requests so far as `METHOD /path?query`, in the order of the connections.
     pub fn requests(&self) -> Vec<String> {
-        self.sent.lock().unwrap().iter().flat_map(|bytes| request_lines(bytes)).collect()
+        self.seen.lock().unwrap().iter().flat_map(|one| request_lines(&one.sent)).collect()
     }
 }
 
-fn serve(client: TcpStream, server: TcpStream, record: &Arc<Mutex<Vec<Vec<u8>>>>) {
+fn serve(client: TcpStream, server: TcpStream, record: &Arc<Mutex<Vec<Connection>>>) {
     let connection = {
         let mut all = record.lock().unwrap();
-        all.push(Vec::new());
+        all.push(Connection { from: client.peer_addr().map_or(0, |addr| addr.port()), sent: Vec::new() });
         all.len() - 1
     };
     let (to_client, from_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let record = Arc::clone(record);
     // Recorded before it is passed on: who has the answer can rely on the request being counted.
     thread::spawn(move || {
-        copy(client, server, |bytes| record.lock().unwrap()[connection].extend_from_slice(bytes));
+        copy(client, server, |bytes| record.lock().unwrap()[connection].sent.extend_from_slice(bytes));
     });
     thread::spawn(move || copy(from_server, to_client, |_| {}));
 }
