@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 
 use super::{Ask, Doctor, Subject, Verb};
-use crate::input::seems;
+use crate::input::{Seems, seems};
 
 /// An error that does not say back what may be a secret: a key where its path belongs begins with dashes, and is then
 /// an unknown option.
@@ -28,7 +28,12 @@ pub(super) fn quiet(error: clap::Error, arguments: &[OsString], command: &mut cl
     }
 }
 
-/// What is typed where a role, a path or a name belongs.
+/// What is typed where a role or a mount belongs: a UUID may be one.
+fn no_content_but_uuid(what: &str, text: &str) -> Result<(), String> {
+    if seems(text) == Some(Seems::Uuid) { Ok(()) } else { no_content(what, text) }
+}
+
+/// What is typed where a path or a name belongs.
 fn no_content(what: &str, text: &str) -> Result<(), String> {
     match text.split('=').find_map(seems).or_else(|| seems(text)) {
         Some(seems) => Err(format!("{what} holds {seems}; it is not shown")),
@@ -39,7 +44,7 @@ fn no_content(what: &str, text: &str) -> Result<(), String> {
 /// Looks at all that is typed without an option.
 pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
     match verb {
-        Verb::Provider(Ask { role: Some(role), .. }) => no_content("ROLE", role)?,
+        Verb::Provider(Ask { role: Some(role), .. }) => no_content_but_uuid("ROLE", role)?,
         Verb::Read(paths) => {
             for one in paths {
                 no_content("PATH", &one.path)?;
@@ -47,13 +52,18 @@ pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
             }
         }
         Verb::Doctor(Doctor { subject: Subject::Run(verb), .. }) => positional(verb, &[])?,
-        Verb::Doctor(Doctor { subject: Subject::Audit(mount), .. }) => no_content("--audit", mount)?,
+        Verb::Doctor(Doctor { subject: Subject::Audit(mount), .. }) => no_content_but_uuid("--audit", mount)?,
         Verb::Setup(setup) => positional(&setup.run, &[])?,
         Verb::Doctor(Doctor { subject: Subject::Role(at), .. }) => {
-            no_content("the role's mount", &at.mount)?;
-            no_content("the role's name", &at.name)?;
+            no_content_but_uuid("the role's mount", &at.mount)?;
+            no_content_but_uuid("the role's name", &at.name)?;
         }
         _ => {}
     }
-    and.iter().try_for_each(|ask| no_content("--and", ask))
+    and.iter().try_for_each(|ask| match ask.split_once('=') {
+        Some((provider, role)) => {
+            no_content("--and", provider).and_then(|()| no_content_but_uuid("--and", role))
+        }
+        None => no_content("--and", ask),
+    })
 }

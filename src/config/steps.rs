@@ -62,7 +62,7 @@ fn settled(
     for option in provider.options.iter().filter(|one| matches!(one.effect, Effect::Tells(to) if to.is(step)))
     {
         match lookup.text(option.opt)? {
-            Some(Found { source, by_flag, value }) if option.opt.takes_uuid() && !is_uuid(value.trim()) => {
+            Some(Found { source, by_flag, value }) if option.opt.is_id() && !is_uuid(value.trim()) => {
                 return Err(Error::Id { source_name: source, by_flag, title: provider.title });
             }
             Some(found) => settled.options.push((option.opt.name, found.value.trim().to_owned())),

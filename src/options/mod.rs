@@ -151,9 +151,16 @@ impl Opt {
         }
     }
 
-    /// Whether a UUID is what it takes.
-    pub(crate) fn takes_uuid(&self) -> bool {
+    /// Whether it takes an ID and nothing else.
+    pub(crate) fn is_id(&self) -> bool {
         matches!(self.takes, Takes::Value("ID"))
+    }
+
+    /// Whether its value may be a UUID. Roles, mounts and namespaces are named after projects and tenants; where a file
+    /// or an address belongs, a UUID is a secret_id in the wrong place.
+    pub fn takes_uuid(&self) -> bool {
+        let (Takes::Value(name) | Takes::Variable(name)) = self.takes else { return false };
+        matches!(name, "ID" | "ROLE" | "MOUNT" | "PATH" | "NAMESPACE")
     }
 }
 

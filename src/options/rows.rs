@@ -26,8 +26,8 @@ group! {
     VAULT: "Vault", only_in_long_help: true;
     ADDR = Opt::new("addr", Value("URL"), Vault(&["AGENT_ADDR", "ADDR", "SERVER_URL"]),
         "The address of Vault or OpenBao");
-    NAMESPACE = Opt::new("namespace", Value("NAME"), Vault(&["NAMESPACE"]), "The namespace of everything");
-    AUTH_NAMESPACE = Opt::new("auth-namespace", Value("NAME"), Own,
+    NAMESPACE = Opt::new("namespace", Value("NAMESPACE"), Vault(&["NAMESPACE"]), "The namespace of everything");
+    AUTH_NAMESPACE = Opt::new("auth-namespace", Value("NAMESPACE"), Own,
         "The namespace of the login, where it is another");
     CA_CERT = Opt::new("ca-cert", Value("FILE"), Vault(&["CACERT"]),
         "Trust only the CA certificates in this PEM file");
@@ -163,7 +163,7 @@ group! {
     /// Only `rotate` has these.
     ROTATE: "Rotate", only_in_long_help: false;
     TOKEN_ROLE = Opt::new("token-role", Value("ROLE"), Own, "The token role that makes the new issuing token");
-    APPROLE = Opt::new("approle", Value("NAME"), Own,
+    APPROLE = Opt::new("approle", Value("ROLE"), Own,
         "The AppRole whose secret_ids it issues [default: that of an AppRole login; else the old token's policies count]");
     APPROLE_PATH = Opt::new("approle-path", Value("MOUNT"), Own, "Where AppRole is mounted [default: approle]");
     VARIABLE = Opt::new("variable", Value("NAME"), Own, "The GitLab variable [default: VAULT_TOKEN]");

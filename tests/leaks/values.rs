@@ -104,7 +104,9 @@ fn command(name: &str, provider: &'static str) -> Vec<&'static str> {
             || name.contains("CI_SERVER")
             || name.contains("CI_API") =>
         {
-            vec!["rotate", "--token-role", "issuing", "--approle", "ci"]
+            let both = [("token-role", "--token-role=issuing"), ("approle", "--approle=ci")];
+            let others = both.iter().filter(|(option, _)| *option != name).map(|(_, typed)| *typed);
+            ["rotate"].into_iter().chain(others).collect()
         }
         _ if has(&options::REVOKE) => vec!["revoke"],
         _ if has(&options::SCANNING) => vec!["scan", "/nowhere"],
@@ -252,8 +254,7 @@ fn a_secret_where_a_name_belongs_is_never_shown() {
                 runs += 1;
                 let all = format!("{}{}", run.stdout, run.stderr);
                 let leak = canary::find(&all).or_else(|| {
-                    let takes_one = ["application-id", "project-id"].iter().any(|id| place.contains(id));
-                    let shown = *kind == "a UUID" && all.contains(UUID) && !takes_one && !takes_uuid(place);
+                    let shown = *kind == "a UUID" && all.contains(UUID) && !takes_uuid(place);
                     shown.then(|| "the UUID".to_owned())
                 });
                 if let Some(leak) = leak {
@@ -270,20 +271,73 @@ fn a_secret_where_a_name_belongs_is_never_shown() {
     assert!(leaks.is_empty(), "{} of {runs}:\n{}", leaks.len(), leaks.join("\n"));
 }
 
-/// Where an ID belongs, and the number of a project.
+/// Where a UUID may stand: it names a role, a mount, a namespace or a project, and is shown like other names.
+const UUIDS: &[&str] = &[
+    "--namespace",
+    "VAULT_NAMESPACE",
+    "BAO_NAMESPACE",
+    "--auth-namespace",
+    "CI_CREDS_AUTH_NAMESPACE",
+    "--auth-role",
+    "VAULT_AUTH_ROLE",
+    "BAO_AUTH_ROLE",
+    "--auth-path",
+    "VAULT_AUTH_PATH",
+    "BAO_AUTH_PATH",
+    "--mount",
+    "CI_CREDS_AWS_MOUNT",
+    "--path",
+    "CI_CREDS_AWS_PATH",
+    "CI_CREDS_ROLE",
+    "CI_CREDS_AWS_ROLE",
+    "CI_CREDS_EXOSCALE_ROLE",
+    "CI_CREDS_SCALEWAY_ROLE",
+    "--token-role",
+    "CI_CREDS_TOKEN_ROLE",
+    "--approle",
+    "CI_CREDS_APPROLE",
+    "--approle-path",
+    "CI_CREDS_APPROLE_PATH",
+    "--project",
+    "CI_CREDS_PROJECT",
+    "--group",
+    "CI_CREDS_GROUP",
+    "CI_PROJECT_ID",
+    "--aws-server-id",
+    "CI_CREDS_AWS_SERVER_ID",
+    "--application-id",
+    "CI_CREDS_SCALEWAY_APPLICATION_ID",
+    "--project-id",
+    "CI_CREDS_SCALEWAY_PROJECT_ID",
+    "ROLE",
+    "--and's role",
+    "doctor's role",
+    "doctor's role of a provider",
+];
+
 fn takes_uuid(place: &str) -> bool {
-    let place = place.to_ascii_lowercase().replace('-', "_");
-    [
-        "application_id",
-        "project_id",
-        "ci_creds_project",
-        "ci_creds_group",
-        "__project",
-        "__group",
-        "aws_server_id",
-    ]
-    .iter()
-    .any(|id| place.contains(id))
+    UUIDS.contains(&place.trim_end_matches(" apart"))
+}
+
+/// A role of Kubernetes or a mount may be named after a project, whose ID is a UUID.
+#[test]
+fn a_uuid_may_name_a_role_or_a_mount_and_no_file() {
+    let ways: Vec<_> = ways().into_iter().collect();
+    for place in UUIDS {
+        let (_, way) = ways.iter().find(|(name, _)| name == place).unwrap_or_else(|| panic!("{place}"));
+        let run = way(UUID).may_show_secrets().run();
+        assert!(!run.stderr.contains("a UUID, as secret_ids are"), "{place}: {run}");
+    }
+    for place in
+        ["--ca-cert", "CI_CREDS_SECRET_ID_FILE", "--addr", "--id-token-env", "PATH", "FIELD", "--profile"]
+    {
+        let (_, way) = ways.iter().find(|(name, _)| name == place).unwrap_or_else(|| panic!("{place}"));
+        let run = way(UUID).run();
+        assert!(
+            [2, 3].contains(&run.code) && run.stderr.contains("a UUID, as secret_ids are"),
+            "{place}: {run}"
+        );
+    }
 }
 
 #[test]
