@@ -69,7 +69,7 @@ const VALUES: [(&str, &[&str]); 5] = [
         "aws --format ",
         &["sh", "fish", "dotenv", "json", "aws-credential-process", "aws-credentials", "scw-config"],
     ),
-    ("aws --auth ", &["approle", "jwt", "kubernetes", "aws", "cert", "token"]),
+    ("aws --auth ", &["approle", "jwt", "kubernetes", "aws", "cert", "agent", "token"]),
     ("aws --aws-source ", &["env", "web-identity", "profile", "container", "imds"]),
     ("doctor ", &["exoscale", "aws", "scaleway", "login", "read", "env"]),
     ("exoscale --and ", &["exoscale", "aws", "scaleway", "login"]),

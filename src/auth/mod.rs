@@ -7,6 +7,7 @@ use crate::ci::CiSystem;
 use crate::secret::Secret;
 use crate::vault::{self, Body};
 
+mod agent;
 mod approle;
 mod aws;
 mod cert;
@@ -23,8 +24,15 @@ pub use need::{Issuer, LoginParameter, Need, Origin, Place};
 pub use token::TOKEN;
 
 /// Every login.
-pub static METHODS: &[&Method] =
-    &[&approle::APPROLE, &jwt::JWT, &kubernetes::KUBERNETES, &aws::AWS, &cert::CERT, &token::TOKEN];
+pub static METHODS: &[&Method] = &[
+    &approle::APPROLE,
+    &jwt::JWT,
+    &kubernetes::KUBERNETES,
+    &aws::AWS,
+    &cert::CERT,
+    &agent::AGENT,
+    &token::TOKEN,
+];
 
 /// The login of this name.
 pub fn find(name: &str) -> Option<&'static Method> {
@@ -47,6 +55,8 @@ pub struct Method {
     pub needs_role: bool,
     /// The request that logs in; `None` where the ingredient is the token itself.
     pub request: Option<MakeRequest>,
+    /// Whether somebody on the way to Vault logs in: then there is no token here, and none is sent.
+    pub elsewhere: bool,
     /// What is certain to fail at this time, found before it is asked for.
     pub check: fn(&Login, &Gathered, Timestamp) -> Result<(), Error>,
     /// Whether the login works twice with the same ingredients.
@@ -66,6 +76,7 @@ const PLAIN: Method = Method {
     needs: &[],
     needs_role: false,
     request: Some(with_role),
+    elsewhere: false,
     check: |_, _, _| Ok(()),
     repeatable: true,
     refusals: &[],

@@ -42,7 +42,9 @@ impl Error {
             Left::NoToken => (
                 Code::Environment,
                 "some leases were read with a token that is not here".to_owned(),
-                "set VAULT_TOKEN to the token that the job used, and VAULT_ADDR to its server".to_owned(),
+                "set VAULT_TOKEN to the token that the job used, or VAULT_AUTH_METHOD=agent where an agent logs in, and \
+                 VAULT_ADDR to its server"
+                    .to_owned(),
             ),
             Left::NotAllowed => (
                 Code::Environment,

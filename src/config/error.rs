@@ -296,6 +296,9 @@ pub enum Error {
         /// The variable of the checkout.
         project_dir: &'static str,
     },
+    /// `login` where an agent logs in.
+    #[error("there is no token to hand over: the agent keeps its token")]
+    AgentsToken,
     /// What the policy of this machine does not allow.
     #[error(transparent)]
     Policy(#[from] crate::policy::Refused),

@@ -280,6 +280,12 @@ fn no_path(origin: &Origin, places: &[Place]) -> Result<(), Error> {
     }
 }
 
+/// Whether an agent on the way to Vault is said to log in.
+pub(super) fn is_elsewhere(lookup: &Lookup<'_>) -> Result<bool, Error> {
+    let named = lookup.text(&options::AUTH)?;
+    Ok(named.and_then(|named| auth::find(named.value.trim())).is_some_and(|method| method.elsewhere))
+}
+
 /// The logins that are never chosen unless they are named.
 pub(super) fn named_only() -> impl Iterator<Item = &'static str> {
     let names = METHODS.iter().map(|method| method.name);

@@ -124,6 +124,9 @@ impl Config {
         }
         let state_file = state_file(&lookup, &job)?;
         let file_folder = file_folder(&lookup, state_file.as_ref(), &job)?;
+        if hands_over(parsed) && login.method.elsewhere {
+            return Err(Error::AgentsToken);
+        }
         let hand_over_token = if hands_over(parsed) { Some(hand_over(&lookup, &server)?) } else { None };
         let dead_man = dead_man(&lookup)?;
         if dead_man.is_some() && command.is_none() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::lookup::is_path;
 use super::lookup::{FOLDER, Lookup};
-use super::{Error, server, steps};
+use super::{Error, login, server, steps};
 use crate::ci::Job;
 use crate::cli::Parsed;
 use crate::env::Env;
@@ -54,6 +54,18 @@ fn place(lookup: &Lookup<'_>, job: &Job) -> Result<state::Place, Error> {
     }
 }
 
+/// The user's token; an empty one where an agent adds its own, and gets no other.
+fn token(lookup: &Lookup<'_>) -> Result<Option<Secret>, Error> {
+    if login::is_elsewhere(lookup)? {
+        return Ok(Some(Secret::from("")));
+    }
+    let token = lookup.text(&options::TOKEN)?;
+    if let Some(found) = token.as_ref().filter(|found| is_path(&found.value)) {
+        return Err(Error::PathForValue { source_name: found.source.clone(), instead: None });
+    }
+    Ok(token.map(|found| Secret::from(found.value.trim())))
+}
+
 impl Revoke {
     /// Puts flags and environment together.
     pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
@@ -66,10 +78,6 @@ impl Revoke {
             Err(Error::NoAddress | Error::HiddenAddress | Error::BaseUrl) => None,
             Err(error) => return Err(error),
         };
-        let token = lookup.text(&options::TOKEN)?;
-        if let Some(found) = token.as_ref().filter(|found| is_path(&found.value)) {
-            return Err(Error::PathForValue { source_name: found.source.clone(), instead: None });
-        }
         let apis = PROVIDERS.iter().filter_map(|cloud| Some((cloud.name, cloud.externals?.api)));
         let apis = apis.map(|(name, api)| Ok((name, steps::endpoint(api, None, &lookup)?)));
         let apis = apis.collect::<Result<_, Error>>()?;
@@ -77,7 +85,7 @@ impl Revoke {
             server,
             allow_http: lookup.switch(&options::ALLOW_HTTP)?,
             skip_verify: lookup.switch(&options::TLS_SKIP_VERIFY)?,
-            token: token.map(|found| Secret::from(found.value.trim())),
+            token: token(&lookup)?,
             policy: env.policy().clone(),
             apis,
         };

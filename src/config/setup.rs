@@ -84,6 +84,9 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Common(error) => return error.hints(),
+            Self::Login { login: "agent" } => {
+                "--auth names the login of the agent's auto_auth: approle, jwt, kubernetes or aws"
+            }
             Self::Login { .. } => "--auth names jwt, approle, kubernetes or aws",
             Self::NoProject => {
                 "name one with --project ID (its number, under Settings > General), several times for several"

@@ -54,7 +54,7 @@ group! {
     /// How to log in.
     LOGIN: "Login", only_in_long_help: true;
     AUTH = Opt::new("auth", Value("METHOD"), Vault(&["AUTH_METHOD"]),
-        "The login: approle, jwt, kubernetes, aws, cert or token [default: by what is there]");
+        "The login: approle, jwt, kubernetes, aws, cert, agent or token [default: by what is there]");
     AUTH_ROLE = Opt::new("auth-role", Value("ROLE"), Vault(&["AUTH_ROLE"]),
         "The role to log in with; for AppRole, whose secret_id is issued");
     AUTH_PATH = Opt::new("auth-path", Value("MOUNT"), Vault(&["AUTH_PATH"]),

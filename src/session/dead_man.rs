@@ -19,6 +19,9 @@ impl DeadMan {
     /// Cuts the life of a token that a login has just given.
     pub(super) async fn cut(&self, vault: &Vault, token: &mut Token) -> Result<(), Error> {
         let hindrance = match token {
+            Token { given: true, secret, .. } if secret.reveal().is_empty() => {
+                Some("it is the agent's, and others use it")
+            }
             Token { given: true, .. } => Some("it was given in VAULT_TOKEN, and others may use it"),
             Token { batch: true, .. } => Some("it is a batch token"),
             Token { counted: true, .. } => Some("it is good for a number of requests only"),

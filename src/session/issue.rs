@@ -177,7 +177,13 @@ fn explained(error: vault::Error, granted: bool, token: &Token, request: &Reques
     match error.refusal() {
         Some((403, _)) if granted => hints.push(limits(request, read)),
         Some((403, _)) => {
-            if token.given {
+            if token.is_agents() {
+                hints.push(
+                    "an agent or proxy at VAULT_AGENT_ADDR (or VAULT_ADDR) adds its token only with auto_auth and \
+                     use_auto_auth_token in its configuration, and once it has logged in"
+                        .to_owned(),
+                );
+            } else if token.given {
                 hints.push(
                     "if VAULT_TOKEN is there to issue secret_ids, leave its policy alone: VAULT_ROLE_ID is missing. Is this \
                      job on the runner that has it?"

@@ -42,7 +42,7 @@ pub struct Session {
 /// A Vault token in use.
 #[derive(Debug, Clone)]
 pub struct Token {
-    /// The token.
+    /// The token; empty where an agent on the way to Vault adds its own.
     pub secret: Secret,
     /// Whether the user brought it: it is then neither renewed nor revoked.
     pub given: bool,
@@ -56,6 +56,24 @@ pub struct Token {
     pub batch: bool,
     /// How long it lives without a renewal, where --dead-man has cut that.
     pub window: Option<Duration>,
+}
+
+impl Token {
+    /// Whether it is an agent's on the way to Vault: there is none here, and the agent renews its own.
+    pub fn is_agents(&self) -> bool {
+        self.given && self.secret.reveal().is_empty()
+    }
+
+    /// For messages.
+    pub fn name(&self) -> &'static str {
+        if self.is_agents() {
+            "the agent's token"
+        } else if self.given {
+            "VAULT_TOKEN"
+        } else {
+            "the login's token"
+        }
+    }
 }
 
 /// Why a run got nothing.

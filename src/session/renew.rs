@@ -111,10 +111,9 @@ impl Item {
 
     fn token(token: &Token, longest: Duration) -> Option<Self> {
         let life = token.life?.ttl;
-        let name = if token.given { "VAULT_TOKEN" } else { "the login's token" };
         let way =
             (token.renewable && !token.given && !token.counted).then(|| Way::Token(token.secret.clone()));
-        let mut item = Self::new(name.to_owned(), way, life.max(longest), life);
+        let mut item = Self::new(token.name().to_owned(), way, life.max(longest), life);
         item.hint = ", and takes what was read with it along";
         if let Some(window) = token.window {
             item.window = Some(window);

@@ -266,6 +266,9 @@ pub(super) fn left_by_engine(request: &Request, since: Timestamp) -> String {
 /// When that ends, after taking back.
 pub(super) fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
     match token {
+        token if token.is_agents() => {
+            "with a lease they end with it, or with the agent's token; without one nothing ends them"
+        }
         Token { given: true, .. } => {
             "with a lease they end with it, or when VAULT_TOKEN is revoked; without one nothing ends them"
         }
@@ -322,6 +325,10 @@ async fn settle_lives(
 async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
     // A token with a window lives as long as it is renewed.
     let (Some(lease), false) = (lease, token.counted || token.window.is_some()) else { return Ok(()) };
+    // The agent renews its own.
+    if token.is_agents() {
+        return Ok(());
+    }
     if token.given {
         let matters = order.requests.iter().any(|request| request.min_ttl.is_some());
         if order.look_up || matters {

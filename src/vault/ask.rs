@@ -107,8 +107,9 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// An empty token is none: an agent on the way adds its own.
     pub(super) fn by(self, token: &'a Secret) -> Self {
-        Self { token: Some(token), ..self }
+        Self { token: Some(token).filter(|token| !token.reveal().is_empty()), ..self }
     }
 
     pub(super) fn within(self, namespace: Option<&'a str>) -> Self {

@@ -87,6 +87,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
+        E::AgentsToken => E::AgentsToken,
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name(), project_dir: "CI_PROJECT_DIR" },
         E::NoStateFile { .. } => E::NoStateFile { project_dir: "CI_PROJECT_DIR" },
         E::PathForValue { .. } => E::PathForValue { source_name: source_name(), instead: Some(text()) },

@@ -55,7 +55,7 @@ fn what_is_missing_is_named() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN
-    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert
+    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert, agent
     ");
     let dir = tempfile::tempdir().unwrap();
     let fork =
@@ -68,7 +68,7 @@ fn what_is_missing_is_named() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN
-    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert
+    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert, agent
     hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it
     ");
     insta::assert_snapshot!(fork.env("VAULT_AUTH_METHOD", "approle").run_both().expect(3), @r"
@@ -94,7 +94,7 @@ fn what_is_missing_is_named() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 2) && false
     ----- stderr -----
     error: --auth names a login that does not exist
-    hint: the logins are approle, jwt, kubernetes, aws, cert, token
+    hint: the logins are approle, jwt, kubernetes, aws, cert, agent, token
     ");
     let odd = target.cmd().env("VAULT_TOKEN", secret()).env("VAULT_AUTH_PATH", "auth/../sys");
     insta::assert_snapshot!(odd.run_both().expect(3), @r"
@@ -111,6 +111,6 @@ fn what_is_missing_is_named() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: VAULT_AUTH_METHOD names a login that does not exist
-    hint: the logins are approle, jwt, kubernetes, aws, cert, token
+    hint: the logins are approle, jwt, kubernetes, aws, cert, agent, token
     ");
 }

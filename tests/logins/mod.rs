@@ -1,5 +1,6 @@
 //! Every login, against the real server: the good case, and every refusal that is known, with its whole message.
 
+mod agent;
 pub mod approle;
 pub mod aws;
 mod aws_profiles;

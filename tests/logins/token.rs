@@ -26,7 +26,7 @@ fn the_token_comes_from_a_variable_or_a_file() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN
-    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert
+    hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert, agent
     ");
     assert!(space.is_alive(&token), "a given token is never revoked");
 }

@@ -1,4 +1,4 @@
-//! `bao proxy` in front of a server: with its cache, or with a login of its own.
+//! `bao proxy` or `bao agent` in front of a server: with its cache, or with a login of its own.
 
 use std::fs;
 use std::net::TcpStream;
@@ -21,18 +21,28 @@ impl BaoProxy {
     /// `bao proxy` with these blocks of configuration beside its listener; `{dir}` in them is its folder, which
     /// holds `files`.
     pub fn start(server: &Server, blocks: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as("proxy", server, blocks, files)
+    }
+
+    /// The same as `bao proxy` or as `bao agent`.
+    pub fn start_as(command: &str, server: &Server, blocks: &str, files: &[(&str, &str)]) -> Self {
         let mut last = String::new();
         // Between choosing a free port and listening on it, somebody else may take it.
         for _ in 0..5 {
-            match Self::try_start(server, blocks, files) {
+            match Self::try_start(command, server, blocks, files) {
                 Ok(proxy) => return proxy,
                 Err(log) => last = log,
             }
         }
-        panic!("bao proxy does not start; its last words:\n{last}");
+        panic!("bao {command} does not start; its last words:\n{last}");
     }
 
-    fn try_start(server: &Server, blocks: &str, files: &[(&str, &str)]) -> Result<Self, String> {
+    fn try_start(
+        subcommand: &str,
+        server: &Server,
+        blocks: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let dir = tempfile::Builder::new().prefix("proxy-").tempdir_in(scratch()).unwrap().keep();
         for (name, text) in files {
             fs::write(dir.join(name), text).unwrap();
@@ -47,7 +57,7 @@ impl BaoProxy {
         );
         fs::write(dir.join("proxy.hcl"), config).unwrap();
         let mut command = guarded(&dir, &binary());
-        command.args(["proxy", &format!("-config={}", dir.join("proxy.hcl").display())]);
+        command.args([subcommand, &format!("-config={}", dir.join("proxy.hcl").display())]);
         let watchdog = command.spawn().expect("there is a POSIX shell");
         let mut proxy = Self { addr: format!("http://127.0.0.1:{port}"), dir, watchdog };
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -56,7 +66,7 @@ impl BaoProxy {
             if log().contains("bind: address already in use") {
                 return Err(log());
             }
-            if log().contains("Proxy started") && TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            if log().contains(" started!") && TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Ok(proxy);
             }
             if proxy.watchdog.try_wait().unwrap().is_some() || Instant::now() > deadline {

@@ -179,6 +179,11 @@ impl Explain for Error {
             Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
             Self::WithoutCommand(_) | Self::WithCommand(_) => "leave it out".to_owned(),
             Self::StdinTaken { .. } => "name a file, or use the variable".to_owned(),
+            Self::AgentsToken => {
+                "leave `login` out: `vault`, `bao` and Terraform use the agent themselves, with its address in VAULT_ADDR \
+                 and no VAULT_TOKEN"
+                    .to_owned()
+            }
             Self::NoProjectDir { .. } | Self::NoStateFile { .. } => {
                 "name the file with --state-file or CI_CREDS_STATE_FILE".to_owned()
             }

@@ -12,9 +12,11 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     walk.asked = vault::now();
     let step = match session::enter(vault, login, &gathered, &mut walk.ledger).await {
         Ok(token) => {
-            let given = token.given;
+            let (given, agents) = (token.given, token.is_agents());
             walk.token = Some(token);
-            if given {
+            if agents {
+                Step::ok("login", "none here: the agent adds its token, which is not revoked")
+            } else if given {
                 Step::ok("login", "none: the token is used as it is, and not revoked")
             } else {
                 Step::ok("login", format!("Vault accepts {}", login.name()))

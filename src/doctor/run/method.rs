@@ -12,6 +12,12 @@ pub(super) async fn look(walk: &mut Walk, _: &Vault) -> Vec<Step> {
 fn method(login: &Login, sources: &[Setting]) -> Step {
     let named = |option: &str| sources.iter().find(|one| one.option == option).map(|one| one.source.as_str());
     let why = match named("auth") {
+        Some(source) if login.method.elsewhere => {
+            return Step::ok(
+                "method",
+                format!("the agent or proxy at that address logs in; named by {source}"),
+            );
+        }
         Some(source) => format!("named by {source}"),
         None => format!("chosen because {} is there", first(login)),
     };

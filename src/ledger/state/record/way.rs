@@ -17,7 +17,7 @@ pub struct Configured {
     pub allow_http: bool,
     /// Whether Vault's certificate is not checked.
     pub skip_verify: bool,
-    /// The user's token.
+    /// The user's token; an empty one where an agent on the way adds its own.
     pub token: Option<Secret>,
     /// What the machine's administrator allows.
     pub policy: Policy,
@@ -77,7 +77,7 @@ impl Record {
         if let Some(path) = self.server.unreadable() {
             return Err(Refused::Ca(path.to_owned()));
         }
-        if self.needs_given() && now.token.is_some() {
+        if self.needs_given() && now.token.as_ref().is_some_and(|token| !token.reveal().is_empty()) {
             tracing::warn!("VAULT_TOKEN goes only to the address that is set now, and {address} is another");
         }
         let mut server = self.server.server();
