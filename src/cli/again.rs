@@ -118,10 +118,7 @@ fn words(run: &Parsed, more: &[&'static options::Opt]) -> String {
 
 /// An option's value as a shell takes it: an ID is no secret where one belongs.
 pub fn value_of(row: &options::Opt, value: &str) -> String {
-    match row.takes_uuid() && seems(value) == Some(Seems::Uuid) {
-        true => value.to_owned(),
-        false => shown(value),
-    }
+    if row.takes_uuid() && seems(value) == Some(Seems::Uuid) { value.to_owned() } else { shown(value) }
 }
 
 /// Whether an option's value may be a secret, or may hold one.
