@@ -24,7 +24,7 @@ pub struct Claims(Map<String, Value>);
 pub const MARK: &str = "this token says:";
 
 /// Whether a claim says who somebody is, also by a pointer into it.
-fn is_private(name: &str) -> bool {
+pub(crate) fn is_private(name: &str) -> bool {
     let first = name.strip_prefix('/').map_or(name, |pointer| pointer.split('/').next().unwrap_or_default());
     ci::is_private_claim(first)
 }

@@ -98,7 +98,7 @@ async fn seen(vault: Result<&Vault, &str>, listed: Listed, now: Timestamp) -> Se
     match outcome {
         Ok(ends) => told(Some(true), "Vault knows it", ends),
         // To a token that has ended Vault says what it says to one without the policy `default`.
-        Err(error) if kind == "token" && error.refusal().is_some() => {
+        Err(error) if matches!(is, State::Token(_)) && error.refusal().is_some() => {
             told(Some(false), "Vault does not know it", ends)
         }
         Err(error) if error.is_by_policy() => {

@@ -16,6 +16,14 @@ pub enum Error {
         /// Which part can't be written, in words: never the value.
         what: String,
     },
+    /// One value has a NUL character, which no environment and no file of variables can hold.
+    #[error("{variable} can't be written as {format}: its value has a NUL character")]
+    Nul {
+        /// The variable's name.
+        variable: String,
+        /// The format's name.
+        format: &'static str,
+    },
     /// A format of one provider's tools, and another provider.
     #[error("{format} is a format for {own}, and has no place for {other}")]
     Provider {
@@ -97,7 +105,7 @@ impl Explain for Error {
             Self::Value { format: "dotenv", .. } => {
                 &["a dotenv report knows no quoting, and GitLab expands what it reads", per_job]
             }
-            Self::Value { what, .. } if what == super::NUL => &[
+            Self::Nul { .. } => &[
                 "`read` can put such a value into a file (NAME=@FIELD), and --format json has a form for it",
             ],
             Self::Value { .. } => &["use --format json, or run the command under `ci-creds … -- COMMAND`"],

@@ -101,9 +101,6 @@ fn unsets(all: &[Credentials]) -> Vec<&str> {
     all.iter().flat_map(|one| &one.unsets).map(String::as_str).filter(|name| seen.insert(name)).collect()
 }
 
-/// What messages call it.
-const NUL: &str = "a NUL character";
-
 /// No environment, and no shell but zsh, can hold a NUL; and what is too long for an environment lets a shell start
 /// no command any more.
 fn fits_a_shell(all: &[Credentials], format: &'static str) -> Result<(), Error> {
@@ -113,7 +110,7 @@ fn fits_a_shell(all: &[Credentials], format: &'static str) -> Result<(), Error> 
     )?;
     match variables(all).iter().find(|variable| variable.value.reveal().contains('\0')) {
         None => Ok(()),
-        Some(variable) => Err(Error::Value { variable: variable.name.clone(), format, what: NUL.to_owned() }),
+        Some(variable) => Err(Error::Nul { variable: variable.name.clone(), format }),
     }
 }
 

@@ -37,6 +37,24 @@ const MARKS: &[(&str, Content)] = &[
     ("-----BEGIN PKCS12-----", Content::Pkcs12),
 ];
 
+/// What a file must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Key,
+    Certificate,
+    CaCertificate,
+}
+
+impl std::fmt::Display for Expected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key => "private key",
+            Self::Certificate => "certificate",
+            Self::CaCertificate => "CA certificate",
+        })
+    }
+}
+
 impl Content {
     /// What `bytes` are, if that is known.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
@@ -44,9 +62,9 @@ impl Content {
         MARKS.iter().find(|(mark, _)| has(mark)).map(|(_, content)| *content).or_else(|| der(bytes))
     }
 
-    /// The error where this stands instead of a `wanted`: a private key, a certificate.
-    pub(super) fn instead_of(self, wanted: &str, name: &str, source: &str) -> Error {
-        let key = wanted == "private key";
+    /// The error where this stands instead of what is `wanted`.
+    pub(super) fn instead_of(self, wanted: Expected, name: &str, source: &str) -> Error {
+        let key = wanted == Expected::Key;
         let what = match self {
             Self::Encrypted if key => format!("the private key in {name} is encrypted"),
             Self::Key if key => format!("the private key in {name} is damaged"),

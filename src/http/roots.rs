@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::content::Content;
+use super::content::{Content, Expected};
 use super::{Ca, Error, FileFrom};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
@@ -78,7 +78,7 @@ fn named(file: &FileFrom, pem: &[u8]) -> Result<Roots, Error> {
     let roots = parse(pem);
     if roots.store.is_empty() {
         if let Some(other) = Content::of(pem) {
-            return Err(other.instead_of("CA certificate", &file.name(), &file.source));
+            return Err(other.instead_of(Expected::CaCertificate, &file.name(), &file.source));
         }
         return Err(Error::Setting {
             what: format!("{} holds no CA certificate that can be used", file.name()),

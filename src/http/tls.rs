@@ -8,7 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::content::Content;
+use super::content::{Content, Expected};
 use super::names::Names;
 use super::verify::Peer;
 use super::{Error, Proxy, Settings, roots};
@@ -80,22 +80,22 @@ impl Pem {
         }
     }
 
-    /// `content` is what it has instead of a PEM `what`.
-    fn lacks(&self, what: &str, content: &[u8]) -> Error {
+    /// `content` is what it has instead of the `wanted` PEM.
+    fn lacks(&self, wanted: Expected, content: &[u8]) -> Error {
         if let Some(other) = Content::of(content) {
             let source = match self {
                 Self::File(file) => &file.source,
                 Self::Text { source, .. } => source,
             };
-            return other.instead_of(what, &self.name(), source);
+            return other.instead_of(wanted, &self.name(), source);
         }
         let hint = match self {
-            Self::File(file) => format!("set {} to a file with a PEM {what}", file.source),
+            Self::File(file) => format!("set {} to a file with a PEM {wanted}", file.source),
             Self::Text { source, .. } => {
-                format!("set {source} to a {what}: -----BEGIN …-----, with its line ends")
+                format!("set {source} to a {wanted}: -----BEGIN …-----, with its line ends")
             }
         };
-        Error::Setting { what: format!("{} holds no {what} in PEM form", self.name()), hint }
+        Error::Setting { what: format!("{} holds no {wanted} in PEM form", self.name()), hint }
     }
 }
 
@@ -190,9 +190,9 @@ fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<_, _>>().unwrap_or_default();
     if chain.is_empty() {
-        return Err(certificate.lacks("certificate", &chain_pem));
+        return Err(certificate.lacks(Expected::Certificate, &chain_pem));
     }
-    let key_der = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| key.lacks("private key", &key_pem))?;
+    let key_der = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| key.lacks(Expected::Key, &key_pem))?;
     builder.with_client_auth_cert(chain, key_der).map_err(|error| Error::Setting {
         what: format!("{} and {} do not go together: {error}", certificate.name(), key.name()),
         hint: "the key must be that of the certificate".to_owned(),

@@ -53,9 +53,6 @@ pub struct Place {
     pub seal: Option<Seal>,
 }
 
-/// A fault of the file that its owner can mend.
-const OPEN: &str = "others may read or write it";
-
 /// Why the state file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -65,7 +62,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: &'static str,
+    },
+    /// Its mode lets others read or write it.
+    #[error("the state file {} can't be used: others may read or write it", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
     },
     /// It holds something else.
     #[error("the state file {} is damaged: line {line} is not one of ci-creds'", path.display())]
@@ -102,7 +105,7 @@ pub enum Error {
 impl Explain for Error {
     fn code(&self) -> Code {
         match self {
-            Self::Unsafe { .. } | Self::Damaged { .. } => Code::Environment,
+            Self::Unsafe { .. } | Self::Open { .. } | Self::Damaged { .. } => Code::Environment,
             Self::Io { .. } | Self::Locked { .. } => Code::Output,
             Self::Stopped(stopped) => stopped.code(),
         }
@@ -110,7 +113,7 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Unsafe { path, reason } if reason == OPEN => {
+            Self::Open { path } => {
                 format!("if it is yours, and what it lists is your jobs': `chmod 600 {}`", path.display())
             }
             Self::Unsafe { .. } => {

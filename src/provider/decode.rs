@@ -130,7 +130,7 @@ impl Request {
         let data =
             data.map_err(|Untold| Error::Untold { path: path.to_owned(), option: self.kv_option() })?;
         let data = data.ok_or_else(|| Error::NoData { path: path.to_owned() })?;
-        let mut found = Found { unsets: self.unsets.clone(), ..Found::default() };
+        let mut found = Collected { unsets: self.unsets.clone(), ..Collected::default() };
         for field in &self.fields {
             // A cloud's tools take a single value, and an empty key is none; who reads may take what there is.
             let value = field.from.iter().find_map(|name| match self.origin {
@@ -149,16 +149,16 @@ impl Request {
                     Form::Base64File => match decoded(&text) {
                         Some(content) => found.put(&field.sets, &content),
                         None => {
-                            return Err(self.fault(path, data, &field.from, "is not text in base64"));
+                            return Err(self.fault(path, data, &field.from, Flaw::NotBase64));
                         }
                     },
                 },
-                (Some(None), _) => return Err(self.fault(path, data, &field.from, "is not a single value")),
+                (Some(None), _) => return Err(self.fault(path, data, &field.from, Flaw::NotSingle)),
                 (None, Absent::Error) => {
                     let is_empty =
                         field.from.iter().any(|name| matches!(data.field(name), Some(Data::Text(_))));
-                    let what = if is_empty { "is empty" } else { "is missing" };
-                    return Err(self.fault(path, data, &field.from, what));
+                    let flaw = if is_empty { Flaw::Empty } else { Flaw::Missing };
+                    return Err(self.fault(path, data, &field.from, flaw));
                 }
                 (None, Absent::Skip) => {}
                 (None, Absent::Unset) => found.unsets.extend(field.sets.iter().cloned()),
@@ -231,14 +231,16 @@ impl Request {
         format!("--kv-version 1 or 2, or {variable}")
     }
 
-    fn fault(&self, path: &str, data: &Data, names: &[String], what: &str) -> Error {
+    fn fault(&self, path: &str, data: &Data, names: &[String], flaw: Flaw) -> Error {
         let option = if self.origin.cloud().is_none() { "NAME=FIELD" } else { "--field" };
         let names = names.join(" nor ");
         Error::Field {
             path: path.to_owned(),
-            what: match what {
-                "is missing" => format!("no {names}"),
-                _ => format!("a field {names} that {what}"),
+            what: match flaw {
+                Flaw::Missing => format!("no {names}"),
+                Flaw::Empty => format!("a field {names} that is empty"),
+                Flaw::NotSingle => format!("a field {names} that is not a single value"),
+                Flaw::NotBase64 => format!("a field {names} that is not text in base64"),
             },
             there: data.names().iter().map(|name| Text::new(name).into()).collect(),
             option,
@@ -246,14 +248,24 @@ impl Request {
     }
 }
 
+/// Why a field can't be used.
+#[derive(Clone, Copy)]
+enum Flaw {
+    Missing,
+    Empty,
+    NotSingle,
+    NotBase64,
+}
+
+/// What the fields of an answer became.
 #[derive(Default)]
-struct Found {
+struct Collected {
     variables: Vec<Variable>,
     unsets: Vec<String>,
     files: Vec<InFile>,
 }
 
-impl Found {
+impl Collected {
     fn put(&mut self, names: &[String], content: &Secret) {
         let file = |name: &String| InFile { name: name.clone(), content: content.clone() };
         self.files.extend(names.iter().map(file));

@@ -237,7 +237,8 @@ fn session_errors() -> Vec<(String, Error)> {
         E::Stopped(_) => E::Stopped(shutdown::Stopped(Code::Terminated)),
     });
     all.extend(examples!(state::Error {
-        S::Unsafe { .. } => S::Unsafe { path: "/state".into(), reason: text() },
+        S::Unsafe { .. } => S::Unsafe { path: "/state".into(), reason: "x" },
+        S::Open { .. } => S::Open { path: "/state".into() },
         S::Damaged { .. } => S::Damaged { path: "/state".into(), line: 1, kept: None },
         S::Locked { .. } => S::Locked { path: "/state".into() },
         S::Io { .. } =>
@@ -291,6 +292,7 @@ fn output_errors() -> Vec<(String, Error)> {
     });
     all.extend(examples!(emit::Error {
         E::Value { .. } => E::Value { variable: text(), format: "sh", what: text() },
+        E::Nul { .. } => E::Nul { variable: text(), format: "sh" },
         E::Provider { .. } => E::Provider { format: "scw-config", own: "scaleway", other: text() },
         E::NoPlace { .. } => E::NoPlace { variable: text(), format: "scw-config" },
         E::ProfileName { .. } => E::ProfileName { format: "scw-config" },

@@ -7,6 +7,7 @@ use super::{Status, Step};
 use crate::ci;
 use crate::claims::change::Change;
 use crate::claims::demands::{NONE_BOUND, Row, Verdict};
+use crate::claims::is_private;
 use crate::error::Code;
 use crate::text::one_line;
 
@@ -72,7 +73,7 @@ fn elsewhere(row: &Row) -> Option<String> {
         ("bound_audiences", _) if row.demand != NONE_BOUND => {
             Some(format!("set aud in the job's id_tokens: to {}", row.demand))
         }
-        ("bound_claims", _) if row.demand == "(not shown)" => Some(format!(
+        ("bound_claims", _) if is_private(claim) => Some(format!(
             "run the job with the {claim} that the role's bound_claims want, which is not shown here"
         )),
         ("bound_claims", "ref_protected") => Some("run the job on a protected ref".to_owned()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
-use super::{Content, Error, OPEN, Place, Sync};
+use super::{Content, Error, Place, Sync};
 use crate::private_file;
 use crate::shutdown::Stop;
 
@@ -192,16 +192,19 @@ impl Place {
     }
 
     fn check(&self, there: &std::fs::Metadata) -> Result<(), Error> {
-        let reasons = [
-            (!there.is_file(), "it is not a regular file"),
-            (!private_file::is_own(there), "it is somebody else's"),
-            (there.mode() & 0o077 != 0, OPEN),
-            (there.nlink() > 1, "it has a second name (hard link)"),
-        ];
-        match reasons.iter().find(|(bad, _)| *bad) {
-            Some((_, reason)) => Err(self.not_safe(reason)),
-            None => Ok(()),
+        if !there.is_file() {
+            return Err(self.not_safe("it is not a regular file"));
         }
+        if !private_file::is_own(there) {
+            return Err(self.not_safe("it is somebody else's"));
+        }
+        if there.mode() & 0o077 != 0 {
+            return Err(Error::Open { path: self.path.clone() });
+        }
+        if there.nlink() > 1 {
+            return Err(self.not_safe("it has a second name (hard link)"));
+        }
+        Ok(())
     }
 
     pub(super) fn check_folder(&self) -> Result<(), Error> {
@@ -236,8 +239,8 @@ impl Place {
         self.path.parent().unwrap_or_else(|| Path::new("/"))
     }
 
-    fn not_safe(&self, reason: &str) -> Error {
-        Error::Unsafe { path: self.path.clone(), reason: reason.to_owned() }
+    fn not_safe(&self, reason: &'static str) -> Error {
+        Error::Unsafe { path: self.path.clone(), reason }
     }
 
     pub(super) fn io(&self, done: &'static str, cause: io::Error) -> Error {
