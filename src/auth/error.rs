@@ -21,7 +21,7 @@ pub struct Insight {
 /// A login that can't be, or was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An ingredient is no good.
+    /// A parameter is no good.
     #[error("{what} ({source_name}) can't be used: {reason}")]
     LoginParameter {
         /// `the ID token`, …

@@ -39,7 +39,7 @@ pub fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().copied().find(|method| method.name == name)
 }
 
-/// Turns gathered ingredients into the login request's body.
+/// Turns gathered parameters into the login request's body.
 pub type MakeRequest = fn(&Login, &Gathered) -> Body;
 
 /// What there is to know about a login.
@@ -53,13 +53,13 @@ pub struct Method {
     pub needs: &'static [Need],
     /// Whether nothing works without a role.
     pub needs_role: bool,
-    /// The request that logs in; `None` where the ingredient is the token itself.
+    /// The request that logs in; `None` where the parameter is the token itself.
     pub request: Option<MakeRequest>,
     /// Whether somebody on the way to Vault logs in: then there is no token here, and none is sent.
     pub elsewhere: bool,
     /// What is certain to fail at this time, found before it is asked for.
     pub check: fn(&Login, &Gathered, Timestamp) -> Result<(), Error>,
-    /// Whether the login works twice with the same ingredients.
+    /// Whether the login works twice with the same parameters.
     pub repeatable: bool,
     /// What a text of Vault's means here, and what to do about it; the first that fits is shown.
     pub refusals: &'static [(&'static str, &'static str)],
@@ -102,7 +102,7 @@ pub struct Login {
     /// The role, where one is named.
     pub role: Option<String>,
     /// What it is made of.
-    pub ingredients: Vec<LoginParameter>,
+    pub parameters: Vec<LoginParameter>,
     /// The system that the job runs in, for messages.
     pub ci: &'static CiSystem,
     /// The User-Agent that names the job in Vault's audit log, for a login that sends no metadata.
@@ -116,7 +116,7 @@ pub struct Login {
 pub struct Gathered(pub Vec<(&'static str, Secret)>);
 
 impl Gathered {
-    /// The ingredient of this name.
+    /// The parameter of this name.
     pub fn get(&self, name: &str) -> Option<&Secret> {
         self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
@@ -146,16 +146,16 @@ impl Login {
         // Standard input can be read once.
         let stdin = |one: &LoginParameter| matches!(one.origin, Origin::Stdin { .. });
         let repeatable = self.method.repeatable || self.issues_secret_id();
-        repeatable && !self.ingredients.iter().any(stdin)
+        repeatable && !self.parameters.iter().any(stdin)
     }
 
     /// Whether a secret_id is issued for each login.
     pub fn issues_secret_id(&self) -> bool {
-        self.ingredients.iter().any(|one| matches!(one.origin, Origin::Issued(_)))
+        self.parameters.iter().any(|one| matches!(one.origin, Origin::Issued(_)))
     }
 
-    /// The origin of an ingredient.
+    /// The origin of a parameter.
     fn origin(&self, name: &str) -> Option<&Origin> {
-        self.ingredients.iter().find(|one| one.name == name).map(|one| &one.origin)
+        self.parameters.iter().find(|one| one.name == name).map(|one| &one.origin)
     }
 }

@@ -54,7 +54,7 @@ pub struct LoginParameter {
     pub origin: Origin,
 }
 
-/// Where an ingredient comes from.
+/// Where a parameter comes from.
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// It is there.

@@ -33,10 +33,10 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
     if method.needs_role && role.is_none() {
         return Err(Error::NoLoginRole { method: method.title });
     }
-    let mut ingredients = Vec::new();
+    let mut parameters = Vec::new();
     for need in method.needs {
         if let Some(origin) = search.need(need)? {
-            ingredients.push(LoginParameter { name: need.name, origin });
+            parameters.push(LoginParameter { name: need.name, origin });
         } else if let Some(remedy) = need.missing {
             return Err(Error::MissingLoginParameter {
                 method: method.title,
@@ -47,7 +47,7 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
             });
         }
     }
-    let issued = ingredients.iter().any(|one| matches!(one.origin, Origin::Issued(_)));
+    let issued = parameters.iter().any(|one| matches!(one.origin, Origin::Issued(_)));
     let idle_token = search.first(TOKEN)?.filter(|_| !issued && method.request.is_some());
     let named = method.name == "jwt" && !lookup.switch(&options::NO_METADATA)?;
     Ok(Login {
@@ -55,7 +55,7 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
         method,
         mount: mount.unwrap_or_else(|| method.name.to_owned()),
         role,
-        ingredients,
+        parameters,
         ci: job.system,
         idle_token: idle_token.map(|origin| origin.source()),
     })
@@ -81,7 +81,7 @@ pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Logi
     let search = Search { lookup, role: None, engine_role: None, job };
     let method = &auth::TOKEN;
     allowed(lookup, method)?;
-    let mut ingredients = Vec::new();
+    let mut parameters = Vec::new();
     for need in method.needs {
         let origin = search.need(need)?.ok_or(Error::MissingLoginParameter {
             method: method.title,
@@ -90,12 +90,12 @@ pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<Logi
             ci: job.system,
             why_unset: job.why_unset.clone(),
         })?;
-        ingredients.push(LoginParameter { name: need.name, origin });
+        parameters.push(LoginParameter { name: need.name, origin });
     }
     let id_token = search.first(ID_TOKEN)?.map(|origin| LoginParameter { name: "jwt", origin });
     let mount = method.name.to_owned();
     Ok((
-        Login { method, mount, role: None, ingredients, agent: None, ci: job.system, idle_token: None },
+        Login { method, mount, role: None, parameters, agent: None, ci: job.system, idle_token: None },
         id_token,
     ))
 }

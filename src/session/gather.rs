@@ -1,4 +1,4 @@
-//! Turning a login's ingredients into values: reading files and standard input, issuing and unwrapping a secret_id,
+//! Turning a login's parameters into values: reading files and standard input, issuing and unwrapping a secret_id,
 //! signing with AWS credentials.
 
 use super::{Error, wrapping};
@@ -22,8 +22,8 @@ pub(super) fn token_in(gathered: &Gathered) -> Secret {
 /// Everything that `login` needs.
 pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
-    for ingredient in &login.ingredients {
-        match &ingredient.origin {
+    for parameter in &login.parameters {
+        match &parameter.origin {
             Origin::Connection { .. } => {}
             Origin::Signed(identity) => {
                 let signed = identity.sign(vault.client()).await.map_err(auth::Error::from)?;
@@ -32,25 +32,25 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
                 gathered.0.extend(signed.fields);
                 gathered.0.push(("aws_source", Secret::new(signed.used)));
             }
-            Origin::Issued(issuer) => gathered.0.push((ingredient.name, issued(vault, login, issuer).await?)),
+            Origin::Issued(issuer) => gathered.0.push((parameter.name, issued(vault, login, issuer).await?)),
             Origin::Wrapped { token, role } => {
                 let wrapping = LoginParameter { name: "wrapping token", origin: (**token).clone() };
                 let token = read(vault, &wrapping).await?;
                 let source = wrapping.origin.source();
                 let (mount, role) = (&login.mount, role.as_deref());
                 let wrapped = wrapping::Wrapped { token: &token, source, mount, role, own: false };
-                gathered.0.push((ingredient.name, wrapped.open(vault).await?));
+                gathered.0.push((parameter.name, wrapped.open(vault).await?));
             }
-            _ => gathered.0.push((ingredient.name, read(vault, ingredient).await?)),
+            _ => gathered.0.push((parameter.name, read(vault, parameter).await?)),
         }
     }
     Ok(gathered)
 }
 
 /// A value that is there, in a file, or on standard input.
-pub async fn read(vault: &Vault, ingredient: &LoginParameter) -> Result<Secret, Error> {
-    match &ingredient.origin {
-        Origin::Value { value, .. } => clean(ingredient, value.reveal()),
+pub async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Secret, Error> {
+    match &parameter.origin {
+        Origin::Value { value, .. } => clean(parameter, value.reveal()),
         Origin::File { path, .. } => {
             let input = Input::File(path.clone());
             let text = input.read(vault.stop()).await?;
@@ -62,22 +62,22 @@ pub async fn read(vault: &Vault, ingredient: &LoginParameter) -> Result<Secret, 
                     "name a file that this job can read"
                 };
                 let path = input.to_string();
-                let named = ingredient.origin.source() != path;
+                let named = parameter.origin.source() != path;
                 let reason = if named { format!("{path}: {cause}") } else { cause.to_string() };
-                unusable(ingredient, reason, hint)
+                unusable(parameter, reason, hint)
             })?;
-            clean(ingredient, &text)
+            clean(parameter, &text)
         }
         Origin::Stdin { .. } => {
             let text = Input::Stdin.read(vault.stop()).await?;
             let text =
-                text.map_err(|cause| unusable(ingredient, cause.to_string(), "pipe it into ci-creds"))?;
-            clean(ingredient, &text)
+                text.map_err(|cause| unusable(parameter, cause.to_string(), "pipe it into ci-creds"))?;
+            clean(parameter, &text)
         }
         // These are not read.
         Origin::Wrapped { .. } | Origin::Issued(_) | Origin::Connection { .. } | Origin::Signed(_) => {
             Err(unusable(
-                ingredient,
+                parameter,
                 "it is not there yet".to_owned(),
                 "this is a bug in ci-creds; please report it",
             ))
@@ -185,26 +185,26 @@ fn not_issued(error: vault::Error, issuer: &Issuer, path: &str, granted: Option<
 }
 
 /// A stray newline and a byte order mark (editors of Windows write one) are cut off; anything else that can't be printed does not belong into a header or an ID.
-fn clean(ingredient: &LoginParameter, text: &str) -> Result<Secret, Error> {
+fn clean(parameter: &LoginParameter, text: &str) -> Result<Secret, Error> {
     let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     if text.is_empty() {
-        return Err(unusable(ingredient, "it is empty".to_owned(), "give it a value"));
+        return Err(unusable(parameter, "it is empty".to_owned(), "give it a value"));
     }
-    let is_id = matches!(ingredient.name, "role_id" | "secret_id");
+    let is_id = matches!(parameter.name, "role_id" | "secret_id");
     let fits = |char: char| char.is_ascii_graphic() || (is_id && !char.is_ascii() && !char.is_whitespace());
     if !text.chars().all(fits) {
         let reason = "it has blanks or characters that can't be printed".to_owned();
-        return Err(unusable(ingredient, reason, "give it as it was issued, on one line"));
+        return Err(unusable(parameter, reason, "give it as it was issued, on one line"));
     }
     Ok(Secret::from(text))
 }
 
-fn unusable(ingredient: &LoginParameter, reason: String, hint: &str) -> Error {
-    let what = match ingredient.name {
+fn unusable(parameter: &LoginParameter, reason: String, hint: &str) -> Error {
+    let what = match parameter.name {
         "jwt" | "token" => "the token",
         "wrapping token" => "the wrapping token",
         other => other,
     };
-    let source_name = ingredient.origin.source();
+    let source_name = parameter.origin.source();
     auth::Error::LoginParameter { what, source_name, reason, hint: hint.to_owned() }.into()
 }

@@ -1,4 +1,4 @@
-//! Log in, gather ingredients, issue: what every command that hands out credentials does, once.
+//! Log in, gather parameters, issue: what every command that hands out credentials does, once.
 
 use std::time::Duration;
 
@@ -226,7 +226,7 @@ async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Tok
     enter(vault, login, &gathered, ledger).await
 }
 
-/// Logs in with ingredients that are there: one step, for doctor.
+/// Logs in with parameters that are there: one step, for doctor.
 pub async fn enter(
     vault: &Vault,
     login: &Login,

@@ -217,9 +217,9 @@ async fn understood(
         let claims = claims.ok_or_else(|| fault(source, "no claims in it".to_owned(), hint))?;
         return Ok(Some((claims, Extent::Shown, None)));
     }
-    let Some(ingredient) = &desk.id_token else { return Ok(None) };
-    let source = ingredient.origin.source();
-    let token = session::gather_here(vault, ingredient).await;
+    let Some(parameter) = &desk.id_token else { return Ok(None) };
+    let source = parameter.origin.source();
+    let token = session::gather_here(vault, parameter).await;
     let token = token.map_err(|error| Box::new(Step::failed("claims", &error)))?;
     let hint = "give the token of `id_tokens:` as it is";
     let claims = Claims::of(&token).map_err(|error| fault(&source, error.to_string(), hint))?;

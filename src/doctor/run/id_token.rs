@@ -13,7 +13,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         return Vec::new();
     };
     let login = &walk.config.login;
-    let source = login.ingredients.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
+    let source = login.parameters.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
     let source = source.unwrap_or_default();
     let claims = match Claims::of(token) {
         // Whether it has to be a JWT is another login's own affair.

@@ -13,7 +13,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
 }
 
 async fn issuer(vault: &Vault, login: &Login) -> Option<Step> {
-    let issuer = login.ingredients.iter().find_map(|one| match &one.origin {
+    let issuer = login.parameters.iter().find_map(|one| match &one.origin {
         Origin::Issued(issuer) => Some(issuer),
         _ => None,
     })?;

@@ -31,7 +31,7 @@ fn method(login: &Login, sources: &[Setting]) -> Step {
     let mount = named("auth-path").unwrap_or("default");
     let seen = format!("{} at auth/{} ({mount}){role}; {why}", login.method.title, login.mount);
     let step = Step::ok("method", seen);
-    let step = login.ingredients.iter().skip(1).fold(step, |step, one| match &one.origin {
+    let step = login.parameters.iter().skip(1).fold(step, |step, one| match &one.origin {
         Origin::Issued(issuer) => {
             let (source, role) = (&issuer.source, &issuer.role);
             step.line(format!("{source} issues a {} for {role}, which the login uses up", one.name))
@@ -42,7 +42,7 @@ fn method(login: &Login, sources: &[Setting]) -> Step {
         _ => step,
     });
     let given = |one: &&LoginParameter| !matches!(one.origin, Origin::Issued(_));
-    let Some(one) = login.ingredients.iter().skip(1).find(given).filter(|_| !login.method.repeatable) else {
+    let Some(one) = login.parameters.iter().skip(1).find(given).filter(|_| !login.method.repeatable) else {
         return step;
     };
     let (name, source) = (one.name, one.origin.source());
@@ -59,7 +59,7 @@ fn method(login: &Login, sources: &[Setting]) -> Step {
     }
 }
 
-/// Where the ingredient comes from that decides.
+/// Where the parameter comes from that decides.
 fn first(login: &Login) -> String {
-    login.ingredients.first().map_or_else(|| "what it needs".to_owned(), |one| one.origin.source())
+    login.parameters.first().map_or_else(|| "what it needs".to_owned(), |one| one.origin.source())
 }
