@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 /// `text` on one line, without control characters and without the secrets that were sent, and not too long.
-pub fn tidy(text: &str, known: &[Secret]) -> String {
+pub fn sanitize(text: &str, known: &[Secret]) -> String {
     let mut text = visible(text);
     // A secret of several lines may be said back line by line, as one, or escaped; and where one secret is the
     // beginning of another, the whole of it has to go.
@@ -117,9 +117,9 @@ mod tests {
     fn a_secret_of_several_lines_is_hidden_line_by_line() {
         let known =
             [Secret::from("-----BEGIN KEY-----\n  MIIEvQ\n-----END KEY-----\n"), Secret::from("MIIE")];
-        let escaped = tidy(r#"no key: "-----BEGIN KEY-----\n  MIIEvQ\n-----END KEY-----\n""#, &known);
+        let escaped = sanitize(r#"no key: "-----BEGIN KEY-----\n  MIIEvQ\n-----END KEY-----\n""#, &known);
         assert_eq!(escaped, r#"no key: "[secret]\n  [secret]\n[secret]\n""#);
-        assert_eq!(tidy("MIIEvQ\n-----END KEY-----", &known), "[secret][secret]");
+        assert_eq!(sanitize("MIIEvQ\n-----END KEY-----", &known), "[secret][secret]");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::http::{self, Answer, Call, Client, Endpoint, Verdict};
 use crate::secret::Secret;
-use crate::text::tidy;
+use crate::text::sanitize;
 
 mod error;
 
@@ -150,7 +150,7 @@ impl Api {
             200..=299 => Ok(answer),
             status => {
                 let said =
-                    ServerErrors::of(&answer.body, |text| tidy(text, std::slice::from_ref(&self.parent)));
+                    ServerErrors::of(&answer.body, |text| sanitize(text, std::slice::from_ref(&self.parent)));
                 let action = action.to_owned();
                 Err(match status {
                     429 | 500.. => Error::Unable { action, status, said },

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Data;
 use crate::http::{Answer, Call, Verdict};
 use crate::secret::Secret;
-use crate::text::{Text, is_visible, tidy};
+use crate::text::{Text, is_visible, sanitize};
 
 /// What every answer is wrapped in (Vault's `sdk/logical/response_util.go`).
 #[derive(Debug, Default, Deserialize)]
@@ -198,7 +198,7 @@ pub fn readable(texts: &[String], known: &[Secret]) -> Vec<String> {
     let mut lines = Vec::new();
     for text in texts {
         // Secrets first: what is taken off here may be the beginning of one.
-        let parts = text.lines().map(|line| tidy(line, known));
+        let parts = text.lines().map(|line| sanitize(line, known));
         let parts = parts.map(|line| line.trim().trim_start_matches("* ").trim().to_owned());
         lines.extend(parts.filter(|part| !part.is_empty() && !is_counter(part)));
     }

@@ -68,7 +68,7 @@ impl Error {
         };
         let reason = match network {
             Some(error) => error.to_string(),
-            None => tidy(&cause.to_string()),
+            None => sanitize(&cause.to_string()),
         };
         let silent = network.is_some();
         Self::Failed { source_name: source.name, about: source.about, named, reason, silent, code }
@@ -81,7 +81,7 @@ fn in_chain<'a, T: StdError + 'static>(cause: &'a (dyn StdError + 'static)) -> i
 }
 
 /// Server text is cut to 300 characters, on one line.
-fn tidy(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Text::new(&text).trim_end_matches([':', ' ']).to_owned()
 }

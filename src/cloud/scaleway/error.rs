@@ -73,8 +73,8 @@ pub struct ServerErrors {
 }
 
 impl ServerErrors {
-    /// Out of an answer's body; `tidy` makes text fit to print.
-    pub fn of(body: &[u8], tidy: impl Fn(&str) -> String) -> Self {
+    /// Out of an answer's body; `sanitize` makes text fit to print.
+    pub fn of(body: &[u8], sanitize: impl Fn(&str) -> String) -> Self {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Detail {
@@ -103,7 +103,7 @@ impl ServerErrors {
         if words.is_empty() {
             words.push("it gave no reason".to_owned());
         }
-        Self { kind: body.r#type, words: tidy(&words.join(": ")) }
+        Self { kind: body.r#type, words: sanitize(&words.join(": ")) }
     }
 }
 
