@@ -101,15 +101,15 @@ impl Error {
 
     /// The same, with more facts.
     pub fn with_notes(mut self, more: Vec<String>) -> Self {
-        if let Self::Vault(advised) = &mut self {
-            advised.notes.extend(more);
+        if let Self::Vault(hinted) = &mut self {
+            hinted.notes.extend(more);
         }
         self
     }
 
     /// Whether the request's answer was lost.
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Vault(advised) if advised.error.is_lost())
+        matches!(self, Self::Vault(hinted) if hinted.error.is_lost())
     }
 }
 
@@ -131,7 +131,7 @@ impl Explain for Error {
             Self::LoginParameter { .. } | Self::Time { .. } => Code::Environment,
             Self::Intercepted { .. } | Self::TriedTwice { .. } => Code::Refused,
             Self::Aws(error) => error.code(),
-            Self::Vault(advised) => advised.code(),
+            Self::Vault(hinted) => hinted.code(),
         }
     }
 
@@ -139,7 +139,7 @@ impl Explain for Error {
         match self {
             Self::Time { ahead, .. } => ahead.and_then(clocks).into_iter().collect(),
             Self::Aws(error) => error.notes(),
-            Self::Vault(advised) => advised.notes(),
+            Self::Vault(hinted) => hinted.notes(),
             _ => Vec::new(),
         }
     }
@@ -170,7 +170,7 @@ impl Explain for Error {
                 "five wrong secret_ids lock the AppRole for every job: is VAULT_ROLE_ID its role_id?".to_owned(),
             ],
             Self::Aws(error) => error.hints(),
-            Self::Vault(advised) => advised.hints(),
+            Self::Vault(hinted) => hinted.hints(),
         }
     }
 }

@@ -131,7 +131,7 @@ impl Run<'_> {
         let environment = exec::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
         let end = self.session.token.window.map(|window| format!("ends {} after this process", show(window)));
         credentials::summary(&self.session.credentials, &self.config.job, end.as_deref());
-        let mut keeper = Renewer::new(self.session, &self.config.job, fresh, token_needed);
+        let mut renewer = Renewer::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;
         stop.check()?;
@@ -147,7 +147,7 @@ impl Run<'_> {
                 _ => std::future::pending().await,
             }
         };
-        let mut helpers = Box::pin(join(keeper.run(after), serve));
+        let mut helpers = Box::pin(join(renewer.run(after), serve));
         let code = match select(Box::pin(child.wait()), &mut helpers).await {
             Either::Left((code, _)) => code.map_err(exec::Error::Setup)?,
             Either::Right((never, _)) => match never.0 {},

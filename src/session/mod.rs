@@ -147,7 +147,7 @@ impl Error {
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Login(error) => error.is_lost(),
-            Self::Vault(advised) => advised.error.is_lost(),
+            Self::Vault(hinted) => hinted.error.is_lost(),
             Self::LeftBehind { error, .. } => error.is_lost(),
             _ => false,
         }
@@ -158,7 +158,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Login(error) => error.code(),
-            Self::Vault(advised) => advised.code(),
+            Self::Vault(hinted) => hinted.code(),
             Self::Answer(error) => error.code(),
             Self::Step(error) => error.code(),
             Self::Data { .. } => Code::Environment,
@@ -172,7 +172,7 @@ impl Explain for Error {
     fn notes(&self) -> Vec<String> {
         match self {
             Self::Login(error) => error.notes(),
-            Self::Vault(advised) => advised.notes(),
+            Self::Vault(hinted) => hinted.notes(),
             Self::Answer(error) => error.notes(),
             Self::Step(error) => error.notes(),
             Self::LeftBehind { error, left } => {
@@ -185,7 +185,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Login(error) => error.hints(),
-            Self::Vault(advised) => advised.hints(),
+            Self::Vault(hinted) => hinted.hints(),
             Self::Answer(error) => error.hints(),
             Self::Step(error) => error.hints(),
             Self::TooShort { .. } => {

@@ -69,9 +69,9 @@ impl Renewer {
         // One that hangs must not take the time of the token's, which ends sooner.
         let patience = session.token.window.map_or(PATIENCE, |window| PATIENCE.min(window / 6));
         items.iter_mut().for_each(|item| item.patience = patience);
-        let mut keeper = Self { items, deadline: job.deadline };
-        keeper.announce();
-        keeper
+        let mut renewer = Self { items, deadline: job.deadline };
+        renewer.announce();
+        renewer
     }
 
     /// What can't be renewed and ends before the job may is said at once.
