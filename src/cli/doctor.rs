@@ -15,25 +15,21 @@ pub(super) fn options(command: Command) -> Command {
         )
         .arg(arguments::rest().requires("SUBJECT"))
         .arg(
-            value(
-                "audit",
-                "MOUNT",
-                "At the desk: hold every role of a JWT mount against jobs that it is not for",
-            )
-            .num_args(0..=1)
-            .default_missing_value("auth/jwt")
-            .conflicts_with_all(["SUBJECT", "issue", "claims", "from-job", "widen"]),
+            value("audit", "MOUNT", "Compare every role of a JWT mount with jobs that it is not for")
+                .num_args(0..=1)
+                .default_missing_value("auth/jwt")
+                .conflicts_with_all(["SUBJECT", "issue", "claims", "from-job", "widen"]),
         )
         .arg(switch("issue", "Issue one credential of each kind, and revoke it"))
         .arg(switch("strict", "Let a warning fail"))
-        .arg(switch("widen", "At the desk: also print changes of a role that let in others than this job"))
+        .arg(switch("widen", "With a role: also print changes that let in others than this job"))
         .arg(arguments::report())
-        .arg(value("claims", "JSON", "At the desk: the claims to hold against the role, - for stdin"))
+        .arg(value("claims", "JSON", "With a role: the claims to compare with it, - for stdin"))
         .arg(
             value(
                 "from-job",
                 "LINE",
-                "At the desk: the `this token says:` line of a failed job, - for stdin",
+                "With a role: the `this token says:` line of a failed job, - for stdin",
             )
             .conflicts_with("claims"),
         );

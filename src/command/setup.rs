@@ -21,9 +21,9 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
     let plan = setup::plan(&order);
     prove(&plan)?;
     if setup.check {
-        let desk = RoleCheck::resolve(parsed, env)?;
-        let vault = Vault::at(&desk.server, stop)?;
-        let operator = session::given_token(&vault, &desk.operator).await?;
+        let role_check = RoleCheck::resolve(parsed, env)?;
+        let vault = Vault::at(&role_check.server, stop)?;
+        let operator = session::given_token(&vault, &role_check.operator).await?;
         return report(setup, &compare(&vault, &operator, &plan).await?);
     }
     let format = setup::find(&setup.format).unwrap_or(setup::FORMATS[0]);

@@ -77,7 +77,10 @@ fn allowed(lookup: &Lookup<'_>, method: &Method) -> Result<(), Error> {
 }
 
 /// The operator's token, and an ID token if there is one.
-pub(super) fn desk(lookup: &Lookup<'_>, job: &Job) -> Result<(Login, Option<LoginParameter>), Error> {
+pub(super) fn for_role_check(
+    lookup: &Lookup<'_>,
+    job: &Job,
+) -> Result<(Login, Option<LoginParameter>), Error> {
     let search = Search { lookup, role: None, engine_role: None, job };
     let method = &auth::TOKEN;
     allowed(lookup, method)?;

@@ -183,7 +183,7 @@ impl EnvRun {
     }
 }
 
-/// What doctor needs at the desk: a server, the operator's token, and the ID token to hold against a role.
+/// What a look at a role needs: a server, the operator's token, and the ID token to compare with the role.
 #[derive(Debug)]
 pub struct RoleCheck {
     /// How to reach Vault.
@@ -200,7 +200,7 @@ impl RoleCheck {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
-        let (operator, id_token) = login::desk(&lookup, &job)?;
+        let (operator, id_token) = login::for_role_check(&lookup, &job)?;
         Ok(Self { server, operator, id_token })
     }
 }

@@ -1,4 +1,4 @@
-//! At the desk: the table names the claim, and the printed command, pasted into a shell, lets the token in.
+//! A role check: the table names the claim, and the printed command, pasted into a shell, lets the token in.
 
 use serde_json::{Value, json};
 

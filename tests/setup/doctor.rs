@@ -132,7 +132,7 @@ fn other_logins_are_in_the_hint() {
     assert_eq!(world.fault(), None, "{whole}");
 }
 
-/// At the desk, the role of a login that is not there is printed by a call whose run is to be filled in.
+/// Outside a job, the role of a login that is not there is printed by a call whose run is to be filled in.
 #[test]
 fn a_role_that_is_not_there_names_setup() {
     let world = World::new("kv1").unwrap();

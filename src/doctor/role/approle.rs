@@ -1,4 +1,4 @@
-//! An AppRole at the desk.
+//! Judges an AppRole: an operator asks for it outside a job. It reads what Vault told and asks for nothing.
 
 use super::{Step, findings, ttl};
 use crate::claims::role::Role;

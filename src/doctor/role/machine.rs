@@ -1,5 +1,5 @@
-//! Roles that let machines in, at the desk: Kubernetes, AWS IAM, TLS certificates. What they are bound to is read and
-//! judged; whether one pod, principal or certificate fits is not, as the desk has none of them.
+//! Judges roles that let machines in: Kubernetes, AWS IAM, TLS certificates. It judges what they are bound to. It can't
+//! tell whether one pod, principal or certificate fits, because an operator has none of them at hand.
 
 use serde_json::Value;
 

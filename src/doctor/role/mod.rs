@@ -24,18 +24,20 @@ use crate::session;
 use crate::shutdown::Stop;
 use crate::vault::{self, Vault};
 
-/// How a job's claims get to the desk.
+/// How the claims of a job are given to doctor outside the job.
 const GIVE: &str = "give --claims JSON, --id-token-file FILE, or --from-job LINE";
 
 /// Looks at `auth/MOUNT/role/NAME`, for certificates `auth/MOUNT/certs/NAME`.
 pub async fn walk(
     report: &mut Report,
-    desk: RoleCheck,
+    role_check: RoleCheck,
     doctor: &Doctor,
     at: &RoleAt,
     stop: Stop,
 ) -> Result<(), Error> {
-    let Some((vault, operator)) = run::reach_as_operator(report, &desk, stop).await? else { return Ok(()) };
+    let Some((vault, operator)) = run::reach_as_operator(report, &role_check, stop).await? else {
+        return Ok(());
+    };
     let RoleAt { mount, name, .. } = at;
     let path = at.path();
     let found = match read(&vault, &operator, &path).await {
@@ -74,7 +76,7 @@ pub async fn walk(
             )?;
         }
     }
-    compare(report, &vault, &desk, doctor, &role, (mount, name)).await?;
+    compare(report, &vault, &role_check, doctor, &role, (mount, name)).await?;
     for step in findings::jwt(&role, &path) {
         report.add(step)?;
     }
@@ -144,12 +146,12 @@ fn described(role: &Role, path: &str) -> Step {
 async fn compare(
     report: &mut Report,
     vault: &Vault,
-    desk: &RoleCheck,
+    role_check: &RoleCheck,
     doctor: &Doctor,
     role: &Role,
     (mount, name): (&str, &str),
 ) -> Result<(), Error> {
-    let (claims, extent, token) = match claims(vault, desk, doctor).await? {
+    let (claims, extent, token) = match claims(vault, role_check, doctor).await? {
         Ok(Some(found)) => found,
         Ok(None) => {
             let step = Step::skip("claims", "not looked at: there is nothing to hold against the role")
@@ -161,7 +163,7 @@ async fn compare(
     if let Some(token) = &token
         && let Some(keys) = signature::Keys::of(&role.config, &claims)
     {
-        report.add(signature::check(token, &keys, &desk.server.http).await)?;
+        report.add(signature::check(token, &keys, &role_check.server.http).await)?;
     }
     let rows = demands::evaluate(role, &claims, extent, vault::now());
     report.claims = table::rows(&rows);
@@ -178,18 +180,22 @@ async fn compare(
 type Given = Option<(Claims, Extent, Option<Secret>)>;
 
 /// The claims that are given: as JSON, as a job's line, or in a token.
-async fn claims(vault: &Vault, desk: &RoleCheck, doctor: &Doctor) -> Result<Result<Given, Box<Step>>, Error> {
+async fn claims(
+    vault: &Vault,
+    role_check: &RoleCheck,
+    doctor: &Doctor,
+) -> Result<Result<Given, Box<Step>>, Error> {
     let given = doctor.claims.as_ref().or(doctor.from_job.as_ref());
     let given = match given {
         Some(text) => Some(text_or_stdin(text, vault.stop()).await?),
         None => None,
     };
-    Ok(understood(vault, desk, doctor, given).await)
+    Ok(understood(vault, role_check, doctor, given).await)
 }
 
 async fn understood(
     vault: &Vault,
-    desk: &RoleCheck,
+    role_check: &RoleCheck,
     doctor: &Doctor,
     given: Option<Result<Zeroizing<String>, String>>,
 ) -> Result<Given, Box<Step>> {
@@ -217,7 +223,7 @@ async fn understood(
         let claims = claims.ok_or_else(|| fault(source, "no claims in it".to_owned(), hint))?;
         return Ok(Some((claims, Extent::Shown, None)));
     }
-    let Some(parameter) = &desk.id_token else { return Ok(None) };
+    let Some(parameter) = &role_check.id_token else { return Ok(None) };
     let source = parameter.origin.source();
     let token = session::gather_here(vault, parameter).await;
     let token = token.map_err(|error| Box::new(Step::failed("claims", &error)))?;

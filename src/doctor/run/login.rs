@@ -27,7 +27,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
             // The claims stand two lines above.
             step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
             let absent = is_absent(&error, login);
-            desk(step, login).absent(absent)
+            with_role_check(step, login).absent(absent)
         }
     };
     vec![step]
@@ -43,7 +43,7 @@ fn is_absent(error: &session::Error, login: &Login) -> bool {
 }
 
 /// Vault names one claim, and of the role a job sees nothing: who may read it sees all.
-fn desk(step: Step, login: &Login) -> Step {
+fn with_role_check(step: Step, login: &Login) -> Step {
     match &login.role {
         Some(role) if login.method.name == "jwt" && step.code == Code::Refused => step.hint(format!(
             "an operator compares all claims: ci-creds doctor auth/{}/role/{role} --from-job 'this token says: …'",

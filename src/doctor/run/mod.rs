@@ -278,13 +278,13 @@ pub(super) async fn reach(report: &mut Report, way: &mut Way) -> Result<(), Erro
 /// there, which the report then says.
 pub(super) async fn reach_as_operator(
     report: &mut Report,
-    desk: &RoleCheck,
+    role_check: &RoleCheck,
     stop: Stop,
 ) -> Result<Option<(Rc<Vault>, Secret)>, Error> {
-    let mut way = Way::new(desk.server.clone(), stop);
+    let mut way = Way::new(role_check.server.clone(), stop);
     reach(report, &mut way).await?;
     let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(None) };
-    match session::given_token(&vault, &desk.operator).await {
+    match session::given_token(&vault, &role_check.operator).await {
         Ok(operator) => Ok(Some((vault, operator))),
         Err(error) => {
             report.add(Step::failed("token", &error))?;

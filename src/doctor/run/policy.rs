@@ -76,12 +76,12 @@ impl Granted {
 
 /// Capabilities on every path that a run would use.
 ///
-/// `at_desk`: outside CI, where a token that looks after roles or policies is an operator's, and need not read keys.
+/// `outside_ci`: there a token that looks after roles or policies is an operator's, and need not read keys.
 async fn allowed_to_all(
     vault: &Vault,
     token: &Token,
     requests: &[(&Request, &Mounted)],
-    at_desk: bool,
+    outside_ci: bool,
 ) -> Vec<Step> {
     let asked: Vec<_> =
         requests.iter().map(|(request, mount)| Asked::of(request, mount.as_ref().ok())).collect();
@@ -98,7 +98,7 @@ async fn allowed_to_all(
         }
     };
     let mut steps: Vec<Step> =
-        asked.iter().map(|one| allowed(one, token.given && at_desk, &granted)).collect();
+        asked.iter().map(|one| allowed(one, token.given && outside_ci, &granted)).collect();
     let may_revoke = granted.on("auth/token/revoke-self").iter().any(|one| one == "update" || one == "root");
     if !may_revoke && !token.given {
         let hint = policy_line("the policy should have", "auth/token/revoke-self", "update");
@@ -129,9 +129,9 @@ fn whole(asked: &[Asked<'_>]) -> Step {
     lines.into_iter().fold(step, Step::hint)
 }
 
-fn allowed(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
+fn allowed(asked: &Asked<'_>, outside_ci: bool, granted: &Granted) -> Step {
     let found = asked.ways.iter().find(|read| session::allows(granted.on(&read.path), read));
-    let Some(read) = found else { return refused(asked, at_desk, granted) };
+    let Some(read) = found else { return refused(asked, outside_ci, granted) };
     let own = granted.on(&read.path);
     let seen = format!("{} on {}", own.join(", "), read.path);
     let everybody = asked.nobody.as_deref().is_some_and(|path| session::allows(granted.on(path), read));
@@ -148,10 +148,10 @@ fn allowed(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
     }
 }
 
-fn refused(asked: &Asked<'_>, at_desk: bool, granted: &Granted) -> Step {
+fn refused(asked: &Asked<'_>, outside_ci: bool, granted: &Granted) -> Step {
     let read = &asked.request.read;
     let looks = |path: &str| granted.on(path).iter().any(|one| one == "read");
-    if at_desk && (asked.role.as_deref().is_some_and(looks) || looks(SOMEBODYS)) {
+    if outside_ci && (asked.role.as_deref().is_some_and(looks) || looks(SOMEBODYS)) {
         let seen = format!(
             "this token may look at roles or policies, and not {} {}: an operator's",
             read.capability(),
