@@ -1,5 +1,5 @@
-//! What people read, on stderr: what is said, warnings, what is waited for, and with -v what is done. A value of type
-//! `Secret` has no way here.
+//! What people read, on stderr: messages, warnings, what is waited for, and with -v what is done. It must not take a
+//! value of type `Secret`.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -29,7 +29,7 @@ pub fn start(verbose: usize, quiet: bool) {
     let _ = tracing::subscriber::set_global_default(log.finish());
 }
 
-/// Writes one message. A closed stderr is nobody's fault, and no reason to fail.
+/// Writes one message. A closed stderr is no reason to fail.
 pub fn say(text: &str) {
     waited();
     let _ = writeln!(io::stderr().lock(), "{}", painted(text, colour().stderr));
@@ -86,7 +86,7 @@ pub fn painted(text: &str, wanted: bool) -> String {
     if wanted { text.split('\n').map(line).collect::<Vec<_>>().join("\n") } else { text.to_owned() }
 }
 
-/// In a log, what is waited for is said no more often.
+/// The least time between two lines of a log that tell what is waited for.
 const BETWEEN: Duration = Duration::from_secs(5);
 
 /// What is known of the line that tells what is waited for.
@@ -112,7 +112,7 @@ pub fn waiting(text: &str) {
     }
 }
 
-/// The wait is over: its line goes from the terminal.
+/// Ends the wait: its line is removed from the terminal.
 pub fn waited() {
     let Ok(mut waiting) = WAITING.lock() else { return };
     if std::mem::take(&mut waiting.shown) {

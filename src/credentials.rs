@@ -1,4 +1,4 @@
-//! What was issued: the variables that a job gets, and how long they live.
+//! What was issued: the variables that a job gets, and how long they live. It must not write or send them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::text::Text;
 /// One variable that the job gets.
 #[derive(Debug, Clone)]
 pub struct Variable {
-    /// Out of our tables, or checked: `^[A-Za-z_][A-Za-z0-9_]*$`.
+    /// From our tables, or checked to be `^[A-Za-z_][A-Za-z0-9_]*$`.
     pub name: String,
     /// What it is set to. All values are handled as secrets; see `sensitive`.
     pub value: Secret,
@@ -44,7 +44,7 @@ pub struct Life {
 }
 
 impl Credentials {
-    /// Brings the variable that tells the end, if there is one, up to date with the effective life.
+    /// Sets the variable that holds the end, if there is one, to the end of the effective life.
     pub fn tell_end(&mut self, variable: Option<&str>) {
         let Some(life) = self.life else { return };
         if let Some(told) = self.variables.iter_mut().find(|one| Some(one.name.as_str()) == variable) {
@@ -52,7 +52,7 @@ impl Credentials {
         }
     }
 
-    /// Whether it is a set that AWS's SDKs can ask for anew (`--refresh`): temporary keys with an end.
+    /// Whether AWS's SDKs can ask for these again (`--refresh`): temporary keys with an end.
     pub fn refreshable(&self) -> bool {
         self.life.is_some() && self.variables.iter().any(|variable| variable.name == "AWS_SESSION_TOKEN")
     }
@@ -102,7 +102,7 @@ pub struct Credentials {
     pub unsets: Vec<String>,
     /// The lease, unless the engine made none.
     pub lease: Option<Lease>,
-    /// The effective life; `None` where it never ends, or nobody says when.
+    /// The effective life; `None` where it never ends, or its end is not known.
     pub life: Option<Life>,
     /// Whether it stays good when the Vault token ends (STS, KV, static keys).
     pub outlives_token: bool,
@@ -191,7 +191,7 @@ pub struct DeadMan {
     pub best_effort: bool,
 }
 
-/// Tells one line for each, and how much longer the job may run; `end` is what ends those that end with the token.
+/// Logs one line for each, and how much longer the job may run. `end` says what ends those that depend on the token.
 pub fn summary(all: &[Credentials], job: &Job, end: Option<&str>) {
     for one in all {
         let rest = one.life.and_then(|life| job.time_after(life.until));

@@ -1,16 +1,16 @@
-//! Durations as Vault's users write them: `90s`, `15m`, `1h30m`; a bare number is seconds.
+//! Durations as Vault's users write them: `90s`, `15m`, `1h30m`; a bare number is seconds. It must not read a clock.
 
 use std::time::Duration;
 
-/// No key and no token is made for so long.
+/// The longest life: no engine issues a key or a token for longer.
 pub const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
 
-/// The seconds that a server names. A clock can't go beyond every number that fits into an answer.
+/// The seconds that a server names, at most [`LONGEST`]: an answer may hold numbers that no clock reaches.
 pub fn granted(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST)
 }
 
-/// The seconds of a JSON number, whole: `3600`, `3600.5`, `3.6e3`. What is too large for a clock is as large as may be.
+/// The whole seconds of a JSON number: `3600`, `3600.5`, `3.6e3`. A number that is too large becomes the largest.
 pub fn whole(number: &str) -> Option<u64> {
     if let Ok(seconds) = number.parse() {
         return Some(seconds);

@@ -1,5 +1,6 @@
-//! How a fault travels: each module has its own error type, which says what went wrong ([`std::fmt::Display`] and
-//! `source`), with which exit code, and what to do about it ([`Explain`]). [`Error`] carries any of them to `main`.
+//! How an error gets from its module to `main`: each module has an error type of its own, with a message
+//! ([`std::fmt::Display`] and `source`), an exit code and hints ([`Explain`]); [`Error`] carries any of them. It must
+//! not print anything.
 
 use std::fmt::{self, Write as _};
 
@@ -14,7 +15,7 @@ pub enum Code {
     Usage = 2,
     /// The environment or configuration is incomplete or wrong.
     Environment = 3,
-    /// Vault, or the cloud's API, said no.
+    /// Vault or the cloud's API refused the request.
     Refused = 4,
     /// Vault, or the cloud behind it, could not answer: worth a retry.
     Unreachable = 5,
@@ -22,7 +23,7 @@ pub enum Code {
     Output = 6,
     /// Credentials were found in what the job leaves behind.
     Found = 7,
-    /// The command is there, and can't be run.
+    /// The command exists but can't be run.
     NotExecutable = 126,
     /// There is no such command.
     NotFound = 127,

@@ -14,9 +14,9 @@ use crate::text;
 
 /// What some editors write at the start of a file.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
-/// What is longer is not shown: no name, and no path that anybody typed.
+/// The longest text that is shown: names and typed paths are shorter.
 const LONGEST_NAME: usize = 200;
-/// Nothing that is read here is longer: tokens, keys, values for a request.
+/// The most that is read: tokens, keys and values for a request are shorter.
 const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 /// What a value seems to be, where a path, a name or an address belongs.
@@ -123,7 +123,7 @@ pub fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.chars().enumerate().all(shape)
 }
 
-/// Where a text comes from that does not stand in a variable.
+/// The source of a text that is not in a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// A file.
@@ -138,7 +138,7 @@ impl Input {
         if text == "-" { Self::Stdin } else { Self::File(text.into()) }
     }
 
-    /// The whole text. It may never come (a FIFO, a terminal): a stop ends the wait.
+    /// Reads the whole text. A FIFO or a terminal may never end: a signal ends the wait.
     ///
     /// # Errors
     /// The outer error is the stop; the inner one the system's, or that of a text that is not UTF-8 or too long.

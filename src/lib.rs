@@ -85,10 +85,10 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
     console::set_colour(config::colour(arguments, env));
     let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
-    // Until the command line is understood, all that is known of the failure is how to say it.
+    // Until the command line is parsed, only the format of the failure is known.
     let mut failure = Failure::new(shell, Vec::new());
     failure.print_on_panic();
-    // Before anything else: what a signal finds before this ends without a word, and `eval` takes that for success.
+    // Before anything else: a signal before this ends the process without output, and `eval` takes that for success.
     let started = Started::new();
     let mut doctor = None;
     let outcome = match cli::parse(arguments) {
@@ -111,7 +111,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             emit::sink::text(&help.to_string().replace('\u{a0}', " ")).map(|()| 0).map_err(Error::from)
         }
     };
-    // Who was refused asks why; the other codes say what to set, or to try again.
+    // A refusal needs an explanation; the other codes say what to set, or to try again.
     let refused = outcome.as_ref().is_err_and(|error| error.code() == Code::Refused);
     let code = end(outcome, &failure);
     if let Some(line) = doctor.filter(|_| refused) {
@@ -120,7 +120,7 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     code
 }
 
-/// The call that looks at every step of this run, in the words of this one.
+/// The call of `doctor` for this run.
 fn doctor_line(parsed: &cli::Parsed, arguments: &[OsString]) -> Option<String> {
     use cli::Verb::{Env, Login, Provider, Read};
     let walked = matches!(parsed.verb, Provider(_) | Login | Read(_) | Env);
@@ -135,7 +135,7 @@ fn doctor_line(parsed: &cli::Parsed, arguments: &[OsString]) -> Option<String> {
     walked.then(|| format!("{other}hint: `{call}` looks at each step of this run"))
 }
 
-/// Ends a run: an error is told on stderr, and a printing command leaves on stdout what makes `eval` fail.
+/// Ends a run: writes an error to stderr and, for a printing command, the statement that makes `eval` fail to stdout.
 pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
     match outcome {
         Ok(code) => code,
@@ -147,7 +147,7 @@ pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
     }
 }
 
-/// What listens for signals, and the runtime that it needs.
+/// The runtime, and the listener for signals in it.
 struct Started {
     runtime: tokio::runtime::Runtime,
     stop: shutdown::Stop,
@@ -208,7 +208,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     }
 }
 
-/// The format of a command line that may not make sense: a tolerant look, so that a failing `eval` fails.
+/// The format that a command line names, which may be invalid: its `eval` must fail too.
 fn guess_format(arguments: &[OsString], env: &env::Env) -> Option<&'static emit::Format> {
     let named = cli::glance(arguments, &options::FORMAT).or_else(|| {
         let variables = options::FORMAT.variables(None);
@@ -220,7 +220,7 @@ fn guess_format(arguments: &[OsString], env: &env::Env) -> Option<&'static emit:
     }
 }
 
-/// The operating system did not give what every program gets.
+/// The operating system refused a runtime or a signal handler.
 #[derive(Debug, thiserror::Error)]
 #[error("the process can't set itself up")]
 struct Broken(#[source] std::io::Error);

@@ -1,4 +1,4 @@
-//! The process: arguments and environment in, exit code out.
+//! The process: arguments and environment in, exit code out. No other module may end the process.
 
 use std::process::ExitCode;
 

@@ -19,7 +19,7 @@ use crate::text::one_line;
 pub const FILE: &str = "/etc/ci-creds/policy.toml";
 const FOLDER: &str = "/etc/ci-creds";
 const NAME: &str = "policy.toml";
-/// A policy is a handful of lines.
+/// The largest file that is read: a policy has a few lines.
 const LONGEST: u64 = 64 * 1024;
 /// Write permission of the group and of everybody else.
 const OTHERS_WRITE: u32 = 0o022;
@@ -75,7 +75,7 @@ pub enum Error {
         /// What root should do.
         remedy: String,
     },
-    /// It is there, and can't be read.
+    /// It exists but can't be read.
     #[error("{path} can't be read, and without it nothing is allowed")]
     Unreadable {
         /// The file or its folder.
@@ -84,7 +84,7 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// It is read, and says nothing that is known here.
+    /// It was read, but is not valid.
     #[error("{FILE} can't be used: {what}")]
     Content {
         /// What is wrong with it.
@@ -123,7 +123,7 @@ pub enum Refused {
         /// The flag or variable.
         source_name: String,
     },
-    /// A login that there is not, in the policy itself.
+    /// The policy names a login that does not exist.
     #[error("{FILE} can't be used: `{method}` in auth is no login")]
     NoLogin {
         /// What stands there.

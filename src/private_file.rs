@@ -1,5 +1,4 @@
-//! Files that hold secrets: how they are made, and how they are opened again. What is in them, and what becomes of them,
-//! others know.
+//! Makes and opens files that hold secrets. It must not know what is in them, or when they are deleted.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -9,9 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, fchmod};
 use tempfile::NamedTempFile;
 
-/// How the name of a file begins that takes another's place when it is whole.
+/// The prefix of a file that replaces another one when it is complete.
 const FRESH: &str = ".ci-creds-";
-/// How the name of a file begins that stays under it.
+/// The prefix of a file that keeps its name.
 const KEPT: &str = "ci-creds-";
 
 /// A new file in `folder`, under a random name: readable by this user, and by nobody else.
@@ -31,7 +30,7 @@ pub(crate) fn kept(folder: &Path) -> io::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
-/// Whether the file at `path` has a name that is made up here.
+/// Whether the file at `path` has a name that this module makes.
 pub(crate) fn is_own_name(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| [FRESH, KEPT].iter().any(|start| name.starts_with(start)))

@@ -1,4 +1,5 @@
-//! What the process does to itself: it is not dumpable, and a panic ends it like any other failure.
+//! What the process does to itself: it makes itself not dumpable, and lets a panic end it like any other failure. It
+//! must not start other processes.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -8,15 +9,15 @@ use crate::console;
 use crate::error::Code;
 use crate::text;
 
-/// What a panic leaves on stdout; it changes as the command learns what it is about.
+/// What a panic writes to stdout; the command sets it when its format is known.
 static ON_PANIC: Mutex<Option<Print>> = Mutex::new(None);
-/// Prints what a failure with this exit code leaves on stdout.
+/// Writes what a failure with this exit code has on stdout.
 type Print = Box<dyn Fn(u8) + Send>;
 
 /// The core limit that the process was started with.
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// No core file, no ptrace by others of the same user. Hygiene: where it is not allowed, nothing is lost.
+/// Allows no core file, and no ptrace by other processes of the same user, where the system permits that.
 pub fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let limit = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));

@@ -1,6 +1,6 @@
-//! A value that must not be shown: it has no `Display` and no `Serialize`, its `Debug` is redacted, and it is
-//! cleared from memory when the last copy goes. [`Secret::reveal`] is the only way in: requests, emitters and
-//! the child's environment call it, nothing else does.
+//! A value that must not be shown: it has no `Display` and no `Serialize`, its `Debug` is redacted, and it is cleared
+//! from memory when the last copy is dropped. [`Secret::reveal`] is the only way to the value: requests, emitters and
+//! the command's environment call it, nothing else may.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Being asked to stop: a signal that would end the process becomes a request that work looks at where it safely can.
+//! Requests to stop: a signal that would end the process becomes a request that work looks at where it safely can. It
+//! must not end the process.
 
 use std::future::Future;
 use std::io;

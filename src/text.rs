@@ -1,6 +1,5 @@
-//! Text that is not ours: a server's words, a claim, a name in a certificate. It is made safe where it is parsed, so
-//! that nobody who prints it has to think of it: no line of a log can be forged with it, and nothing in it moves a
-//! cursor, turns a line round or hides.
+//! Text from others: a server's words, a claim, a name in a certificate. It is made safe where it is parsed, so that it
+//! can't forge a line of a log, move a cursor, or hide text. It must not decide what is shown.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! AppRole: a role_id, and unless the role does without, a secret_id
-//! (Vault's builtin/credential/approle `path_login.go`).
+//! AppRole: logs in with a role_id and, unless the role does without one, a secret_id (Vault's
+//! builtin/credential/approle `path_login.go`). It must not issue or unwrap the secret_id: `session` does.
 
 use super::{Gathered, Insight, Login, Method, Need, Origin, PLAIN, Place};
 use crate::options;
@@ -60,7 +60,7 @@ pub(super) static APPROLE: Method = Method {
     ..PLAIN
 };
 
-/// Whether Vault does not know the secret_id, or no longer.
+/// Whether Vault does not know the secret_id, or has forgotten it.
 pub fn is_wrong_secret_id(error: &vault::Error) -> bool {
     error.says("invalid role or secret ID") || error.says("invalid secret id")
 }
@@ -70,7 +70,7 @@ fn insight(login: &Login, _: &Gathered, error: &vault::Error) -> Insight {
     let secret_id = login.origin("secret_id");
     let refused = is_wrong_secret_id(error);
     match (secret_id, &login.idle_token) {
-        // Where a role issues secret_ids, it is there: what is left is the lockout (vault: user lockout).
+        // A role that issues secret_ids exists: the remaining cause is the lockout (vault: user lockout).
         (Some(Origin::Issued(issuer)), _) if error.says("permission denied") => hints.extend([
             format!(
                 "the AppRole {} is locked after five wrong secret_ids, for 15 minutes, for every job: wait, or let an \

@@ -1,5 +1,5 @@
-//! AWS IAM: a signed sts:GetCallerIdentity that Vault sends on to AWS, so that AWS says who this runner is
-//! (Vault's builtin/credential/aws `path_login.go`).
+//! AWS IAM: signs an sts:GetCallerIdentity request that Vault forwards to AWS, so that AWS tells Vault who this runner
+//! is (Vault's builtin/credential/aws `path_login.go`). It must not look for AWS credentials: `cloud::aws` does.
 
 use super::{Gathered, Insight, Login, Method, Need, Origin, PLAIN, Place};
 use crate::vault::{self, Body};
@@ -58,7 +58,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     };
     let used = used.reveal();
     let notes = vec![format!("the AWS credentials came from {used}")];
-    // What a principal that is not the runner's, or is no longer any, looks like.
+    // The text for a principal that is not the runner's, or that no longer exists.
     let somebody_else = ["does not belong to the role", "ExpiredToken", "InvalidClientTokenId"]
         .iter()
         .any(|text| error.says(text));

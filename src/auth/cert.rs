@@ -1,4 +1,5 @@
-//! TLS certificate: the one that the connection to Vault uses (Vault's builtin/credential/cert `path_login.go`).
+//! TLS certificate: logs in with the client certificate of the connection to Vault (Vault's builtin/credential/cert
+//! `path_login.go`). It must not read the certificate: `http::tls` does.
 
 use super::{Method, Need, PLAIN, Place};
 use crate::options;

@@ -1,4 +1,4 @@
-//! A login that can't be, or was refused.
+//! Why a login is impossible or was refused. It must not hold a secret.
 
 use jiff::SignedDuration;
 
@@ -18,10 +18,10 @@ pub struct Insight {
     pub hints: Vec<String>,
 }
 
-/// A login that can't be, or was refused.
+/// Why a login is impossible or was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A parameter is no good.
+    /// A parameter can't be used.
     #[error("{what} ({source_name}) can't be used: {reason}")]
     LoginParameter {
         /// `the ID token`, …
@@ -33,7 +33,7 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// The times of an ID token rule it out.
+    /// The times of an ID token make it invalid.
     #[error("the ID token ({source_name}) can't be used: {fault}")]
     Time {
         /// The CI system.
@@ -65,19 +65,19 @@ pub enum Error {
         /// The AppRole.
         role: String,
     },
-    /// No AWS credentials, or no good ones.
+    /// No AWS credentials, or none that work.
     #[error(transparent)]
     Aws(#[from] aws::Error),
-    /// The server's no.
+    /// The server refused the login.
     #[error(transparent)]
     Vault(#[from] vault::WithHints),
 }
 
-/// Clocks that differ by less are no news.
+/// The least difference of clocks that is reported.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
 impl Error {
-    /// The server's no, with what the login knows about it. `ahead` is how far this machine's clock is before Vault's.
+    /// The refusal, with what the login knows about it. `ahead` is how far this machine's clock is ahead of Vault's.
     pub fn refused(
         login: &Login,
         gathered: &Gathered,
@@ -113,7 +113,7 @@ impl Error {
     }
 }
 
-/// What a person should know of clocks that are apart.
+/// The fact that the clocks differ.
 fn clocks(ahead: SignedDuration) -> Option<String> {
     let apart = duration::show(ahead.unsigned_abs());
     let which = if ahead.is_negative() { "behind" } else { "ahead of" };

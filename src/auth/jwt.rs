@@ -1,4 +1,5 @@
-//! JWT: the job's ID token (vault-plugin-auth-jwt `path_login.go`, `claims.go`).
+//! JWT: logs in with the job's ID token (vault-plugin-auth-jwt `path_login.go`, `claims.go`). It must not check the
+//! signature, which is Vault's to check.
 
 use jiff::Timestamp;
 
@@ -8,7 +9,7 @@ use crate::claims::{Claims, Unusable};
 use crate::options;
 use crate::vault;
 
-/// Where an ID token is that somebody asked for.
+/// The places of an ID token that the job asked for.
 pub const ID_TOKEN: &[Place] = &[
     Place::File(&options::ID_TOKEN_FILE),
     Place::Named(&options::ID_TOKEN_ENV),
@@ -106,7 +107,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     Insight { notes, hints }
 }
 
-/// What a claim that does not fit asks of the job, and then of the role.
+/// The hints for a claim that does not fit: for the job, then for the role.
 fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
     let unprotected = claims.shown("ref_protected").as_deref() == Some("false");
     // The pipeline may keep the job off the refs that the role does not take.
@@ -138,7 +139,7 @@ fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
     vec![rules, change]
 }
 
-/// What a text of Vault's asks of the role or the mount, with the token's own claim.
+/// The hint for the role or the mount that a text of Vault's leads to, with the token's own claim.
 const DEMANDS: &[(&str, &str, &str)] = &[
     ("no audiences bound", "aud", "the role's bound_audiences must contain"),
     (

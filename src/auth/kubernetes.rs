@@ -1,5 +1,5 @@
-//! Kubernetes: the service account token of the pod that the job runs in, which the kubelet renews in its file
-//! (vault-plugin-auth-kubernetes `path_login.go`).
+//! Kubernetes: logs in with the service account token of the job's pod, which the kubelet renews in its file
+//! (vault-plugin-auth-kubernetes `path_login.go`). It must not read that file: `session` does.
 
 use super::{Method, Need, PLAIN, Place};
 use crate::options;

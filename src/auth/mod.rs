@@ -1,5 +1,5 @@
-//! The logins: one file each, pure. A login names what it needs and where that may be; when it is gathered, it turns
-//! it into the body of one request. A new login is one file and one line in [`METHODS`].
+//! The logins, one file each: a login names what it needs and where that may be, and makes the body of one request from
+//! it. It must not touch the network or read files. A new login is one file and one line in [`METHODS`].
 
 use jiff::Timestamp;
 
@@ -47,7 +47,7 @@ pub type MakeRequest = fn(&Login, &Gathered) -> Body;
 pub struct Method {
     /// As in --auth, and the usual mount.
     pub name: &'static str,
-    /// As people write it.
+    /// Its name in messages.
     pub title: &'static str,
     /// What it needs, in the order in which it is gathered.
     pub needs: &'static [Need],
@@ -57,7 +57,7 @@ pub struct Method {
     pub request: Option<MakeRequest>,
     /// Whether somebody on the way to Vault logs in: then there is no token here, and none is sent.
     pub elsewhere: bool,
-    /// What is certain to fail at this time, found before it is asked for.
+    /// Fails early where the login is certain to fail at this time.
     pub check: fn(&Login, &Gathered, Timestamp) -> Result<(), Error>,
     /// Whether the login works twice with the same parameters.
     pub repeatable: bool,
@@ -69,7 +69,7 @@ pub struct Method {
     pub insight: fn(&Login, &Gathered, &vault::Error) -> Insight,
 }
 
-/// What most rows have: a role in the field `role` if there is one, and nothing to check or to add.
+/// The defaults of a row: a role in the field `role` if there is one, and nothing to check or to add.
 const PLAIN: Method = Method {
     name: "",
     title: "",
@@ -95,23 +95,23 @@ fn with_role(login: &Login, gathered: &Gathered) -> Body {
 /// A login, ready to be carried out.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// How.
+    /// Its row.
     pub method: &'static Method,
     /// Where the method is mounted.
     pub mount: String,
     /// The role, where one is named.
     pub role: Option<String>,
-    /// What it is made of.
+    /// Its parameters.
     pub parameters: Vec<LoginParameter>,
     /// The system that the job runs in, for messages.
     pub ci: &'static CiSystem,
     /// The User-Agent that names the job in Vault's audit log, for a login that sends no metadata.
     pub agent: Option<String>,
-    /// The variable of a token that is there beside it, and that it does not use.
+    /// The variable of a token that is also set, and that this login does not use.
     pub idle_token: Option<String>,
 }
 
-/// Ingredients that are there.
+/// The values of a login's parameters.
 #[derive(Debug, Default)]
 pub struct Gathered(pub Vec<(&'static str, Secret)>);
 
@@ -141,7 +141,7 @@ impl Login {
         format!("the {} login at auth/{}{}", self.method.title, self.mount, role.unwrap_or_default())
     }
 
-    /// Whether a lost answer can be made good by logging in again.
+    /// Whether the login can be repeated after a lost answer.
     pub fn repeatable(&self) -> bool {
         // Standard input can be read once.
         let stdin = |one: &LoginParameter| matches!(one.origin, Origin::Stdin { .. });

@@ -1,4 +1,4 @@
-//! What logins need, and where it may be. Places are names; `config` looks there.
+//! What a login needs, and the names of the places where it may be. It must not look there: `config` does.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum Place {
     File(&'static Opt),
     /// The variable that this option names.
     Named(&'static Opt),
-    /// What the CI system puts into a job unasked.
+    /// A variable that the CI system sets in every job unasked.
     Unasked,
     /// A file in HOME, except in CI.
     Home(&'static str),
@@ -57,7 +57,7 @@ pub struct LoginParameter {
 /// Where a parameter comes from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// It is there.
+    /// The value itself.
     Value {
         /// The value.
         value: Secret,
@@ -94,7 +94,7 @@ pub enum Origin {
     Signed(Box<aws::Identity>),
 }
 
-/// Who issues a secret_id, and how.
+/// How a secret_id is issued.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     /// The issuing token.

@@ -1,4 +1,4 @@
-//! Token: one that is given is used as it is, and never revoked.
+//! Token: uses the token that is given as it is. It must never revoke that token.
 
 use super::{Method, Need, PLAIN, Place};
 use crate::options;

@@ -1,4 +1,5 @@
-//! GitLab CI (docs: ci/variables/predefined_variables, ci/secrets/id_token_authentication).
+//! GitLab CI (docs: ci/variables/predefined_variables, ci/secrets/id_token_authentication). It must hold facts about
+//! GitLab alone, and decide nothing.
 
 use super::CiSystem;
 use crate::env::Env;

@@ -1,4 +1,5 @@
-//! The job that this process runs in, as the CI system's variables tell: read once, and never asked for again.
+//! The job that this process runs in, read once from the CI system's variables. It must not name a variable itself: the
+//! rows do.
 
 use std::path::{Component, PathBuf};
 use std::time::Duration;
@@ -16,7 +17,7 @@ const LONGEST_SESSION_NAME: usize = 64;
 pub struct Job {
     /// The system that runs it.
     pub system: &'static CiSystem,
-    /// Whether there is one.
+    /// Whether this process runs in a job.
     pub in_ci: bool,
     /// When the system ends it.
     pub deadline: Option<Timestamp>,
@@ -39,7 +40,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Out of the environment.
+    /// Reads the job from the environment.
     pub fn of(env: &Env) -> Self {
         let here = SYSTEMS.iter().copied().find(|system| (system.detect)(env));
         let system = here.unwrap_or_default();

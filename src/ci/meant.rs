@@ -1,4 +1,5 @@
-//! Which jobs are meant, as claims of their ID tokens (GitLab: `lib/gitlab/ci/jwt.rb`, `jwt_v2.rb`).
+//! Which jobs a role is for, as claims of their ID tokens (GitLab: `lib/gitlab/ci/jwt.rb`, `jwt_v2.rb`). It must not
+//! read the environment.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! What the CI system tells of a job and allows it: one row per system, and one file. Nobody else names its variables
-//! or asks which system it is. Nothing here is needed for a run: outside CI it is all absent.
+//! What a CI system tells of a job and allows it: one row and one file per system. No other module may name its
+//! variables. Nothing here is needed for a run: outside CI all of it is absent.
 
 use crate::env::Env;
 
@@ -20,7 +20,7 @@ pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];
 /// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it.
 #[derive(Debug)]
 pub struct CiSystem {
-    /// As people write it.
+    /// Its name in messages.
     pub name: &'static str,
     /// Whether this process runs in a job of this system.
     pub detect: fn(&Env) -> bool,
@@ -83,7 +83,7 @@ pub struct CiSystem {
     pub retry: &'static str,
     /// Where a runner has variables of its own, with NAME for the variable.
     pub runner_variable: &'static str,
-    /// The claims that are never shown, not even when an error names them: who somebody is.
+    /// The claims with personal data, which are never shown, not even when an error names them.
     pub private_claims: &'static [&'static str],
 }
 

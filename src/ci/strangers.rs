@@ -1,11 +1,11 @@
-//! Jobs that are not meant: what an ID token would say of them. They are held against a role before it is trusted.
+//! Jobs that a role is not for, as claims of their ID tokens, with which a role is tested. It must not talk to Vault.
 
 use serde_json::{Map, Value, json};
 
 /// A job, by the claims of its ID token.
 #[derive(Debug, Clone)]
 pub struct Stranger {
-    /// Who it is, for people.
+    /// Its description in messages.
     pub name: &'static str,
     /// What its token says.
     pub claims: Map<String, Value>,

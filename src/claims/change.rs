@@ -1,4 +1,4 @@
-//! What to write to a role so that a token gets in: pure.
+//! What to write to a role so that a token gets in. It must not write it: an operator does.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ pub struct Change {
     pub opens: Vec<String>,
 }
 
-/// What to write so that every unmet demand is met, where that is in the role's or the mount's hands.
+/// What to write so that every unmet demand is met, where the role or the mount decides that.
 pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
     let mut change = Change::default();
     for row in rows.iter().filter(|row| row.verdict == Verdict::Unmet) {
@@ -57,7 +57,7 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
             _ => {}
         }
     }
-    // A command would show who somebody is.
+    // A command would show personal data.
     let private =
         |bound: &Value| bound.as_object().is_some_and(|map| map.keys().any(|name| is_private(name)));
     if change.role.get("bound_claims").is_some_and(private) {
@@ -73,7 +73,7 @@ pub fn change(role: &Role, claims: &Claims, rows: &[Row]) -> Change {
     change
 }
 
-/// Who else gets in when a demand is changed so that this token meets it; `None` where nobody does.
+/// The other jobs that get in when a demand is changed so that this token meets it; `None` where there are none.
 fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
     let claim = &row.claim;
     let own = match value {

@@ -1,4 +1,5 @@
-//! How the plugin compares a claim with what a role has for it (vault-plugin-auth-jwt `claims.go`).
+//! How Vault compares a claim with a role's value for it (vault-plugin-auth-jwt `claims.go`). It must not be stricter
+//! or laxer than the plugin.
 
 use serde_json::{Value, json};
 

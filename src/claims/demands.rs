@@ -21,13 +21,13 @@ pub const NONE_BOUND: &str = "(none bound)";
 pub enum Extent {
     /// All: a token.
     Whole,
-    /// All but perhaps the times: claims that somebody wrote down.
+    /// All but perhaps the times: claims that a person wrote down.
     Timeless,
     /// Those that a failed job may print: the rest is unknown.
     Shown,
 }
 
-/// What became of one demand.
+/// Whether a demand is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The token meets it.
@@ -47,7 +47,7 @@ pub struct Row {
     pub token: String,
     /// What the role wants.
     pub demand: String,
-    /// The verdict.
+    /// Whether it is met.
     pub verdict: Verdict,
     /// Why, where it is not plain.
     pub why: Option<String>,

@@ -1,4 +1,5 @@
-//! Who gets in at a role: the job that it is for, and jobs that are like it. Evaluated as Vault does it; pure.
+//! Who gets in at a role: the job that it is for, and jobs that resemble it. It evaluates the role as Vault does and
+//! must not ask Vault.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use super::demands::{Extent, Verdict, evaluate};
 use super::role::Role;
 use crate::ci::{self, Stranger};
 
-/// What becomes of one job.
+/// Whether one job gets in.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Which job.
@@ -17,7 +18,7 @@ pub struct Entry {
     pub enters: bool,
     /// The claims that keep it out.
     pub kept_out_by: Vec<String>,
-    /// What would keep it out.
+    /// The remedy that keeps it out.
     pub remedy: &'static str,
 }
 
@@ -29,7 +30,7 @@ pub fn jobs(role: &Role, now: Timestamp) -> Vec<Stranger> {
     std::iter::once(own).chain(strangers).collect()
 }
 
-/// What becomes of each of them.
+/// Whether each of these jobs gets in.
 pub fn entries(role: &Role, now: Timestamp) -> Vec<Entry> {
     jobs(role, now).into_iter().map(|job| entry(role, job, now)).collect()
 }

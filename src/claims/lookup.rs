@@ -1,5 +1,5 @@
-//! How the plugin finds and compares claims: JSON pointers as mitchellh/pointerstructure reads them, globs as
-//! ryanuber/go-glob does.
+//! How Vault finds and compares claims: JSON pointers as mitchellh/pointerstructure reads them, globs as
+//! ryanuber/go-glob does. It must not be stricter or laxer than they are.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What an ID token says, for messages and early checks: pure. The signature is Vault's to check.
+//! What an ID token says, for messages and early checks. It must not check the signature, which is Vault's to check.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -20,10 +20,10 @@ mod times;
 #[derive(Debug, Clone)]
 pub struct Claims(Map<String, Value>);
 
-/// What stands before the claims in a message.
+/// The text before the claims in a message.
 pub const MARK: &str = "this token says:";
 
-/// Whether a claim says who somebody is, also by a pointer into it.
+/// Whether a claim is personal data, also through a pointer into it.
 pub(crate) fn is_private(name: &str) -> bool {
     let first = name.strip_prefix('/').map_or(name, |pointer| pointer.split('/').next().unwrap_or_default());
     ci::is_private_claim(first)
@@ -40,10 +40,10 @@ pub enum Unusable {
     /// Not three parts of base64, or no JSON in them.
     #[error("it is not a JWT")]
     NotAJwt,
-    /// `exp` is past.
+    /// `exp` is in the past.
     #[error("it expired {} ago", crate::duration::show(std::time::Duration::from_secs(*.0)))]
     Expired(u64),
-    /// `nbf` is to come.
+    /// `nbf` is in the future.
     #[error("it is not valid for another {}", crate::duration::show(std::time::Duration::from_secs(*.0)))]
     NotYet(u64),
 }
@@ -69,7 +69,7 @@ impl Claims {
         }
     }
 
-    /// Claims that somebody wrote down.
+    /// Claims that a person wrote down.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).map(Self)
     }
@@ -86,7 +86,7 @@ impl Claims {
                 break;
             }
             match word.split_once('=') {
-                // Somebody left something out.
+                // The line was shortened.
                 _ if ["…", "..."].contains(&word) => {}
                 Some((name, value))
                     if name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_/".contains(&byte)) =>
@@ -124,7 +124,7 @@ impl Claims {
         Some(Text::new(&text).chars().take(120).collect())
     }
 
-    /// One claim, unless it says who somebody is.
+    /// One claim, unless it is personal data.
     pub fn shown(&self, name: &str) -> Option<String> {
         self.show(name).filter(|_| !is_private(name))
     }
@@ -184,7 +184,7 @@ mod tests {
             (r#"{"nbf":1000060,"exp":2000000}"#, Ok(())),
             (r#"{"nbf":1000061,"exp":2000000}"#, Err(Unusable::NotYet(61))),
             (r#"{"iat":1000061,"nbf":1,"exp":2000000}"#, Err(Unusable::NotYet(61))),
-            // Where there is no exp, 150 s stand in for it.
+            // Where there is no exp, 150 s count instead.
             (r#"{"iat":999790}"#, Ok(())),
             (r#"{"iat":999789}"#, Err(Unusable::Expired(61))),
             (r#"{}"#, Ok(())),

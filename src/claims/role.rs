@@ -1,4 +1,4 @@
-//! A role of an auth method as Vault reads it out: pure.
+//! A role of an auth method as Vault returns it. It must not judge the role.
 
 use serde_json::{Map, Value};
 

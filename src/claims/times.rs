@@ -1,4 +1,5 @@
-//! When a token is good: its exp, nbf and iat, with the leeways of a role (hashicorp/cap `jwt/jwt.go`).
+//! When a token is valid: its exp, nbf and iat, with the leeways of a role (hashicorp/cap `jwt/jwt.go`). It must not
+//! read a clock.
 
 use serde_json::Value;
 

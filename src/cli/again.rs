@@ -1,5 +1,5 @@
-//! A call as it was typed, for a hint that is pasted: the same words behind `doctor`, without what is only for the run
-//! itself, and without what may be a secret.
+//! Writes a call again as it was typed, for a hint that can be pasted: the same words after `doctor`. It must leave out
+//! what only the run itself needs, and what may be a secret.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use crate::options::{self, Secrecy};
 
 /// Options of a run that doctor has not: --format is its report's.
 const LEFT_OUT: &[&str] = &["--format"];
-/// Longer words are no names, paths or addresses.
+/// The longest word that is shown: names, paths and addresses are shorter.
 const LENGTH: usize = 200;
 
 /// `ci-creds doctor exoscale ci --mount exo`, from `ci-creds exoscale ci --mount exo -- packer build …`.
@@ -143,7 +143,7 @@ fn data(pair: &str) -> String {
     }
 }
 
-/// A word as a shell takes it, unless it looks like something that nobody should type: a token, an address with a
+/// A word as a shell takes it, unless it looks like something that must not be typed: a token, an address with a
 /// password, a whole text.
 pub fn shown(word: &str) -> String {
     let secret = word.split('=').find_map(seems).or_else(|| seems(word)).is_some();

@@ -1,4 +1,4 @@
-//! What the commands' arguments are made of.
+//! Makes clap's arguments from the rows in `options`. It must not read the environment.
 
 use std::ffi::OsString;
 
@@ -34,7 +34,7 @@ pub(super) fn groups(
     for group in special.iter().chain(common) {
         command = command.next_help_heading(group.heading);
         for &option in group.options {
-            // doctor has the options of clouds and of read: one of both is one.
+            // doctor has the options of clouds and of read: an option of both is added once.
             if command.get_arguments().any(|known| known.get_id() == option.name) {
                 continue;
             }
@@ -62,7 +62,7 @@ pub(super) fn report() -> Arg {
         .default_value("plain")
 }
 
-/// What stands behind the subject of a command that is called like a run.
+/// The words after the subject of a command that is called like a run.
 pub(super) fn rest() -> Arg {
     Arg::new("REST")
         .value_name("ROLE")
@@ -86,7 +86,7 @@ pub(super) fn env(variables: &[impl AsRef<str>]) -> String {
     format!("[env:\u{a0}{}]", names.join(",\u{a0}"))
 }
 
-/// For a run: walk it as doctor does, instead.
+/// --dry-run: doctor looks at the run instead.
 pub(super) fn dry_run() -> Arg {
     switch("dry-run", "Issue and run nothing: look at each step instead, as `ci-creds doctor` does")
 }

@@ -1,5 +1,5 @@
-//! The command line as clap has it: for parsing, --help, completions and the man page. Provider commands are made from
-//! the providers' tables, options from the rows in [`options`].
+//! The command line as clap has it: for parsing, --help, completions and the man page. It must not repeat what the
+//! providers' tables and the rows in [`options`] say.
 
 use std::ffi::OsString;
 

@@ -1,4 +1,4 @@
-//! The command line of `doctor`.
+//! The command line of `doctor`. It must not judge values: `config` does.
 
 use clap::{Arg, ArgMatches, Command};
 
@@ -55,7 +55,7 @@ pub(super) fn of_run(command: Command) -> Command {
     command
 }
 
-/// What was typed.
+/// Parses what was typed.
 pub(super) fn parsed(matches: &ArgMatches) -> Result<Doctor, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     Ok(Doctor {

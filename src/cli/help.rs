@@ -1,4 +1,5 @@
-//! What --help says beside the options: three lines that work, for each command; and -h, which fits one screen.
+//! What --help says beside the options: three calls that work, for each command; and -h, which fits one screen. It must
+//! not list options by hand.
 
 use std::ffi::OsString;
 
@@ -150,9 +151,9 @@ pub(super) fn brief(command: &mut Command, name: &str) -> Option<String> {
     Some(text)
 }
 
-/// A screen's.
+/// The size of a screen.
 const WIDTH: usize = 80;
-/// Where the options begin.
+/// The column in which the options begin.
 const INDENT: usize = 13;
 
 /// The options that -h names, by their headings.

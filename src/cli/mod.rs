@@ -1,5 +1,5 @@
-//! What may be typed, and nothing else: arguments become a [`Parsed`], without a look at the environment.
-//! What clap knows of it is made in `definition`, from the providers' tables and the rows in [`options`].
+//! What may be typed: arguments become a [`Parsed`]. It must not look at the environment. `definition` makes what clap
+//! knows of it from the providers' tables and the rows in [`options`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -26,14 +26,14 @@ mod setup;
 mod typed;
 mod values;
 
-/// When there are colours: where a person reads, always, or never.
+/// When there are colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// Where a person reads.
+    /// On a terminal and in the log of a CI system.
     Auto,
-    /// Everywhere.
+    /// Always.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
@@ -183,7 +183,7 @@ pub struct Ask {
     pub role: Option<String>,
 }
 
-/// A command line that makes sense by itself.
+/// A command line that was understood.
 #[derive(Debug)]
 pub struct Parsed {
     /// The command.
@@ -276,13 +276,13 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let words = matches.try_get_many::<OsString>("COMMAND").ok().flatten();
     let words: Vec<OsString> = words.into_iter().flatten().cloned().collect();
     if words.is_empty() && has_command(arguments) {
-        // Printed, the credentials would end up in the log.
+        // Printed credentials would end up in the log.
         return Err(command.error(ErrorKind::MissingRequiredArgument, "no command stands behind `--`"));
     }
     Ok(Parsed { verb, and, command: words, flags: flags(name, matches) })
 }
 
-/// The value of an option as far as a line that may not make sense tells: the last one before `--`.
+/// The value of an option on a command line that may be invalid: the last one before `--`.
 pub fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
     let flag = format!("--{}", option.name);
     let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
@@ -297,7 +297,7 @@ pub fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
     value
 }
 
-/// Whether a command is to be run, as far as a line that may not make sense tells.
+/// Whether a command line, which may be invalid, has a command to run.
 pub fn has_command(arguments: &[OsString]) -> bool {
     arguments.iter().any(|word| word == "--")
 }
@@ -390,7 +390,7 @@ mod tests {
         assert!(parsed.flags.one(&options::SHOW).is_none());
     }
 
-    /// What hands type out of habit either works, or is answered with what does.
+    /// What people type out of habit either works, or the answer says what does.
     #[test]
     fn habits_are_met() {
         for line in

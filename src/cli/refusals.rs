@@ -1,4 +1,4 @@
-//! What is refused on a command line because it may be a secret: no word of it is shown.
+//! Refuses words of a command line that may be secrets. It must not show any of them.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use super::{Ask, Doctor, Subject, Verb};
 use crate::input::{Seems, seems};
 
-/// An error that does not say back what may be a secret: a key where its path belongs begins with dashes, and is then
+/// An error that does not repeat what may be a secret: a key where its path belongs begins with dashes, and is then
 /// an unknown option.
 pub(super) fn quiet(error: clap::Error, arguments: &[OsString], command: &mut clap::Command) -> clap::Error {
     let said = error.to_string();
@@ -41,7 +41,7 @@ fn no_content(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
-/// Looks at all that is typed without an option.
+/// Checks all words that are not options.
 pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
     match verb {
         Verb::Provider(Ask { role: Some(role), .. }) => no_content_but_uuid("ROLE", role)?,

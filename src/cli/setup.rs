@@ -1,4 +1,5 @@
-//! The command line of `setup`: the words of the run, and which jobs may do it.
+//! The command line of `setup`: the words of the run, and which jobs may do it. It must not judge values: `config`
+//! does.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -65,7 +66,7 @@ pub(super) fn options(command: Command) -> Command {
     )
 }
 
-/// What was typed.
+/// Parses what was typed.
 pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let list = |name: &str| -> Vec<String> {

@@ -1,5 +1,5 @@
-//! What people type out of habit: global options and `help` before the command are put where clap looks for them, and
-//! what can't be meant is answered with the words that do it.
+//! Accepts what people type out of habit: it moves global options and `help` to where clap looks for them, and answers
+//! words that mean nothing with the words that do it. It must not change the meaning of a call that is valid.
 
 use std::ffi::OsString;
 
@@ -123,7 +123,7 @@ fn dashes(mut error: clap::Error, has_command: bool) -> clap::Error {
     error
 }
 
-/// What stands behind an option, fit to print; `ROLE` where there is nothing.
+/// The word after an option, safe to print; `ROLE` where there is none.
 fn value_of(option: &str, words: &[String]) -> String {
     let inline = words.iter().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
     let next = || words.iter().skip_while(|word| *word != option).nth(1).map(String::as_str);

@@ -1,4 +1,4 @@
-//! The values that completions offer. Parsing does not look at them: `config` judges a value, wherever it comes from.
+//! The values that completions offer. Parsing must not look at them: `config` judges a value, wherever it comes from.
 
 use clap::Command;
 use clap::builder::PossibleValuesParser;

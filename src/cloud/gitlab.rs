@@ -1,5 +1,5 @@
 //! GitLab's API for CI/CD variables of projects and groups (GitLab `lib/api/ci/variables.rb`,
-//! `lib/api/group_variables.rb`).
+//! `lib/api/group_variables.rb`). It must not decide what a variable is set to.
 
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Method, Url};
@@ -14,7 +14,7 @@ mod error;
 
 pub use error::Error;
 
-/// A GitLab instance, and who asks.
+/// A GitLab instance, with an access token.
 pub struct Gitlab {
     client: Client,
     /// With the path prefix of the instance, and `/api/v4`.
@@ -22,7 +22,7 @@ pub struct Gitlab {
     token: Secret,
 }
 
-/// Whose variable it is.
+/// The owner of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// A project: its number or path.
@@ -66,7 +66,7 @@ pub struct Variable {
     /// Masked, and never shown again.
     #[serde(default)]
     pub hidden: bool,
-    /// Whether `$` is left alone.
+    /// Whether `$` is not expanded.
     pub raw: Option<bool>,
     /// `*` or an environment.
     pub environment_scope: Option<String>,
@@ -85,7 +85,7 @@ impl Gitlab {
         Self { client, base, token }
     }
 
-    /// The same instance, for work that a stop must not leave half done.
+    /// The same instance, for work that a signal must not interrupt.
     pub fn unstoppable(&self) -> Self {
         Self { client: self.client.unstoppable(), base: self.base.clone(), token: self.token.clone() }
     }

@@ -1,4 +1,4 @@
-//! The HTTP APIs that are not Vault's.
+//! The HTTP APIs other than Vault's. They must not know what a command wants of them.
 
 pub mod aws;
 pub mod gitlab;

@@ -1,5 +1,5 @@
-//! Scaleway's IAM API, as far as a key of a job's own needs it: make one, wait until it is known everywhere, find it
-//! again, delete it (scaleway-sdk-go: `api/iam/v1alpha1/iam_sdk.go`, `scw/errors.go`).
+//! Scaleway's IAM API, as far as a job's own key needs it: make a key, wait until all of Scaleway knows it, find it
+//! again, delete it (scaleway-sdk-go: `api/iam/v1alpha1/iam_sdk.go`, `scw/errors.go`). It must not decide when.
 
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName};
@@ -25,7 +25,7 @@ pub struct Api {
 /// A key that is to be made.
 #[derive(Debug, Serialize)]
 pub struct Order<'a> {
-    /// Whose it will be.
+    /// The application that it belongs to.
     pub application_id: &'a str,
     /// At most 200 characters; by it the key can be found again.
     pub description: &'a str,
@@ -41,7 +41,7 @@ pub struct Order<'a> {
 pub struct Key {
     /// Its name, which is no secret.
     pub access_key: String,
-    /// Only said once.
+    /// The secret, which Scaleway tells only once.
     pub secret_key: Secret,
     expires_at: Option<String>,
 }
@@ -54,12 +54,12 @@ impl Key {
 }
 
 impl Api {
-    /// Nothing is sent yet. `near` is any client: the new one heeds the same stop.
+    /// Nothing is sent yet. `near` is any client: the same signals end the new one's requests.
     pub fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
         Ok(Self { client: near.sibling(endpoint.settings.clone())?, url: endpoint.url.clone(), parent })
     }
 
-    /// The same, for taking back: a stop does not end it.
+    /// The same, for deleting keys: a signal does not end its requests.
     pub fn unstoppable(&self) -> Self {
         Self { client: self.client.unstoppable(), url: self.url.clone(), parent: self.parent.clone() }
     }
@@ -81,7 +81,7 @@ impl Api {
         serde_json::from_slice(&answer.body).map_err(|_| lost("it is not a key".to_owned()))
     }
 
-    /// Deletes a key; one that is gone is fine.
+    /// Deletes a key; success where it does not exist.
     pub async fn delete(&self, access_key: &str) -> Result<(), Error> {
         let answer =
             self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent)?, judge).await?;

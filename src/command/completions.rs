@@ -1,8 +1,9 @@
-//! `ci-creds completions SHELL`: out of the definition that parses the command line.
+//! `ci-creds completions SHELL`: prints completions made from the definition that parses the command line. It must not
+//! read the environment.
 
 use crate::emit::sink;
 
-/// Prints them.
+/// Prints the completions.
 pub fn run(shell: clap_complete::Shell) -> Result<(), sink::Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::cli::with_values(), "ci-creds", &mut script);

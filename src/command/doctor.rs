@@ -1,4 +1,5 @@
-//! `ci-creds doctor`: a role of an auth method is held against claims, or a run is walked.
+//! `ci-creds doctor`: compares a role of an auth method with claims, or checks each step of a run. It must leave
+//! nothing behind in Vault.
 
 use crate::cli::{Doctor, Parsed, Subject, Verb};
 use crate::config::{self, Config, RoleCheck, foreign, sources};
@@ -10,7 +11,7 @@ use crate::error::Error;
 use crate::policy;
 use crate::shutdown::Stop;
 
-/// Looks, reports, and fails with the first fault.
+/// Checks, reports, and fails with the first failed step.
 pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
     let mut report = Report::new(doctor.json, doctor.strict);
     if doctor.dry_run {

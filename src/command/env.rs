@@ -10,7 +10,7 @@ use crate::exec::{self, Child, Signals};
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 
-/// Hands over what needs no Vault, or runs the command with it; its status.
+/// Hands over what needs no Vault, or runs the command with it; returns the exit code.
 pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
     tracing::warn!("no variable holds a reference such as vault:PATH#FIELD: nothing is read from Vault");
     let credentials: Vec<_> = (!run.escaped.is_empty()).then(|| unescaped(run.escaped)).into_iter().collect();

@@ -1,5 +1,5 @@
-//! `ci-creds PROVIDER`, `read` and `login`: obtain everything, encode, revoke a token that nothing needs, write
-//! once. Whatever fails on the way, what was issued until then is taken back.
+//! `ci-creds PROVIDER`, `read` and `login`: obtain everything, encode, revoke a token that nothing needs, write once.
+//! When a step fails, it must not keep what was issued until then.
 
 use crate::config::{Config, HandOver};
 use crate::credentials::{self, Credentials, IssuedBy, Variable};
@@ -42,7 +42,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         if session.token_is_idle() {
             ledger.end(&vault.unstoppable(), &session.token.secret).await;
         }
-        // The last moment at which a stop can still mean that nothing was given.
+        // The last moment at which a signal can still mean that nothing was handed over.
         stop.check()?;
         Ok::<_, Error>(target.write(&bytes)?)
     };

@@ -1,4 +1,4 @@
-//! One file per command: its story from top to bottom.
+//! One file per command, which tells the command from top to bottom. A command must not use another.
 
 pub mod completions;
 pub mod doctor;

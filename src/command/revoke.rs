@@ -1,5 +1,5 @@
-//! `ci-creds revoke`: take back what the state file lists, line by line. Done twice it does nothing: a missing file,
-//! a token that has ended, a lease that is gone are success. What can't be taken back now stays in the file.
+//! `ci-creds revoke`: revokes what the state file lists, line by line. It must not fail when done twice: a missing
+//! file, an ended token, a lease that is gone are success. What can't be revoked now stays in the file.
 //!
 //! In a job only this job's lines are used (see [`state`]). Servers are asked side by side, and the lines of one in
 //! turn, so that one that does not answer holds up no other; all of it ends after [`TAKING_BACK`].
@@ -20,7 +20,7 @@ use crate::vault::{self, Vault};
 /// How many servers are asked at a time.
 const SERVERS: usize = 8;
 
-/// Why something is left.
+/// Why something is not revoked.
 #[derive(Debug, thiserror::Error)]
 #[error("not everything in {} was taken back: {}", place.path.display(), self.kind().1)]
 struct Error {
@@ -68,7 +68,7 @@ impl Explain for Error {
     }
 }
 
-/// Takes back; 0, unless something is left.
+/// Revokes; 0, unless something could not be revoked.
 pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
     let content = config.place.read(stop).await?;
     let damaged = sweep(&config.place, &content, stop).await;
@@ -114,7 +114,7 @@ fn tell(count: usize, others: usize, place: &Place) {
     }
 }
 
-/// Takes the lines out that are nobody's; the error names the first that is none of ci-creds'.
+/// Removes old lines of other jobs and damaged ones; the error names the first damaged one.
 async fn sweep(place: &Place, content: &Content, stop: &Stop) -> Option<state::Error> {
     let kept = match place.sweep(content, stop).await {
         Ok(kept) => kept,

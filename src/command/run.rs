@@ -1,5 +1,5 @@
-//! `ci-creds … -- COMMAND`: obtain everything, note what is to be taken back, run the command with it, keep it alive
-//! meanwhile, and take it back when the command has ended, whatever happened. The status is the command's.
+//! `ci-creds … -- COMMAND`: obtains everything, notes what must be revoked, runs the command, renews meanwhile, and
+//! revokes when the command has ended. It must return the command's own status.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ async fn look(paths: &[OsString], values: Vec<Value>, stop: &Stop) -> Result<(),
 /// A command that has ended.
 struct Ended {
     code: u8,
-    /// What it wrote last.
+    /// Its last output, on its way.
     rest: exec::Rest,
     /// What it was given.
     values: Vec<Value>,
@@ -213,7 +213,7 @@ impl Veil {
         Ok(Self { mask, fixed: secrets.len(), secrets: RefCell::new(secrets) })
     }
 
-    /// Hides these as well. The old ones may still be on their way; where they get too many, the oldest go.
+    /// Hides these too. Output with old ones may still come; where there are too many, the oldest are dropped.
     fn add(&self, fresh: &Credentials) {
         let mut secrets = self.secrets.borrow_mut();
         secrets.extend(sensitive(fresh));

@@ -1,5 +1,5 @@
-//! `ci-creds scan PATH…`: look for what the job was given in what it leaves behind. The state file has the names of the
-//! variables, the shell that runs this has their values.
+//! `ci-creds scan PATH…`: looks for the job's values in what the job leaves behind. The state file names the variables,
+//! and the shell that runs this has their values. It must not show a value.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::scan::{self, Error, Report, Value, is_too_short};
 use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 
-/// Looks; 0 if nothing was found.
+/// Searches; 0 if nothing was found.
 pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Error> {
     let content = config.place.read(stop).await?;
     let shown = config.place.path.display();
@@ -29,7 +29,7 @@ pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Erro
     if outcome.as_ref().is_err_and(|error| error.code() == Code::Found)
         && let Some(revoke) = config.revoke
     {
-        // The find counts, whatever becomes of this.
+        // The find decides the exit code, whatever happens here.
         if let Err(error) = super::revoke::run(revoke, stop).await {
             tracing::warn!("{error}");
         }
@@ -45,7 +45,7 @@ pub(super) async fn look(values: Vec<Value>, paths: Vec<OsString>, stop: &Stop) 
     Ok(())
 }
 
-/// On a thread of its own, which a stop does not wait for.
+/// Searches on a thread of its own, which is abandoned at a signal.
 async fn search(
     values: Vec<Value>,
     paths: Vec<OsString>,
@@ -87,7 +87,7 @@ fn values(records: &[Record], env: &Env) -> Vec<Value> {
     values
 }
 
-/// One value may be that of several variables.
+/// The values, each with all its variables.
 pub(super) fn add(values: &mut Vec<Value>, name: &str, secret: Secret) {
     match values.iter_mut().find(|value| value.secret.reveal() == secret.reveal()) {
         Some(known) if known.variables.split(", ").any(|other| other == name) => {}

@@ -46,7 +46,7 @@ fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
     Ok(())
 }
 
-/// Everything that the plan has, beside what Vault has.
+/// Compares everything in the plan with what Vault has.
 async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Finding>, Error> {
     let (login, mount) = &plan.auth;
     let place = format!("auth/{mount}");
@@ -77,7 +77,7 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
     Ok(findings)
 }
 
-/// What stands at a path; `None` where nothing does.
+/// The object at a path; `None` where there is none.
 async fn look(vault: &Vault, operator: &Secret, path: &str) -> Result<Option<Map<String, Value>>, Error> {
     let error = match vault.look(operator, path).await {
         Ok(Value::Object(found)) => return Ok(Some(found)),

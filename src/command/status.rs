@@ -16,7 +16,7 @@ use crate::shutdown::Stop;
 use crate::text::one_line;
 use crate::vault::{self, Vault};
 
-/// A look is no place for patience.
+/// The time-out: this command must not wait for retries.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is known of a listed thing.
@@ -24,20 +24,20 @@ struct Seen {
     kind: &'static str,
     id: String,
     ends: Option<Timestamp>,
-    /// Whether it still lives; `None` where nobody could say.
+    /// Whether it is still valid; `None` where that is not known.
     lives: Option<bool>,
     /// How that is known, or why it is not.
     how: String,
 }
 
-/// What a line is found to list.
+/// A line, and what is known of each thing in it.
 struct Line {
     address: String,
     written: String,
     all: Vec<Seen>,
 }
 
-/// Looks, and tells.
+/// Prints the report.
 pub async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), Error> {
     let content = config.place.look(stop).await?;
     let mut lines = Vec::new();

@@ -1,4 +1,5 @@
-//! Addresses of servers, as flags and variables give them: Vault's and those of other services.
+//! Parses addresses of servers that flags and variables give: Vault's and those of other services. It must not send
+//! anything.
 
 use reqwest::Url;
 
@@ -22,8 +23,8 @@ pub(super) fn web(text: &str, source_name: &str, example: &'static str) -> Resul
     parsed(text, source_name, example, None)
 }
 
-/// https, or http where nobody can listen or it is `allowed`; a host, a path, and nothing else. `example` is a good
-/// one, for the hint.
+/// Parses https, or http to this machine or where it is `allowed`; a host and a path, nothing else. `example` is a
+/// valid one, for the hint.
 fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<bool>) -> Result<Url, Error> {
     let fault = |what| Error::Address { source_name: source_name.to_owned(), what, example };
     if text.contains('$') {

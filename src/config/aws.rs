@@ -1,4 +1,5 @@
-//! The AWS login's settings: where the runner's credentials are, and how AWS is reached.
+//! The settings of the AWS login: where the runner's credentials are, and how AWS is reached. It must not read the
+//! credentials.
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use crate::http;
 use crate::options;
 use crate::secret::Secret;
 
-/// A metadata service that is there answers at once; one that is not never does.
+/// The time-out of metadata services: where there is one, it answers at once.
 const NEARBY: Duration = Duration::from_secs(1);
-/// STS is as far away as any cloud.
+/// The time-out of STS.
 const INTERNET: Duration = Duration::from_secs(10);
 
 pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {

@@ -1,4 +1,5 @@
-//! Whether what people read has colours: --color, then what all programs heed (no-color.org, bixense.com/clicolors).
+//! Whether what people read has colours: --color first, then what most programs follow (no-color.org,
+//! bixense.com/clicolors). It must not write anything.
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;

@@ -1,4 +1,5 @@
-//! What can be wrong with flags and variables. A flag's fault is usage, a variable's is the environment's.
+//! What can be wrong with flags and variables: an error in a flag is usage, in a variable it is the environment. It
+//! must not show a value that may be a secret.
 
 use crate::ci::CiSystem;
 use crate::env::NotText;
@@ -13,23 +14,23 @@ pub enum Error {
     /// No address.
     #[error("the address of Vault is not set")]
     NoAddress,
-    /// There is one in VAULT_ADDR.
+    /// BAO_ADDR is empty and hides the address in VAULT_ADDR.
     #[error("the address of Vault is not set: BAO_ADDR is empty, and hides VAULT_ADDR")]
     HiddenAddress,
-    /// There is one under the name that to-be-continuous has for it.
+    /// The address is in the variable of to-be-continuous.
     #[error("the address of Vault is not set: VAULT_BASE_URL is to-be-continuous' variable")]
     BaseUrl,
-    /// No URL, or one that Vault can't be at.
+    /// An address that is no URL, or that no server can have.
     #[error("{source_name} {what}")]
     Address {
         /// The flag or variable.
         source_name: String,
         /// What is wrong with it.
         what: &'static str,
-        /// A good one.
+        /// A valid address.
         example: &'static str,
     },
-    /// http to another machine.
+    /// Plain http to another machine.
     #[error("{source_name} is plain http to {host}: anyone on the way can read the token")]
     PlainHttp {
         /// The flag or variable.
@@ -50,7 +51,7 @@ pub enum Error {
         "{source_name} is set, but a client certificate needs both VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
     )]
     HalfClient {
-        /// The flag or variable that is there.
+        /// The flag or variable that is set.
         source_name: String,
     },
     /// A value of another kind.
@@ -107,7 +108,7 @@ pub enum Error {
         /// Why a variable that somebody has set may be missing in this job.
         why_unset: Option<String>,
     },
-    /// A login that can't do without a role.
+    /// A login that needs a role lacks it.
     #[error("the {method} login lacks a role")]
     NoLoginRole {
         /// The login.
@@ -121,7 +122,7 @@ pub enum Error {
         /// Whether it is a flag.
         by_flag: bool,
     },
-    /// Two logins, and none is named.
+    /// Two logins are possible, and neither is named.
     #[error("{one} and {other} are both set: AppRole or JWT?")]
     Ambiguous {
         /// The role_id's flag or variable.
@@ -196,14 +197,14 @@ pub enum Error {
         /// The provider.
         provider: &'static str,
     },
-    /// A step without an option that it can't do without.
+    /// A step lacks an option that it needs.
     #[error("{switch} needs {}", need.what)]
     StepNeeds {
         /// What adds the step.
         switch: &'static str,
         /// The provider.
         provider: &'static str,
-        /// What is not there.
+        /// What is missing.
         need: &'static Need,
     },
     /// Something that is not an ID of a cloud's.
@@ -260,7 +261,7 @@ pub enum Error {
     /// A name that changes how a shell or the next program runs.
     #[error("{0} changes how a shell or the next program runs")]
     DangerousName(String),
-    /// Two sources of one variable.
+    /// Two providers set one variable.
     #[error("{name} would be set twice, by {one} and {other}")]
     Twice {
         /// The variable.
@@ -270,13 +271,13 @@ pub enum Error {
         /// Another.
         other: String,
     },
-    /// What only a command needs.
+    /// An option that only a command needs.
     #[error("--{0} goes with `-- COMMAND`")]
     WithoutCommand(&'static str),
-    /// What only printing needs.
+    /// An option that only printing needs.
     #[error("--{0} does not go with `-- COMMAND`, which gets the credentials instead of stdout")]
     WithCommand(&'static str),
-    /// Standard input can't be read twice.
+    /// Standard input is asked for twice.
     #[error("{source_name} is -, but standard input is the command's")]
     StdinTaken {
         /// The flag or variable.

@@ -1,5 +1,5 @@
-//! Which login: the one that is named, else the first row of the table whose variables are there. Then what it needs,
-//! from the places where that may be.
+//! Chooses the login: the one that is named, else the first row of the table whose variables are set; then it finds
+//! what that login needs. It must not read files.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::options;
 use crate::policy::Refused;
 use crate::secret::Secret;
 
-/// The logins that need not be named, by what shows that they are meant.
+/// The logins that need not be named, by the variables that select them.
 const TABLE: &[(&[Place], &str)] = &[
     (ROLE_ID, "approle"),
     (ID_TOKEN, "jwt"),
@@ -103,7 +103,7 @@ pub(super) fn for_role_check(
     ))
 }
 
-/// The variables that logins use and that are no options, by name: nothing of their values.
+/// The names of the variables that logins use and that are no options.
 pub(super) fn variables(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Error> {
     let mut found: Vec<super::Setting> = Vec::new();
     for name in ci::unasked_logins() {
@@ -124,7 +124,7 @@ pub(super) fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
     Ok(Some(mount))
 }
 
-/// Whether Vault would read a path with this part as another path.
+/// Whether Vault would change a path with this part into another one.
 fn is_odd(part: &str) -> bool {
     matches!(part, "" | "." | "..") || part.chars().any(|char| char.is_control() || char.is_whitespace())
 }
@@ -251,7 +251,7 @@ impl Search<'_> {
     }
 }
 
-/// A path that is sent as a secret_id is a wrong secret_id: five of them lock the AppRole.
+/// Refuses a path where a secret_id belongs: it would be a wrong secret_id, and five of them lock the AppRole.
 fn no_path(origin: &Origin, places: &[Place]) -> Result<(), Error> {
     let value = |value: &Secret, source: &str, instead: Option<String>| {
         if is_path(value.reveal()) {

@@ -1,4 +1,5 @@
-//! Where a value comes from: the flag, then the option's variables in order, each remembered for messages.
+//! Finds a value: the flag, then the option's variables in order, with its source for messages. No other module may
+//! know the order.
 
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ impl Found {
         }
     }
 
-    /// Something else stands where a path, a name or an address belongs.
+    /// The error for a value that is something else than a path, a name or an address.
     fn content(&self, seems: Seems, meant: &'static str) -> Error {
         Error::Content { source_name: self.source.clone(), by_flag: self.by_flag, seems, meant }
     }
@@ -65,7 +66,7 @@ fn is_rooted(text: &str) -> bool {
     ["/", "./", "../"].iter().any(|start| text.starts_with(start))
 }
 
-/// Whether this names a file that is there.
+/// Whether this is the path of a file that exists.
 pub(super) fn is_path(text: &str) -> bool {
     let text = text.trim();
     text.contains('/') && std::path::Path::new(text).is_file()
@@ -135,17 +136,17 @@ impl<'a> Lookup<'a> {
         else {
             return Ok(None);
         };
-        // No value of an option ends in blanks; a variable that was set from a file or a here-document does.
+        // Variables that were set from a file or a here-document may end in blanks, which belong to no option's value.
         let found = self.plain(name)?;
         Ok(found.map(|found| Found { value: found.value.trim().to_owned(), ..found }))
     }
 
-    /// A variable that is nobody's but its own, and that holds `meant`: a path, a name or an address.
+    /// A variable that is no option's, and that holds what is `meant`: a path, a name or an address.
     pub(super) fn named(&self, name: &str, meant: &'static str) -> Result<Option<Found>, Error> {
         Found::sound(self.plain(name)?, meant)
     }
 
-    /// A variable that is nobody's but its own.
+    /// A variable that is no option's.
     pub(super) fn plain(&self, name: &str) -> Result<Option<Found>, Error> {
         let value = self.env.get(name)?;
         Ok(value.map(|value| Found { value: value.to_owned(), source: name.to_owned(), by_flag: false }))

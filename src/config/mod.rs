@@ -1,5 +1,5 @@
-//! What is to be done, decided: flags and environment become a [`Config`], and every value knows its precedence
-//! here and nowhere else. No I/O beyond a look for ~/.vault-token.
+//! Decides what to do: flags and environment become a [`Config`]. No other module may know which of them wins. It must
+//! not do I/O beyond a look for ~/.vault-token.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,11 +56,11 @@ pub struct Config {
     pub requests: Vec<Request>,
     /// Whether the Vault token itself is handed over, and what goes along with it.
     pub hand_over_token: Option<HandOver>,
-    /// Where they go.
+    /// Where the credentials go.
     pub output: Output,
     /// The command that gets them, instead of stdout.
     pub command: Option<Command>,
-    /// Where it is noted what is to be taken back.
+    /// The state file.
     pub state_file: Option<state::Place>,
     /// Where the files of `read NAME=@FIELD` go.
     pub file_folder: PathBuf,
@@ -152,7 +152,7 @@ impl Config {
 pub(crate) struct Unreferenced {
     /// Variables whose escape is taken off.
     pub(crate) escaped: Vec<(String, String)>,
-    /// Where they go.
+    /// Where the credentials go.
     pub(crate) output: Output,
     /// The command that gets them, instead of stdout.
     pub(crate) command: Option<Command>,
@@ -160,12 +160,12 @@ pub(crate) struct Unreferenced {
     pub(crate) job: Job,
 }
 
-/// What a run of `env` comes to.
+/// What a run of `env` has to do.
 #[derive(Debug)]
 pub(crate) enum EnvRun {
-    /// There is something to ask for.
+    /// Some variables hold references.
     Asks(Box<Config>),
-    /// There is nothing, not for another provider either.
+    /// No variable holds a reference, and no other provider is asked.
     Unreferenced(Box<Unreferenced>),
 }
 
@@ -188,7 +188,7 @@ impl EnvRun {
 pub struct RoleCheck {
     /// How to reach Vault.
     pub server: Server,
-    /// The token that looks.
+    /// The operator's token.
     pub operator: Login,
     /// The ID token of a job, where one is given.
     pub id_token: Option<crate::auth::LoginParameter>,
@@ -266,12 +266,12 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
 pub fn prints(parsed: &Parsed, env: &Env) -> bool {
     if let Verb::Setup(setup) = &parsed.verb {
-        // Somebody pipes it into a shell.
+        // Its output is meant for a shell.
         return setup.format == "sh" && !setup.check;
     }
     let lookup = Lookup::of(parsed, env);
     let is_dry_run = matches!(&parsed.verb, Verb::Doctor(doctor) if doctor.dry_run);
-    // A variable that can't be read is an error to come; until then, the safe guess is that somebody evaluates.
+    // A variable that can't be read is an error later on; until then, assume that stdout is evaluated.
     let never = matches!(
         parsed.verb,
         Verb::Completions(_)

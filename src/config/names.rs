@@ -1,4 +1,5 @@
-//! The names of variables that `read` may set.
+//! Checks the names of variables that `read` may set. It must not allow one that changes how a shell or the next
+//! program runs.
 
 use super::Error;
 use super::lookup::Lookup;
@@ -14,7 +15,7 @@ const DANGEROUS: &[&[&str]] = &[
     &["PROMPT_COMMAND", "CDPATH", "GLOBIGNORE", "FPATH", "ZDOTDIR", "HISTFILE", "FCEDIT", "EXECIGNORE"],
     &["BASH_LOADABLES_PATH", "BASH_XTRACEFD", "BASH_COMPAT", "POSIXLY_CORRECT", "NULLCMD", "READNULLCMD"],
     &["path", "fpath", "cdpath", "argv", "status", "UID", "EUID", "PPID", "SHELL"],
-    // Programs that others start.
+    // Programs that other programs start.
     &[
         "EDITOR",
         "VISUAL",
@@ -87,7 +88,7 @@ const DANGEROUS: &[&[&str]] = &[
     &["GIT_SSH_COMMAND", "GIT_SSH", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_EXTERNAL_DIFF"],
     &["GIT_PROXY_COMMAND", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "GIT_DIR", "GIT_WORK_TREE"],
     &["GIT_SSL_NO_VERIFY", "GIT_SSL_CAINFO", "SSH_AUTH_SOCK"],
-    // TLS: whom everything trusts, and what it loads.
+    // TLS: which CAs are trusted, and what is loaded.
     &["OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"],
     &[
         "CURL_CA_BUNDLE",

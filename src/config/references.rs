@@ -1,5 +1,5 @@
-//! `env`: which variables hold references, and the requests that they make. No reference is ever taken from a variable
-//! that somebody outside the project can write, nor from one that logs in.
+//! `env`: which variables hold references, and the requests that they make. It must not take a reference from a
+//! variable that somebody outside the project can write, nor from one that logs in.
 
 use super::lookup::Lookup;
 use super::{Error, names};
@@ -22,7 +22,7 @@ pub(crate) struct References {
 }
 
 impl References {
-    /// Whether there is nothing to ask Vault for.
+    /// Whether no variable holds a reference.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -44,7 +44,7 @@ impl References {
     }
 }
 
-/// Which variables are looked at.
+/// Selects the variables that may hold references.
 struct Choice {
     only: Vec<String>,
     except: Vec<String>,

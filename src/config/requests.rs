@@ -1,4 +1,5 @@
-//! What to issue: each provider of the command line with its settings, or the path of `read`.
+//! What to issue: each provider of the command line with its settings, or the path of `read`. It must not send
+//! anything.
 
 use super::lookup::{Found, Lookup};
 use super::references::References;

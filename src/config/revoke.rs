@@ -1,4 +1,4 @@
-//! Where it is noted what is to be taken back, and what `revoke` needs for that.
+//! Where the state file is, and what `revoke` needs. It must not read the file.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,9 +19,9 @@ use crate::secret::Secret;
 pub struct Revoke {
     /// The state file.
     pub place: state::Place,
-    /// Whether what can't be taken back is no failure.
+    /// Whether the command succeeds although something can't be revoked.
     pub best_effort: bool,
-    /// What lines are held against.
+    /// What is configured now, which decides how lines are used.
     pub now: state::Configured,
 }
 
@@ -32,7 +32,7 @@ pub struct Scan {
     pub paths: Vec<OsString>,
     /// The state file, which has the names of what to look for.
     pub place: state::Place,
-    /// Taking back what is found, where that is asked for.
+    /// What `revoke` needs, where what is found must be revoked.
     pub revoke: Option<Revoke>,
 }
 
@@ -136,7 +136,7 @@ fn auto(job: &Job) -> Option<state::Place> {
     })
 }
 
-/// What this job alone has.
+/// The secret that this job alone has.
 fn seal(job: &Job) -> Option<state::Seal> {
     let key = job.own_secret.clone()?;
     Some(state::Seal { key, context: job.id.clone().unwrap_or_default() })

@@ -1,4 +1,4 @@
-//! What `rotate` needs to know beside Vault's address and the login: the variable, and GitLab.
+//! What `rotate` needs beside Vault's address and the login: the variable, and GitLab. It must not ask GitLab.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct Rotation {
     pub secret_id_path: Option<String>,
     /// What is left to the old token.
     pub grace: Duration,
-    /// Whether nothing is changed.
+    /// Whether this is a dry run, which changes nothing.
     pub dry_run: bool,
 }
 
@@ -53,14 +53,14 @@ pub struct GitlabServer {
     pub base: Url,
     /// For the client.
     pub http: http::Settings,
-    /// Who asks.
+    /// The access token.
     pub token: GitlabToken,
 }
 
 /// Where the access token comes from.
 #[derive(Debug, Clone)]
 pub enum GitlabToken {
-    /// It is there.
+    /// The token itself, from a variable.
     Value(Secret),
     /// In a file, or on standard input.
     Input {
@@ -71,10 +71,10 @@ pub enum GitlabToken {
     },
 }
 
-/// A rotation that can't be.
+/// Why a rotation can't begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Anything that other commands can lack as well.
+    /// An error that other commands have too.
     #[error(transparent)]
     Common(#[from] super::Error),
     /// No token role.
@@ -89,7 +89,7 @@ pub enum Error {
     /// Neither project nor group.
     #[error("neither a project nor a group is set")]
     NoOwner,
-    /// Both.
+    /// Both a project and a group.
     #[error("--project and --group are both given")]
     TwoOwners,
 }

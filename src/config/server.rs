@@ -1,4 +1,4 @@
-//! How to reach Vault: the address, TLS, the proxy.
+//! How to reach Vault: the address, TLS, the proxy. It must not read a certificate.
 
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +124,7 @@ fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error>
     }
 }
 
-/// PEM text is no path; another variable takes that.
+/// Refuses PEM text where a path belongs; another variable takes the text.
 fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
     if super::lookup::is_path(&found.value) {
         Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })

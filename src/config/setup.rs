@@ -1,4 +1,4 @@
-//! What `setup` needs to know: the requests of the run, found as the run finds them, and who may do it.
+//! What `setup` needs: the requests of the run, found as the run finds them, and who may do it. It must not ask Vault.
 
 use super::lookup::Lookup;
 use super::{hands_over, references, requests};
@@ -14,7 +14,7 @@ use crate::setup::{self, Order, Who};
 /// A setup that can't be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Anything that the run can lack as well.
+    /// An error that a run has too.
     #[error(transparent)]
     Common(#[from] super::Error),
     /// A login that needs nothing, or that is not known here.
@@ -23,13 +23,13 @@ pub enum Error {
         /// The login.
         login: &'static str,
     },
-    /// Nobody is named.
+    /// No project is named.
     #[error("no project is named: whose jobs may do this?")]
     NoProject,
-    /// Numbers and paths.
+    /// Projects are given by number and by path.
     #[error("--project is given by number and by path: one role can compare only one of them")]
     MixedProjects,
-    /// What a project, a ref or an environment can't be.
+    /// An option with a value that can't be.
     #[error("{option} {why}")]
     Odd {
         /// The option.
@@ -177,7 +177,7 @@ pub fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
     let mut add = |opt: &options::Opt, provider: Option<&str>, by_flag: bool| {
         let flags = if by_flag { &run.flags } else { &Flags::default() };
         let lookup = Lookup { flags, env, provider, flags_count: by_flag };
-        // What is no good is the run's own fault.
+        // The run itself reports a value that is not valid.
         let Ok(Some(set)) = lookup.text(opt) else { return };
         if !set.by_flag && !opt.is_secret() {
             found.push((set.source, again::value_of(opt, &set.value)));

@@ -1,4 +1,4 @@
-//! Where everything that is set comes from: doctor's first lines.
+//! Where each setting comes from, for doctor's first lines. It must not show a secret.
 
 use super::lookup::Lookup;
 use super::{Error, login};

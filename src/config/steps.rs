@@ -1,4 +1,5 @@
-//! What a provider's steps need: looked up, checked, and put into its request. What that is, each step says.
+//! Looks up and checks what a provider's steps need, and puts it into the request. It must not know a step: each says
+//! what it needs.
 
 use std::time::Duration;
 

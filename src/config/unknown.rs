@@ -1,13 +1,14 @@
-//! Variables that look like ours and are nobody's: a misspelt one would be ignored without a word.
+//! Warns of variables that look like ours and belong to no option: a misspelt one would be ignored silently. It must
+//! not show their values.
 
 use crate::env::Env;
 use crate::options::{FLAGS, Opt, VARIABLES};
 use crate::provider::PROVIDERS;
 
 const PREFIX: &str = "CI_CREDS_";
-/// What a pipeline's own scripts have under our prefix, as the component in templates/ does.
+/// Names with our prefix that scripts use for themselves, as the component in templates/ does.
 const OF_PIPELINES: &[&str] = &["CI_CREDS_VERSION", "CI_CREDS_SHA256", "CI_CREDS_TOOLS"];
-/// How many letters may differ in what is taken for a misspelt name.
+/// The most letters by which a misspelt name may differ.
 const FAR: usize = 4;
 
 /// Warns of each variable that has our prefix and no meaning, with the nearest name that has one.

@@ -1,4 +1,5 @@
-//! All roles of a JWT mount, each held against jobs that it is not for: who gets in, with which policies, for how long.
+//! Compares every role of a JWT mount with jobs that it is not for: who gets in, with which policies, for how long. It
+//! must not change a role.
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,5 @@
-//! `ci-creds doctor`: the checks of a run one by one, each with what was seen and what to do about it ([`run`]); and a
-//! role of an auth method held against a token's claims ([`role`]). The steps are those of [`crate::session`]; nothing
-//! here logs in or issues in a way of its own.
+//! `ci-creds doctor`: checks a run step by step ([`run`]), or compares a role of an auth method with a token's claims
+//! ([`role`]). The steps are those of [`crate::session`]; it must not log in or issue in a way of its own.
 
 pub mod audit;
 pub mod report;
@@ -21,11 +20,11 @@ use crate::vault;
 pub enum Status {
     /// As it should be.
     Ok,
-    /// It works, and should be better.
+    /// It works, but should be improved.
     Warn,
-    /// The run fails here.
+    /// The run fails at this step.
     Fail,
-    /// Not looked at.
+    /// Not checked.
     Skip,
 }
 
@@ -42,9 +41,9 @@ pub struct Step {
     pub source: Option<String>,
     /// What to do; one line each.
     pub hints: Vec<String>,
-    /// What a failure ends the process with.
+    /// The exit code of a failure.
     pub code: Code,
-    /// What was asked about and not looked at, and what it takes: a good report names it at its end.
+    /// What was not checked, and how it can be: a report without faults names it at its end.
     pub unchecked: Option<String>,
     /// Whether Vault may lack what the run needs: then `setup` prints it.
     pub absent: bool,
@@ -70,22 +69,22 @@ impl Step {
         Self::new(id, Status::Ok, seen)
     }
 
-    /// Not looked at, and why not.
+    /// A step that was not checked, and why.
     pub fn skip(id: &'static str, why: impl Into<String>) -> Self {
         Self::new(id, Status::Skip, why)
     }
 
-    /// It should be better.
+    /// A step that works but should be improved.
     pub fn warn(id: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(id, Status::Warn, seen).hint(hint)
     }
 
-    /// The run fails here.
+    /// The run fails at this step.
     pub fn fail(id: &'static str, code: Code, seen: impl Into<String>) -> Self {
         Self { code, ..Self::new(id, Status::Fail, seen) }
     }
 
-    /// The run fails here, with an error that explains itself.
+    /// The run fails at this step, with an error that has hints.
     pub fn failed(id: &'static str, error: &dyn Explain) -> Self {
         let mut seen = vec![error.to_string()];
         seen.extend(causes(error.source()).map(ToString::to_string));

@@ -1,5 +1,5 @@
-//! The report: plain, line by line as the steps are done, at most 100 columns wide and without colour; or JSON, at
-//! the end.
+//! The report: plain text, line by line as the steps are done, at most 100 columns wide; or JSON, at the end. It must
+//! not show text that was not made safe.
 
 use serde_json::json;
 
@@ -29,11 +29,11 @@ pub struct Report {
     pub untried: bool,
     /// The call that prints what Vault must have.
     pub setup: Option<String>,
-    /// What the steps leave open, each once.
+    /// What the steps did not check, each once.
     unchecked: Vec<String>,
 }
 
-/// Something is wrong: what the process ends with.
+/// A step failed: the error of the process.
 #[derive(Debug, thiserror::Error)]
 #[error("{count}; the first to act on: {first}")]
 pub struct Found {
@@ -55,7 +55,7 @@ impl Explain for Found {
 }
 
 impl Report {
-    /// An empty one.
+    /// A report without steps.
     pub fn new(json: bool, strict: bool) -> Self {
         Self {
             json,
@@ -70,7 +70,7 @@ impl Report {
         }
     }
 
-    /// The same on stderr.
+    /// A report on stderr.
     pub fn aside(self) -> Self {
         Self { aside: true, ..self }
     }
@@ -149,7 +149,7 @@ impl Report {
     }
 }
 
-/// Much of a step is the server's text: a mount, a role. None of it moves the cursor of whoever reads the log.
+/// Makes a step's text safe: parts of it are the server's, such as a mount or a role.
 fn printable(mut step: Step) -> Step {
     for text in step.seen.iter_mut().chain(&mut step.hints).chain(&mut step.source).chain(&mut step.unchecked)
     {

@@ -1,5 +1,5 @@
-//! Whether the issuer's keys made a token's signature. Vault has the last word: a key set that can't be reached from
-//! here is no fault.
+//! Whether a key of the issuer made a token's signature. Vault has the last word: a key set that can't be reached from
+//! here must not fail the check.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::secret::Secret;
 use crate::shutdown::Stop;
 use crate::text::Text;
 
-/// How long a key set may take.
+/// The time-out of a key set.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where keys come from.
 pub(super) enum Keys {
     /// The issuer says where: `ISS/.well-known/openid-configuration`.
     Discovery(String),
-    /// They are here.
+    /// The keys are at this address.
     Jwks(String),
-    /// They are written down, PEM.
+    /// The keys themselves, as PEM.
     Pem(Vec<String>),
 }
 
 impl Keys {
-    /// What the mount trusts; the issuer itself if it does not say.
+    /// The keys that the mount trusts; the issuer's where it does not say.
     pub(super) fn of(config: &Map<String, Value>, claims: &Claims) -> Option<Self> {
         let text = |name| config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let pems = config.get("jwt_validation_pubkeys").and_then(Value::as_array).into_iter().flatten();

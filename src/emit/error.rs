@@ -1,4 +1,4 @@
-//! Why credentials can't be written in a format.
+//! Why credentials can't be written in a format. It must not hold a value.
 
 use crate::error::{Code, Explain};
 use crate::exec::limits::TooLarge;
@@ -54,7 +54,7 @@ pub enum Error {
         /// The variable's name.
         variable: String,
     },
-    /// One name twice: GitLab would keep the last one without a word.
+    /// One name twice: GitLab would silently keep the last one.
     #[error("{variable} can't be written as dotenv: it is set twice")]
     DotenvTwice {
         /// The variable's name.
@@ -83,7 +83,7 @@ pub enum Error {
         /// The variable with the longest value.
         variable: String,
     },
-    /// A shell would hold it, and could start no command any more.
+    /// The variables are too large: a shell that has them could start no command.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }

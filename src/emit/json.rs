@@ -1,4 +1,5 @@
-//! `json`: everything that is known, for scripts. The schema is versioned; fields are only ever added.
+//! `json`: everything that is known, for scripts. The schema has a version, and a field must not be removed or change
+//! its meaning.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};

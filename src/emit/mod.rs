@@ -1,4 +1,5 @@
-//! From credentials to bytes: one file per format, and [`FORMATS`], which lists them. `sink` alone writes them.
+//! Turns credentials into bytes: one file per format, listed in [`FORMATS`]. A format must not write anything: `sink`
+//! does.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -37,7 +38,7 @@ pub struct Format {
     pub provider: Option<&'static str>,
     /// Whether it is a file that people write themselves too: an existing one is replaced only by --force.
     pub keeps_existing: bool,
-    /// Everything that is written, or nothing.
+    /// Writes all of it, or fails.
     pub encode: Encode,
     /// For shells: the one line that unsets these variables and ends with this status. Other formats print
     /// nothing when a command fails.

@@ -1,4 +1,5 @@
-//! Values that a job gets in files of their own, as `read NAME=@FIELD` asks: the variable gets the path.
+//! Writes values into files of their own, as `read NAME=@FIELD` asks; the variable gets the path. It must not make a
+//! file that others can read.
 
 use std::fs::File;
 use std::io::Write as _;

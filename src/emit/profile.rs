@@ -1,5 +1,5 @@
-//! What the formats of one provider's tools have in common: which variable goes where, and what all of their
-//! parsers take for plain text.
+//! What the formats of one provider's tools share: which variable goes where, and what all of their parsers take for
+//! plain text. It must not write a value that two parsers read differently.
 
 use super::{Error, Format, Options, variables};
 use crate::credentials::Credentials;
@@ -12,7 +12,7 @@ pub(super) const DEFAULT_PROFILE: &str = "default";
 pub(super) enum Place {
     /// Under this key.
     Key(&'static str),
-    /// Nowhere: the format says it in another way, or its readers have it from elsewhere.
+    /// Not written: the format has it in another form, or its readers have it from elsewhere.
     Elsewhere,
 }
 

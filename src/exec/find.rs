@@ -1,6 +1,5 @@
-//! Finds whole secrets in a stream, in any form that the mask knows. It has the mask's patterns, and another measure:
-//! the mask hides each piece that may be a part of a secret, which does no harm; a find is told only where the pieces
-//! make up the whole of it, so that what two secrets have in common is no find.
+//! Finds whole secrets in a stream, in any form that the mask knows. The mask hides each piece that may be a part of a
+//! secret, which does no harm; a find must not be told unless its pieces make up the whole secret.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What a secret may look like in a log: as it is, in base64, percent-encoded, escaped for JSON, shells, Python or
-//! HTML, line by line.
+//! The forms in which a secret may show up in a log: as it is, in base64, percent-encoded, escaped for JSON, shells,
+//! Python or HTML, line by line. It must not make a form so short that it fits other text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
 pub(super) const SHORTEST: usize = 8;
 
-/// What is longer than this, in bytes, is a bundle or a document: it is looked for in fewer forms, because each form
+/// A secret longer than this, in bytes, is a bundle or a document: it is looked for in fewer forms, because each form
 /// costs memory.
 pub(super) const LONG: usize = 4096;
 

@@ -1,4 +1,5 @@
-//! What the system takes as the environment of a command: `execve(2)`, "Limits on size of arguments and environment".
+//! What the system accepts as the environment of a command (`execve(2)`, "Limits on size of arguments and
+//! environment"). It must not cut anything off: what is too large is an error.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,7 +10,7 @@ const ALL_LEAST: u64 = 128 * 1024;
 /// The largest one: three quarters of the usual stack (Linux: `bprm_stack_limits`).
 const ALL_MOST: u64 = 6 * 1024 * 1024;
 
-/// An environment that no command can be started with.
+/// An environment that is too large for any command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TooLarge {
     /// One string of it.
@@ -56,7 +57,7 @@ pub fn check<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> Res
     within(variables, one(), all())
 }
 
-/// The longest of these variables: what to mend where the system took less than [`check`] expected.
+/// The longest of these variables: the one to shorten where the system accepts less than [`check`] expects.
 pub(super) fn refused<'a>(
     environment: impl Iterator<Item = (&'a OsString, &'a OsString)>,
 ) -> Option<TooLarge> {

@@ -25,10 +25,10 @@ const HEAD: usize = forms::SHORTEST;
 /// is 64 MiB.
 const MOST: usize = 1 << 20;
 
-/// From so many heads on, a table of all their states would be too large.
+/// With more heads than this, a table of all their states would be too large.
 const MANY_HEADS: usize = 1000;
 
-/// There is more to look for than the mask has memory for.
+/// The secrets need more memory than the mask has.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} bytes of secrets are too many for the mask of the command's output")]
 pub struct TooLarge(usize);
@@ -56,7 +56,7 @@ pub fn is_long(secret: &Secret) -> bool {
     secret.reveal().len() > forms::LONG
 }
 
-/// Everything that a secret may look like; for the fuzzers, which hold the filter against a naive one.
+/// Every form of a secret, for the fuzzers, which compare the filter with a simple one.
 #[doc(hidden)]
 pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {
     forms::all(secret.reveal())
@@ -71,7 +71,7 @@ pub struct Patterns {
     start: StateID,
     /// For each state of `walk`, how many bytes before it are the beginning of an occurrence.
     depth: Vec<u32>,
-    /// Whose each form is, by its number in `walk`.
+    /// The secrets that each form belongs to, by its number in `walk`.
     owners: Vec<Owners>,
 }
 
@@ -176,7 +176,7 @@ impl Patterns {
         self.start
     }
 
-    /// One byte further.
+    /// The state after one more byte.
     pub(super) fn next(&self, state: StateID, byte: u8) -> StateID {
         self.walk.next_state(Anchored::No, state, byte)
     }
@@ -224,7 +224,7 @@ pub struct Filter {
 struct Found {
     start: usize,
     end: usize,
-    /// Its mark is out already; this is the rest.
+    /// Whether its `[MASKED]` is written already.
     marked: bool,
 }
 

@@ -1,5 +1,5 @@
-//! `-- COMMAND`: a process that gets the credentials, and behaves as if a shell had started it: its input, its
-//! signals, its exit status.
+//! `-- COMMAND`: runs a process that gets the credentials and behaves as if a shell had started it: its input, its
+//! signals, its exit status. It must not log in or revoke.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -33,7 +33,7 @@ mod stream;
 
 pub use stream::{Mask, Rest};
 
-/// What is passed on to the command.
+/// The signals that are passed on to the command.
 const FORWARDED: &[Signal] = &[
     Signal::TERM,
     Signal::INT,
@@ -59,19 +59,19 @@ const FORWARDED: &[Signal] = &[
 /// A command that can't be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is none of this name.
+    /// No file has this name.
     #[error("{0}: there is no such command")]
     NotFound(String),
-    /// There is one, but.
+    /// The file exists, but the system refuses to run it.
     #[error("{0} can't be run")]
     NotExecutable(String, #[source] io::Error),
-    /// It is there, and what its first line names is not.
+    /// The file exists, but the interpreter in its first line does not.
     #[error("{0} can't be run: the program in its first line is not there")]
     NoInterpreter(String),
-    /// No environment can hold it.
+    /// A word or a variable has a NUL byte, which no environment can hold.
     #[error("{0} can't be passed to the command: its value has a NUL character")]
     Nul(String),
-    /// No command can have it.
+    /// The environment is larger than the system accepts.
     #[error(transparent)]
     TooLarge(#[from] limits::TooLarge),
     /// The system gave no pipe, or no signals.
@@ -114,12 +114,12 @@ impl Explain for Error {
     }
 }
 
-/// Words that only a shell knows.
+/// Words that exist only inside a shell.
 const BUILTINS: &[&str] = &[
     "cd", "export", "set", "unset", "source", ".", "eval", "exec", "alias", "ulimit", "umask", "exit", "trap",
 ];
 
-/// What the name of a command that is not there tells.
+/// The hint for a command that was not found, by its name.
 fn not_found(name: &str) -> String {
     if name.contains(char::is_whitespace) {
         return "this is one word with blanks: leave the quotes out, or let a shell part it: sh -c '…'"
@@ -214,7 +214,7 @@ impl Child {
         };
         let name = input::shown(&program.to_string_lossy());
         let (plan, ends) = stream::plan(mask).map_err(Error::Setup)?;
-        // Before the command: nothing of it runs where its output can't be masked.
+        // Before the command: it must not run where its output can't be masked.
         let streams = plan.start().map_err(Error::Setup)?;
         let spawn = |program: &OsStr, first: Option<&OsStr>| {
             let mut command = tokio::process::Command::new(program);
@@ -279,7 +279,7 @@ impl Child {
     }
 }
 
-/// What the command gets of an end: itself, or what this process has.
+/// Where one of the command's streams goes: into this pipe, or where ours goes.
 fn stdio(end: &Option<OwnedFd>) -> io::Result<Stdio> {
     Ok(match end {
         Some(end) => end.try_clone()?.into(),

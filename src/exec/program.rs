@@ -1,4 +1,4 @@
-//! The file behind a command's name, and what it is.
+//! Finds the file behind a command's name, and tells what it is. It must not run it.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -21,7 +21,7 @@ pub(super) fn is_text(file: &Path) -> bool {
     read.is_ok() && !start.contains(&0)
 }
 
-/// Where `program` lies, as execvp(3) looks for it.
+/// The path of `program`, found as execvp(3) does.
 pub(super) fn located(program: &OsStr, environment: &HashMap<OsString, OsString>) -> PathBuf {
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new("/bin:/usr/bin"), OsString::as_os_str);
     let is_program = |file: &PathBuf| file.is_file() && rustix::fs::access(file, Access::EXEC_OK).is_ok();

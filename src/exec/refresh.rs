@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::credentials::{Credentials, Variable};
 use crate::secret::Secret;
 
-/// A request of an SDK's is a few hundred bytes.
+/// The longest request: an SDK's has a few hundred bytes.
 const LONGEST: usize = 8 * 1024;
 /// How long a client may take for its request, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,14 +42,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Listens on a port that nobody else has.
+    /// Listens on a free port.
     pub async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = format!("http://{}/", listener.local_addr()?);
         Ok(Self { listener, token: Secret::new(crate::process::random()?), address })
     }
 
-    /// Puts the endpoint into the place of the keys.
+    /// Replaces the keys by the endpoint.
     pub fn replace(&self, credentials: &mut Credentials) {
         credentials.variables.retain(|variable| !UNSETS.contains(&variable.name.as_str()));
         credentials.unsets.extend(UNSETS.iter().map(|&name| name.to_owned()));
@@ -80,14 +80,14 @@ impl Endpoint {
             };
             match accepted {
                 Some(Ok((stream, _))) => clients.push(self.answer(stream, &source)),
-                // Too many open files, most likely: they become fewer.
+                // Most likely too many open files, of which some will be closed.
                 Some(Err(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
                 None => {}
             }
         }
     }
 
-    /// One request and its answer; a client that breaks off is its own loss.
+    /// Answers one request; a client that disconnects early is ignored.
     async fn answer<E: std::fmt::Display>(
         &self,
         mut stream: TcpStream,

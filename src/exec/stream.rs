@@ -44,7 +44,7 @@ impl Mask {
     }
 }
 
-/// What is to be read, and where it goes.
+/// A stream: where it is read, and where it is written.
 pub(super) struct Plan {
     mask: Option<Mask>,
     pipes: Vec<(OwnedFd, OwnedFd)>,
@@ -164,7 +164,7 @@ fn pass_on(from: OwnedFd, to: &OwnedFd, ended: &OwnedFd, mask: &Mask) {
     clear.clear();
     filter.finish(&mut clear);
     write_all(to, &clear);
-    // The rest was never touched, and would be fetched only to be cleared.
+    // The rest was never written to: clearing it would only use memory.
     buffer[..used].zeroize();
 }
 
@@ -212,13 +212,13 @@ impl End {
     }
 }
 
-/// False when nobody reads any longer.
+/// Writes all of it; false when the reader has closed its end.
 fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         match write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
-            // Somebody else's non-blocking end: wait until it takes more.
+            // Another process has made it non-blocking: wait until it takes more.
             Err(Errno::AGAIN) => {
                 let mut fds = [PollFd::from_borrowed_fd(to.as_fd(), PollFlags::OUT)];
                 let _ = poll(&mut fds, None);

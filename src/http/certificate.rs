@@ -1,5 +1,5 @@
-//! What is wrong with a certificate, in words: who issued it, whom it is for, when it ended, and which variable mends
-//! it.
+//! Says what is wrong with a certificate: who issued it, for which names, when it ended, and which variable corrects
+//! it. It must not decide whether the certificate is accepted.
 
 use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
@@ -14,7 +14,7 @@ use crate::text::Text;
 #[error("its certificate is from an unknown issuer, {0}")]
 pub(super) struct UnknownIssuer(pub(super) String);
 
-/// What a TLS error means for people, and what mends it.
+/// What a TLS error means, and what corrects it.
 pub(super) fn explain(error: &rustls::Error, settings: &Settings) -> (String, String) {
     use CertificateError as Bad;
     let address = "is this the right address and port, and does it speak TLS, version 1.2 or newer?";
@@ -78,7 +78,7 @@ fn other_ca(settings: &Settings) -> String {
     format!("{named} has other CA certificates than the server's: put the CA certificate of this Vault there")
 }
 
-/// The server refused us.
+/// The server refused the client certificate.
 fn alerted(alert: AlertDescription, settings: &Settings) -> (String, String) {
     use AlertDescription as Alert;
     let pair = "VAULT_CLIENT_CERT and VAULT_CLIENT_KEY";

@@ -1,8 +1,8 @@
-//! What a file holds that should be a certificate or a key in PEM form.
+//! Recognises what a file holds that should be a certificate or a key in PEM form. It must not show the content.
 
 use super::Error;
 
-/// What is taken for a certificate or a key by mistake.
+/// What a file may hold instead of the certificate or key that belongs there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     /// A private key that a passphrase protects.

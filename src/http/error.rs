@@ -1,4 +1,4 @@
-//! What can go wrong between here and a server.
+//! Why a request got no answer. It must not show a header, a body or a password in an address.
 
 use std::error::Error as StdError;
 
@@ -9,10 +9,10 @@ use crate::duration;
 use crate::error::{Code, Explain};
 use crate::shutdown::Stopped;
 
-/// A fault of the network, of TLS, or of what is set for them.
+/// An error of the network, of TLS, or of their settings.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection came about: nothing was sent.
+    /// No connection was made: nothing was sent.
     #[error("can't connect to {host}")]
     Connect {
         /// Host and port.
@@ -31,7 +31,7 @@ pub enum Error {
         /// What is wrong.
         #[source]
         cause: Cause,
-        /// What mends it.
+        /// What corrects it.
         hint: String,
     },
     /// http:// where the port wants TLS.
@@ -62,7 +62,7 @@ pub enum Error {
     Lost {
         /// Host and port.
         host: String,
-        /// How.
+        /// What happened to it.
         cause: String,
         /// Whether more time may help.
         timed_out: bool,
@@ -72,10 +72,10 @@ pub enum Error {
     Abandoned {
         /// Host and port.
         host: String,
-        /// By whom.
+        /// The signal.
         stopped: Stopped,
     },
-    /// An answer beyond any reason.
+    /// The answer is too long.
     #[error("the answer of {host} is longer than 4 MiB")]
     TooLong {
         /// Host and port.

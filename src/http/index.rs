@@ -1,6 +1,6 @@
-//! How far a cluster was when it answered: standbys of OpenBao 2.7 and Vault Enterprise answer reads themselves, and
-//! are some 100 ms behind the active node. Sent back, the index lets a run see what it has just written
-//! (openbao: website `concepts/consistency`; vault: `http/handler.go`, forwardBasedOnHeaders).
+//! Tells how far a cluster was when it answered: standbys of OpenBao 2.7 and Vault Enterprise answer reads themselves,
+//! some 100 ms behind the active node. Sent back, the index lets a run see what it has just written (openbao: website
+//! `concepts/consistency`; vault: `http/handler.go`, forwardBasedOnHeaders). It must not go to another cluster.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ impl Indexes {
         }
     }
 
-    /// No longer asks to be forwarded; false if it did not.
+    /// Stops asking to be forwarded; false if it did not ask before.
     pub(super) fn stay(&self) -> bool {
         !self.unforwarded.swap(true, Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! All outgoing network: one client with one private way to send. It knows TLS, proxies, time-outs, redirects,
-//! retries and size caps; what an answer means is its caller's to judge.
+//! All outgoing network: one client with one private way to send. It knows TLS, proxies, time-outs, redirects, retries
+//! and size limits; it must not judge what an answer means.
 
 use std::time::{Duration, Instant};
 
@@ -27,11 +27,11 @@ pub use names::look_up;
 pub use settings::{Endpoint, Proxy, Settings, host, is_loopback};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
-/// No answer of Vault's is longer: its own request limit is 32 MiB, a secret's far less.
+/// The longest answer: a secret is far shorter.
 const LONGEST_ANSWER: usize = 4 << 20;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Nobody waits longer than this because a server said so.
+/// The longest wait that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// How long a request is repeated, unless a number is set: a cluster has elected its leader by then.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ const WINDOW: Duration = Duration::from_secs(20);
 pub struct Call {
     /// GET, POST, …
     pub method: Method,
-    /// Where to.
+    /// The address.
     pub url: Url,
     /// Tokens are marked as sensitive.
     pub headers: HeaderMap,
@@ -72,7 +72,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// As the fuzzers make them up.
+    /// An answer for the fuzzers.
     #[doc(hidden)]
     pub fn new(status: u16, body: &[u8]) -> Self {
         let body = Zeroizing::new(body.to_vec());
@@ -83,7 +83,7 @@ impl Answer {
 /// What to do with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Hand it on.
+    /// Return it.
     Final,
     /// The request did not run: ask again.
     Again,
@@ -95,7 +95,7 @@ pub enum Verdict {
     Lost(&'static str),
 }
 
-/// The one client.
+/// The client for all requests.
 #[derive(Clone)]
 pub struct Client {
     inner: reqwest::Client,
@@ -118,7 +118,7 @@ impl Client {
         self.indexes.knows(url)
     }
 
-    /// Whom a request to `url` goes to, for people.
+    /// The server or proxy that a request to `url` goes to, for messages.
     pub fn peer(&self, url: &Url) -> String {
         self.settings.peer(url)
     }
@@ -133,7 +133,7 @@ impl Client {
         &self.stop
     }
 
-    /// A client for other addresses, which heeds the same stop.
+    /// A client for other addresses, which the same signals end.
     pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
         Self::new(settings, self.stop.clone())
     }
@@ -143,7 +143,7 @@ impl Client {
         Self { stop, ..self.clone() }
     }
 
-    /// The same connections, for taking back: they do not heed a stop.
+    /// The same connections, for revoking: a signal does not end their requests.
     pub fn unstoppable(&self) -> Self {
         self.heeding(self.stop.unheeded())
     }
@@ -348,7 +348,7 @@ pub fn secret_header(secret: &Secret, what: &str) -> Result<HeaderValue, Error> 
     })
 }
 
-/// A stop ends the pause; the next attempt reports it.
+/// Pauses; a signal ends the pause, and the next attempt reports it.
 async fn pause_unless(stop: Stop, pause: Duration) {
     let _ = stop.guard(Duration::ZERO, tokio::time::sleep(pause)).await;
 }
@@ -386,7 +386,7 @@ impl Failed {
         Self { outcome: Err(error), again: false, pause: Pause::Usual }
     }
 
-    /// For people who wait.
+    /// For messages about a wait.
     fn told(&self, peer: &str) -> String {
         match &self.outcome {
             Ok(answer) => format!("{peer} answers with status {}", answer.status),

@@ -57,7 +57,7 @@ impl Names {
 
 struct Resolver(Option<Arc<Other>>);
 
-/// Where `host` is. Plain http goes to localhost because it never leaves the machine: so that name is this machine,
+/// Resolves `host`. Plain http to localhost is allowed because it never leaves the machine: so that name is this host,
 /// whatever /etc/hosts or a name server says (RFC 6761, section 6.3).
 ///
 /// # Errors

@@ -23,7 +23,7 @@ const BUNDLES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// Who vouches for a server.
+/// The certificates that servers are checked with.
 pub(super) struct Roots {
     /// The CA certificates.
     pub(super) store: RootCertStore,
@@ -68,7 +68,7 @@ fn system(file: Option<&FileFrom>, dir: Option<&FileFrom>) -> Result<RootCertSto
 
 fn parse(pem: &[u8]) -> Roots {
     let mut store = RootCertStore::empty();
-    // A bundle may hold an odd certificate: the others still count.
+    // A bundle may hold a certificate that can't be read: the others still count.
     let named: Vec<_> = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
     store.add_parsable_certificates(named.iter().cloned());
     Roots { store, named }

@@ -1,4 +1,4 @@
-//! How to reach a server, and what hosts are called.
+//! How to reach a server, and what hosts are called. It must not read the environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Settings {
 pub struct Endpoint {
     /// Its address.
     pub url: Url,
-    /// The way there.
+    /// How it is reached.
     pub settings: Settings,
 }
 
@@ -74,7 +74,7 @@ impl Settings {
         matcher.intercept(&url.as_str().parse().ok()?).map(|_| proxy)
     }
 
-    /// Whom a request to `url` goes to, for people.
+    /// The server or proxy that a request to `url` goes to, for messages.
     pub(super) fn peer(&self, url: &Url) -> String {
         self.unix_socket.as_ref().map_or_else(|| host(url), |path| input::path(path))
     }

@@ -1,4 +1,4 @@
-//! The TLS side of the client: aws-lc is the only crypto provider, TLS 1.2 the oldest version.
+//! The TLS side of the client: aws-lc is the only crypto provider. It must not speak a version before TLS 1.2.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::{Error, Proxy, Settings, roots};
 use crate::input;
 use crate::secret::Secret;
 
-/// Whom to trust, and who we are.
+/// The trusted CAs, and the client certificate.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// The CA certificates.
@@ -24,7 +24,7 @@ pub struct Tls {
     pub client: Option<(Pem, Pem)>,
     /// The name that the certificate must be for, where it is not the address's.
     pub server_name: Option<String>,
-    /// Nothing is checked.
+    /// Whether the server's certificate is not checked.
     pub skip_verify: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Who is accepted as the server.
+//! Decides which server certificate is accepted. It must not accept one that rustls refuses, unless the user named that
+//! very certificate or VAULT_SKIP_VERIFY is set.
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use super::roots::Roots;
 /// The peer must hold the key of the certificate that it shows. Which certificate that may be is up to `chain`.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// Who vouches for it, unless anyone may be the server (--tls-skip-verify).
+    /// Checks the chain to a root; `None` with --tls-skip-verify.
     chain: Option<Arc<WebPkiServerVerifier>>,
-    /// Whom it is for, instead of the address's host.
+    /// The name that it must be for, instead of the address's host.
     name: Option<ServerName<'static>>,
     /// The certificates that the user named: one of these may also be the server's own.
     named: Vec<CertificateDer<'static>>,
@@ -26,7 +27,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Anyone.
+    /// Accepts any certificate.
     pub(super) fn anyone(provider: &CryptoProvider) -> Self {
         Self {
             chain: None,
@@ -36,7 +37,7 @@ impl Peer {
         }
     }
 
-    /// One whom these roots vouch for, by the address's name or by VAULT_TLS_SERVER_NAME.
+    /// Accepts certificates that these roots signed, for the address's name or VAULT_TLS_SERVER_NAME.
     pub(super) fn vouched_for(
         roots: Roots,
         name: Option<&str>,

@@ -1,5 +1,5 @@
-//! What steps made at clouds themselves: each is undone with its parent, which is read again where it is not at hand. How
-//! a cloud undoes it, its table says.
+//! What steps made at clouds: each is undone with its parent, which is read again where it is not at hand. It must not
+//! know a cloud: the cloud's table says how to undo it.
 
 use super::Left;
 use crate::credentials::External;
@@ -8,7 +8,7 @@ use crate::provider::{self, Externals};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
-/// What it is, for people: `the API key SCW1`.
+/// Its name in messages: `the API key SCW1`.
 fn name(external: &External) -> String {
     let what = of(external).map_or("thing", |(_, externals)| externals.what);
     format!("the {what} {}", external.id)
@@ -28,7 +28,7 @@ pub(super) async fn undo(
     asking: &mut Option<&'static str>,
 ) -> Left {
     *asking = None;
-    // The cloud has ended it, or will before anybody could.
+    // The cloud has ended it, or ends it sooner than we could.
     if external.ends <= vault::now() {
         return Left::Nothing;
     }
@@ -64,7 +64,7 @@ pub(super) async fn undo(
     }
 }
 
-/// Says that it is left.
+/// Warns that it stays.
 pub(super) fn stays(external: &External, why: &str) {
     tracing::warn!("{} was not deleted ({why}); it ends at {}", name(external), external.ends);
 }

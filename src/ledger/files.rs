@@ -1,5 +1,5 @@
-//! Files with credentials, told from any other: a file is deleted only if it still is what ci-creds wrote. What else is
-//! at its place is somebody's who put it there since, or one that was there before.
+//! Files with credentials, recognised by device, inode and digest. It must not delete a file that is no longer what
+//! ci-creds wrote.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
@@ -31,9 +31,9 @@ pub struct Written {
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is gone, or was.
+    /// It was deleted, now or before.
     Gone,
-    /// What is there is not what was written: it stays.
+    /// The file is not the one that was written: it stays.
     Another,
 }
 
@@ -80,7 +80,7 @@ impl Written {
         self.is_ours(&mut file, false).ok()?.then_some(file)
     }
 
-    /// Deletes it, wherever it got to.
+    /// Deletes it, at either of its two paths.
     pub(super) fn remove(&self) -> io::Result<Fate> {
         let made = self.remove_at(&self.made, true)?;
         match &self.goal {

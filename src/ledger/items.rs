@@ -1,4 +1,5 @@
-//! Tokens and leases: how each goes, and what is said of one that stays.
+//! Tokens and leases: how each is revoked, and what is said of one that stays. It must not revoke a token that was
+//! given.
 
 use jiff::Timestamp;
 
@@ -7,12 +8,12 @@ use crate::error::chain;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
-/// What the policy of a token needs that is to revoke leases.
+/// The policy that a token needs to revoke leases.
 pub(crate) fn may_revoke() -> String {
     format!("the token's policy must have: {}", vault::policy("sys/leases/revoke", "update"))
 }
 
-/// A token of ours.
+/// A token that a login of ours issued.
 #[derive(Debug)]
 pub(super) struct Owned {
     pub(super) token: Secret,
@@ -23,7 +24,7 @@ pub(super) struct Owned {
     pub(super) counted: bool,
 }
 
-/// A lease that goes with no token of ours.
+/// A lease that does not end with a token of ours.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) id: String,
@@ -74,7 +75,7 @@ impl Lease {
         }
     }
 
-    /// Says that it is left.
+    /// Warns that it stays.
     pub(super) fn stays(&self, why: &str) {
         tracing::warn!("{} was not revoked ({why}); it ends with {}", self.id, end_of(self.ends));
     }
@@ -97,7 +98,7 @@ impl Owned {
                 );
                 Left::Refused
             }
-            // It has ended already; or it is a batch token: the TTL is the end.
+            // It has ended already, or it is a batch token, which only its TTL ends.
             Err(error) if error.refusal().is_some() => {
                 tracing::debug!(
                     "the token {accessor} can't be revoked and ends with its TTL: {}",
@@ -112,7 +113,7 @@ impl Owned {
         }
     }
 
-    /// Says that it is left.
+    /// Warns that it stays.
     pub(super) fn stays(&self, why: &str) {
         let (accessor, end) = (&self.accessor, end_of(self.ends));
         tracing::warn!("the token with accessor {accessor} was not revoked ({why}); it ends with {end}");

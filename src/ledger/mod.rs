@@ -1,5 +1,5 @@
-//! Things that must be taken back, and the one way of taking them back: for a run that fails, for a process that is
-//! stopped, for a token that nothing depends on, for a command that has ended, and for `revoke`.
+//! What must be revoked or undone, and the one way of doing it: after a failed run, a signal, a token that nothing
+//! depends on, a command that has ended, and for `revoke`. It must not issue anything.
 
 use std::time::Duration;
 
@@ -25,11 +25,11 @@ use state::{Entry, Sync};
 /// What this run has issued, or one that ended before.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Tokens that the run logged in for; their leases go with them.
+    /// Tokens that the run's logins issued; revoking one revokes its leases.
     tokens: Vec<Owned>,
-    /// Tokens of the run's logins that others have too: their leases go one by one.
+    /// Tokens of the run's logins that others have too: their leases are revoked one by one.
     shared: Vec<Secret>,
-    /// Leases that no token of ours takes along.
+    /// Leases that don't end with a token of ours.
     leases: Vec<Lease>,
     /// Files with credentials.
     files: Vec<Written>,
@@ -41,7 +41,7 @@ pub struct Ledger {
     entry: Option<Entry>,
 }
 
-/// What is left after taking back; the worst of it.
+/// What is left after revoking, by the worst case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Left {
     /// Nothing.
@@ -59,7 +59,7 @@ pub enum Left {
 }
 
 impl Left {
-    /// One more thing stays, for this reason; counts it.
+    /// Counts one more thing that stays, for this reason.
     fn stays(&mut self, other: Self) -> usize {
         *self = (*self).max(other);
         1
@@ -130,7 +130,7 @@ impl Ledger {
         self.leases.push(Lease { id: lease.id.clone(), ends, by });
     }
 
-    /// What the job is about to get: `scan` looks for the values of these variables, or for what is in the files that
+    /// Notes what the job is about to get: `scan` looks for the values of these variables, or for the content of the files
     /// they name.
     pub fn handed_over<'a>(&mut self, all: impl Iterator<Item = &'a Credentials>) {
         for one in all {
@@ -191,14 +191,14 @@ impl Ledger {
         entry.replace(self, sync, stop).await
     }
 
-    /// What is left is in the file for `revoke`, or it is said that it is not.
+    /// What is left is in the file for `revoke`; otherwise a warning says that it is not.
     async fn write_rest(&mut self, stop: &Stop) {
         if let Err(error) = self.write(Sync::Yes, &stop.unheeded()).await {
             tracing::warn!("{}", chain(&error));
         }
     }
 
-    /// Takes back what is listed. What can't be is named in a warning, and stays listed.
+    /// Revokes what is listed. What can't be revoked is named in a warning and stays listed.
     pub async fn revoke_all(&mut self, vault: &Vault) -> Left {
         self.take_back_within(TAKING_BACK, vault).await
     }
@@ -267,7 +267,7 @@ impl Ledger {
         left
     }
 
-    /// Names what there was no time for.
+    /// Warns of what there was no time for.
     fn name_rest(&self, tried: &Tried, why: &str) {
         self.externals.iter().skip(tried.externals).for_each(|(one, _)| external::stays(one, why));
         self.leases.iter().skip(tried.leases).for_each(|lease| lease.stays(why));

@@ -86,7 +86,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The system said no.
+    /// The operating system refused it.
     #[error("the state file {} can't be {done}", path.display())]
     Io {
         /// The file.

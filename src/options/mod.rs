@@ -39,10 +39,10 @@ pub enum Variables {
     None,
 }
 
-/// Who may see an option's value.
+/// Whether an option's value may be shown or inherited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrecy {
-    /// Everybody: doctor shows it.
+    /// It may be shown: doctor shows it.
     Shown,
     /// It is or may hold a secret: doctor names its source only.
     Hidden,
@@ -61,9 +61,9 @@ pub struct Opt {
     pub short: Option<char>,
     /// What it takes.
     pub takes: Takes,
-    /// Where else its value comes from.
+    /// The variables that it can come from.
     pub variables: Variables,
-    /// Who may see its value.
+    /// Whether its value may be shown or inherited.
     pub secrecy: Secrecy,
     /// For --help: a sentence without its full stop.
     pub help: &'static str,
@@ -164,7 +164,7 @@ impl Opt {
     }
 }
 
-/// The variables that a command does not inherit: what logs in is nobody's business but ours.
+/// The variables that a command does not inherit: they log in to Vault.
 pub(crate) fn withheld() -> impl Iterator<Item = String> {
     let rows = FLAGS.iter().flat_map(|group| group.options).chain(VARIABLES.options);
     rows.filter(|row| matches!(row.secrecy, Secrecy::Place | Secrecy::Withheld))

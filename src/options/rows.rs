@@ -1,4 +1,4 @@
-//! The rows.
+//! The rows, one per option. They must not be repeated anywhere else.
 
 use super::Secrecy::{Hidden, Place, Withheld};
 use super::Takes::{Count, Switch, Value, Values, Variable};
@@ -209,7 +209,7 @@ group! {
 }
 
 group! {
-    /// What everybody understands, beside Vault's own.
+    /// Variables that many programs use, beside Vault's own.
     USUAL: "Usual variables", only_in_long_help: true;
     HTTPS_PROXY = variable("HTTPS_PROXY", "", Usual(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
         "The proxy for https:// (also in lower case; then `ALL_PROXY`)").secrecy(Hidden);

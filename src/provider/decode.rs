@@ -1,4 +1,4 @@
-//! From an engine's answer to credentials: pure.
+//! Turns an engine's answer into credentials. It must not ask for anything.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::secret::Secret;
 use crate::text::Text;
 use crate::vault::{Data, Envelope, Untold};
 
-/// Why an answer is of no use.
+/// Why an answer can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No data at all.
+    /// The answer has no data.
     #[error("the answer of {path} has no data")]
     NoData {
         /// What was read.
@@ -43,7 +43,7 @@ pub enum Error {
         /// The option that says it.
         option: String,
     },
-    /// A field tells a life that is none.
+    /// A field holds a negative life.
     #[error("the answer of {path} has a field {field} that is less than 0")]
     Negative {
         /// What was read.
@@ -59,7 +59,7 @@ pub enum Error {
         /// The version that was asked for.
         version: u64,
     },
-    /// What is there is past its end.
+    /// The credentials have ended.
     #[error("the credentials at {path} ended at {end}")]
     Ended {
         /// What was read.
@@ -132,11 +132,11 @@ impl Request {
         let data = data.ok_or_else(|| Error::NoData { path: path.to_owned() })?;
         let mut found = Collected { unsets: self.unsets.clone(), ..Collected::default() };
         for field in &self.fields {
-            // A cloud's tools take a single value, and an empty key is none; who reads may take what there is.
+            // A cloud's tools need a single value that is not empty; `read` takes what there is.
             let value = field.from.iter().find_map(|name| match self.origin {
                 // CI systems and shells take a variable that is empty for one that is not set.
                 Origin::Read => data.value(name).filter(|value| !value.reveal().is_empty()).map(Some),
-                // No part of a key ends in blanks; people's files of it do.
+                // No part of a key ends in blanks, but files with it do.
                 Origin::Cloud(_) => data
                     .field(name)
                     .filter(|value| !value.is_absent())
@@ -201,7 +201,7 @@ impl Request {
         answer: &Envelope,
         now: Timestamp,
     ) -> Result<Option<Life>, Error> {
-        // KV version 1 makes what its secret says the TTL of the answer.
+        // KV version 1 copies the secret's own `ttl` into the TTL of the answer.
         let told = self.expiry.iter().map(String::as_str);
         let told = told.chain(["ttl", "lease"].into_iter().filter(|_| answer.lease().is_none()));
         let negative = |name: &&str| {
@@ -293,7 +293,7 @@ impl Collected {
 }
 
 /// The end that a text names: an RFC 3339 time, seconds since 1970, or seconds or a duration such as 30m from `now`.
-/// Of no seconds at all nothing is known.
+/// Zero seconds mean that the end is not known.
 fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     let text = text.reveal();
     if let Ok(time) = text.parse() {
@@ -301,7 +301,7 @@ fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
     }
     let ttl = span(text)?;
     if ttl > LONGEST {
-        // No life, but a time since 1970.
+        // Too long for a life: a time since 1970.
         Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok()
     } else {
         now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()
@@ -327,7 +327,7 @@ impl Life {
         sooner > SignedDuration::try_from(other.ttl / 100).unwrap_or_default()
     }
 
-    /// So long, from `now`; to the second.
+    /// A life of `ttl` from `now`, to the second.
     pub fn new(ttl: Duration, now: Timestamp) -> Option<Self> {
         let ttl = Duration::from_secs(ttl.as_secs());
         let until = now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()?;

@@ -1,4 +1,5 @@
-//! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`).
+//! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`). It must be
+//! data alone.
 
 use super::{Effect, Field, PLAIN, Provider, ProviderOption, Route, option};
 use crate::options::Opt;

@@ -1,4 +1,4 @@
-//! The two versions of the KV engine keep a secret at two paths.
+//! The paths of the two versions of the KV engine. It must not ask which version it is.
 
 use super::Read;
 use crate::vault::Mount;

@@ -1,5 +1,5 @@
-//! The clouds, as data: one const table per cloud says where to read, which fields come back, and which variables
-//! they become. A new cloud is one file and one line in [`PROVIDERS`].
+//! The clouds, as data: one const table per cloud says where to read, which fields come back, and which variables they
+//! become. It must not send anything. A new cloud is one file and one line in [`PROVIDERS`].
 
 use crate::options::{Opt, Takes, Variables};
 
@@ -29,7 +29,7 @@ pub fn find(name: &str) -> Option<&'static Provider> {
 pub struct Provider {
     /// The command, and the X of CI_CREDS_X_ROLE.
     pub name: &'static str,
-    /// As people write it.
+    /// Its name in messages.
     pub title: &'static str,
     /// For --help.
     pub about: &'static str,
@@ -39,7 +39,7 @@ pub struct Provider {
     pub read: Route,
     /// Where the engine keeps the role itself, inside the mount: for doctor.
     pub role_config: &'static str,
-    /// What of that role is worth a look, for doctor; policy documents are long.
+    /// The fields of that role that doctor shows; policy documents are too long.
     pub role_fields: &'static [&'static str],
     /// What a text of this engine's means, and what to do about it; the first that fits is shown.
     pub refusals: &'static [(&'static str, &'static str)],
@@ -47,9 +47,9 @@ pub struct Provider {
     pub fallbacks: &'static [Route],
     /// What the answer holds.
     pub fields: &'static [Field],
-    /// What the cloud's tools would prefer over our variables.
+    /// Variables that the cloud's tools would prefer over ours.
     pub unsets: &'static [&'static str],
-    /// Options of its own.
+    /// Options that only this cloud has.
     pub options: &'static [ProviderOption],
     /// The field that tells people which key this is.
     pub label: Option<&'static str>,
@@ -67,7 +67,7 @@ pub struct Provider {
     pub externals: Option<&'static Externals>,
 }
 
-/// What a row has that says nothing else.
+/// The defaults of a row.
 const PLAIN: Provider = Provider {
     name: "",
     title: "",
@@ -173,7 +173,7 @@ impl Field {
 /// How the variables of a field get its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// As it is.
+    /// The value as it is.
     Text,
     /// The value goes into a file, and the variables get its path.
     File,
@@ -184,7 +184,7 @@ pub enum Form {
 /// What the absence of a field means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absent {
-    /// The answer is useless.
+    /// The answer can't be used.
     Error,
     /// Its variables stay as the job has them.
     Skip,
@@ -212,7 +212,7 @@ pub enum Effect {
     Sets(&'static [&'static str]),
     /// It is a switch that adds this step.
     Switches(&'static Step),
-    /// It is what this step needs.
+    /// It is a parameter of this step.
     Tells(&'static Step),
 }
 

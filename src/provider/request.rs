@@ -1,5 +1,5 @@
-//! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what
-//! `read` spelled out on the command line.
+//! One request to an engine, ready to be sent: a provider's table with the user's settings filled in, or what `read`
+//! has on the command line. It must not read the environment.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// What to ask for and what to make of the answer.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Whose it is.
+    /// What made the request.
     pub origin: Origin,
     /// The role, where there is one.
     pub role: Option<String>,
@@ -25,13 +25,13 @@ pub struct Request {
     pub min_ttl: Option<Duration>,
     /// Other ways to the same.
     pub fallbacks: Vec<Read>,
-    /// Sent along: in the query of a GET, in the body of a POST.
+    /// Parameters: in the query of a GET, in the body of a POST.
     pub parameters: Vec<(String, Secret)>,
     /// Parameters whose values are read from these files, or from standard input.
     pub from_files: Vec<(String, Input)>,
     /// What the answer holds.
     pub fields: Vec<FieldSpec>,
-    /// Exported as they are.
+    /// Variables that are exported as they are.
     pub constants: Vec<(String, String)>,
     /// See [`Provider::unsets`].
     pub unsets: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Request {
     pub steps: Vec<(&'static Step, Settled)>,
 }
 
-/// Whose request it is.
+/// What made a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Origin {
     /// A cloud's table made it.
@@ -129,7 +129,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 impl Provider {
-    /// Whether nobody who asks can say how long a key lives: its role in Vault does.
+    /// Whether only the role in Vault decides how long a key lives.
     pub fn takes_no_ttl(&self) -> bool {
         let takes = |option: &ProviderOption| matches!(option.effect, Effect::Switches(step) if step.makes);
         self.ttl_parameter.is_none() && !self.options.iter().any(takes)

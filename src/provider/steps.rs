@@ -1,5 +1,5 @@
-//! What a table can't say: a step is code of a cloud's own, and lives in that cloud's folder. Here is its form: what the
-//! configuration finds out for it, what it does and when, and how what it made is undone. No cloud is named here.
+//! A step is code of one cloud, for what its table can't say; here is the form of steps: what the configuration looks
+//! up for one, what it does and when, and how that is undone. It must not name a cloud.
 
 use std::fmt;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::vault::Vault;
 pub struct Step {
     /// The switch, as it is typed: `--mint`.
     pub switch: &'static str,
-    /// Options that it can't do without, of those that tell it something.
+    /// The options that it needs.
     pub needs: &'static [Need],
     /// Variables of the cloud's own tools that it reads, and what each holds.
     pub variables: &'static [(&'static str, &'static str)],
@@ -30,15 +30,15 @@ pub struct Step {
     pub sets: &'static [&'static str],
     /// Those of what it sets and unsets that give access: a failure unsets them.
     pub access: &'static [&'static str],
-    /// Finds out what is certain to fail, before anything is made.
+    /// Fails early where the step is certain to fail, before anything is made.
     pub check: fn(&Settled, &Credentials) -> Result<(), Failed>,
-    /// Makes of what the engine gave what the job gets. It succeeds, or leaves nothing behind.
+    /// Turns what the engine gave into what the job gets. It succeeds, or leaves nothing behind.
     pub apply: Apply,
     /// Returns when the job can use it.
     pub ready: Ready,
 }
 
-/// What a step does, until it is done.
+/// The work of a step.
 pub(super) type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + 'a>>;
 /// See [`Step::apply`].
 pub(super) type Apply = for<'a> fn(&'a Context<'a>, Credentials) -> Work<'a, Credentials>;
@@ -68,7 +68,7 @@ impl Step {
     }
 }
 
-/// An option that a step can't do without.
+/// An option that a step needs.
 #[derive(Debug)]
 pub struct Need {
     /// Its row.
@@ -84,7 +84,7 @@ pub struct Need {
 pub struct Api {
     /// The variable that the cloud's own tools take it from.
     pub variable: &'static str,
-    /// A good address, for messages.
+    /// A valid address, for messages.
     pub example: &'static str,
     /// The usual address in the region that the job works in; `None` if that can't be a region.
     pub usual: fn(region: Option<&str>) -> Option<String>,

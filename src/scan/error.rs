@@ -1,23 +1,23 @@
-//! Why a search ends in anything but "clean".
+//! Why a search ends without "clean". It must not hold a value that was found.
 
 use crate::error::{Code, Explain};
 use crate::exec::mask::TooLarge;
 
 use super::Lines;
 
-/// What is wrong.
+/// The error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not known what to look for.
+    /// The values to look for are not known.
     #[error("there is nothing to look for: {why}")]
     NothingKnown {
         /// Why not.
         why: String,
     },
-    /// Nothing that is known is long enough.
+    /// No value is long enough.
     #[error("there is nothing to look for: no value that this job was given has 8 characters or more")]
     TooShort,
-    /// There are values in it.
+    /// Values were found.
     #[error("credentials found in what the job leaves behind")]
     Found {
         /// Where.
@@ -25,7 +25,7 @@ pub enum Error {
         /// What could not be looked into besides.
         faults: Lines,
     },
-    /// It can't be said.
+    /// Something could not be searched.
     #[error("not everything could be searched for the credentials of this job")]
     Incomplete {
         /// What, and why.
@@ -38,7 +38,7 @@ pub enum Error {
         #[source]
         cause: std::io::Error,
     },
-    /// There is more to look for than there is memory for.
+    /// The values need more memory than the search has.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }

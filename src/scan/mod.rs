@@ -82,7 +82,7 @@ impl Lines {
     }
 }
 
-/// What a search saw.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// Where which variable's value was found.
@@ -159,7 +159,7 @@ impl Search<'_> {
         self.name(path.as_os_str().as_bytes());
         match open(path, follow) {
             Ok(Some((file, size))) => self.content(file, size, &self.shown(path.as_os_str().as_bytes())),
-            // It was one a moment ago.
+            // It was a regular file a moment ago.
             Ok(None) => {}
             Err(error) => self.fault(path, &error.to_string()),
         }
@@ -336,7 +336,7 @@ fn open(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
     Ok(there.is_file().then_some((file, there.len())))
 }
 
-/// Whether our own limit ended a stream; decoders wrap what they are told.
+/// Whether our own limit ended a stream; decoders wrap this error.
 fn is_bomb(error: &io::Error) -> bool {
     let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
     while let Some(inner) = source {

@@ -1,4 +1,4 @@
-//! What is searched, as a stream: every byte that is read is searched as it is, whoever reads it and whatever for.
+//! What is searched, as a stream. No byte may be read without being searched, whoever reads it and for what.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -8,7 +8,7 @@ use crate::exec::find::{Find, Finder};
 /// How much is read at a time.
 const BUFFER: usize = 128 << 10;
 
-/// More came out of an archive than there is patience for.
+/// An archive expands to more than the limit.
 #[derive(Debug, thiserror::Error)]
 #[error("it expands to more than {} MiB and {} times its size", super::EXPANSION >> 20, super::RATIO)]
 pub(super) struct Bomb;

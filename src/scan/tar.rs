@@ -7,7 +7,7 @@ use super::source::Source;
 use super::{Look, damaged};
 
 const BLOCK: usize = 512;
-/// No path of Linux is longer.
+/// The longest name: Linux has no longer paths.
 const LONGEST_NAME: u64 = 4096;
 
 /// Whether this is the first header of one: ustar's mark, and a right checksum.

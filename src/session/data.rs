@@ -1,4 +1,4 @@
-//! The values of `--data` that do not stand on the command line.
+//! The values of `--data` that are not on the command line. They must not appear in a message.
 
 use super::Error;
 use crate::input::shown;

@@ -1,5 +1,5 @@
-//! Turning a login's parameters into values: reading files and standard input, issuing and unwrapping a secret_id,
-//! signing with AWS credentials.
+//! Turns a login's parameters into values: reads files and standard input, issues and unwraps a secret_id, signs with
+//! AWS credentials. It must not log in.
 
 use super::{Error, wrapping};
 use crate::auth::{self, Gathered, Issuer, Login, LoginParameter, Origin};
@@ -7,10 +7,10 @@ use crate::input::{BYTE_ORDER_MARK, Input};
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
-/// So many secret_ids of a run may be refused; five lock the AppRole.
+/// The most secret_ids of a run that may be refused; five lock the AppRole.
 pub(super) const MOST_REFUSALS: u32 = 2;
 
-/// The token itself, where the login is one that was given; empty where there is none.
+/// The token that was given, for a login that uses it as it is; empty for other logins.
 pub async fn given_token(vault: &Vault, login: &Login) -> Result<Secret, Error> {
     Ok(token_in(&all(vault, login).await?))
 }
@@ -19,7 +19,7 @@ pub(super) fn token_in(gathered: &Gathered) -> Secret {
     gathered.get("token").cloned().unwrap_or_else(|| Secret::from(""))
 }
 
-/// Everything that `login` needs.
+/// Gathers everything that `login` needs.
 pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
     for parameter in &login.parameters {
@@ -27,7 +27,7 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
             Origin::Connection { .. } => {}
             Origin::Signed(identity) => {
                 let signed = identity.sign(vault.client()).await.map_err(auth::Error::from)?;
-                // AWS may say the signed text back to Vault, and Vault to us.
+                // AWS may repeat the signed text to Vault, and Vault to us.
                 signed.session_token.iter().for_each(|token| vault.hide(token));
                 gathered.0.extend(signed.fields);
                 gathered.0.push(("aws_source", Secret::new(signed.used)));
@@ -47,7 +47,7 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     Ok(gathered)
 }
 
-/// A value that is there, in a file, or on standard input.
+/// Reads a parameter: a value, a file, or standard input.
 pub async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Secret, Error> {
     match &parameter.origin {
         Origin::Value { value, .. } => clean(parameter, value.reveal()),
@@ -74,7 +74,7 @@ pub async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Secret, E
                 text.map_err(|cause| unusable(parameter, cause.to_string(), "pipe it into ci-creds"))?;
             clean(parameter, &text)
         }
-        // These are not read.
+        // Not read here: issued, unwrapped or signed.
         Origin::Wrapped { .. } | Origin::Issued(_) | Origin::Connection { .. } | Origin::Signed(_) => {
             Err(unusable(
                 parameter,
@@ -123,20 +123,20 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
     wrapped.open(vault).await
 }
 
-/// What Vault tells of an issuing token that was refused: a bare 403 means many things.
+/// What Vault tells of an issuing token that was refused: a 403 alone can mean several things.
 enum Granted {
-    /// It is no token that may ask.
+    /// It can't look itself up.
     Nobody,
-    /// It is alive, and its policies leave the path out.
+    /// It is valid, but its policies don't list the path.
     Nothing,
-    /// Its policies allow the path: what was sent along is not allowed.
+    /// Its policies allow the path, but not the parameters that were sent.
     Path,
 }
 
-/// How long this is worth.
+/// The time-out of the look.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// One look after a refusal, so that the likeliest cause is told first.
+/// Looks at the token after a refusal, so that the likeliest cause comes first.
 async fn evidence(vault: &Vault, token: &Secret, path: &str, error: &vault::Error) -> Option<Granted> {
     error.refusal().filter(|(status, _)| *status == 403)?;
     let asked = tokio::time::timeout(PATIENCE, vault.login_capabilities(token, path)).await.ok()?;

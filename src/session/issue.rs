@@ -1,4 +1,5 @@
-//! One request to an engine, and the way that a policy allows for it.
+//! Sends one request to an engine, by the verb and path that the policy allows. It must not try another path unless the
+//! policy says that it is allowed.
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use crate::vault::{self, Envelope, Vault};
 
 use super::{Error, Token};
 
-/// Why nothing was issued, and the lease that was there all the same.
+/// Why nothing was issued, and a lease that exists all the same.
 pub(super) struct Failure {
     error: Error,
     lease: Option<Lease>,
@@ -24,7 +25,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Issues what `request` asks for. What is to be taken back is entered by [`enter`], whatever came of it.
+/// Issues what `request` asks for. [`enter`] notes what must be revoked, also after an error.
 pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Failure> {
     let found = answer(vault, token, request).await?;
     let lease = found.answer.lease();
@@ -32,7 +33,7 @@ pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Resu
     made_of(vault, request, found).await.map_err(|error| Failure { error, lease, ends })
 }
 
-/// Enters what was issued with `token`: where it could not be used, its lease is there to be taken back.
+/// Notes what was issued with `token`; where the answer could not be used, its lease must be revoked.
 pub(super) fn enter(
     ledger: &mut Ledger,
     token: &Token,
@@ -50,7 +51,7 @@ pub(super) fn enter(
     }
 }
 
-/// What an answer becomes, with everything that is made of it.
+/// Turns an answer into credentials, with the steps of the cloud.
 async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Credentials, Error> {
     let mut credentials = request.decode(&found.path, &found.answer, found.kv, vault::now())?;
     credentials.detour = found.detour;
@@ -63,13 +64,13 @@ async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Crede
     Ok(credentials)
 }
 
-/// An answer, and how it was got.
+/// An answer, and the verb and path that gave it.
 struct Found {
     path: String,
     answer: Envelope,
     /// The version of the KV engine, where its mount was asked.
     kv: Option<u32>,
-    /// Where it was not the usual way: which, and why.
+    /// The verb and path, and why, where they are not the usual ones.
     detour: Option<String>,
 }
 
@@ -98,7 +99,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
         }
         Err(error) => error,
     };
-    // A token that is good for so many requests gets no optional one.
+    // A token with a limited number of uses gets no optional request.
     let status = error.refusal().map(|(status, _)| status).filter(|_| !token.counted);
     if status == Some(403)
         && !request.fallbacks.is_empty()
@@ -117,7 +118,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
     Err(explained(error, granted, token, request, &request.read))
 }
 
-/// How long a look after a refusal is worth.
+/// The time-out of a look after a refusal.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Whether the policies allow what was refused: then something else in them refuses.
@@ -130,7 +131,7 @@ async fn granted(vault: &Vault, token: &Token, read: &Read, error: &vault::Error
     matches!(asked, Ok(Ok(capabilities)) if capabilities.first().is_some_and(|granted| allows(granted, read)))
 }
 
-/// What a policy demands beside the capability (vault and openbao: policy syntax, "Fine-grained control").
+/// What a policy can require beside the capability (vault and openbao: policy syntax, "Fine-grained control").
 fn limits(request: &Request, read: &Read) -> String {
     let files = request.from_files.iter().map(|(name, _)| name.as_str());
     let sent: Vec<_> = request.parameters.iter().map(|(name, _)| name.as_str()).chain(files).collect();

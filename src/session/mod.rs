@@ -1,4 +1,5 @@
-//! Log in, gather parameters, issue: what every command that hands out credentials does, once.
+//! Logs in and issues: what every command that hands out credentials does, once. It must not write credentials
+//! anywhere.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub use gather::{all as gather, given_token, read as gather_here};
 pub use issue::allows;
 pub use transaction::{issue_alone, obtain};
 
-/// How long a standby that tells nothing of how far it is gets: it is 50 to 100 ms behind (measured: openbao 2.7.2).
+/// The pause for a standby that sends no index: it is 50 to 100 ms behind (measured: openbao 2.7.2).
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// What a run got.
@@ -76,7 +77,7 @@ impl Token {
     }
 }
 
-/// Why a run got nothing.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The login.
@@ -88,7 +89,7 @@ pub enum Error {
     /// The engine's answer.
     #[error(transparent)]
     Answer(#[from] provider::Error),
-    /// A step of a cloud's own.
+    /// A step of a cloud.
     #[error(transparent)]
     Step(#[from] provider::Failed),
     /// A value of --data that can't be read.
@@ -106,7 +107,7 @@ pub enum Error {
     #[error("the {provider} credentials are valid for {} only, which is less than --min-ttl {}",
         crate::duration::show(*.life), crate::duration::show(*.wanted))]
     TooShort {
-        /// Whose.
+        /// The provider.
         provider: &'static str,
         /// How long they are good for.
         life: Duration,
@@ -124,12 +125,12 @@ pub enum Error {
     /// Something may have been made that this run can't take back.
     #[error("{}", crate::error::chain(error))]
     LeftBehind {
-        /// Why the run failed.
+        /// The error of the run.
         error: Box<Error>,
         /// What may be left, where, since when, and until when.
         left: Vec<String>,
     },
-    /// What is to be taken back can't be noted.
+    /// The state file can't be written.
     #[error(transparent)]
     State(#[from] state::Error),
     /// The process was asked to stop.
@@ -226,7 +227,7 @@ async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Tok
     enter(vault, login, &gathered, ledger).await
 }
 
-/// Logs in with parameters that are there: one step, for doctor.
+/// Logs in with gathered parameters: one step, for doctor.
 pub async fn enter(
     vault: &Vault,
     login: &Login,
@@ -281,8 +282,8 @@ pub async fn enter(
     Ok(token)
 }
 
-/// Logs in. A secret_id that was issued a moment ago may be refused by a standby that has not heard of it: it is tried
-/// once more when the node has had time. With an error come facts that help to understand it.
+/// Logs in. A standby may refuse a secret_id that was issued a moment ago, because it does not know it yet: it is tried
+/// once more after a pause. An error gets facts that help to understand it.
 async fn login_once_seen(
     vault: &Vault,
     login: &Login,
@@ -322,7 +323,7 @@ async fn login_once_seen(
     Ok(auth)
 }
 
-/// Finds out what is certain to fail. Where it is a matter of time, Vault's clock counts, not this machine's.
+/// Fails early where the login is certain to fail. Times are judged by Vault's clock, not by this machine's.
 async fn check(vault: &Vault, login: &Login, gathered: &Gathered) -> Result<(), Error> {
     let checked = (login.method.check)(login, gathered, vault::now());
     let Err(auth::Error::Time { .. }) = checked else { return Ok(checked?) };

@@ -1,5 +1,5 @@
-//! Fresh credentials for a command that outlives its first ones: issued anew when it asks and the old ones are about
-//! to end.
+//! Issues new credentials for a command that outlives its first ones, when it asks and the old ones are about to end.
+//! It must not revoke those that the command still uses.
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};

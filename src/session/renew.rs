@@ -1,5 +1,6 @@
-//! Keeping what was issued alive while a command runs: the token and each renewable lease at two thirds of its life,
-//! through short outages, for as long as the server moves its end. What ends all the same is said once, in time.
+//! Renews what was issued while a command runs: the token and each renewable lease at two thirds of its life, through
+//! short outages, for as long as the server moves its end. It must not stay silent about what ends all the same, and
+//! says it once.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The pause after a renewal that did not succeed, unless the end is nearer.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Everything that has an end.
+/// The token and leases that are renewed.
 #[derive(Debug)]
 pub struct Renewer {
     items: Vec<Item>,
@@ -36,13 +37,13 @@ struct Item {
     ends: Instant,
     /// When to look at it again; `None` when there is nothing left to do.
     next: Option<Instant>,
-    /// Whether an outage was spoken of.
+    /// Whether a warning of an outage was written.
     outage: bool,
     /// How long it lives without a renewal, where --dead-man has cut that.
     window: Option<Duration>,
     /// How long one renewal may take.
     patience: Duration,
-    /// What helps.
+    /// The hint of its warning.
     hint: &'static str,
 }
 
@@ -66,7 +67,7 @@ impl Renewer {
         let credentials =
             credentials.filter(|(index, one)| Some(*index) != fresh && one.issued_by != IssuedBy::Login);
         items.extend(credentials.filter_map(|(_, one)| Item::credentials(one, &session.token)));
-        // One that hangs must not take the time of the token's, which ends sooner.
+        // A lease's renewal that hangs must not delay the token's, which ends sooner.
         let patience = session.token.window.map_or(PATIENCE, |window| PATIENCE.min(window / 6));
         items.iter_mut().for_each(|item| item.patience = patience);
         let mut renewer = Self { items, deadline: job.deadline };
@@ -74,7 +75,7 @@ impl Renewer {
         renewer
     }
 
-    /// What can't be renewed and ends before the job may is said at once.
+    /// Warns at once of what can't be renewed and ends before the job's deadline.
     fn announce(&mut self) {
         let Some(deadline) = self.deadline else { return };
         for item in self.items.iter_mut().filter(|item| item.way.is_none()) {
@@ -179,7 +180,7 @@ impl Item {
             tracing::warn!("{} could not be renewed in time and has ended", self.name);
             return;
         }
-        // There is time for another try or two before it is worth a word.
+        // There is time for another try or two before a warning.
         let is_early = self.window.is_some_and(|window| left > window / 2 + Duration::from_millis(100));
         if !self.outage && !is_early {
             let why = error.map_or_else(|| "no answer came".to_owned(), |error| error.to_string());
@@ -217,7 +218,7 @@ async fn renew(vault: &Vault, way: &Way, wanted: Duration) -> Result<Duration, v
     Ok(duration::granted(seconds))
 }
 
-/// Two thirds, less up to a tenth, so that a hundred jobs that began together do not come together.
+/// Two thirds, less up to a tenth, so that jobs that began together don't renew together.
 fn two_thirds(life: Duration) -> Duration {
     life.mul_f64(2.0 / 3.0 - f64::from(crate::process::jitter()) / 255.0 / 10.0)
 }

@@ -17,20 +17,20 @@ use crate::ledger::Ledger;
 use crate::provider::{Context, Request};
 use crate::vault::{self, Vault};
 
-/// After a lost answer: time for the engine to end what it is at, so that its lease is registered.
+/// The pause after a lost answer, in which the engine ends its request and registers the lease.
 pub(super) const SETTLE: Duration = Duration::from_secs(2);
 
 /// How often a run logs in when the answers are lost: a token without credentials is harmless, and a cluster that
 /// changes its leader loses one answer more easily than the next.
 const LOGINS: usize = 3;
-/// How often it asks the engines.
+/// How often a run asks the engines.
 const READS: usize = 2;
 
 /// Up to here an answer is worth waiting for before the next request: another connection over TLS takes two round trips
 /// and two milliseconds of work.
 const FAST: Duration = Duration::from_millis(5);
 
-/// Why an attempt failed, and what it may have made that is in no ledger.
+/// Why an attempt failed, and what it may have created that the ledger does not list.
 struct Failure {
     error: Error,
     logged_in: bool,
@@ -43,7 +43,7 @@ struct Failure {
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
     let order = &Order { requests: data::gather(vault, &order.requests).await?, ..order.clone() };
     let outcome = transaction(vault, order, ledger).await;
-    // Where nobody answers, there is nothing to ask.
+    // Where no server answered, there is nothing to repeat.
     if outcome.as_ref().err().is_none_or(|error| error.code() != Code::Unreachable) {
         vault.check_namespaces().await;
     }
@@ -92,7 +92,7 @@ async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Sessio
             let end = end_of_lease(token, ledger);
             failure.left.iter_mut().for_each(|one| *one = format!("{one}: {end}"));
         }
-        // A stop that came meanwhile is what the process ends by.
+        // A signal that came meanwhile decides the exit code.
         if !failure.error.is_stopped()
             && let Err(stopped) = vault.stop().check()
         {
@@ -147,7 +147,7 @@ async fn issue_all(
             Err(error) => errors.push(error),
         }
     }
-    // A refusal is the same the next time: it is worth more than a lost answer.
+    // A refusal would come again: it is reported rather than a lost answer.
     errors.sort_by_key(Error::is_lost);
     if let Some(error) = errors.into_iter().next() {
         return Err(Failure { error, logged_in: true, left, token: Some(token) });
@@ -185,7 +185,7 @@ async fn all_answers<T>(requests: impl Iterator<Item = impl Future<Output = T>>)
     answers
 }
 
-/// A login alone: one whose answer was lost is made good by another, as in a transaction.
+/// A login alone; after a lost answer it is repeated, as in a transaction.
 pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Token, Error> {
     let repeatable = order.login.method.request.is_some() && order.login.repeatable();
     let mut logins = LOGINS;
@@ -286,7 +286,7 @@ pub(super) fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
     }
 }
 
-/// The effective lives: what dies with the token lives no longer than it.
+/// The effective lives: what ends with the token lives no longer than the token.
 async fn settle_lives(
     vault: &Vault,
     token: &mut Token,

@@ -1,5 +1,5 @@
-//! A secret_id inside a wrapping token: looked at before it is taken out, because who hands over another token than
-//! the one that was made, or one that was opened on the way, has intercepted it.
+//! Looks at a wrapping token before it takes the secret_id out of it: who hands over another token than the one that
+//! was made, or an opened one, has intercepted it. It must not unwrap what was made elsewhere.
 
 use super::Error;
 use crate::auth;
@@ -39,7 +39,7 @@ impl Wrapped<'_> {
         role.is_some_and(|role| !role.contains('/') && self.role.is_none_or(|expected| expected == role))
     }
 
-    /// A token that was used and one that never was look the same to Vault.
+    /// Vault tells the same of a token that was used and of one that never existed.
     fn explained(&self, error: crate::vault::Error) -> Error {
         match error.refusal() {
             Some((400 | 403 | 404, said)) => {

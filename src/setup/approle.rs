@@ -1,5 +1,5 @@
-//! AppRole in split custody: the runner has the role_id, a CI variable the token that issues one-use secret_ids.
-//! Neither opens anything by itself.
+//! AppRole in split custody: the runner has the role_id, a CI variable has the token that issues one-use secret_ids.
+//! Neither may open anything by itself.
 
 use serde_json::{Value, json};
 

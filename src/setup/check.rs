@@ -1,25 +1,25 @@
-//! What Vault has, held against a plan: missing, wider than needed, or as it should be. Pure.
+//! Compares what Vault has with a plan: missing, wider than needed, or as it should be. It must not ask Vault.
 
 use serde_json::{Map, Value};
 
 use super::rules::{Rule, covers, parse};
 use super::{Config, Line, Object, Policy};
 
-/// What becomes of one thing.
+/// The result of one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The run needs it, and it is not there; or it would keep the run out.
     Missing,
     /// It allows more than the run needs.
     Wider,
-    /// It is as it should be.
+    /// It is what the run needs.
     Same,
 }
 
 /// One thing that was looked at.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What became of it.
+    /// The result.
     pub verdict: Verdict,
     /// Where it is: a path, or a policy.
     pub place: String,

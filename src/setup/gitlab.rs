@@ -1,4 +1,4 @@
-//! The job's own lines, for .gitlab-ci.yml.
+//! `--format gitlab`: the job's own lines, for .gitlab-ci.yml. It must not hold a secret.
 
 use serde_json::Value;
 

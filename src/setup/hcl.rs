@@ -1,4 +1,4 @@
-//! The policies alone, as files of their own have them.
+//! `--format hcl`: the policies alone, as files of policies have them. It must not hold commands.
 
 use super::{Format, Options, Plan};
 

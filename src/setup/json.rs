@@ -1,4 +1,4 @@
-//! The plan for scripts: versioned JSON.
+//! `--format json`: the plan for scripts, with a version. A field must not be removed or change its meaning.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,5 @@
-//! The login by ID token: the mount trusts who signs them, and the role says whose it takes.
+//! The login by ID token: the mount says whose signature counts, and the role says which jobs get in. It must not let
+//! in jobs that the order does not name.
 
 use serde_json::{Value, json};
 

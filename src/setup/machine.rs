@@ -1,4 +1,5 @@
-//! The logins by what a machine is: a pod's service account, and an IAM role of AWS.
+//! The logins by what a machine is: a pod's service account, or an IAM role of AWS. They must not let in other
+//! machines.
 
 use serde_json::{Map, json};
 

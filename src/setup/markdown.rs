@@ -1,4 +1,5 @@
-//! The page that a security reviewer reads: who may do what, for how long, and what a thief of each part gets.
+//! `--format markdown`: the page that a security reviewer reads: who may do what, for how long, and what somebody gets
+//! who steals a part. It must not hold a secret.
 
 use serde_json::Value;
 

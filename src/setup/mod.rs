@@ -1,5 +1,5 @@
-//! The Vault side of a run: what Vault must have so that it succeeds, and no more. A plan is made from the same
-//! requests that the run sends; each format is one writer over it. Nothing is sent or read here.
+//! The Vault side of a run: what Vault must have so that the run succeeds, and no more. A plan is made from the
+//! requests that the run sends; each format writes it. It must not send or read anything.
 
 use std::collections::BTreeSet;
 
@@ -58,11 +58,11 @@ pub struct Order {
 pub enum Who {
     /// Jobs, by the claims of their ID tokens.
     Jobs {
-        /// Which.
+        /// The jobs.
         meant: Meant,
-        /// Who signs the tokens.
+        /// The issuer of the tokens.
         issuer: String,
-        /// Whom they are for.
+        /// The audience of the tokens.
         audience: String,
     },
     /// Whoever has both halves of an AppRole, from these addresses; none given: from anywhere.

@@ -1,4 +1,4 @@
-//! The policy of a run: one line for each thing that it asks, made from its requests.
+//! The policy of a run: one line for each request that the run makes. It must not allow anything else.
 
 use super::Order;
 use crate::provider::{Effect, Read, Request, other_version};
@@ -164,7 +164,7 @@ fn parameters(request: &Request) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// What can't be known here, and what to look at.
+/// What this plan can't know, and what to check by hand.
 pub(super) fn notes(order: &Order) -> Vec<Vec<String>> {
     let mut notes = Vec::new();
     for request in order.requests.iter().filter(|request| request.origin.cloud().is_none()) {

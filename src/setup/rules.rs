@@ -1,4 +1,5 @@
-//! A policy as Vault has it, read back: its paths, and what each allows. HCL as policies use it, and no more.
+//! Reads a policy as Vault returns it: its paths, and what each allows. It must not accept HCL that policies can't
+//! have.
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -1,5 +1,6 @@
-//! Commands for `vault` or `bao`. Whatever is not ours stands in single quotes, or in a here-document whose lines
-//! begin with a blank, a brace, or `path`: no name of a project or role is ever read by the shell.
+//! `--format sh`: commands for `vault` or `bao`. Text that is not ours stands in single quotes, or in a here-document
+//! whose lines begin with a blank, a brace, or `path`. The shell must not read a name of a project or role as anything
+//! else.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! HCL for Terraform's and OpenTofu's Vault provider. No secret is made by it, so that none is in the state.
+//! `--format terraform`: HCL for the Vault provider of Terraform and OpenTofu. It must not make a secret, because that
+//! would be in the state.
 
 use serde_json::{Map, Value};
 

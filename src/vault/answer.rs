@@ -1,4 +1,5 @@
-//! Vault's answers: the envelope, what a status means for a retry, and its error texts, made fit to print.
+//! Vault's answers: the envelope, what a status means for a retry, and its error texts, made safe to print. It must not
+//! decide what a command does next.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct Envelope {
     pub data: Option<Data>,
     /// The answer of a login.
     pub auth: Option<Auth>,
-    /// In place of all else, where wrapping was asked for.
+    /// The wrapped answer, where wrapping was asked for; nothing else is set then.
     pub wrap_info: Option<Wrapped>,
     /// Remarks, such as a TTL that was capped.
     pub warnings: Option<Vec<String>>,
@@ -64,7 +65,7 @@ pub struct Auth {
     /// How many requests it is good for; 0 for any number.
     #[serde(default, deserialize_with = "or_default")]
     pub num_uses: u64,
-    /// What is there in place of a token while Vault waits for a second factor (vault: `sdk/logical/auth.go`).
+    /// Set instead of a token while Vault waits for a second factor (vault: `sdk/logical/auth.go`).
     #[serde(default)]
     pub mfa_requirement: Option<serde::de::IgnoredAny>,
     /// Whether it came out of a cache, so that others have it too: how long it lay there.
@@ -72,7 +73,7 @@ pub struct Auth {
     pub cached: Option<Duration>,
 }
 
-/// What names something in a message, and in a request, as it is.
+/// A name for messages and requests, as Vault wrote it.
 fn printable<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     if text.as_ref().is_none_or(|text| text.chars().all(is_visible)) {
@@ -184,13 +185,13 @@ pub(super) fn object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Option<T> {
     serde_json::from_slice(body?).ok()
 }
 
-/// Whether these errors are a policy's no. A token that has ended is refused without the counter, and by Vault with
+/// Whether a policy caused these errors. A token that has ended is refused without the counter, and by Vault with
 /// one more error (vault and openbao: `vault/request_handling.go`).
 pub(super) fn is_by_policy(errors: &[String]) -> bool {
     errors.iter().any(|error| error.starts_with("1 error occurred:") && error.contains("permission denied"))
 }
 
-/// So many lines say what is wrong; a server that says more is not to fill the job's log.
+/// The most lines of a server that are shown, so that it can't fill the job's log.
 const LINES: usize = 20;
 
 /// Error texts for people: one line each, without control characters, known secrets and go-multierror's bullets.

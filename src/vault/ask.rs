@@ -1,4 +1,4 @@
-//! One request in Vault's words, and the one way to ask: what is known to be secret in it is said here once.
+//! One request to Vault, and the one way to send it. It must not show a secret of its own: each is named here once.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct Body(pub Vec<(String, Value)>);
 /// One value of a [`Body`].
 #[derive(Debug, Clone)]
 pub enum Value {
-    /// Sent, and masked wherever the server says it back.
+    /// Sent, and masked in every text of the server.
     Secret(Secret),
     /// Sent.
     Plain(serde_json::Value),
@@ -65,11 +65,11 @@ pub(super) struct Ask<'a> {
     pub(super) query: &'a [(String, Secret)],
     pub(super) token: Option<&'a Secret>,
     pub(super) body: Option<Body>,
-    /// Whether something is made that must be taken back.
+    /// Whether it creates something that must be revoked.
     pub(super) creates: bool,
     /// Whether that has a lease.
     pub(super) leases: bool,
-    /// Whether it may use up what it sends.
+    /// Whether it may use up the secret that it sends.
     pub(super) spends: bool,
     pub(super) namespace: Option<&'a str>,
     /// The User-Agent, where it is not the usual one.
@@ -79,17 +79,17 @@ pub(super) struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// A GET that makes nothing.
+    /// A GET that creates nothing.
     pub(super) fn read(action: impl Into<String>, path: &'a str) -> Self {
         Self { method: Method::GET, creates: false, ..Self::create(action, path) }
     }
 
-    /// A POST that makes nothing.
+    /// A POST that creates nothing.
     pub(super) fn write(action: impl Into<String>, path: &'a str) -> Self {
         Self { creates: false, ..Self::create(action, path) }
     }
 
-    /// A POST that makes something, and so is repeated only when it surely did not run.
+    /// A POST that creates something; it is repeated only when it certainly did not run.
     pub(super) fn create(action: impl Into<String>, path: &'a str) -> Self {
         Self {
             action: action.into(),
@@ -122,7 +122,7 @@ impl<'a> Ask<'a> {
 }
 
 impl Vault {
-    /// The one way to ask.
+    /// Sends the request: the only way to Vault.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Envelope, Error> {
         self.remember(&ask);
         tracing::debug!("{} {}", ask.method, ask.path);
@@ -156,7 +156,7 @@ impl Vault {
         })
     }
 
-    /// What an answer means: by Vault's own words where it has some, whatever its status.
+    /// What an answer means: Vault's own errors decide where there are some, whatever the status.
     fn understood(&self, action: &str, status: u16, body: &[u8]) -> Result<Envelope, Error> {
         if status == 204 {
             return Ok(Envelope::default());

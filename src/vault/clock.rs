@@ -1,4 +1,5 @@
-//! The server's clock, out of its Date headers: what an ID token's times mean is Vault's to say.
+//! The server's clock, from its Date headers: Vault judges the times of an ID token by it. It must not change this
+//! machine's clock.
 
 use jiff::SignedDuration;
 
@@ -11,14 +12,14 @@ impl Vault {
         self.ahead.get()
     }
 
-    /// Asks for the time alone.
+    /// Asks for the server's time only.
     pub async fn ask_time(&self) -> Option<SignedDuration> {
-        // Whatever it says, it has a date.
+        // Any answer has a date.
         let _ = self.health().await;
         self.ahead()
     }
 
-    /// Every answer has a date; one without tells nothing new.
+    /// Takes the date of an answer; an answer without one changes nothing.
     pub(super) fn note_time(&self, answer: &Answer) {
         self.ahead.set(answer.date.as_deref().and_then(ahead_of).or(self.ahead.get()));
     }
@@ -27,7 +28,7 @@ impl Vault {
 /// How far this machine's clock is ahead of a Date header.
 fn ahead_of(date: &str) -> Option<SignedDuration> {
     let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    // No clock is so wrong, and no sum with it can leave the calendar.
+    // A larger difference is no clock's, and could lead beyond the calendar.
     Some(now().duration_since(date)).filter(|ahead| ahead.abs() < SignedDuration::from_hours(100 * 365 * 24))
 }
 

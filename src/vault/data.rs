@@ -1,4 +1,5 @@
-//! The `data` of an answer: a tree in which every value is a secret from the moment it is parsed.
+//! The `data` of an answer: a tree in which every value is a secret from the moment it is parsed. It must not show a
+//! value.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -25,7 +26,7 @@ pub enum Data {
 }
 
 impl Data {
-    /// Whether there is nothing in it: `null`, or a text of nothing but blanks.
+    /// Whether it is empty: `null`, or a text of blanks only.
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Null => true,

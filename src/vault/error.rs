@@ -1,4 +1,4 @@
-//! What Vault, or whoever answers in its place, can say no with.
+//! Why a call of Vault's API failed, whoever answered it. It must not show a secret that was sent.
 
 use crate::error::{Code, Explain};
 use crate::http;
@@ -6,17 +6,17 @@ use crate::http;
 /// A request to Vault that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The network's fault.
+    /// The request failed on the network.
     #[error(transparent)]
     Http(#[from] http::Error),
-    /// Vault said no.
+    /// Vault refused the request.
     #[error("Vault refused {action}")]
     Refused {
         /// What was asked for.
         action: String,
         /// The HTTP status.
         status: u16,
-        /// Whether a policy says no, to a token that is alive.
+        /// Whether a policy refused it, to a token that is alive.
         by_policy: bool,
         /// Vault's words.
         #[source]
@@ -28,7 +28,7 @@ pub enum Error {
         /// What was asked for.
         action: String,
     },
-    /// Vault could not.
+    /// Vault failed to answer.
     #[error("{}", match .status { 429 => format!("Vault put off {action}"), _ => format!("Vault could not carry out {action}") })]
     Unable {
         /// What was asked for.
@@ -53,7 +53,7 @@ pub enum Error {
     NotVault {
         /// What was asked for.
         action: String,
-        /// Who answered.
+        /// The host that answered.
         host: String,
         /// Whether Vault may have answered, with success, to a request that makes something.
         lost: bool,
@@ -65,7 +65,7 @@ pub enum Error {
     },
 }
 
-/// Words of a server, made fit to print.
+/// Error texts of a server, made safe to print.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("; "))]
 pub struct ServerErrors(pub Vec<String>);
@@ -88,7 +88,7 @@ impl Error {
         }
     }
 
-    /// Whether a policy says no, to a token that is alive.
+    /// Whether a policy refused it, to a token that is alive.
     pub fn is_by_policy(&self) -> bool {
         matches!(self, Self::Refused { by_policy: true, .. })
     }
@@ -152,7 +152,7 @@ impl Explain for WithHints {
 
     fn hints(&self) -> Vec<String> {
         let (callers, own) = (self.hints.iter().cloned(), self.error.hints().into_iter());
-        // Where there is no such namespace, nothing that a caller knows of roles and policies is to the point.
+        // Where the namespace does not exist, hints about roles and policies don't help.
         if self.error.says(NO_NAMESPACE) {
             own.chain(callers).collect()
         } else {

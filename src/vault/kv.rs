@@ -1,4 +1,4 @@
-//! The KV engine's two versions: what of an answer is the secret.
+//! Finds the secret in an answer of either version of the KV engine. It must not guess where both are possible.
 
 use super::{Data, Envelope};
 
@@ -126,13 +126,13 @@ mod tests {
             let of_lease = format!(r#"{{"lease_id":"x/y/z",{form}}}"#);
             assert_eq!(seen(&plain, "secret/data/x", None), is, "{form}");
             assert_eq!(seen(&plain, "team/secret/data/x/y", None), is, "{form}");
-            // The same elsewhere is nobody's version 2.
+            // The same form on another path is not version 2.
             assert_eq!(seen(&plain, "secret/x", None), Outer, "{form}");
             assert_eq!(seen(&plain, "data/x", None), Outer, "{form}");
             assert_eq!(seen(&plain, "secret/database/x", None), Outer, "{form}");
             assert_eq!(seen(&leased, "secret/data/x", None), Outer, "{form}");
             assert_eq!(seen(&of_lease, "secret/data/x", None), Outer, "{form}");
-            // And who knows the version need not look.
+            // Where the version is known, the form does not count.
             assert_eq!(seen(&plain, "secret/data/x", Some(1)), Outer, "{form}");
             let has_inner = form.contains(r#""data":{"in""#) && form.contains("metadata");
             let inner = if has_inner { Inner } else { Outer };

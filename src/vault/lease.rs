@@ -1,13 +1,13 @@
-//! Lives made longer, and ended: of the token itself, and of leases.
+//! Renews and revokes the token itself and leases. It must not decide when.
 
 use super::{Ask, Auth, Data, Error, NO_TOKEN, Value, Vault};
 use crate::secret::Secret;
 
-/// Where a token renews itself.
+/// The path at which a token renews itself.
 pub(crate) const RENEW_SELF: &str = "auth/token/renew-self";
-/// Where a token ends itself.
+/// The path at which a token revokes itself.
 pub(crate) const REVOKE_SELF: &str = "auth/token/revoke-self";
-/// Where a lease is renewed.
+/// The path at which a lease is renewed.
 pub(crate) const RENEW_LEASE: &str = "sys/leases/renew";
 
 impl Vault {

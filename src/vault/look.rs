@@ -1,4 +1,4 @@
-//! Calls that only look: nothing is made, and nothing is spent but a token's use.
+//! Calls that only look. They must not create anything, or use up more than one use of a token.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub struct Mount {
     pub kv_version: Option<u32>,
 }
 
-/// How long a courtesy is waited for.
+/// The time-out of calls that only improve a message.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Vault {

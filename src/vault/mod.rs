@@ -1,4 +1,4 @@
-//! Vault's HTTP API in Vault's words: a server, the logins and the reads; what else is asked has files of its own.
+//! Vault's HTTP API in Vault's words: servers, logins and reads. It must not decide what a command does with an answer.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -35,10 +35,10 @@ pub use secret_id::SecretId;
 pub(crate) use secret_id::secret_id_path;
 pub use token::{TokenInfo, TokenRole};
 
-/// What comes instead of a token.
+/// What an error says when a login's answer has no token.
 const NO_TOKEN: &str = "an answer without a token";
 
-/// A server, and how to talk to it.
+/// A server, and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// With its path prefix, if any.
@@ -57,7 +57,7 @@ pub struct Vault {
     base: Url,
     namespace: Option<String>,
     auth_namespace: Option<String>,
-    /// Secrets that were sent: a server may say them back in an error.
+    /// Secrets that were sent: a server may repeat them in an error.
     known: RefCell<Vec<Secret>>,
     /// How far this machine's clock is ahead of the server's, by the last answer.
     ahead: Cell<Option<SignedDuration>>,
@@ -66,7 +66,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Nothing is sent yet.
+    /// A client for this server; nothing is sent yet.
     pub fn new(client: Client, base: Url, namespace: Option<String>, auth_namespace: Option<String>) -> Self {
         Self {
             client,
@@ -79,7 +79,7 @@ impl Vault {
         }
     }
 
-    /// What tells whether the process was asked to stop.
+    /// Tells whether the process was asked to stop.
     pub fn stop(&self) -> &crate::shutdown::Stop {
         self.client.stop()
     }
@@ -91,7 +91,7 @@ impl Vault {
         Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
-    /// The same server, for taking back: a stop does not end it.
+    /// The same server, for revoking: a signal does not end its requests.
     pub fn unstoppable(&self) -> Self {
         self.heeding(self.stop().unheeded())
     }
@@ -114,7 +114,7 @@ impl Vault {
         &self.client
     }
 
-    /// Masks `secret` wherever the server says it back.
+    /// Masks `secret` in every text of the server from now on.
     pub fn hide(&self, secret: &Secret) {
         let mut known = self.known.borrow_mut();
         if !known.iter().any(|one| one.reveal() == secret.reveal()) {

@@ -1,4 +1,4 @@
-//! secret_ids: issuing them, wrapped or not, and taking them out of wrapping tokens.
+//! Issues secret_ids, wrapped or not, and unwraps them. It must not log in with them.
 
 use std::time::Duration;
 

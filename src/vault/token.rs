@@ -1,4 +1,5 @@
-//! Tokens as things of their own: made through a token role, looked up, ended (Vault's `auth/token`).
+//! Tokens other than the session's own: made through a token role, looked up, revoked (Vault's `auth/token`). It must
+//! not touch the session's own.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::{Ask, Auth, Data, Error, NO_TOKEN, Vault};
 use crate::secret::Secret;
 use crate::text::Text;
 
-/// What `auth/token/lookup-self` says of a token, as far as it matters.
+/// What `auth/token/lookup-self` says of a token, as far as it is used.
 #[derive(Debug, Clone)]
 pub struct TokenInfo {
     /// Its public handle.
@@ -31,7 +32,7 @@ pub struct TokenInfo {
     pub kind: Text,
 }
 
-/// What a token role says of the tokens that are made through it, as far as it matters.
+/// What a token role says of the tokens that are made through it, as far as it is used.
 #[derive(Debug, Clone)]
 pub struct TokenRole {
     /// Whether they outlive the token that makes them.
@@ -72,7 +73,7 @@ impl TokenInfo {
 }
 
 impl Vault {
-    /// `POST auth/token/create/ROLE`. What the token is like is the role's to say.
+    /// `POST auth/token/create/ROLE`. The role decides about the token's properties.
     pub async fn create_token(&self, by: &Secret, role: &str) -> Result<Auth, Error> {
         let path = format!("auth/token/create/{role}");
         let action = format!("to create a token at {path}");

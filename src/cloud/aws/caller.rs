@@ -1,5 +1,5 @@
-//! Whether AWS knows a key: IAM is eventually consistent, so a new user's key is unknown to some of AWS for a while
-//! (hashicorp/vault #8413: waiting is the client's part).
+//! Asks AWS whether it knows a key: IAM is eventually consistent, so parts of AWS don't know a new user's key for a
+//! while (hashicorp/vault #8413: waiting is the client's part). It must not change anything at AWS.
 
 use reqsign_aws_v4::Credential;
 use reqwest::Method;
@@ -23,13 +23,13 @@ const DOMAINS: &[(&str, &str)] = &[
 /// AWS's Security Token Service, as far as it says who a key is.
 #[derive(Debug, Clone)]
 pub struct Sts {
-    /// Where it is.
+    /// Its address.
     pub endpoint: Endpoint,
     /// Its region; `None` for the global endpoint.
     pub region: Option<String>,
 }
 
-/// Whether a region can be called so.
+/// Whether this can be the name of a region.
 pub fn is_region(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-')
 }

@@ -1,4 +1,4 @@
-//! Why there are no AWS credentials to sign with.
+//! Why there are no AWS credentials to sign with. It must not show any that were found.
 
 use std::error::Error as StdError;
 
@@ -9,10 +9,10 @@ use crate::error::{Code, Explain};
 use crate::http;
 use crate::text::Text;
 
-/// No credentials, or none that sign.
+/// Why a login request can't be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nowhere.
+    /// No source has credentials.
     #[error("there are no AWS credentials to log in with")]
     Nothing,
     /// The source that was chosen has none.
@@ -23,7 +23,7 @@ pub enum Error {
         /// What must be there.
         needs: &'static str,
     },
-    /// A source is there and does not work.
+    /// A source exists but does not work.
     #[error("{about} gave no AWS credentials: {reason}")]
     Failed {
         /// As in --aws-source.
@@ -32,14 +32,14 @@ pub enum Error {
         about: &'static str,
         /// Whether it was chosen by the user.
         named: bool,
-        /// What it said, or did not say.
+        /// Its error.
         reason: String,
-        /// Whether it did not answer at all.
+        /// Whether it did not answer.
         silent: bool,
-        /// The code that fits.
+        /// The exit code.
         code: Code,
     },
-    /// The credentials are there, and nothing can be signed with them.
+    /// The credentials exist, but signing with them fails.
     #[error("the AWS credentials can't be used: {reason}")]
     Unsigned {
         /// Why.
@@ -48,7 +48,7 @@ pub enum Error {
     /// A server id that no header can carry.
     #[error("the AWS server id is not printable text")]
     ServerId,
-    /// The client.
+    /// The HTTP client.
     #[error(transparent)]
     Http(#[from] http::Error),
 }

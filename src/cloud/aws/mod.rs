@@ -1,5 +1,5 @@
 //! AWS as an identity: finds the credentials of the machine that the job runs on, and signs the one request by which
-//! AWS tells Vault who that is. reqsign finds and signs; what it sends goes through our own client.
+//! AWS tells Vault who that is. reqsign finds and signs; it must not send anything but through our own client.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +28,7 @@ const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 /// The region of the global endpoint, and Vault's default.
 const REGION: &str = "us-east-1";
 
-/// Whose credentials sign, and how.
+/// The credentials that sign, and how.
 #[derive(Clone)]
 pub struct Identity {
     /// The one place to look; `None`: all of them, in order.
@@ -45,7 +45,7 @@ pub struct Identity {
     pub variables: HashMap<String, Secret>,
     /// For AWS itself.
     pub internet: Settings,
-    /// For the container and metadata endpoints: no proxy, and no patience.
+    /// For the container and metadata endpoints: no proxy, and a short time-out.
     pub nearby: Settings,
 }
 
@@ -67,7 +67,7 @@ pub struct Signed {
 }
 
 impl Identity {
-    /// Finds the credentials, now, and signs with them.
+    /// Finds the credentials and signs with them.
     pub async fn sign(&self, client: &Client) -> Result<Signed, Error> {
         let web = send::Web::new(self, client)?;
         let (credential, used) = self.find(&self.context(web)).await?;

@@ -1,5 +1,5 @@
-//! The shared files of AWS's SDKs, read as botocore reads them (`botocore/configloader.py`, `credentials.py`): a file or
-//! a profile that is broken stops the search, so that nobody else's credentials sign in its place.
+//! Reads the shared files of AWS's SDKs as botocore does (`botocore/configloader.py`, `credentials.py`). It must not
+//! skip a broken file or profile, because other credentials would then sign.
 
 use reqsign_aws_v4::Credential;
 use reqsign_core::{Context, Error, ProvideCredential, Result};
@@ -51,7 +51,7 @@ impl ProvideCredential for Shared {
     }
 }
 
-/// A value that is there: empty is none.
+/// A value that is not empty.
 fn get<'a>(keys: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let value = keys.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     value.filter(|value| !value.is_empty())

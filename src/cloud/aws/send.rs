@@ -1,4 +1,5 @@
-//! What reqsign needs of the outside: files, and our one HTTP client.
+//! Gives reqsign files and our one HTTP client. It must not send plain http to hosts other than this machine and the
+//! container and metadata endpoints.
 
 use bytes::Bytes;
 use reqsign_core::{Error, FileRead, HttpSend, Result};

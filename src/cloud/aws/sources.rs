@@ -1,4 +1,4 @@
-//! Where AWS credentials may be, in the order of AWS's own SDKs.
+//! Where AWS credentials may be, in the order of AWS's own SDKs. It must not show any.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use reqsign_core::ProvideCredentialDyn;
 
 use super::Identity;
 
-/// Finds credentials, or not.
+/// Looks for credentials.
 pub(super) type Provider = Box<dyn ProvideCredentialDyn<Credential = Credential>>;
 
 /// One place where credentials may be.

@@ -1,4 +1,4 @@
-//! What GitLab, or whoever answers in its place, can say no with.
+//! Why a call of GitLab's API failed, whoever answered it. It must not show the token.
 
 use crate::error::{Code, Explain};
 use crate::http;
@@ -6,10 +6,10 @@ use crate::http;
 /// A request to GitLab that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The network's fault.
+    /// The request failed on the network.
     #[error(transparent)]
     Http(#[from] http::Error),
-    /// GitLab said no: nothing was changed.
+    /// GitLab refused the request: nothing was changed.
     #[error("GitLab refused {action}: {said}")]
     Refused {
         /// What was asked for.
@@ -19,7 +19,7 @@ pub enum Error {
         /// GitLab's words.
         said: String,
     },
-    /// GitLab could not.
+    /// GitLab failed to answer.
     #[error("GitLab could not carry out {action}: {said}")]
     Unable {
         /// What was asked for.
@@ -34,7 +34,7 @@ pub enum Error {
     NotGitlab {
         /// What was asked for.
         action: String,
-        /// Who answered.
+        /// The host that answered.
         host: String,
         /// The HTTP status.
         status: u16,
@@ -42,7 +42,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the request surely changed nothing.
+    /// Whether the request certainly changed nothing.
     pub fn never_ran(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Unable { status: 429, .. } => true,

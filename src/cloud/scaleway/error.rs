@@ -1,4 +1,4 @@
-//! What Scaleway can say no with (scaleway-sdk-go: `scw/errors.go`).
+//! Why a call of Scaleway's API failed (scaleway-sdk-go: `scw/errors.go`). It must not show the key.
 
 use serde::Deserialize;
 
@@ -8,10 +8,10 @@ use crate::http;
 /// A request to Scaleway's IAM API that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The network's fault.
+    /// The request failed on the network.
     #[error(transparent)]
     Http(#[from] http::Error),
-    /// Scaleway said no.
+    /// Scaleway refused the request.
     #[error("Scaleway refused {action}")]
     Refused {
         /// What was asked for.
@@ -22,7 +22,7 @@ pub enum Error {
         #[source]
         said: ServerErrors,
     },
-    /// Scaleway could not.
+    /// Scaleway failed to answer.
     #[error("{}", match .status { 429 => format!("Scaleway put off {action}"), _ => format!("Scaleway could not carry out {action}") })]
     Unable {
         /// What was asked for.
@@ -53,7 +53,7 @@ pub enum Error {
         /// Its name.
         key: String,
     },
-    /// A new key that Scaleway itself does not know.
+    /// A new key that Scaleway does not accept.
     #[error("the new API key {key} is not accepted after {}", crate::duration::show(*.after))]
     Unknown {
         /// Its name.
@@ -112,7 +112,7 @@ impl Error {
     pub fn is_lost(&self) -> bool {
         match self {
             Self::Lost { .. } => true,
-            // Also where a stop did not let its answer come.
+            // Also where a signal ended the wait for its answer.
             Self::Http(error) => error.is_lost(),
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! What a rotation can end with, beside the faults of Vault and GitLab: each names the tokens that are alive.
+//! What a rotation can fail with, beside the errors of Vault and GitLab. Each must name the tokens that are alive.
 
 use jiff::Timestamp;
 

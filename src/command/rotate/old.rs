@@ -1,4 +1,4 @@
-//! The token that was in the variable: running jobs still carry it, so that it ends with grace.
+//! Ends the token that was in the variable. It must not end it at once, because running jobs still use it.
 
 use std::time::Duration;
 

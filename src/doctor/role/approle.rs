@@ -1,4 +1,4 @@
-//! Judges an AppRole: an operator asks for it outside a job. It reads what Vault told and asks for nothing.
+//! Judges an AppRole by what Vault told an operator. It must not ask Vault.
 
 use super::{Step, findings, ttl};
 use crate::claims::role::Role;

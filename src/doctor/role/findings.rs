@@ -1,4 +1,4 @@
-//! What works and should be better: findings about a role that save money or skin.
+//! What a working role should do better. It must not fail a role that lets the job in.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const OWNERS: &[&str] =
 const NO_TTL: &str =
     "token_ttl is not set: a token of this role lives for the mount's default, often 32 days";
 
-/// What is wrong with a JWT role that lets tokens in.
+/// What a working JWT role should do better.
 pub(super) fn jwt(role: &Role, path: &str) -> Vec<Step> {
     let bound = role.map("bound_claims");
     let mut steps = Vec::new();
@@ -69,7 +69,7 @@ fn wide(value: &Value) -> bool {
     value.as_array().map_or_else(|| one(value), |list| list.iter().any(one))
 }
 
-/// What is wrong with an AppRole.
+/// What a working AppRole should do better.
 pub(super) fn approle(role: &Role, path: &str) -> Vec<Step> {
     let bound = role.role.get("bind_secret_id").and_then(Value::as_bool).unwrap_or(true);
     let mut steps = Vec::new();
@@ -106,7 +106,7 @@ pub(super) fn approle(role: &Role, path: &str) -> Vec<Step> {
     steps
 }
 
-/// What all kinds have.
+/// What a working role of any kind should do better.
 pub(super) fn token(role: &Role, path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let number = |name| role.number(name);

@@ -61,7 +61,7 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-/// The kind of this role, if it is one of a machine's.
+/// The kind of this role, if it is a role for machines.
 pub(super) fn kind_of(role: &Role) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| role.role.contains_key(kind.shows))
 }

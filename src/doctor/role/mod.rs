@@ -1,4 +1,5 @@
-//! A role of an auth method, read with an operator's token and held against the claims of a job.
+//! Reads a role of an auth method with an operator's token, and compares it with the claims of a job. It must not
+//! change the role.
 
 mod approle;
 mod findings;
@@ -102,7 +103,7 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
         Ok(_) => Err(missing()),
         Err(error) => Err(match error.refusal() {
             Some((404, _)) if !error.says("namespace") => missing(),
-            // The same words for a token that has ended: who can't look itself up most likely has.
+            // An ended token is refused with the same text: one that can't look itself up has most likely ended.
             Some((403, _))
                 if vault.lookup_self(operator).await.is_err_and(|error| error.refusal().is_some()) =>
             {

@@ -1,4 +1,5 @@
-//! What is wide in the policies that a login's role gives, as far as an operator may read them.
+//! What is too wide in the policies that a role gives, as far as an operator may read them. It must not judge a policy
+//! that it can't read.
 
 use crate::doctor::{Step, policy_line};
 use crate::secret::Secret;

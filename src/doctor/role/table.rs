@@ -1,5 +1,5 @@
-//! The table of a role's demands: claim, token's value, role's demand, verdict; and the change that would let the
-//! token in.
+//! The table of a role's demands: claim, token's value, role's demand, verdict; and the change that would let the token
+//! in. It must not make that change.
 
 use serde_json::{Value, json};
 

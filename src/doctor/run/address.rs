@@ -1,4 +1,4 @@
-//! Where Vault is, and which way leads there. Nothing is sent.
+//! Checks Vault's address, and by which way it is reached. It must not send anything.
 
 use super::{Step, Way};
 use crate::error::Code;

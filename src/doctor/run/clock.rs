@@ -1,4 +1,4 @@
-//! This machine's clock beside Vault's.
+//! Compares this machine's clock with Vault's. It must not judge by this machine's clock alone.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use super::{Step, Way};
 use crate::error::Code;
 use crate::vault::{self, Health};
 
-/// From here on the clocks are worth a word; Vault's JWT method allows 60 s (go-jose `jwt/validation.go`).
+/// A warning from this difference on; Vault's JWT method allows 60 s (go-jose `jwt/validation.go`).
 const SKEW_SEEN: i64 = 30;
-/// From here on expiry times are wrong by more than anybody allows for.
+/// A failure from this difference on: no server allows for it.
 const SKEW_BAD: i64 = 150;
 
 pub(super) async fn look(way: &mut Way) -> Vec<Step> {

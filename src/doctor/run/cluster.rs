@@ -1,5 +1,5 @@
-//! Whether a standby answers, and whether a run through it sees what it has just written. It is asked after the login,
-//! which writes.
+//! Checks whether a standby answers, and whether a run sees through it what it has just written. It must not write
+//! anything: it comes after the login, which writes.
 
 use super::{Step, Walk};
 use crate::session::Token;

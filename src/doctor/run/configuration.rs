@@ -1,4 +1,4 @@
-//! What is set, and where. Values that are secret are not shown.
+//! Lists what is set, and where. It must not show a secret.
 
 use super::{Step, Walk};
 

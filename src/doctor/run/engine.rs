@@ -1,4 +1,5 @@
-//! The engine behind a provider: what is mounted there, and what its role says, as far as the token may look.
+//! Checks the engine behind a provider: what is mounted there, and what its role says, as far as the token may look. It
+//! must not issue anything.
 
 use serde_json::{Map, Value};
 
@@ -30,7 +31,7 @@ async fn of_request(
 ) -> Vec<Step> {
     let mount = match mount {
         Ok(mount) => mount,
-        // To whom nothing is allowed there, Vault does not say whether there is something.
+        // Vault does not tell a token without rights there whether something is mounted.
         Err(error) if refused && error.refusal().is_some() => {
             return vec![Step::skip(
                 "engine",

@@ -1,4 +1,4 @@
-//! References of other tools in the job's variables: ci-creds leaves them as they are, and so does the command's program.
+//! Names references of other tools in the job's variables. It must not resolve them: ci-creds leaves them as they are.
 
 use super::{Step, Walk};
 use crate::input;

@@ -1,4 +1,4 @@
-//! Which server it is, and whether it works.
+//! Says which server it is, and whether it works. It must not need a token.
 
 use super::{Step, Way};
 use crate::error::Code;

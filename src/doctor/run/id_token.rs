@@ -1,5 +1,5 @@
-//! The ID token's claims and times, and its signature: nothing for other logins. The times are held against Vault's
-//! clock, not this machine's.
+//! Checks the ID token's claims, times and signature; for other logins it says nothing. It must judge the times by
+//! Vault's clock, not by this machine's.
 
 use super::{Status, Step, Walk};
 use crate::claims::{Claims, Unusable};
@@ -16,7 +16,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     let source = login.parameters.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
     let source = source.unwrap_or_default();
     let claims = match Claims::of(token) {
-        // Whether it has to be a JWT is another login's own affair.
+        // Other logins decide themselves whether it has to be a JWT.
         Err(_) if login.method.name != "jwt" => return Vec::new(),
         Ok(claims) => claims,
         Err(fault) => return vec![unusable(&fault, None).from(source)],

@@ -1,4 +1,4 @@
-//! `--issue`: one credential of each kind, as the run would get it.
+//! `--issue`: issues one credential of each kind, as the run would. It must not keep one.
 
 use super::{Step, Walk};
 use crate::credentials::{Credentials, Life};

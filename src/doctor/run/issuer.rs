@@ -1,4 +1,4 @@
-//! Split custody: what the token that issues secret_ids may do, beside the one thing that it is for.
+//! Split custody: what the token that issues secret_ids may do beyond that. It must not issue one.
 
 use super::token::described;
 use super::{Step, Walk};

@@ -1,4 +1,4 @@
-//! The token's life beside the job's.
+//! Compares the token's life with the job's. It must not renew the token.
 
 use super::{Status, Step, Walk};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! The login itself.
+//! Logs in as the run would. It must not keep the token: the last check revokes it.
 
 use super::{Step, Walk};
 use crate::auth::{self, Login};
@@ -24,7 +24,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         }
         Err(error) => {
             let mut step = Step::failed("login", &error);
-            // The claims stand two lines above.
+            // The claims are shown two lines above.
             step.seen.retain(|line| !line.starts_with(crate::claims::MARK));
             let absent = is_absent(&error, login);
             with_role_check(step, login).absent(absent)

@@ -1,4 +1,4 @@
-//! The login that a run would choose, and why.
+//! Says which login a run would choose, and why. It must not log in.
 
 use super::{Status, Step, Walk};
 use crate::auth::{Login, LoginParameter, Origin};
@@ -47,7 +47,7 @@ fn method(login: &Login, sources: &[Setting]) -> Step {
     };
     let (name, source) = (one.name, one.origin.source());
     match &one.origin {
-        // Certain, and known before it happens.
+        // It is certain to fail, and known before.
         Origin::Wrapped { .. } => {
             let hint =
                 "a wrapping token is good for one use, and this look uses it up: give the job a new one";

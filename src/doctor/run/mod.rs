@@ -1,4 +1,4 @@
-//! A run, check by check. What was issued on the way is taken back at its end.
+//! Checks a run, step by step. It must not keep what was issued on the way.
 //!
 //! A check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them failed,
 //! it is not reached.
@@ -96,7 +96,7 @@ enum Look {
     Way(OfWay),
     /// A Vault that answers.
     Login(OfLogin),
-    /// And a token.
+    /// A Vault that answers, and a token.
     Token(OfToken),
 }
 
@@ -126,7 +126,7 @@ impl Check {
 pub(super) struct Way {
     server: Server,
     stop: Stop,
-    /// There from the check of TLS on.
+    /// Set from the check of TLS on.
     pub(super) vault: Option<Rc<Vault>>,
     /// What the first request says.
     health: Option<Result<Health, vault::Error>>,
@@ -135,7 +135,7 @@ pub(super) struct Way {
 impl Way {
     /// Nothing is sent yet.
     pub(super) fn new(mut server: Server, stop: Stop) -> Self {
-        // A look is no place for patience.
+        // doctor must not wait for retries.
         server.http.max_retries.get_or_insert(1);
         Self { server, stop, vault: None, health: None }
     }
@@ -166,7 +166,7 @@ struct Walk {
     claims: Option<Claims>,
 }
 
-/// The checks that had no fault.
+/// The checks that did not fail.
 #[derive(Default)]
 struct Passed(Vec<&'static str>);
 

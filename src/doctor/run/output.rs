@@ -1,4 +1,4 @@
-//! Where the credentials would go, and whether they can.
+//! Says where the credentials would go, and whether they can. It must not write there.
 
 use super::{Step, Walk};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! What the login sends: whether it can be had. It says nothing of its own where it can.
+//! Checks whether what the login sends can be had. It must not say anything where it can.
 
 use super::{Step, Walk};
 use crate::error::Code;

@@ -1,4 +1,4 @@
-//! What the token may do, beside what a run does: calls that a run does not make.
+//! Compares what the token may do with the calls that a run makes. It must not make those calls.
 
 use super::engine::{self, Mounted};
 use super::{Status, Step, Walk};
@@ -9,12 +9,12 @@ use crate::provider::{Read, Request};
 use crate::session::{self, Token};
 use crate::vault::{self, Mount, Vault};
 
-/// A role that nobody has: who may read its key may read everybody's.
+/// A role that does not exist: a token that may read its key may read every role's.
 const NOBODY: &str = "ci-creds-doctor-asks";
 /// Beyond these a policy is wider than a read.
 const NARROW: &[&str] = &["read", "update", "create", "deny"];
 
-/// A policy that nobody has: who may read it looks after everybody's.
+/// A policy that does not exist: a token that may read it may read every policy.
 const SOMEBODYS: &str = "sys/policies/acl/ci-creds-doctor-asks";
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> Vec<Step> {
@@ -38,7 +38,7 @@ struct Asked<'a> {
     request: &'a Request,
     /// The ways that the run would try.
     ways: Vec<Read>,
-    /// The same for a role that nobody has.
+    /// The same path for a role that does not exist.
     nobody: Option<String>,
     /// Where the engine keeps the role itself: what an operator may read, and a job need not.
     role: Option<String>,
@@ -136,7 +136,7 @@ fn allowed(asked: &Asked<'_>, outside_ci: bool, granted: &Granted) -> Step {
     let seen = format!("{} on {}", own.join(", "), read.path);
     let everybody = asked.nobody.as_deref().is_some_and(|path| session::allows(granted.on(path), read));
     let hint = policy_line("the job needs no more than", &read.path, read.capability());
-    // Of a root token enough is said elsewhere.
+    // Another check warns of a root token.
     let root = own.iter().any(|one| one == "root");
     if !root && own.iter().any(|one| !NARROW.contains(&one.as_str())) {
         Step::warn("policy", seen, hint)

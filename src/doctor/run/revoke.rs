@@ -1,4 +1,4 @@
-//! The end of the token of this look, and of what it issued.
+//! Revokes the token of this look, and what it issued. It must not revoke a token that was given.
 
 use super::{Step, Walk};
 use crate::ledger::{Ledger, Left};
@@ -10,7 +10,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> V
     step.await.into_iter().collect()
 }
 
-/// `lost`: an answer did not arrive, so that nobody knows of everything that the token issued.
+/// `lost`: an answer did not arrive, so that not everything that the token issued is known.
 async fn revoke(vault: &Vault, token: &Token, ledger: &mut Ledger, lost: bool) -> Option<Step> {
     if token.given {
         return None;

@@ -1,5 +1,5 @@
-//! The call of `setup` that prints what Vault must have for this run, with the jobs that are like this one: for the
-//! last hint of a report, where Vault may lack something.
+//! Makes the call of `setup` that prints what Vault must have for this run, for the last hint of a report. It must not
+//! say that Vault lacks something.
 
 use super::Walk;
 use crate::claims::Claims;

@@ -1,4 +1,4 @@
-//! The name and the connection: to the proxy, where there is one.
+//! Checks the name and the connection: to the proxy, where there is one. It must not send a request.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! TLS: whether the server's certificate is accepted, whose it is, and until when. The first request to Vault shows it,
-//! and brings its health along.
+//! Checks whether the server's certificate is accepted, whose it is, and until when it is valid. It must not send a
+//! request of its own: the health check's shows it.
 
 use std::rc::Rc;
 

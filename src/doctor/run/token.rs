@@ -1,5 +1,5 @@
-//! The token's policies, life and type. One that was made before this login came out of a cache that does not say so:
-//! it is not taken back.
+//! Checks the token's policies, life and type. It must not revoke a token that was made before this login, which came
+//! out of a cache that does not say so.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::session::Token;
 use crate::vault::{self, TokenInfo, Vault};
 
-/// The server rounds its times, and the clocks were compared to the second.
+/// The tolerance: the server rounds its times, and the clocks were compared to the second.
 const SLACK: SignedDuration = SignedDuration::from_secs(3);
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> Vec<Step> {

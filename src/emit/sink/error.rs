@@ -1,4 +1,4 @@
-//! Why credentials can't be written where they should go.
+//! Why credentials can't be written to their place. It must not hold a value.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use crate::error::{Code, Explain};
 /// Why credentials can't go where they should.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody would read over the shoulder.
+    /// Standard output is a terminal.
     #[error("secrets are not printed to a terminal")]
     Terminal,
-    /// The shell would trace them into the job's log.
+    /// The shell would trace the secrets into the job's log.
     #[error("{0} is on: the shell would write the secrets into the job's log")]
     DebugTrace(&'static str),
-    /// Nobody listens.
+    /// Standard output is closed.
     #[error("standard output is closed")]
     Closed,
-    /// It did not take all.
+    /// Standard output took only a part.
     #[error("standard output did not take the credentials: {0}")]
     Stdout(String),
     /// The file can't be made.

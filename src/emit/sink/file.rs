@@ -1,4 +1,5 @@
-//! A file of credentials: new, private from its first byte, and in its place all at once.
+//! A file of credentials: new, private from its first byte, and put in its place at once. It must not leave a
+//! half-written file.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write as _};

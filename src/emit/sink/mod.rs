@@ -1,4 +1,5 @@
-//! The one place that writes credentials, and the statement that takes their place when a command fails.
+//! Writes credentials, and the statement that replaces them when a command fails. No other module may write
+//! credentials.
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
@@ -127,13 +128,13 @@ impl Failure {
         let Some(statement) = self.format.and_then(|format| format.failure) else { return };
         if !is_terminal() {
             let cut = if CUT.load(Ordering::Relaxed) { AFTER_A_CUT } else { "" };
-            // If this fails too, there is nobody left to tell: the exit status says it.
+            // If this fails too, only the exit status is left.
             let _ = write_stdout(format!("{cut}{}", statement(&self.unsets, code)).as_bytes());
         }
     }
 }
 
-/// Writes text that is no secret: help, completions, a report. Whoever closes the pipe has read enough of it.
+/// Writes text that is no secret: help, completions, a report. A reader may close the pipe early.
 pub fn text(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -1,4 +1,4 @@
-//! Bytes in a line of JSON.
+//! Bytes in a line of JSON, as base64. It must not encrypt anything: `seal` does.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

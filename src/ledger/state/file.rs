@@ -1,4 +1,4 @@
-//! The file itself: found fit for secrets, locked, read, and replaced as a whole.
+//! The state file itself: checked, locked, read, and replaced as a whole. It must not use a file that others can write.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -17,9 +17,9 @@ use crate::shutdown::Stop;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Nobody has so much to take back.
+/// The longest file that is read: no machine has more to revoke.
 const LONGEST: u64 = 16 << 20;
-/// How much of what is no line is kept aside.
+/// How much of the damaged lines is kept in a file of their own.
 const LONGEST_DAMAGED: u64 = 1 << 20;
 
 impl Place {

@@ -1,4 +1,5 @@
-//! The lines of a state file, told apart: those that this process may use, those of others, and what is none.
+//! Sorts the lines of a state file: those that this process may use, those of others, and damaged ones. It must not use
+//! a line of another job.
 
 use std::io;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub enum Line {
     Usable(Box<Record>),
     /// Another job's, written at this time.
     Foreign(Timestamp),
-    /// None of ci-creds'.
+    /// Damaged, or not written by ci-creds.
     Damaged,
 }
 
@@ -71,7 +72,7 @@ impl Content {
             let whole = || Zeroizing::new(line.to_vec());
             match Line::read(line, seal) {
                 Line::Usable(record) => content.records.push(*record),
-                // Nobody vouches for the time: one that is to come does not keep the line either.
+                // The time is not authenticated: one in the future does not keep the line either.
                 Line::Foreign(written) if now.duration_since(written).unsigned_abs() > KEPT => {
                     content.old.push(whole());
                 }

@@ -1,5 +1,5 @@
-//! A line of the state file: what there is to take back, and how to reach the server for it, so that `revoke` needs
-//! no flag again. Secrets in it are the tokens of ci-creds' own logins, never one that the user brought.
+//! A line of the state file: what must be revoked, and how to reach the server for that, so that `revoke` needs no flag
+//! again. It must not hold a token that the user brought.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ struct ExternalLine {
     ends: String,
 }
 
-/// Whose it is where a line does not say it: lines of earlier versions know one cloud.
+/// The cloud of a line that does not name one: earlier versions knew only this one.
 fn first_cloud() -> String {
     "scaleway".to_owned()
 }

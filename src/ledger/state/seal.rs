@@ -17,7 +17,7 @@ const SALT_LEN: usize = 32;
 const KEY_LEN: usize = 32;
 const TAG_LEN: usize = 16;
 
-/// What only this job has.
+/// The secret that only this job has.
 #[derive(Debug, Clone)]
 pub struct Seal {
     /// A secret that ends with the job.
@@ -41,7 +41,7 @@ pub(super) struct Sealed {
     sealed: Vec<u8>,
 }
 
-/// The library could not do it.
+/// The library failed to encrypt.
 #[derive(Debug, thiserror::Error)]
 #[error("it can't be encrypted")]
 pub(super) struct Broken;

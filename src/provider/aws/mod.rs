@@ -1,4 +1,5 @@
-//! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin.
+//! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin. It must be
+//! data alone, but for its steps.
 
 mod wait;
 

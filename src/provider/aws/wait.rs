@@ -1,4 +1,5 @@
-//! `--wait`: the key of an IAM user is handed over when AWS knows it.
+//! `--wait`: hands over the key of an IAM user only when AWS knows it. It must not wait where nothing has to become
+//! known, as for a session's key.
 
 use std::time::Duration;
 

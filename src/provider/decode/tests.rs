@@ -1,4 +1,4 @@
-//! The engines' answers as they give them, and what becomes of them.
+//! Answers as the engines give them, and the credentials that they become.
 
 use super::*;
 use crate::provider::{Settings, find};

@@ -1,5 +1,5 @@
-//! `--mint`: a key of the job's own, made at Scaleway with a parent that came out of Vault. Like any request that creates
-//! something: it succeeds, or nothing is left behind.
+//! `--mint`: makes a key for the job at Scaleway, with a parent key that came from Vault. It must not leave a key
+//! behind when it fails.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::shutdown;
 use crate::text::Text;
 use crate::vault::{self, Vault};
 
-/// After a lost answer: time for Scaleway to end what it is at.
+/// The pause after a lost answer, in which Scaleway ends its request.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long a new key may take until all of Scaleway knows it.
 const KNOWN_WITHIN: Duration = Duration::from_secs(30);
 /// The longest description that Scaleway takes.
 const LONGEST_DESCRIPTION: usize = 200;
-/// How long a key lives when nobody says.
+/// How long a key lives by default.
 const TTL: Duration = Duration::from_secs(15 * 60);
 
 /// What Scaleway's own tools take for their API (scaleway-sdk-go: `scw/env.go`).
@@ -56,7 +56,7 @@ pub(super) static EXTERNALS: Externals = Externals {
     },
 };
 
-/// What is made, beside the parent.
+/// The key that is to be made.
 struct Mint<'a> {
     /// The application that the key belongs to.
     application_id: &'a str,
@@ -211,7 +211,7 @@ async fn until_known(api: &scaleway::Api, key: &Key) -> Result<(), Error> {
 
 /// Names the job, and cannot be mistaken for another key's.
 fn describe(purpose: &str) -> String {
-    // Unique is enough: that it can be found again, not that nobody guesses it.
+    // It must be unique, so that the key can be found again; it need not be secret.
     let nonce = crate::process::random().unwrap_or_default().chars().take(16).collect::<String>();
     let room = LONGEST_DESCRIPTION - nonce.len() - 3;
     let purpose: String = purpose.chars().take(room).collect();

@@ -1,5 +1,5 @@
-//! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are
-//! those of scaleway-sdk-go (`scw/env.go`, `validation/is.go`).
+//! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are those of
+//! scaleway-sdk-go (`scw/env.go`, `validation/is.go`). It must be data alone, but for its steps.
 
 mod mint;
 mod s3;

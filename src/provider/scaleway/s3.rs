@@ -1,4 +1,4 @@
-//! `--s3`: the key is exported for S3 tools and Object Storage too.
+//! `--s3`: exports the key for S3 tools and Object Storage too. It must not make a key of its own.
 
 use super::super::steps::{Context, Failed, Settled, Step};
 use crate::credentials::{Credentials, Variable};

@@ -1,4 +1,5 @@
-//! How to reach a server, as a line of the state file has it.
+//! How to reach a server, as a line of the state file has it. It must not decide which of these settings are used:
+//! `way` does.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::http::{self, Ca, FileFrom, Proxy, Tls};
 use crate::secret::Secret;
 use crate::vault::Server;
 
-/// In seconds; nobody waits so long for one request.
+/// The longest time-out, in seconds.
 const LONGEST_TIMEOUT: u64 = 60 * 60;
 
 /// How to reach the server: [`Server`] as it is written down, without the client certificate, which is not the line's.

@@ -1,4 +1,5 @@
-//! By which way a line's things are reached: what the line says, what is configured now, and which secret may go where.
+//! How the things in a line are reached: by what the line says, or by what is configured now. It must not send a secret
+//! that is not in the line to an address that is only in the line.
 
 use std::path::PathBuf;
 
@@ -34,16 +35,16 @@ pub struct Way {
     pub given: Option<Secret>,
 }
 
-/// Why there is no way.
+/// Why a line's server can't be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The token would be sent for all to read.
+    /// The token would be sent over plain http.
     #[error("its token would go over plain http; CI_CREDS_ALLOW_HTTP=true allows that")]
     PlainHttp,
     /// The line's address is none that may be used on this machine.
     #[error("{} does not list this address", crate::policy::FILE)]
     Policy,
-    /// No other is spoken.
+    /// The line's address is neither https nor http.
     #[error("it is neither https nor http")]
     Scheme,
     /// It would be waited for.
