@@ -12,7 +12,7 @@ pub use job::Job;
 pub use meant::Meant;
 pub(crate) use meant::is_number;
 pub use strangers::Stranger;
-pub(crate) use strangers::{a_job, strangers};
+pub(crate) use strangers::{a_job, beside, strangers};
 
 /// Every CI system. The first one is assumed where none shows itself, so that a job's variables count in a shell too.
 pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];

@@ -86,6 +86,43 @@ pub(crate) fn strangers(job: &Map<String, Value>) -> Vec<Stranger> {
     all
 }
 
+/// A job of another project for which a `*` of these bound claims stands as well; none where no `*` is in the claims
+/// that name a project.
+pub(crate) fn beside(job: &Map<String, Value>, bound: &Map<String, Value>) -> Option<Stranger> {
+    let first = |name: &str| match bound.get(name)? {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).find(|text| text.contains('*')),
+        one => one.as_str().filter(|text| text.contains('*')),
+    };
+    let mut claims = job.clone();
+    let mut put = |name: &str, text: String| drop(claims.insert(name.to_owned(), json!(text)));
+    put("project_id", "999000444".to_owned());
+    put("project_path", "ci-creds-stranger/beside".to_owned());
+    put("sub", "project_path:ci-creds-stranger/beside:ref_type:branch:ref:main".to_owned());
+    let mut found = false;
+    for (name, other) in [
+        ("project_id", "999000444"),
+        ("project_path", "ci-creds-stranger"),
+        ("namespace_id", "999000555"),
+        ("namespace_path", "ci-creds-stranger"),
+    ] {
+        if let Some(glob) = first(name) {
+            put(name, glob.replace('*', other));
+            found = true;
+        }
+    }
+    // The project is the first part of a subject; what follows names the ref.
+    let subject = first("sub").and_then(|glob| glob.split_once(":ref_type:"));
+    if let Some((project, rest)) = subject.filter(|(project, _)| project.contains('*')) {
+        put(
+            "sub",
+            format!("{}:ref_type:{}", project.replace('*', "ci-creds-stranger"), rest.replace('*', "x")),
+        );
+        found = true;
+    }
+    let remedy = "bind project_id, or whole names: a * in the name of a project stands for others as well";
+    found.then_some(Stranger { name: "another project that a * stands for", claims, remedy })
+}
+
 fn text<'a>(job: &'a Map<String, Value>, name: &str) -> &'a str {
     job.get(name).and_then(Value::as_str).unwrap_or_default()
 }

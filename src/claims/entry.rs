@@ -25,7 +25,10 @@ pub struct Entry {
 /// The job that the role is for, first; then the strangers.
 pub fn jobs(role: &Role, now: Timestamp) -> Vec<Stranger> {
     let job = meant(role, now);
-    let strangers = ci::strangers(&job);
+    let mut strangers = ci::strangers(&job);
+    if role.globs() {
+        strangers.extend(ci::beside(&job, &role.map("bound_claims")));
+    }
     let own = Stranger { name: "the job that it is for", claims: job, remedy: "" };
     std::iter::once(own).chain(strangers).collect()
 }

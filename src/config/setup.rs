@@ -57,6 +57,12 @@ pub enum Error {
         /// The name, fit to show.
         name: String,
     },
+    /// The role's policy would replace one that Vault itself has.
+    #[error("the policy {name} is Vault's own")]
+    OwnPolicy {
+        /// Its name.
+        name: String,
+    },
     /// The line of a job that holds no claims.
     #[error("--from-job holds no claims")]
     NoClaims,
@@ -65,6 +71,16 @@ pub enum Error {
     Unproven {
         /// The claims that keep it out.
         claims: String,
+    },
+    /// An option of another login: left out in silence, the role would let in more than was asked for.
+    #[error("{option} does not go with --auth {login}")]
+    OfAnotherLogin {
+        /// The option.
+        option: &'static str,
+        /// The login.
+        login: &'static str,
+        /// The login that it belongs to.
+        of: &'static str,
     },
     /// Two namespaces.
     #[error("the login has a namespace of its own")]
@@ -106,6 +122,10 @@ impl Explain for Error {
             Self::Name { .. } => {
                 "choose a name of letters, digits, - and _; --auth-role names the role of the login"
             }
+            Self::OfAnotherLogin { of, .. } => return vec![format!("leave it out, or set up --auth {of}")],
+            Self::OwnPolicy { .. } => {
+                "--auth-role gives the role, and the policy of the same name, another one"
+            }
             Self::Unproven { .. } => "this is a bug in ci-creds; please report it",
             Self::NoClaims => "copy the line of the job's log that begins with `this token says:`",
             Self::TwoNamespaces => {
@@ -144,6 +164,10 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
     if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
         return Err(Error::Name { what: "the role", name: crate::input::shown(&role) });
+    }
+    // Vault's names of policies have no capitals.
+    if ["default", "root"].contains(&role.to_ascii_lowercase().as_str()) {
+        return Err(Error::OwnPolicy { name: role });
     }
     let token_ttl = crate::duration::parse(&setup.token_ttl).filter(|ttl| !ttl.is_zero());
     let token_ttl =
@@ -225,7 +249,27 @@ fn named(what: &'static str, name: &str) -> Result<(), Error> {
     }
 }
 
-fn who(login: &str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
+/// The options that narrow who may log in: each belongs to one login, and is refused with another.
+fn belongs(login: &'static str, setup: &Setup) -> Result<(), Error> {
+    let options = [
+        ("jwt", "--project", !setup.projects.is_empty()),
+        ("jwt", "--ref", setup.reference.is_some()),
+        ("jwt", "--protected", setup.protected),
+        ("jwt", "--unprotected", setup.unprotected),
+        ("jwt", "--environment", setup.environment.is_some()),
+        ("jwt", "--from-job", setup.from_job.is_some()),
+        ("approle", "--bound-cidr", !setup.cidrs.is_empty()),
+        ("kubernetes", "--service-account", !setup.service_accounts.is_empty()),
+        ("aws", "--principal", !setup.principals.is_empty()),
+    ];
+    match options.into_iter().find(|(of, _, given)| *given && *of != login) {
+        Some((of, option, _)) => Err(Error::OfAnotherLogin { option, login, of }),
+        None => Ok(()),
+    }
+}
+
+fn who(login: &'static str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
+    belongs(login, setup)?;
     match login {
         "approle" => Ok(Who::Runners { cidrs: setup.cidrs.clone() }),
         "kubernetes" => {
@@ -271,6 +315,12 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
     if projects.is_empty() {
         return Err(Error::NoProject);
     }
+    let is_list = |one: &String| one.split(',').count() > 1 && one.split(',').all(|part| part.contains('/'));
+    let is_one = |one: &String| ci::is_number(one) || (one.contains('/') && !is_list(one));
+    if !projects.iter().all(is_one) {
+        let why = "is a number or GROUP/PROJECT, given several times for several";
+        return Err(Error::Odd { option: "--project", why });
+    }
     let numbers = projects.iter().filter(|one| ci::is_number(one)).count();
     if numbers != 0 && numbers != projects.len() {
         return Err(Error::MixedProjects);
@@ -300,6 +350,9 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
         }
     }
     let named = lookup.first(&[&options::GITLAB_URL, &gitlab::ISSUER])?.map(|found| found.value);
+    if named.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+        return Err(Error::Odd { option: "--gitlab-url", why: "has no scheme: https://HOST" });
+    }
     let issuer = claim("iss").or(named).ok_or(Error::NoIssuer)?;
     let address = lookup.text(&options::ADDR)?.map(|found| found.value);
     let audience = setup.audience.clone().or_else(|| claims.as_ref()?.shown("aud")).or(address);

@@ -44,9 +44,25 @@ pub fn config(wanted: &Config, found: Option<&Map<String, Value>>) -> Finding {
     let (want, has) = (text(wanted.object.fields.get(field)), text(found.get(field)));
     match &*has {
         "" => Finding::new(Wider, place, format!("{field} is empty, {want} is needed")),
-        has if has == want => Finding::new(Same, place, field),
+        has if has == want => match foreign_keys(&want, found) {
+            None => Finding::new(Same, place, field),
+            Some(keys) => {
+                let seen =
+                    format!("the keys are those of {keys}, not of {want}: whoever has them signs tokens");
+                Finding::new(Wider, place, seen)
+            }
+        },
         has => Finding::new(Missing, place, format!("{field} is {has}, {want} is needed")),
     }
+}
+
+/// Where the mount's keys come from, if that is not the issuer.
+fn foreign_keys(issuer: &str, found: &Map<String, Value>) -> Option<String> {
+    let own = |url: &str| url == issuer || url.strip_prefix(issuer).is_some_and(|rest| rest.starts_with('/'));
+    let urls = ["oidc_discovery_url", "jwks_url"].map(|name| text(found.get(name)));
+    let foreign = urls.into_iter().find(|url| !url.is_empty() && !own(url));
+    let pasted = found.get("jwt_validation_pubkeys").filter(|keys| !texts(keys).is_empty());
+    foreign.or_else(|| pasted.map(|_| "jwt_validation_pubkeys".to_owned()))
 }
 
 /// A policy's text; `None` where there is none.

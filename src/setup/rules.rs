@@ -43,15 +43,52 @@ pub(super) fn parse(text: &str) -> Option<Vec<Rule>> {
             match &*name {
                 "capabilities" => rule.capabilities = list(&mut words)?,
                 "allowed_parameters" => rule.parameters = map(&mut words)?,
+                // The form of before Vault 0.5, which is still read.
+                "policy" => rule.capabilities.extend(legacy(words.next()?)?),
                 _ => {
                     skip(&mut words)?;
                     rule.others.push(name);
                 }
             }
         }
-        rules.push(rule);
+        // Vault merges the blocks of one path.
+        match rules.iter_mut().find(|known: &&mut Rule| known.path == rule.path) {
+            Some(known) => known.add(rule),
+            None => rules.push(rule),
+        }
     }
     Some(rules)
+}
+
+impl Rule {
+    /// Adds another block of the same path, as Vault's `NewACL` does it: what either allows is allowed.
+    fn add(&mut self, other: Self) {
+        let new: Vec<_> =
+            other.capabilities.into_iter().filter(|one| !self.capabilities.contains(one)).collect();
+        self.capabilities.extend(new);
+        for (name, values) in other.parameters {
+            match self.parameters.iter_mut().find(|(known, _)| *known == name) {
+                // No value listed is any value.
+                Some((_, known)) if known.is_empty() || values.is_empty() => known.clear(),
+                Some((_, known)) => known.extend(values),
+                None => self.parameters.push((name, values)),
+            }
+        }
+        self.others.extend(other.others);
+    }
+}
+
+/// What `policy = "write"` allows.
+fn legacy(word: Word) -> Option<Vec<String>> {
+    let Word::Text(name) = word else { return None };
+    let allowed: &[&str] = match &*name {
+        "deny" => &["deny"],
+        "read" => &["read", "list"],
+        "write" => &["create", "read", "update", "delete", "list"],
+        "sudo" => &["create", "read", "update", "delete", "list", "sudo"],
+        _ => return None,
+    };
+    Some(allowed.iter().map(|&one| one.to_owned()).collect())
 }
 
 type Words = Peekable<std::vec::IntoIter<Word>>;
@@ -194,6 +231,10 @@ mod tests {
             assert_eq!(parse(odd), None, "{odd}");
         }
         assert_eq!(parse(" # nothing\n"), Some(Vec::new()));
+        let twice = "path \"a\" { capabilities = [\"read\"] }\npath \"a\" { policy = \"sudo\" }";
+        let rules = parse(twice).unwrap();
+        assert_eq!(rules.len(), 1);
+        assert_eq!(rules[0].capabilities, ["read", "create", "update", "delete", "list", "sudo"]);
     }
 
     #[test]

@@ -20,6 +20,23 @@ fn roles(jwt: &Jwt<'_>) -> Vec<&'static str> {
             json!({"bound_claims": {"project_path": "group/*", "ref_protected": "true"}, "bound_claims_type": "glob"}),
         ),
         (
+            "path-start",
+            json!({"bound_claims": {"project_path": "group/p*", "ref_protected": "true"}, "bound_claims_type": "glob"}),
+        ),
+        (
+            "path-end",
+            json!({"bound_claims": {"project_path": "*/app", "ref_protected": "true"}, "bound_claims_type": "glob"}),
+        ),
+        (
+            "id-start",
+            json!({"bound_claims": {"project_id": ["7", "2*"], "ref_protected": "true"}, "bound_claims_type": "glob"}),
+        ),
+        (
+            "subject-glob",
+            json!({"bound_claims": {"sub": "project_path:group/*:ref_type:branch:ref:main", "ref_protected": "true"},
+                "bound_claims_type": "glob"}),
+        ),
+        (
             "no-project",
             json!({"bound_claims": {"ref": "main", "ref_protected": "true"}, "token_policies": "admin"}),
         ),
@@ -64,7 +81,7 @@ fn each_verdict_is_vaults_own() {
         let run = audit(&space, &jwt, &["--format", "json"]).run().expect(0);
         let report: Value = serde_json::from_str(&run.stdout).unwrap();
         let read = |path: String| space.ok("GET", &path, Value::Null)["data"].as_object().unwrap().clone();
-        let mut count = 0;
+        let (mut count, mut beside) = (0, 0);
         for found in report["roles"].as_array().unwrap() {
             let name = found["role"].as_str().unwrap();
             let role = read(format!("auth/{}/role/{name}", jwt.mount));
@@ -83,10 +100,14 @@ fn each_verdict_is_vaults_own() {
                     reply.body
                 );
                 count += 1;
+                if job.name == "another project that a * stands for" {
+                    assert_eq!(told["enters"], json!(true), "{name}");
+                    beside += 1;
+                }
             }
         }
         assert_eq!(report["roles"].as_array().unwrap().len(), names.len());
-        assert_eq!(count, names.len() * 8);
+        assert_eq!((count, beside), (names.len() * 8 + 5, 5));
     }
 }
 

@@ -126,6 +126,10 @@ fn every_deviation_is_found() {
         deviates(&world, verdict, "auth/jwt/config: bound_issuer is ");
         count += 1;
     }
+    let mut config = crate::support::jwt::trust();
+    config["bound_issuer"] = json!(world.issuer.addr);
+    world.space.write("auth/jwt/config", config);
+    deviates(&world, "wider", "auth/jwt/config: the keys are those of jwt_validation_pubkeys");
     assert!(count + 1 >= 40, "{count}");
 }
 
@@ -157,7 +161,17 @@ fn policies(world: &World, whole: &str) -> usize {
             "missing",
             "min_wrapping_ttl may keep",
         ),
-        ("path \"a\" { policy = \"read\" }".to_owned(), "missing", "sts/web"),
+        ("path \"a\" { policy = \"read\" }".to_owned(), "", "sts/web"),
+        (
+            format!("{whole}path \"*\" {{ policy = \"sudo\" }}\n"),
+            "wider",
+            "sudo on *: the run does not ask for it",
+        ),
+        (
+            format!("{whole}path \"{mount}/sts/web\" {{ capabilities = [\"read\", \"sudo\"] }}\n"),
+            "wider",
+            "sudo too, read is needed",
+        ),
         (
             format!("{}{revoke}", format_args!("path \"{mount}/sts/web\" {{ capabilities = [\"read\"] }}\n")),
             "wider",

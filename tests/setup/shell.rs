@@ -90,6 +90,8 @@ fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
         (vec!["exoscale", "ci", "--unprotected"], 2, "--unprotected needs --ref"),
         (vec!["exoscale", "ci", "--from-job", "nothing"], 2, "--from-job holds no claims"),
         (vec!["exoscale", "ci", "--token-ttl", "soon"], 2, "--token-ttl is no duration"),
+        (vec!["exoscale", "ci", "--auth-role", "Default"], 2, "the policy Default is Vault's own"),
+        (vec!["exoscale", "root"], 2, "the policy root is Vault's own"),
         (vec!["exoscale"], 3, "the exoscale role is not set"),
     ] {
         let run = setup(&words).run().expect(code);
@@ -105,6 +107,15 @@ fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
             3,
             "the audience of the ID tokens",
         ),
+        (vec!["--project", "22,23"], 2, "--project is a number or GROUP/PROJECT, given several times"),
+        (vec!["--project", "app"], 2, "--project is a number or GROUP/PROJECT"),
+        (vec!["--project", "22", "--gitlab-url", "gitlab.example.com"], 2, "--gitlab-url has no scheme"),
+        (
+            vec!["--project", "22", "--bound-cidr", "10.0.0.0/8"],
+            2,
+            "--bound-cidr does not go with --auth jwt",
+        ),
+        (vec!["--auth", "approle", "--ref", "main"], 2, "--ref does not go with --auth approle"),
     ] {
         let run = bare(&words).expect(code);
         assert!(run.stderr.contains(says), "{words:?}\n{run}");
