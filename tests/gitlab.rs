@@ -9,5 +9,5 @@ mod own;
 mod pipeline;
 mod schema;
 mod shell;
-mod stories;
+pub mod stories;
 mod tools;

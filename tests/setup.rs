@@ -5,5 +5,6 @@ mod doctor;
 mod formats;
 mod logins;
 mod shell;
+mod sketch;
 mod suffices;
 mod world;

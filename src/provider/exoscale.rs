@@ -1,7 +1,7 @@
 //! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`). It must be
 //! data alone.
 
-use super::{Effect, Field, PLAIN, Provider, ProviderOption, Route, option};
+use super::{Effect, Field, PLAIN, Provider, ProviderOption, Route, Sketch, option, sketch};
 use crate::options::Opt;
 
 static ZONE: Opt = option("zone", "ZONE", "ZONE", "The zone to export as EXOSCALE_ZONE");
@@ -26,5 +26,16 @@ pub(super) static EXOSCALE: Provider = Provider {
     options: &[ProviderOption { opt: &ZONE, effect: Effect::Sets(&["EXOSCALE_ZONE"]) }],
     label: Some("name"),
     key_names: "vault-",
+    sketch: Sketch {
+        engine: "vault-plugin-secrets-exoscale",
+        role: r#"{"iam-role": "<iam_role>", "ttl": 900, "max_ttl": 1800, "renewable": true}"#,
+        notes: &[
+            "<iam_role> is the IAM role at Exoscale: what the keys may do. The older keys have no role: they take \
+             operations=<list-zones,…> in its place, and resources.",
+            "{mount}/config/root has the engine's own key: root_api_key, root_api_secret, zone. Write it from a file, and \
+             look at no answer, which has the key in it: {cli} write {mount}/config/root @root.json >/dev/null",
+        ],
+        ..sketch::NONE
+    },
     ..PLAIN
 };

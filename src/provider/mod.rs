@@ -9,11 +9,13 @@ mod exoscale;
 mod kv;
 mod request;
 pub mod scaleway;
+mod sketch;
 mod steps;
 
 pub use decode::Error;
 pub use kv::other_version;
 pub use request::{FieldSpec, Origin, Request, Settings, Wanted};
+pub use sketch::Sketch;
 pub use steps::{Api, Context, Externals, Failed, Need, Settled, Step};
 
 /// Every provider.
@@ -65,6 +67,8 @@ pub struct Provider {
     pub expiry_variable: Option<&'static str>,
     /// What its steps leave at the cloud itself.
     pub externals: Option<&'static Externals>,
+    /// How the engine and a role are made, for `setup`.
+    pub sketch: Sketch,
 }
 
 /// The defaults of a row.
@@ -88,6 +92,7 @@ const PLAIN: Provider = Provider {
     expiry: &[],
     expiry_variable: None,
     externals: None,
+    sketch: sketch::NONE,
 };
 
 /// A request of a table.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Format, Object, Options, Plan, Policy};
+use super::{Format, Object, Options, Plan, Policy, Sketch};
 
 /// `--format json`.
 pub(super) static JSON: Format = Format { name: "json", about: "The whole plan, for scripts", write };
@@ -22,11 +22,17 @@ fn write(plan: &Plan, _: &Options) -> String {
         "config": plan.config.as_ref().map(|config| written(&config.object)),
         "policies": plan.policies.iter().map(policy).collect::<Vec<_>>(),
         "roles": plan.roles.iter().map(written).collect::<Vec<_>>(),
+        "sketches": plan.sketches.iter().map(sketched).collect::<Vec<_>>(),
         "job": plan.job.variables.iter().cloned().map(|(name, value)| (name, value.into())).collect::<Map<String, Value>>(),
         "audience": plan.job.audience,
         "proof": proof.collect::<Vec<_>>(),
     }));
     text.unwrap_or_default() + "\n"
+}
+
+/// What stands in <…> in it is to be filled in.
+fn sketched(sketch: &Sketch) -> Value {
+    json!({"mount": sketch.mount, "type": sketch.engine, "path": sketch.path, "fields": sketch.fields, "notes": sketch.notes})
 }
 
 fn policy(policy: &Policy) -> Value {

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::sketch::{ABOUT, Sketch};
 use super::{Format, Options, Plan, Who};
 use crate::ci;
 use crate::duration::show;
@@ -39,6 +40,7 @@ fn write(plan: &Plan, _: &Options) -> String {
             text.push_str(&format!("| {path} | {} | {} | {why} |\n", line.capability, parameters.join("; ")));
         }
     }
+    plan.sketches.iter().for_each(|sketch| sketched(sketch, &mut text));
     text.push_str("\n## What a thief gets\n\n| of | gets |\n|---|---|\n");
     for (part, loot) in thief(plan, &seconds("token_ttl")) {
         text.push_str(&format!("| {part} | {loot} |\n"));
@@ -51,6 +53,28 @@ fn write(plan: &Plan, _: &Options) -> String {
         }
     }
     text
+}
+
+/// An engine and its role, which nobody has written yet.
+fn sketched(sketch: &Sketch, text: &mut String) {
+    let (mount, path) = (code(&sketch.mount), code(&sketch.path));
+    text.push_str(&format!("\n## The {} engine at {mount}\n\n{ABOUT}\n\n", sketch.title));
+    if !sketch.fields.is_empty() {
+        text.push_str(&format!("| field of {path} | value |\n|---|---|\n"));
+        for (name, value) in &sketch.fields {
+            text.push_str(&format!("| {} | {} |\n", code(name), code(&value.to_string())));
+        }
+        text.push('\n');
+    }
+    for line in &sketch.notes {
+        let line = one_line(&line.replace("{cli}", "vault"));
+        let line = if line.starts_with('{') {
+            format!("  {}\n", code(&line))
+        } else {
+            format!("* {}\n", line.replace('<', "\\<"))
+        };
+        text.push_str(&line);
+    }
 }
 
 fn who(plan: &Plan, text: &mut String) {

@@ -20,9 +20,11 @@ mod markdown;
 mod policy;
 mod rules;
 mod sh;
+mod sketch;
 mod terraform;
 
 pub use policy::{Line, Policy, can_be_in_policy};
+pub use sketch::Sketch;
 
 /// What is to be set up.
 #[derive(Debug, Clone)]
@@ -112,6 +114,8 @@ pub struct Plan {
     pub policies: Vec<Policy>,
     /// The roles.
     pub roles: Vec<Object>,
+    /// The engines, as far as they can be told.
+    pub sketches: Vec<Sketch>,
     /// What is to be done by hand, in order: paragraphs of text, a line each. `{cli}` stands for `vault` or `bao`.
     pub by_hand: Vec<Vec<String>>,
 }
@@ -192,6 +196,7 @@ pub fn plan(order: &Order) -> Plan {
         proof: Vec::new(),
         policies: vec![policy::of_run(order)],
         roles: Vec::new(),
+        sketches: sketch::of_run(order),
         by_hand: policy::notes(order),
     };
     plan.job.variables.push(("VAULT_AUTH_ROLE".to_owned(), order.role.clone()));

@@ -2,8 +2,9 @@
 //! whose lines begin with a blank, a brace, or `path`. The shell must not read a name of a project or role as anything
 //! else.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::sketch::{ABOUT, Sketch};
 use super::{Config, Format, Object, Options, Plan};
 use crate::text::one_line;
 
@@ -31,6 +32,7 @@ fn write(plan: &Plan, options: &Options) -> String {
     for role in &plan.roles {
         text.push_str(&format!("\n{}{}", comment(&role.about), written(role, cli)));
     }
+    plan.sketches.iter().for_each(|sketch| text.push_str(&sketched(sketch, cli)));
     for paragraph in &plan.by_hand {
         text.push('\n');
         paragraph.iter().for_each(|line| text.push_str(&comment(&line.replace("{cli}", cli))));
@@ -74,9 +76,37 @@ fn unless_there(config: &Config, cli: &str) -> String {
 }
 
 fn written(object: &Object, cli: &str) -> String {
+    json_written(&object.path, &object.fields, cli)
+}
+
+fn json_written(path: &str, fields: &Map<String, Value>, cli: &str) -> String {
     // The lines of this JSON begin with a brace or a blank, and hold no line end.
-    let fields = serde_json::to_string_pretty(&object.fields).unwrap_or_default();
-    format!("{cli} write {} - <<'EOF'\n{fields}\nEOF\n", quoted(&object.path))
+    let fields = serde_json::to_string_pretty(fields).unwrap_or_default();
+    format!("{cli} write {} - <<'EOF'\n{fields}\nEOF\n", quoted(path))
+}
+
+/// An engine, as lines that the shell skips. Those of the commands have a mark of their own.
+fn sketched(sketch: &Sketch, cli: &str) -> String {
+    let mount = quoted(&format!("sys/mounts/{}", sketch.mount));
+    let path = quoted(&format!("-path={}", sketch.mount));
+    let options: String = sketch.options.iter().map(|(name, value)| format!("-{name}={value} ")).collect();
+    let namespace = sketch.namespace.iter().map(|name| format!("export VAULT_NAMESPACE={}\n", quoted(name)));
+    let mut commands: String = namespace.collect();
+    commands.push_str(&format!(
+        "test -n \"$({cli} read -field=type {mount} 2>/dev/null)\" || {cli} secrets enable {path} {options}{}\n",
+        sketch.engine
+    ));
+    if !sketch.fields.is_empty() {
+        commands.push_str(&json_written(&sketch.path, &sketch.fields, cli));
+    }
+    let mut text = format!(
+        "\n{}{}",
+        comment(&format!("The {} engine. {ABOUT}", sketch.title)),
+        comment("With that done, the lines that begin with #~ are commands: sed -n 's/^#~ //p' prints them.")
+    );
+    commands.lines().for_each(|line| text.push_str(&format!("#~ {}\n", one_line(line))));
+    sketch.notes.iter().for_each(|line| text.push_str(&comment(&line.replace("{cli}", cli))));
+    text
 }
 
 /// A line that the shell skips, whatever is in it.

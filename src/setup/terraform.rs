@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use super::sketch::{ABOUT, Sketch};
 use super::{Format, Object, Options, Plan};
+use crate::text::one_line;
 
 /// `--format terraform`.
 pub(super) static TERRAFORM: Format =
@@ -62,7 +64,7 @@ static RESOURCES: &[Resource] = &[
 
 fn write(plan: &Plan, _: &Options) -> String {
     let (login, mount) = &plan.auth;
-    let mut text = format!("# The Vault side of: {}\n", crate::text::one_line(&plan.call));
+    let mut text = format!("# The Vault side of: {}\n", one_line(&plan.call));
     let mut variable = |name: &str, about: &str, value: &str| {
         text.push_str(&block(
             &format!("variable {}", string(name)),
@@ -93,6 +95,7 @@ fn write(plan: &Plan, _: &Options) -> String {
     for role in &plan.roles {
         text.push_str(&of_role(plan, role));
     }
+    plan.sketches.iter().for_each(|sketch| text.push_str(&sketched(sketch)));
     text
 }
 
@@ -130,12 +133,59 @@ fn of_role(plan: &Plan, role: &Object) -> String {
     block(&resource(found.kind, name), &fields, &maps)
 }
 
+/// An engine and its role, as comments: nothing applies what is not filled in.
+fn sketched(sketch: &Sketch) -> String {
+    let mount = format!("vault_mount.{}", name_of(&sketch.mount));
+    let mut fields = vec![("path", string(&sketch.mount)), ("type", string(sketch.engine))];
+    let options: Vec<_> =
+        sketch.options.iter().map(|(name, value)| format!("{name} = {}", string(value))).collect();
+    if !options.is_empty() {
+        fields.push(("options", format!("{{ {} }}", options.join(", "))));
+    }
+    let mut hcl = block(&resource("vault_mount", &sketch.mount), &fields, &[]);
+    let role = &sketch.fields;
+    if !role.is_empty() && sketch.resource.is_empty() {
+        // What the provider has no resource of is written as JSON.
+        let data = string(&Value::from(role.clone()).to_string());
+        hcl.push_str(&block(
+            &resource("vault_generic_endpoint", &sketch.role),
+            &[
+                ("path", string(&sketch.path)),
+                ("data_json", data),
+                ("ignore_absent_fields", "true".to_owned()),
+                ("depends_on", format!("[{mount}]")),
+            ],
+            &[],
+        ));
+    } else if !role.is_empty() {
+        let mut fields = vec![("backend", format!("{mount}.path")), ("name", string(&sketch.role))];
+        fields.extend(role.iter().map(|(name, field)| (name.as_str(), value(field))));
+        hcl.push_str(&block(&resource(sketch.resource, &sketch.role), &fields, &[]));
+    }
+    let mut text = format!(
+        "\n# The {} engine. {ABOUT}\n# With that done, take the #~ from the lines that have it.\n",
+        sketch.title
+    );
+    for line in hcl.lines().skip(1) {
+        text.push_str(format!("#~ {}", one_line(line)).trim_end());
+        text.push('\n');
+    }
+    for line in &sketch.notes {
+        text.push_str(&format!("# {}\n", one_line(&line.replace("{cli}", "vault"))));
+    }
+    text
+}
+
 fn resource(kind: &str, name: &str) -> String {
-    // A name of Terraform's: letters, digits, - and _, and no digit first.
+    format!("resource \"{kind}\" \"{}\"", name_of(name))
+}
+
+/// A name of Terraform's: letters, digits, - and _, and no digit first.
+fn name_of(name: &str) -> String {
     let plain = |char: char| if char.is_ascii_alphanumeric() || char == '-' { char } else { '_' };
     let name: String = name.chars().map(plain).collect();
     let start = if name.starts_with(|char: char| char.is_ascii_digit() || char == '-') { "_" } else { "" };
-    format!("resource \"{kind}\" \"{start}{name}\"")
+    format!("{start}{name}")
 }
 
 /// A block as `terraform fmt` has it.

@@ -46,13 +46,13 @@ fn empty(plugin_dir: Option<PathBuf>) -> Server {
 }
 
 /// The SHA-256 of a file, as an operator gets it.
-fn sha256(file: &std::path::Path) -> Option<String> {
+pub fn sha256(file: &std::path::Path) -> Option<String> {
     let text = output(Command::new(require("sha256sum")?).arg(file));
     Some(text.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// Registers the AWS plugins by Vault's names for them: "with OpenBao, plugins to register first".
-fn register_aws(server: &Server, plugins: &std::path::Path) {
+pub fn register_aws(server: &Server, plugins: &std::path::Path) {
     for (kind, program) in [("secret", "aws-engine"), ("auth", "aws-auth")] {
         let sum = sha256(&plugins.join(program)).unwrap();
         server.ok(

@@ -30,7 +30,13 @@ const TOKEN: [&str; 9] = [
     "token_ttl",
     "token_type",
 ];
-const SCHEMA: [(&str, &[&str]); 9] = [
+const SCHEMA: [(&str, &[&str]); 12] = [
+    ("vault_mount", &["path", "type", "options"]),
+    ("vault_generic_endpoint", &["path", "data_json", "ignore_absent_fields", "depends_on"]),
+    (
+        "vault_aws_secret_backend_role",
+        &["backend", "name", "credential_type", "role_arns", "default_sts_ttl", "max_sts_ttl"],
+    ),
     ("vault_policy", &["name", "policy"]),
     ("vault_auth_backend", &["path", "type"]),
     ("vault_jwt_auth_backend", &["path", "type", "oidc_discovery_url", "bound_issuer"]),
@@ -95,6 +101,14 @@ const SCHEMA: [(&str, &[&str]); 9] = [
     ),
 ];
 
+/// A sketch that is filled in is HCL like the rest.
+fn uncommented(text: &str) -> String {
+    assert!(text.contains("\n#~ resource "), "{text}");
+    text.lines()
+        .map(|line| line.strip_prefix("#~").map_or(line, |line| line.strip_prefix(' ').unwrap_or(line)))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Every resource has a known kind, and every attribute is one of it.
 fn assert_schema(text: &str) {
     let mut kind = "";
@@ -141,6 +155,8 @@ fn terraform_is_formatted_and_has_attributes_of_the_provider() {
         assert!(text.contains("disable_bound_claims_parsing"), "{text}");
         texts.push(text);
     }
+    texts.extend(logins.iter().map(|words| uncommented(&printed("terraform", words))));
+    texts.push(uncommented(&printed("terraform", &["scaleway", "dev", "--project", "22"])));
     for text in &texts {
         assert_schema(text);
     }

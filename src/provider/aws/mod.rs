@@ -5,7 +5,7 @@ mod wait;
 
 pub use wait::Unknown;
 
-use super::{Absent, Effect, Field, PLAIN, Provider, ProviderOption, Route, option, switch};
+use super::{Absent, Effect, Field, PLAIN, Provider, ProviderOption, Route, Sketch, option, sketch, switch};
 use crate::options::Opt;
 
 static ROLE_ARN: Opt =
@@ -73,5 +73,19 @@ pub(super) static AWS: Provider = Provider {
     expiry: &["ttl", "expiration"],
     // Makes the SDKs fail with a clear message when the time is up, instead of sending dead keys.
     expiry_variable: Some("AWS_CREDENTIAL_EXPIRATION"),
+    sketch: Sketch {
+        engine: "aws",
+        // AWS gives no assumed role for less than 15 minutes.
+        role: r#"{"credential_type": "assumed_role", "role_arns": ["<role_arn>"], "default_sts_ttl": 900, "max_sts_ttl": 3600}"#,
+        notes: &[
+            "At AWS, the trust policy of <role_arn> lets Vault's own user, and nobody else, assume it:",
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "<arn_of_vaults_user>"}}]}"#,
+            "That user has this policy, and no other right:",
+            r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "<role_arn>"}]}"#,
+            "{mount}/config/root has that user's access_key, secret_key and region. Write it from a file: {cli} write {mount}/config/root @root.json",
+        ],
+        resource: "vault_aws_secret_backend_role",
+        ..sketch::NONE
+    },
     ..PLAIN
 };

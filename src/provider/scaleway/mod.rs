@@ -6,7 +6,7 @@ mod s3;
 
 pub use s3::Error as S3Error;
 
-use super::{Effect, Field, PLAIN, Provider, ProviderOption, option, switch};
+use super::{Effect, Field, PLAIN, Provider, ProviderOption, Sketch, option, sketch, switch};
 use crate::options::Opt;
 
 static REGION: Opt = option("region", "REGION", "REGION", "The region to export");
@@ -67,5 +67,19 @@ pub(super) static SCALEWAY: Provider = Provider {
     ],
     expiry: &["expires_at"],
     externals: Some(&mint::EXTERNALS),
+    sketch: Sketch {
+        engine: "kv",
+        options: &[("version", "1")],
+        notes: &[
+            "A key is kept there by hand, from a file that nobody else can read, with access_key, secret_key and, if you like, \
+             project_id: {cli} kv put {mount}/creds/{role} @key.json",
+        ],
+        of_parent: &[
+            "It is the parent. Its IAM policy at Scaleway has the permission set IAMApplicationManager, for the organization, \
+             and nothing else.",
+            "What a job's own key may do is said by the policy of the application that --application-id names.",
+        ],
+        ..sketch::NONE
+    },
     ..PLAIN
 };
