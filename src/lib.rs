@@ -83,6 +83,9 @@ pub mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
+    if command::keep::is_asked(arguments) {
+        return in_background();
+    }
     console::set_colour(config::colour(arguments, env));
     let shell = guess_format(arguments, env).filter(|_| !cli::has_command(arguments));
     // Until the command line is parsed, only the format of the failure is known.
@@ -118,6 +121,12 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
         console::say(&line);
     }
     code
+}
+
+/// The process that --dead-man leaves behind. Nobody hears it: what it can't do ends by itself.
+fn in_background() -> u8 {
+    let outcome = Started::new().map(|Started { runtime, stop }| runtime.block_on(command::keep::run(stop)));
+    u8::from(!matches!(outcome, Ok(true)))
 }
 
 /// The call of `doctor` for this run.

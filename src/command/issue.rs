@@ -2,14 +2,17 @@
 //! When a step fails, it must not keep what was issued until then.
 
 use crate::config::{Config, HandOver};
-use crate::credentials::{self, Credentials, IssuedBy, Variable};
+use crate::credentials::{self, Credentials, DeadMan, IssuedBy, Variable};
+use crate::duration::show;
 use crate::emit::sink::{self, Target};
-use crate::emit::{masking, private};
+use crate::emit::{Output, masking, private};
 use crate::error::Error;
+use crate::exec::background;
+use crate::exec::shell::Shell;
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::secret::Secret;
-use crate::session::{self, Order, Token};
+use crate::session::{self, Order, Token, keeper};
 use crate::shutdown::Stop;
 use crate::vault::Vault;
 
@@ -19,10 +22,10 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     config.output.format.fits(config.requests.iter().map(|request| request.origin.name()).chain(token))?;
     sink::check(&config.output, &config.job)?;
     let keeps_files = config.makes_files() && config.state_file.is_none();
+    let (shell, dead_man) = watched(config.dead_man, &config.output)?;
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
-    let order =
-        Order { login: config.login, requests: config.requests, look_up: false, dead_man: config.dead_man };
+    let order = Order { login: config.login, requests: config.requests, look_up: false, dead_man };
     let entry = match config.state_file {
         Some(place) => Some(Entry::new(place, &server, &stop).await?),
         None => None,
@@ -42,18 +45,27 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         if session.token_is_idle() {
             ledger.end(&vault.unstoppable(), &session.token.secret).await;
         }
+        let shell = shell.filter(|_| !session.token_is_idle());
+        let keeper = keeper::start(&server, &session.token, shell).await?;
         // The last moment at which a signal can still mean that nothing was handed over.
         stop.check()?;
-        Ok::<_, Error>(target.write(&bytes)?)
+        target.write(&bytes)?;
+        Ok::<_, Error>(keeper)
     };
-    match outcome.await {
-        Ok(()) => ledger.disarm(),
+    let keeper = match outcome.await {
+        Ok(keeper) => keeper,
         Err(error) => {
             ledger.revoke_all(&vault).await;
             return Err(error);
         }
+    };
+    ledger.disarm();
+    let window = session.token.window.filter(|_| keeper.is_some());
+    if let Some(keeper) = keeper {
+        keeper.go().await;
     }
-    credentials::summary(&session.credentials, &config.job, None);
+    let end = window.map(|window| format!("ends with this shell, {} later at most", show(window)));
+    credentials::summary(&session.credentials, &config.job, end.as_deref());
     if keeps_files {
         tracing::warn!(
             "nobody removes the file again: add --state-file auto and `ci-creds revoke`, or use `-- COMMAND`"
@@ -61,6 +73,24 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     }
     masking::advice(&session.credentials).iter().for_each(|line| tracing::debug!("{line}"));
     Ok(())
+}
+
+/// The shell whose end is that of the credentials, where --dead-man asks for it: found out before anything is issued.
+fn watched(
+    dead_man: Option<DeadMan>,
+    output: &Output,
+) -> Result<(Option<Shell>, Option<DeadMan>), background::Error> {
+    let Some(dead_man) = dead_man else { return Ok((None, None)) };
+    match Shell::find(output.file.is_none()) {
+        Ok(shell) => Ok((Some(shell), Some(dead_man))),
+        Err(error) if dead_man.best_effort => {
+            tracing::warn!(
+                "--dead-man does not hold: the shell that this is printed for can't be watched: {error}"
+            );
+            Ok((None, None))
+        }
+        Err(error) => Err(background::Error::NoShell(error)),
+    }
 }
 
 /// The Vault token as the job gets it: later calls of `vault`, `bao`, Terraform and ci-creds use it.

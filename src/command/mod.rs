@@ -4,6 +4,7 @@ pub mod completions;
 pub mod doctor;
 pub(crate) mod env;
 pub mod issue;
+pub(crate) mod keep;
 pub mod revoke;
 pub mod rotate;
 pub mod run;

@@ -128,10 +128,6 @@ impl Config {
             return Err(Error::AgentsToken);
         }
         let hand_over_token = if hands_over(parsed) { Some(hand_over(&lookup, &server)?) } else { None };
-        let dead_man = dead_man(&lookup)?;
-        if dead_man.is_some() && command.is_none() {
-            return Err(Error::WithoutCommand(options::DEAD_MAN.name));
-        }
         Ok(Self {
             server,
             login,
@@ -141,7 +137,7 @@ impl Config {
             command,
             state_file,
             file_folder,
-            dead_man,
+            dead_man: dead_man(&lookup)?,
             job,
         })
     }

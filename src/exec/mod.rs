@@ -23,12 +23,14 @@ use crate::options;
 use crate::{process, shutdown};
 use program::{is_no_program, is_text, located};
 
+pub mod background;
 pub(crate) mod find;
 mod forms;
 pub mod limits;
 pub mod mask;
 mod program;
 pub mod refresh;
+pub(crate) mod shell;
 mod stream;
 
 pub use stream::{Mask, Rest};

@@ -37,6 +37,7 @@ mod seal;
 
 pub use line::{Content, Line};
 pub use record::{Configured, Listed, Record, State, Way};
+pub(crate) use record::{Reach, revealed};
 pub use seal::Seal;
 
 /// Where the file is.

@@ -110,14 +110,15 @@ group! {
 }
 
 group! {
-    /// What concerns only `-- COMMAND`.
+    /// What concerns `-- COMMAND`; of --dead-man, `eval` as well.
     COMMAND: "Command", only_in_long_help: false;
     NO_MASK = Opt::new("no-mask", Switch, Own,
         "Leave the command's output alone: do not replace secrets by [MASKED]");
     REFRESH = Opt::new("refresh", Switch, Own,
         "AWS: let the command ask for fresh credentials whenever the old ones are about to end");
     DEAD_MAN = Opt::new("dead-man", Value("DURATION"), Own,
-        "End the credentials so long after ci-creds is gone, however it went, or after Vault could not be reached: 30s to 10m");
+        "End the credentials so long after ci-creds is gone, however it went, or after Vault could not be reached: 30s to \
+         10m. For `eval`, a process in the background renews them as long as the shell lives");
     DEAD_MAN_BEST_EFFORT = Opt::new("dead-man-best-effort", Switch, Own,
         "Warn of credentials that --dead-man can't end (AWS sessions, batch tokens), instead of an error");
     SCAN = Opt::new("scan", Values("PATH"), Own,

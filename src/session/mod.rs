@@ -18,6 +18,7 @@ mod data;
 mod dead_man;
 mod gather;
 mod issue;
+pub(crate) mod keeper;
 pub mod refresh;
 pub mod renew;
 mod transaction;

@@ -10,6 +10,7 @@ use ci_creds::cloud::aws;
 use ci_creds::cloud::gitlab;
 use ci_creds::cloud::scaleway;
 use ci_creds::error::{Code, Error};
+use ci_creds::exec::background;
 use ci_creds::exec::limits::TooLarge;
 use ci_creds::ledger::state;
 use ci_creds::vault::{ServerErrors, WithHints};
@@ -301,6 +302,10 @@ fn output_errors() -> Vec<(String, Error)> {
         E::DotenvCount { .. } => E::DotenvCount { count: 2, limit: 1, variable: text() },
         E::TooLarge(_) => E::TooLarge(TooLarge::All { variable: text(), size: 3, limit: 2 }),
         E::DotenvSize { .. } => E::DotenvSize { size: 2, limit: 1, variable: text() },
+    }));
+    all.extend(examples!(background::Error {
+        background::Error::NoShell(_) => background::Error::NoShell(std::io::ErrorKind::NotFound.into()),
+        background::Error::NotStarted(_) => background::Error::NotStarted(std::io::ErrorKind::WouldBlock.into()),
     }));
     all
 }

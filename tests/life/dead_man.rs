@@ -26,7 +26,7 @@ const BATCH: usize = 25;
 
 /// Nothing may be left a window after `since`, and until then it is looked for.
 #[track_caller]
-fn is_gone_in_time(what: &str, since: Instant, mut left: impl FnMut() -> bool) {
+pub(super) fn is_gone_in_time(what: &str, since: Instant, mut left: impl FnMut() -> bool) {
     while left() {
         assert!(since.elapsed() < WINDOW + BEYOND, "{what} is still there after {:?}", since.elapsed());
         thread::sleep(Duration::from_millis(200));
@@ -34,7 +34,7 @@ fn is_gone_in_time(what: &str, since: Instant, mut left: impl FnMut() -> bool) {
 }
 
 /// `ci-creds read` of the real database engine, with a login of its own.
-fn database(space: &Space<'static>, mount: &str) -> Cmd {
+pub(super) fn database(space: &Space<'static>, mount: &str) -> Cmd {
     let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
     let role = json!({"db_name": "pg0", "default_ttl": "15m", "creation_statements": create});
     space.write(&format!("{mount}/roles/web"), role);
@@ -58,14 +58,19 @@ fn what_a_killed_process_leaves_ends_with_the_window() {
     for start in (0..KILLS).step_by(BATCH) {
         let mut killed = None;
         for number in start..KILLS.min(start + BATCH) {
-            // Of both kinds, and at moments that lie apart: before, in and after each request of a run.
-            let cmd = match number % 2 {
+            // Of each kind, and at moments that lie apart: before, in and after each request of a run.
+            let cmd = match number % 4 {
                 0 => read.clone(),
-                _ => shell(&story, &["--dead-man", "30s"], "exec sleep 60"),
+                1 => shell(&story, &["--dead-man", "30s"], "exec sleep 60"),
+                _ => story.script("dash", "eval \"$(ci-creds exoscale --dead-man 30s)\"; sleep 60 & wait"),
             };
             let running = cmd.spawn();
             thread::sleep(Duration::from_millis(number as u64 * 37 % 400));
-            running.signal(Signal::KILL);
+            // Of a script, the shell alone or all at once.
+            if number % 4 != 3 {
+                running.signal(Signal::KILL);
+                thread::sleep(Duration::from_millis(number as u64 * 11 % 50));
+            }
             killed = Some(Instant::now());
             running.signal_group(Signal::KILL);
             running.wait().expect(137);
@@ -101,7 +106,7 @@ fn a_healthy_run_outlives_its_window() {
     eventually("the user is gone", || postgres.users().is_empty());
 }
 
-fn pair(dir: &Path) -> (String, String) {
+pub(super) fn pair(dir: &Path) -> (String, String) {
     let mut pair = String::new();
     eventually("the command has the pair", || {
         pair = fs::read_to_string(dir.join("pair")).unwrap_or_default();

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
-use reach::{Reach, address, revealed};
+use reach::address;
+pub(crate) use reach::{Reach, revealed};
 pub use way::{Configured, Way};
 
 use super::super::Ledger;

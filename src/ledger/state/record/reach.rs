@@ -16,7 +16,7 @@ const LONGEST_TIMEOUT: u64 = 60 * 60;
 
 /// How to reach the server: [`Server`] as it is written down, without the client certificate, which is not the line's.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     #[serde(with = "address")]
     pub(super) address: Url,
     pub(super) namespace: Option<String>,
@@ -62,7 +62,8 @@ pub(super) mod address {
     }
 }
 
-pub(super) fn revealed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+/// A secret in a line, or on its way to the process in the background.
+pub(crate) fn revealed<S: Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.reveal())
 }
 
@@ -119,7 +120,7 @@ impl ProxyLine {
 }
 
 impl Reach {
-    pub(super) fn of(server: &Server) -> Self {
+    pub(crate) fn of(server: &Server) -> Self {
         let http = &server.http;
         Self {
             address: server.address.clone(),
@@ -142,7 +143,7 @@ impl Reach {
         self.ca.unreadable()
     }
 
-    pub(super) fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         Server {
             address: self.address.clone(),
             namespace: self.namespace.clone(),

@@ -1,0 +1,37 @@
+//! What runs in the background for `eval "$(ci-creds … --dead-man …)"`: renew the token as long as the shell that
+//! evaluates lives, and revoke it at once when that is gone. ci-creds starts it by itself; nobody types it. It must not print.
+
+use std::ffi::OsString;
+use std::io;
+
+use crate::exec::background;
+use crate::session::keeper::Order;
+use crate::shutdown::Stop;
+
+/// Whether this process is the one in the background.
+pub(crate) fn is_asked(arguments: &[OsString]) -> bool {
+    arguments.len() == 2 && arguments.get(1).is_some_and(|argument| argument == background::ARGUMENT)
+}
+
+/// Carries the order out; whether there was one that can be.
+pub(crate) async fn run(stop: Stop) -> bool {
+    match work(&stop).await {
+        Ok(()) => true,
+        Err(_) => stop.is_asked(),
+    }
+}
+
+async fn work(stop: &Stop) -> io::Result<()> {
+    let input = stop.blocking(background::order).await.map_err(io::Error::other)??;
+    let order = Order::read(&input).ok_or(io::ErrorKind::InvalidInput)?;
+    drop(input);
+    let shell = order.shell().watch()?;
+    background::ready()?;
+    let wait = move || match (background::is_handed_over()?, shell) {
+        (true, Some(shell)) => shell.wait(),
+        _ => Ok(()),
+    };
+    // A signal comes to the same as the end of the shell.
+    let left = async { drop(stop.blocking(wait).await) };
+    order.carry_out(left).await.map_err(io::Error::other)
+}
