@@ -160,6 +160,26 @@ fn every_cloud_is_on_the_page_and_in_the_template() {
     }
 }
 
+#[test]
+fn every_format_and_every_login_is_on_its_page() {
+    let page = include_str!("../docs/output.md");
+    for format in ci_creds::emit::FORMATS {
+        assert!(page.contains(&format!("\n| `{}` | ", format.name)), "docs/output.md lacks {}", format.name);
+    }
+    let help = Cmd::new(["login", "--help"]).run().expect(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = help.split("The login: ").nth(1).unwrap().split(" [default").next().unwrap();
+    let page = include_str!("../docs/logins.md").to_lowercase();
+    for method in ci_creds::auth::METHODS {
+        assert!(
+            named.split([',', ' ']).any(|word| word == method.name),
+            "--auth's help lacks {}",
+            method.name
+        );
+        assert!(page.contains(method.name), "docs/logins.md lacks {}", method.name);
+    }
+}
+
 /// The words of a command line as a shell has them, as far as the pages go.
 fn words(line: &str) -> Vec<OsString> {
     let (mut words, mut quoted, mut open) = (vec![String::new()], false, false);

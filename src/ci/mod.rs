@@ -14,10 +14,12 @@ pub(crate) use meant::is_number;
 pub use strangers::Stranger;
 pub(crate) use strangers::{a_job, beside, strangers};
 
-/// Every CI system. The first one is assumed where none shows itself, so that a job's variables count in a shell too.
+/// Every CI system, and the first one that detects itself counts. GitLab is the last one: it takes any job with `CI` for
+/// its own, also on a runner that sets no more.
 pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];
 
-/// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it.
+/// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it, and empty where
+/// the system has none.
 #[derive(Debug)]
 pub struct CiSystem {
     /// Its name in messages.
@@ -44,7 +46,7 @@ pub struct CiSystem {
     pub debug_trace_variable: &'static str,
     /// What identifies a job in the metadata of a secret_id, and the variables that say so.
     pub facts: &'static [(&'static str, &'static str)],
-    /// How the name of an AWS session begins.
+    /// Its name where it has to be one short word: in the User-Agent, and as the start of an AWS session's name.
     pub session_prefix: &'static str,
     /// Why a variable that somebody has set may be missing in this job: one sentence.
     pub why_unset: fn(&Env) -> Option<String>,
@@ -94,9 +96,10 @@ impl CiSystem {
     }
 }
 
-/// The system that messages name where they don't depend on a job.
+/// The system that messages name where they don't depend on a job, and that is assumed where none shows itself, so that a
+/// job's variables count in a shell too.
 pub(crate) fn usual() -> &'static CiSystem {
-    SYSTEMS[0]
+    &gitlab::GITLAB
 }
 
 impl Default for &'static CiSystem {
@@ -126,9 +129,15 @@ pub(crate) fn of_unasked(variable: &str) -> Option<&'static CiSystem> {
     SYSTEMS.iter().copied().find(|system| system.unasked_id_tokens.contains(&variable))
 }
 
-/// Whether a failed job shows this claim unasked: it is safe in the tokens of every system.
-pub(crate) fn shown_claims() -> impl Iterator<Item = &'static str> {
-    SYSTEMS.iter().flat_map(|system| system.shown_claims).copied()
+/// The claims that a failed job shows unasked, each once: they are safe in the tokens of every system.
+pub(crate) fn shown_claims() -> Vec<&'static str> {
+    let mut all: Vec<&str> = Vec::new();
+    for claim in SYSTEMS.iter().flat_map(|system| system.shown_claims) {
+        if !all.contains(claim) {
+            all.push(claim);
+        }
+    }
+    all
 }
 
 /// Whether this claim is never shown.

@@ -31,7 +31,7 @@ pub(crate) fn is_private(name: &str) -> bool {
 
 /// Whether a failed job prints this claim unasked.
 fn is_shown(name: &str) -> bool {
-    ci::shown_claims().any(|shown| shown == name)
+    ci::shown_claims().contains(&name)
 }
 
 /// Why a token can't work, whatever the role says.
@@ -131,8 +131,7 @@ impl Claims {
 
     /// `project_id=22 ref=dev …`, with the claim that an error names.
     pub fn line(&self, named: Option<&str>) -> String {
-        let all: Vec<&str> = ci::shown_claims().collect();
-        let names = all.into_iter().chain(named.into_iter().filter(|name| !is_shown(name)));
+        let names = ci::shown_claims().into_iter().chain(named.into_iter().filter(|name| !is_shown(name)));
         let shown: Vec<_> = names.filter_map(|name| Some(format!("{name}={}", self.shown(name)?))).collect();
         shown.join(" ")
     }

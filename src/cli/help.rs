@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::Command;
 
-use crate::options;
+use crate::{options, provider};
 
 /// Lines for each command that work as they stand.
 const EXAMPLES: &[(&str, [&str; 3])] = &[
@@ -107,15 +107,26 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ),
 ];
 
-/// The lines of a command.
-fn examples(command: &str) -> &'static [&'static str] {
+/// The lines of a command. A cloud without lines of its own gets those that hold for every cloud.
+fn examples(command: &str) -> Vec<String> {
     let found = EXAMPLES.iter().find(|(name, _)| *name == command);
-    found.map_or(&[], |(_, lines)| lines)
+    let own = || found.map(|(_, lines)| lines.map(str::to_owned).to_vec());
+    let usual = || {
+        vec![
+            format!("eval \"$(ci-creds {command})\""),
+            format!("ci-creds {command} web -- ./deploy"),
+            format!("ci-creds {command} web --dry-run"),
+        ]
+    };
+    own().or_else(|| provider::find(command).map(|_| usual())).unwrap_or_default()
 }
 
 /// What stands at the end of --help.
 pub(super) fn with_examples(command: Command) -> Command {
     let lines = examples(command.get_name());
+    if lines.is_empty() {
+        return command;
+    }
     let before = command.get_after_long_help().map(ToString::to_string);
     let text = lines.iter().fold("Examples:".to_owned(), |text, line| format!("{text}\n  {line}"));
     let text = before.map_or(text.clone(), |before| format!("{text}\n\n{before}"));

@@ -2,6 +2,7 @@
 //! Vault's clock, not by this machine's.
 
 use super::{Status, Step, Walk};
+use crate::ci;
 use crate::claims::{Claims, Unusable};
 use crate::doctor::signature;
 use crate::error::Code;
@@ -34,12 +35,14 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
 }
 
 fn unusable(fault: &Unusable, line: Option<String>) -> Step {
+    let system = ci::usual();
     let hint = match fault {
-        Unusable::NotAJwt => "give it the token of `id_tokens:` in .gitlab-ci.yml, as it is",
+        Unusable::NotAJwt => format!("give it {}, as it is", system.id_token_origin),
         Unusable::Expired(_) => {
-            "log in earlier in the job, or retry it: an ID token lives as long as its job may run"
+            "log in earlier in the job, or retry it: an ID token lives as long as its job may run".to_owned()
         }
-        Unusable::NotYet(_) => "set this machine's clock, or wait",
+        // Vault's clock is the measure, so this machine's may be right.
+        Unusable::NotYet(_) => format!("compare the clocks of {} and Vault, or wait", system.name),
     };
     let step = Step::fail("id-token", Code::Environment, format!("the ID token can't be used: {fault}"));
     line.into_iter().fold(step, Step::line).hint(hint)
