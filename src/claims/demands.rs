@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Claims;
-use super::compare::normal;
-use super::lookup::text;
+use super::lookup::{normal, text};
 use super::role::Role;
 use super::times::Span;
 

@@ -9,7 +9,6 @@ use crate::text::Text;
 use times::Span;
 
 pub mod change;
-mod compare;
 pub mod demands;
 pub mod entry;
 mod lookup;

@@ -17,6 +17,7 @@ mod error;
 mod index;
 mod names;
 mod redirect;
+mod retry;
 mod roots;
 mod settings;
 mod tls;
@@ -24,6 +25,7 @@ mod verify;
 
 pub use error::{Cause, Error};
 pub use names::look_up;
+use retry::{Failed, Pause, pause_unless};
 pub use settings::{Endpoint, Proxy, Settings, host, is_loopback};
 pub use tls::{Ca, FileFrom, Pem, Tls};
 
@@ -346,58 +348,4 @@ pub fn secret_header(secret: &Secret, what: &str) -> Result<HeaderValue, Error> 
         what: format!("{what} has characters that can't be sent"),
         hint: "give it as it was issued, on one line".to_owned(),
     })
-}
-
-/// Pauses; a signal ends the pause, and the next attempt reports it.
-async fn pause_unless(stop: Stop, pause: Duration) {
-    let _ = stop.guard(Duration::ZERO, tokio::time::sleep(pause)).await;
-}
-
-/// An attempt without a final answer.
-struct Failed {
-    outcome: Result<Answer, Error>,
-    again: bool,
-    pause: Pause,
-}
-
-/// How long to wait before the next attempt.
-#[derive(Clone, Copy)]
-enum Pause {
-    /// 50 ms at first, longer the more often it was too short.
-    Short,
-    /// 250 ms at first.
-    Usual,
-    /// What the server said, or longer.
-    Told(Duration),
-}
-
-impl Pause {
-    fn after(self, usual: Duration) -> Duration {
-        match self {
-            Self::Short => usual / 5,
-            Self::Usual => usual,
-            Self::Told(pause) => usual.max(pause),
-        }
-    }
-}
-
-impl Failed {
-    fn for_good(error: Error) -> Self {
-        Self { outcome: Err(error), again: false, pause: Pause::Usual }
-    }
-
-    /// For messages about a wait.
-    fn told(&self, peer: &str) -> String {
-        match &self.outcome {
-            Ok(answer) => format!("{peer} answers with status {}", answer.status),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    fn reason(&self) -> String {
-        match &self.outcome {
-            Ok(answer) => format!("status {}", answer.status),
-            Err(error) => error.to_string(),
-        }
-    }
 }

@@ -29,7 +29,6 @@ use crate::error::{Code, Explain};
 use crate::shutdown::{Stop, Stopped};
 use crate::vault::Server;
 
-mod base64;
 mod file;
 mod line;
 mod record;

@@ -6,15 +6,13 @@ use crate::options::{Opt, Takes, Variables};
 pub mod aws;
 mod decode;
 mod exoscale;
-mod kv;
 mod request;
 pub mod scaleway;
 mod sketch;
 mod steps;
 
 pub use decode::Error;
-pub use kv::other_version;
-pub use request::{FieldSpec, Origin, Request, Settings, Wanted};
+pub use request::{FieldSpec, Origin, Request, Settings, Wanted, other_version};
 pub use sketch::Sketch;
 pub use steps::{Api, Context, Externals, Failed, Need, Settled, Step};
 

@@ -7,6 +7,7 @@ use super::{Absent, Effect, Form, Provider, ProviderOption, Read, Settled, Step}
 use crate::credentials::IssuedBy;
 use crate::input::Input;
 use crate::secret::Secret;
+use crate::vault::Mount;
 
 /// What to ask for and what to make of the answer.
 #[derive(Debug, Clone)]
@@ -272,4 +273,15 @@ impl Request {
         let steps = self.steps.iter().flat_map(|(step, _)| step.sets.iter().copied());
         fields.chain(&self.expiry_variable).map(String::as_str).chain(steps)
     }
+}
+
+/// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
+pub fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
+    let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
+    let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {
+        (2, None) => (format!("{}data/{rest}", mount.path), "as it is KV version 2"),
+        (1, Some(rest)) => (format!("{}{rest}", mount.path), "as it is KV version 1"),
+        _ => return None,
+    };
+    Some((Read { post: false, path: path.into() }, why))
 }

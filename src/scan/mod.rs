@@ -24,12 +24,15 @@ use crate::text::Text;
 use source::{Bomb, Source};
 
 mod error;
+mod report;
 mod source;
 mod tar;
 mod zip;
 
 pub(crate) use crate::exec::find::is_too_short;
 pub use error::Error;
+pub use report::Lines;
+pub(crate) use report::Report;
 
 /// How much may come out of the archives in one file: so many bytes, and so many times its size.
 const EXPANSION: u64 = 256 << 20;
@@ -37,9 +40,6 @@ const EXPANSION: u64 = 256 << 20;
 const RATIO: u64 = 100;
 /// How deep archives are looked into: a compressed tar, in another one.
 const LAYERS: u8 = 4;
-/// How many lines are kept of each kind.
-const MOST: usize = 100;
-
 /// What else a file may begin with that hides its content. Runners can be told to make caches with zstd.
 const CLOSED: [(&[u8], &str); 5] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -56,43 +56,6 @@ pub(crate) struct Value {
     pub(crate) variables: String,
     /// The value.
     pub(crate) secret: Secret,
-}
-
-/// Lines for people, of which only the first are kept.
-#[derive(Debug, Default)]
-pub struct Lines {
-    lines: Vec<String>,
-    /// How many there were.
-    pub count: usize,
-}
-
-impl Lines {
-    fn add(&mut self, line: String) {
-        self.count += 1;
-        if self.lines.len() < MOST {
-            self.lines.push(line);
-        }
-    }
-
-    /// The lines, and how many more there are.
-    pub fn told(&self) -> Vec<String> {
-        let more = self.count - self.lines.len();
-        let rest = (more > 0).then(|| format!("and {more} more"));
-        self.lines.iter().cloned().chain(rest).collect()
-    }
-}
-
-/// The result of a search.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    /// Where which variable's value was found.
-    pub(crate) finds: Lines,
-    /// What could not be looked into, and why.
-    pub(crate) faults: Lines,
-    /// What was not looked into, and why.
-    pub(crate) passed: Lines,
-    /// How many files were searched.
-    pub(crate) files: u64,
 }
 
 /// Looks for `values` in `paths`.

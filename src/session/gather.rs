@@ -1,9 +1,10 @@
-//! Turns a login's parameters into values: reads files and standard input, issues and unwraps a secret_id, signs with
+//! Turns a login's parameters, and those of requests, into values: reads files and standard input, issues and unwraps a secret_id, signs with
 //! AWS credentials. It must not log in.
 
 use super::{Error, wrapping};
 use crate::auth::{self, Gathered, Issuer, Login, LoginParameter, Origin};
-use crate::input::{BYTE_ORDER_MARK, Input};
+use crate::input::{BYTE_ORDER_MARK, Input, shown};
+use crate::provider::Request;
 use crate::secret::Secret;
 use crate::vault::{self, Vault};
 
@@ -207,4 +208,18 @@ fn unusable(parameter: &LoginParameter, reason: String, hint: &str) -> Error {
     };
     let source_name = parameter.origin.source();
     auth::Error::LoginParameter { what, source_name, reason, hint: hint.to_owned() }.into()
+}
+
+/// The requests with the values of `--data` that stand in files, or come in by standard input.
+pub(super) async fn data(vault: &Vault, requests: &[Request]) -> Result<Vec<Request>, Error> {
+    let mut requests = requests.to_vec();
+    for request in &mut requests {
+        for (name, input) in std::mem::take(&mut request.from_files) {
+            let text = input.read(vault.stop()).await?;
+            let fault = |cause| Error::Data { name: shown(&name), shown: input.to_string(), cause };
+            let text = text.map_err(fault)?;
+            request.parameters.push((name, Secret::from(text.strip_suffix('\n').unwrap_or(&text))));
+        }
+    }
+    Ok(requests)
 }

@@ -14,7 +14,6 @@ use crate::secret::Secret;
 use crate::shutdown::{self, Stopped};
 use crate::vault::{self, Vault};
 
-mod data;
 mod dead_man;
 mod gather;
 mod issue;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, data, dead_man, depends_on_token, issue, log_in};
+use super::{Error, Order, Session, Token, dead_man, depends_on_token, gather, issue, log_in};
 use crate::credentials::{Credentials, Life};
 use crate::duration::{granted, show};
 use crate::error::{Code, Explain as _, chain};
@@ -41,7 +41,7 @@ struct Failure {
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
 pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
-    let order = &Order { requests: data::gather(vault, &order.requests).await?, ..order.clone() };
+    let order = &Order { requests: gather::data(vault, &order.requests).await?, ..order.clone() };
     let outcome = transaction(vault, order, ledger).await;
     // Where no server answered, there is nothing to repeat.
     if outcome.as_ref().err().is_none_or(|error| error.code() != Code::Unreachable) {
@@ -219,7 +219,7 @@ pub async fn issue_alone(
     ledger: &mut Ledger,
 ) -> Result<Credentials, Error> {
     let started = vault::now();
-    let mut whole = data::gather(vault, std::slice::from_ref(request)).await?;
+    let mut whole = gather::data(vault, std::slice::from_ref(request)).await?;
     let request = &whole.pop().unwrap_or_else(|| request.clone());
     let outcome = issue::one(vault, token, request).await;
     let error = match issue::enter(ledger, token, outcome) {

@@ -10,7 +10,6 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::base64;
 use crate::secret::Secret;
 
 const SALT_LEN: usize = 32;
@@ -80,6 +79,22 @@ impl Seal {
 
     fn aad(&self, version: u32, written: &str) -> Vec<u8> {
         format!("ci-creds state file\n{version}\n{}\n{written}", self.context).into_bytes()
+    }
+}
+
+/// Bytes in a line of JSON.
+mod base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::{Deserialize as _, Deserializer, Error as _};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
 
