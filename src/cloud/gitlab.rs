@@ -6,7 +6,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::http::{self, Answer, Call, Client, Verdict};
+use crate::http::{self, Answer, Call, Client, Judgement};
 use crate::secret::Secret;
 use crate::vault::readable;
 
@@ -33,7 +33,7 @@ pub enum Owner {
 
 /// Which variable is meant.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct VariableRef {
     /// The project or group.
     pub owner: Owner,
     /// The variable's name.
@@ -42,7 +42,7 @@ pub struct Place {
     pub scope: Option<String>,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for VariableRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.owner {
             Owner::Project(id) => write!(f, "{} of project {id}", self.key)?,
@@ -91,13 +91,18 @@ impl Gitlab {
     }
 
     /// `GET …/variables/:key`.
-    pub async fn variable(&self, place: &Place) -> Result<Variable, Error> {
+    pub async fn variable(&self, place: &VariableRef) -> Result<Variable, Error> {
         let answer = self.send(Method::GET, self.url(place, place.scope.as_deref()), None).await?;
         self.understand(format!("the read of {place}"), &answer, &[])
     }
 
     /// `PUT …/variables/:key`: another value, everything else as it is in `current`.
-    pub async fn set(&self, place: &Place, current: &Variable, value: &Secret) -> Result<Variable, Error> {
+    pub async fn set(
+        &self,
+        place: &VariableRef,
+        current: &Variable,
+        value: &Secret,
+    ) -> Result<Variable, Error> {
         // Without a filter, GitLab changes any one of a group's variables of this name.
         let scope = current.environment_scope.as_deref().or(place.scope.as_deref());
         let body = body(current, value);
@@ -146,7 +151,7 @@ impl Gitlab {
         })
     }
 
-    fn url(&self, place: &Place, scope: Option<&str>) -> Url {
+    fn url(&self, place: &VariableRef, scope: Option<&str>) -> Url {
         let mut url = self.base.clone();
         let (kind, id) = match &place.owner {
             Owner::Project(id) => ("projects", id),
@@ -163,11 +168,11 @@ impl Gitlab {
 }
 
 /// A change may be repeated without harm, but whether it happened decides what goes next: 5xx goes to the caller.
-fn judge(call: &Call, answer: &Answer) -> Verdict {
+fn judge(call: &Call, answer: &Answer) -> Judgement {
     match answer.status {
-        429 => Verdict::Again,
-        502..=504 if !call.creates => Verdict::Again,
-        _ => Verdict::Final,
+        429 => Judgement::Again,
+        502..=504 if !call.creates => Judgement::Again,
+        _ => Judgement::Final,
     }
 }
 

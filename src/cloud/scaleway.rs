@@ -7,7 +7,7 @@ use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::http::{self, Answer, Call, Client, Endpoint, Verdict};
+use crate::http::{self, Answer, Call, Client, Endpoint, Judgement};
 use crate::secret::Secret;
 use crate::text::sanitize;
 
@@ -94,7 +94,7 @@ impl Api {
     /// The keys of this application with exactly this description.
     pub async fn find(&self, application_id: &str, description: &str) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
-        struct Found {
+        struct ListedKey {
             access_key: String,
             #[serde(default)]
             description: String,
@@ -103,7 +103,7 @@ impl Api {
         }
         #[derive(Deserialize)]
         struct List {
-            api_keys: Vec<Found>,
+            api_keys: Vec<ListedKey>,
         }
         let mut call = self.call(Method::GET, &[], &self.parent)?;
         call.url.query_pairs_mut().extend_pairs([
@@ -117,7 +117,7 @@ impl Api {
         let list: List = serde_json::from_slice(&answer.body)
             .map_err(|_| Error::NotScaleway { host: http::host(&self.url) })?;
         // The filter of the server is looser than equality; another job's key must never be meant.
-        let same = |key: &Found| {
+        let same = |key: &ListedKey| {
             key.description == description && key.application_id.as_deref() == Some(application_id)
         };
         Ok(list.api_keys.into_iter().filter(same).map(|key| key.access_key).collect())
@@ -163,10 +163,10 @@ impl Api {
 }
 
 /// Whether the same can be asked again. A key that was asked for may be there after any 5xx: that is not for here.
-fn judge(call: &Call, answer: &Answer) -> Verdict {
+fn judge(call: &Call, answer: &Answer) -> Judgement {
     match answer.status {
-        429 => Verdict::Again,
-        500.. if !call.creates => Verdict::Again,
-        _ => Verdict::Final,
+        429 => Judgement::Again,
+        500.. if !call.creates => Judgement::Again,
+        _ => Judgement::Final,
     }
 }

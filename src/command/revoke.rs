@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::config::Revoke;
 use crate::error::{Code, Explain};
-use crate::ledger::state::{self, Content, Entry, Place, Record};
+use crate::ledger::state::{self, Content, Entry, Record, StateFile};
 use crate::ledger::{Ledger, Left, may_revoke};
 use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::{self, Vault};
@@ -24,7 +24,7 @@ const SERVERS: usize = 8;
 #[derive(Debug, thiserror::Error)]
 #[error("not everything in {} was taken back: {}", place.path.display(), self.kind().1)]
 struct Error {
-    place: Place,
+    place: StateFile,
     left: Left,
 }
 
@@ -99,7 +99,7 @@ pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error>
     }
 }
 
-fn tell(count: usize, others: usize, place: &Place) {
+fn tell(count: usize, others: usize, place: &StateFile) {
     match (count, others) {
         (0, 1..) => tracing::info!(
             "revoke: nothing to take back: {} lists only what other jobs were given (lines: {others})",
@@ -115,7 +115,7 @@ fn tell(count: usize, others: usize, place: &Place) {
 }
 
 /// Removes old lines of other jobs and damaged ones; the error names the first damaged one.
-async fn sweep(place: &Place, content: &Content, stop: &Stop) -> Option<state::Error> {
+async fn sweep(place: &StateFile, content: &Content, stop: &Stop) -> Option<state::Error> {
     let kept = match place.sweep(content, stop).await {
         Ok(kept) => kept,
         Err(error) => {

@@ -21,7 +21,7 @@ use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::scan::Value;
-use crate::session::refresh::{self, Source};
+use crate::session::refresh::{self, Reissuer};
 use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
 use crate::shutdown::{Later, Stop};
@@ -138,7 +138,7 @@ impl Run<'_> {
         let mut child =
             Child::start(&self.command.argv, self.env, &environment, veil.mask.as_ref(), signals)?;
         // What keeps the credentials alive goes on when the command was asked to stop, and works at it.
-        let source = fresh.and_then(|index| Source::new(after, self.order, self.session, index, ledger));
+        let source = fresh.and_then(|index| Reissuer::new(after, self.order, self.session, index, ledger));
         let serve = async {
             match (&endpoint, &source) {
                 (Some(endpoint), Some(source)) => {

@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::error::{Code, Error};
 use crate::secret::Secret;
 use crate::session;
-use crate::setup::check::{self, Finding, Verdict};
+use crate::setup::check::{self, Finding, Fit};
 use crate::setup::{self, Options, Plan};
 use crate::shutdown::Stop;
 use crate::text::one_line;
@@ -57,11 +57,9 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
         Err(error) => return Err(vault::WithHints::from(error).into()),
     };
     let mut findings = vec![match &*kind {
-        "" => {
-            Finding::new(Verdict::Missing, &place, "no auth method is mounted there that this token may see")
-        }
-        kind if login.types.contains(&kind) => Finding::new(Verdict::Same, &place, kind),
-        kind => Finding::new(Verdict::Missing, &place, format!("it is a {kind}, {} is needed", login.name)),
+        "" => Finding::new(Fit::Missing, &place, "no auth method is mounted there that this token may see"),
+        kind if login.types.contains(&kind) => Finding::new(Fit::Same, &place, kind),
+        kind => Finding::new(Fit::Missing, &place, format!("it is a {kind}, {} is needed", login.name)),
     }];
     if let Some(config) = &plan.config {
         findings.push(check::config(config, look(vault, operator, &config.object.path).await?.as_ref()));
@@ -100,12 +98,12 @@ async fn look(vault: &Vault, operator: &Secret, path: &str) -> Result<Option<Map
 
 fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
     let has = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
-    let refused = has(Verdict::Missing) || setup.strict && has(Verdict::Wider);
+    let refused = has(Fit::Missing) || setup.strict && has(Fit::Wider);
     let code = if refused { Code::Refused as u8 } else { 0 };
     let word = |verdict| match verdict {
-        Verdict::Missing => "missing",
-        Verdict::Wider => "wider",
-        Verdict::Same => "ok",
+        Fit::Missing => "missing",
+        Fit::Wider => "wider",
+        Fit::Same => "ok",
     };
     if setup.format == "json" {
         let all = findings
@@ -116,11 +114,11 @@ fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
         return Ok(code);
     }
     let mut text = String::new();
-    for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Same) {
+    for finding in findings.iter().filter(|finding| finding.verdict != Fit::Same) {
         let seen = one_line(&finding.seen);
         text.push_str(&format!("{:8}{}: {seen}\n", word(finding.verdict), one_line(&finding.place)));
     }
-    let same = findings.iter().filter(|finding| finding.verdict == Verdict::Same).count();
+    let same = findings.iter().filter(|finding| finding.verdict == Fit::Same).count();
     text.push_str(&format!("{:8}{same} of {} are as they should be\n", "ok", findings.len()));
     if refused {
         text.push_str("hint: the same call without --check prints what to write\n");

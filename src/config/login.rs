@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lookup::{FOLDER, Found, Lookup, is_path};
+use super::lookup::{FOLDER, Lookup, Sourced, is_path};
 use super::{Error, aws};
 use crate::auth::{self, ID_TOKEN, Issuer, Login, LoginParameter, METHODS, Method, Need, Origin, Place};
 use crate::ci::{self, Job};
@@ -234,7 +234,7 @@ impl Search<'_> {
     }
 
     /// Split custody: the runner has the role_id, a variable the token that issues the secret_id.
-    fn issuer(&self, token: Found) -> Result<Issuer, Error> {
+    fn issuer(&self, token: Sourced) -> Result<Issuer, Error> {
         let role = self.role.or(self.engine_role).ok_or(Error::NoAppRole)?.to_owned();
         if role.contains('/') || is_odd(&role) {
             return Err(Error::Path { what: "the AppRole's name".to_owned(), path: role });
@@ -295,11 +295,11 @@ pub(super) fn named_only() -> impl Iterator<Item = &'static str> {
     names.filter(|name| TABLE.iter().all(|(_, chosen)| chosen != name))
 }
 
-fn value(found: Found) -> Origin {
+fn value(found: Sourced) -> Origin {
     Origin::Value { value: Secret::new(found.value), source: found.source }
 }
 
-fn file(found: Found) -> Origin {
+fn file(found: Sourced) -> Origin {
     match found.value.as_str() {
         "-" => Origin::Stdin { source: found.source },
         _ => Origin::File { path: found.value.into(), source: found.source },

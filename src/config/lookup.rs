@@ -28,13 +28,13 @@ pub(super) const ADDRESS: &str = "an address";
 
 /// A value and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Sourced {
     pub(super) value: String,
     pub(super) source: String,
     pub(super) by_flag: bool,
 }
 
-impl Found {
+impl Sourced {
     /// An error, if `text` is not what this option takes.
     fn check(&self, text: &str, meant: &'static str, opt: &Opt) -> Result<(), Error> {
         match seems(text) {
@@ -79,7 +79,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The value of this option.
-    pub(super) fn text(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+    pub(super) fn text(&self, opt: &Opt) -> Result<Option<Sourced>, Error> {
         let found = self.unchecked(opt)?;
         if let (Some(found), Some(meant)) = (&found, opt.meant()) {
             let several = matches!(opt.takes, Takes::Values(_));
@@ -94,24 +94,24 @@ impl<'a> Lookup<'a> {
     }
 
     /// The value of the first of these that has one.
-    pub(super) fn first(&self, options: &[&Opt]) -> Result<Option<Found>, Error> {
+    pub(super) fn first(&self, options: &[&Opt]) -> Result<Option<Sourced>, Error> {
         options.iter().find_map(|opt| self.text(opt).transpose()).transpose()
     }
 
     /// The value, if the policy of this machine lets anybody give one. A switch that is off is as if it was not given.
-    fn unchecked(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+    fn unchecked(&self, opt: &Opt) -> Result<Option<Sourced>, Error> {
         let found = self.given(opt)?;
-        let counts = |found: &&Found| opt.takes != Takes::Switch || boolean(&found.value) == Some(true);
+        let counts = |found: &&Sourced| opt.takes != Takes::Switch || boolean(&found.value) == Some(true);
         match found.as_ref().filter(counts).filter(|_| self.env.policy().forbids(opt.name)) {
             Some(found) => Err(Refused::Option { source_name: found.source.clone() }.into()),
             None => Ok(found),
         }
     }
 
-    fn given(&self, opt: &Opt) -> Result<Option<Found>, Error> {
+    fn given(&self, opt: &Opt) -> Result<Option<Sourced>, Error> {
         let own_flags = self.flags_count || !matches!(opt.variables, Variables::Provider(_));
         if let Some(value) = self.flags.one(opt).filter(|_| own_flags) {
-            return Ok(Some(Found {
+            return Ok(Some(Sourced {
                 value: value.to_owned(),
                 source: format!("--{}", opt.name),
                 by_flag: true,
@@ -128,7 +128,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// The first of `names` that is there, even if blank: an empty BAO_X hides VAULT_X.
-    fn variable(&self, names: &[String]) -> Result<Option<Found>, Error> {
+    fn variable(&self, names: &[String]) -> Result<Option<Sourced>, Error> {
         let Some(name) = names
             .iter()
             .find(|name| self.env.has(name) && (names.len() == 1 || name.starts_with("BAO_")))
@@ -138,18 +138,18 @@ impl<'a> Lookup<'a> {
         };
         // Variables that were set from a file or a here-document may end in blanks, which belong to no option's value.
         let found = self.plain(name)?;
-        Ok(found.map(|found| Found { value: found.value.trim().to_owned(), ..found }))
+        Ok(found.map(|found| Sourced { value: found.value.trim().to_owned(), ..found }))
     }
 
     /// A variable that is no option's, and that holds what is `meant`: a path, a name or an address.
-    pub(super) fn named(&self, name: &str, meant: &'static str) -> Result<Option<Found>, Error> {
-        Found::sound(self.plain(name)?, meant)
+    pub(super) fn named(&self, name: &str, meant: &'static str) -> Result<Option<Sourced>, Error> {
+        Sourced::sound(self.plain(name)?, meant)
     }
 
     /// A variable that is no option's.
-    pub(super) fn plain(&self, name: &str) -> Result<Option<Found>, Error> {
+    pub(super) fn plain(&self, name: &str) -> Result<Option<Sourced>, Error> {
         let value = self.env.get(name)?;
-        Ok(value.map(|value| Found { value: value.to_owned(), source: name.to_owned(), by_flag: false }))
+        Ok(value.map(|value| Sourced { value: value.to_owned(), source: name.to_owned(), by_flag: false }))
     }
 
     /// A boolean, false if it is not given.
@@ -179,7 +179,8 @@ impl<'a> Lookup<'a> {
         if self.flags_count && !self.flags.all(opt).is_empty() {
             // The last one alone is looked at there.
             for value in self.flags.all(opt).iter().filter(|_| opt.meant().is_some()) {
-                let found = Found { value: String::new(), source: format!("--{}", opt.name), by_flag: true };
+                let found =
+                    Sourced { value: String::new(), source: format!("--{}", opt.name), by_flag: true };
                 if let Some(seems) = value.split('=').find_map(seems) {
                     return Err(found.content(seems, "a name"));
                 }

@@ -61,7 +61,7 @@ pub struct Config {
     /// The command that gets them, instead of stdout.
     pub command: Option<Command>,
     /// The state file.
-    pub state_file: Option<state::Place>,
+    pub state_file: Option<state::StateFile>,
     /// Where the files of `read NAME=@FIELD` go.
     pub file_folder: PathBuf,
     /// Whether all of it ends with the process that renews it.

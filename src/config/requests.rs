@@ -1,7 +1,7 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`. It must not send
 //! anything.
 
-use super::lookup::{Found, Lookup};
+use super::lookup::{Lookup, Sourced};
 use super::references::References;
 use super::{Error, names, steps};
 use crate::ci::Job;
@@ -143,8 +143,8 @@ fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request,
     Ok(request.at(Some(version.ok_or_else(|| wanted("the number of a version, such as 3"))?)))
 }
 
-fn kv_version(found: Option<Found>) -> Result<Option<u32>, Error> {
-    let Some(Found { value, source, by_flag }) = found else { return Ok(None) };
+fn kv_version(found: Option<Sourced>) -> Result<Option<u32>, Error> {
+    let Some(Sourced { value, source, by_flag }) = found else { return Ok(None) };
     match value.trim() {
         "1" => Ok(Some(1)),
         "2" => Ok(Some(2)),

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub struct Revoke {
     /// The state file.
-    pub place: state::Place,
+    pub place: state::StateFile,
     /// Whether the command succeeds although something can't be revoked.
     pub best_effort: bool,
     /// What is configured now, which decides how lines are used.
@@ -31,7 +31,7 @@ pub struct Scan {
     /// Where to look.
     pub paths: Vec<OsString>,
     /// The state file, which has the names of what to look for.
-    pub place: state::Place,
+    pub place: state::StateFile,
     /// What `revoke` needs, where what is found must be revoked.
     pub revoke: Option<Revoke>,
 }
@@ -47,7 +47,7 @@ impl Scan {
 }
 
 /// The state file, `auto` where none is named.
-fn place(lookup: &Lookup<'_>, job: &Job) -> Result<state::Place, Error> {
+fn place(lookup: &Lookup<'_>, job: &Job) -> Result<state::StateFile, Error> {
     match state_file(lookup, job)? {
         Some(place) => Ok(place),
         None => auto(job).ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable }),
@@ -96,7 +96,7 @@ impl Revoke {
 /// Beside the state file, which `revoke` finds; else in the job's own temporary folder, if the runner made one.
 pub(super) fn file_folder(
     lookup: &Lookup<'_>,
-    state: Option<&state::Place>,
+    state: Option<&state::StateFile>,
     job: &Job,
 ) -> Result<PathBuf, Error> {
     if let Some(folder) = state.and_then(|place| place.path.parent()) {
@@ -109,7 +109,7 @@ pub(super) fn file_folder(
     Ok(lookup.named("TMPDIR", FOLDER)?.map_or_else(|| PathBuf::from("/tmp"), |found| found.value.into()))
 }
 
-pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::Place>, Error> {
+pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::StateFile>, Error> {
     let Some(found) = lookup.text(&options::STATE_FILE)? else { return Ok(None) };
     if found.value.trim() == "auto" {
         return auto(job).map(Some).ok_or(Error::NoProjectDir {
@@ -122,13 +122,13 @@ pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state:
         wanted: "a file's path",
         by_flag: found.by_flag,
     })?;
-    Ok(Some(state::Place { path, auto: false, project: job.project_dir.clone(), seal: seal(job) }))
+    Ok(Some(state::StateFile { path, auto: false, project: job.project_dir.clone(), seal: seal(job) }))
 }
 
 /// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
-fn auto(job: &Job) -> Option<state::Place> {
+fn auto(job: &Job) -> Option<state::StateFile> {
     let project = job.project_dir.clone()?;
-    Some(state::Place {
+    Some(state::StateFile {
         path: job.temporary_dir()?.join("ci-creds.state"),
         auto: true,
         project: Some(project),

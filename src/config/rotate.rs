@@ -5,12 +5,12 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::lookup::is_path;
-use super::lookup::{Found, Lookup};
+use super::lookup::{Lookup, Sourced};
 use super::{address, login, server};
 use crate::auth::Login;
 use crate::ci::{Job, gitlab};
 use crate::cli::Parsed;
-use crate::cloud::gitlab::{Owner, Place};
+use crate::cloud::gitlab::{Owner, VariableRef};
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
@@ -32,7 +32,7 @@ pub struct Rotation {
     /// How to reach GitLab.
     pub gitlab: GitlabServer,
     /// The variable.
-    pub place: Place,
+    pub place: VariableRef,
     /// What this job has in that variable: the old token, where GitLab does not show it.
     pub in_this_job: Option<Secret>,
     /// The token role.
@@ -140,7 +140,7 @@ impl Rotation {
         let mount = text(&options::APPROLE_PATH)?.unwrap_or_else(|| "approle".to_owned());
         let mount = mount.trim_matches('/').trim_start_matches("auth/").to_owned();
         let key = text(&options::VARIABLE)?.unwrap_or_else(|| "VAULT_TOKEN".to_owned());
-        let place = Place { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
+        let place = VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
             gitlab: gitlab(&lookup, &server)?,
@@ -198,7 +198,7 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
     Ok(GitlabServer { base, http, token })
 }
 
-fn file(found: Found) -> FileFrom {
+fn file(found: Sourced) -> FileFrom {
     FileFrom { path: found.value.into(), source: found.source }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::lookup::{FOLDER, Found, Lookup};
+use super::lookup::{FOLDER, Lookup, Sourced};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::options::{self, Opt};
@@ -125,7 +125,7 @@ fn namespace(lookup: &Lookup<'_>, option: &Opt) -> Result<Option<String>, Error>
 }
 
 /// Refuses PEM text where a path belongs; another variable takes the text.
-fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
+fn no_path(found: &Sourced, instead: &str) -> Result<(), Error> {
     if super::lookup::is_path(&found.value) {
         Err(Error::PathForValue { source_name: found.source.clone(), instead: Some(instead.to_owned()) })
     } else {
@@ -133,7 +133,7 @@ fn no_path(found: &Found, instead: &str) -> Result<(), Error> {
     }
 }
 
-fn file(found: Found) -> FileFrom {
+fn file(found: Sourced) -> FileFrom {
     FileFrom { path: found.value.into(), source: found.source }
 }
 
@@ -183,7 +183,7 @@ fn ca(lookup: &Lookup<'_>) -> Result<Ca, Error> {
 }
 
 pub(super) fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
-    let file = |found: Found| FileFrom { path: found.value.into(), source: found.source };
+    let file = |found: Sourced| FileFrom { path: found.value.into(), source: found.source };
     Ok(Ca::System {
         file: lookup.text(&options::SSL_CERT_FILE)?.map(file),
         dir: lookup.text(&options::SSL_CERT_DIR)?.map(file),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::lookup::{ADDRESS, Found, Lookup};
+use super::lookup::{ADDRESS, Lookup, Sourced};
 use super::{Error, address, server};
 use crate::ci::Job;
 use crate::env::boolean;
@@ -63,7 +63,7 @@ fn settled(
     for option in provider.options.iter().filter(|one| matches!(one.effect, Effect::Tells(to) if to.is(step)))
     {
         match lookup.text(option.opt)? {
-            Some(Found { source, by_flag, value }) if option.opt.is_id() && !is_uuid(value.trim()) => {
+            Some(Sourced { source, by_flag, value }) if option.opt.is_id() && !is_uuid(value.trim()) => {
                 return Err(Error::Id { source_name: source, by_flag, title: provider.title });
             }
             Some(found) => settled.options.push((option.opt.name, found.value.trim().to_owned())),

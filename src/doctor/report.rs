@@ -36,14 +36,14 @@ pub struct Report {
 /// A step failed: the error of the process.
 #[derive(Debug, thiserror::Error)]
 #[error("{count}; the first to act on: {first}")]
-pub struct Found {
+pub struct FailedSteps {
     count: String,
     first: String,
     hints: Vec<String>,
     code: Code,
 }
 
-impl Explain for Found {
+impl Explain for FailedSteps {
     fn code(&self) -> Code {
         self.code
     }
@@ -111,7 +111,7 @@ impl Report {
     }
 
     /// The end: JSON is printed, and the first fault becomes the error.
-    pub fn finish(self) -> Result<Result<(), Found>, sink::Error> {
+    pub fn finish(self) -> Result<Result<(), FailedSteps>, sink::Error> {
         let found = self.found();
         let code = found.as_ref().map_or(0, |found| found.code as u8);
         if self.json {
@@ -135,12 +135,12 @@ impl Report {
         Ok(found.map_or(Ok(()), Err))
     }
 
-    fn found(&self) -> Option<Found> {
+    fn found(&self) -> Option<FailedSteps> {
         let bad = |step: &&Step| step.status == Status::Fail || (self.strict && step.status == Status::Warn);
         let first = self.steps.iter().find(bad)?;
         let count = self.steps.iter().filter(bad).count();
         let setup = self.setup.clone().filter(|_| self.steps.iter().any(|step| bad(&step) && step.absent));
-        Some(Found {
+        Some(FailedSteps {
             count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
             first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
             hints: first.hints.first().cloned().into_iter().chain(setup).collect(),

@@ -12,7 +12,7 @@ use super::Step;
 use crate::ci;
 use crate::claims::Claims;
 use crate::error::Code;
-use crate::http::{Ca, Call, Client, Settings, Tls, Verdict, is_loopback};
+use crate::http::{Ca, Call, Client, Judgement, Settings, Tls, is_loopback};
 use crate::secret::Secret;
 use crate::shutdown::Stop;
 use crate::text::Text;
@@ -122,7 +122,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
     let client = Client::new(settings, Stop::never()).map_err(|error| error.to_string())?;
     let headers = reqwest::header::HeaderMap::new();
     let call = Call::new(Method::GET, url, headers);
-    let answer = client.send(&call, |_, _| Verdict::Final).await.map_err(|error| error.to_string())?;
+    let answer = client.send(&call, |_, _| Judgement::Final).await.map_err(|error| error.to_string())?;
     serde_json::from_slice(&answer.body)
         .map_err(|_| format!("{shown} answers no keys (status {})", answer.status))
 }

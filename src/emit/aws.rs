@@ -6,7 +6,7 @@
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::profile::{self, Place};
+use super::profile::{self, Slot};
 use super::{Error, Format, Options};
 use crate::credentials::Credentials;
 
@@ -31,23 +31,23 @@ pub(super) static FILE: Format = Format {
 };
 
 /// What `credential_process` reads. A region or an end in the environment's form has no place in it.
-const PROCESS_PLACES: &[(&str, Place)] = &[
-    ("AWS_ACCESS_KEY_ID", Place::Key("AccessKeyId")),
-    ("AWS_SECRET_ACCESS_KEY", Place::Key("SecretAccessKey")),
-    ("AWS_SESSION_TOKEN", Place::Key("SessionToken")),
-    ("AWS_CREDENTIAL_EXPIRATION", Place::Elsewhere),
-    ("AWS_REGION", Place::Elsewhere),
-    ("AWS_DEFAULT_REGION", Place::Elsewhere),
+const PROCESS_PLACES: &[(&str, Slot)] = &[
+    ("AWS_ACCESS_KEY_ID", Slot::Key("AccessKeyId")),
+    ("AWS_SECRET_ACCESS_KEY", Slot::Key("SecretAccessKey")),
+    ("AWS_SESSION_TOKEN", Slot::Key("SessionToken")),
+    ("AWS_CREDENTIAL_EXPIRATION", Slot::Elsewhere),
+    ("AWS_REGION", Slot::Elsewhere),
+    ("AWS_DEFAULT_REGION", Slot::Elsewhere),
 ];
 
-const FILE_PLACES: &[(&str, Place)] = &[
-    ("AWS_ACCESS_KEY_ID", Place::Key("aws_access_key_id")),
-    ("AWS_SECRET_ACCESS_KEY", Place::Key("aws_secret_access_key")),
-    ("AWS_SESSION_TOKEN", Place::Key("aws_session_token")),
+const FILE_PLACES: &[(&str, Slot)] = &[
+    ("AWS_ACCESS_KEY_ID", Slot::Key("aws_access_key_id")),
+    ("AWS_SECRET_ACCESS_KEY", Slot::Key("aws_secret_access_key")),
+    ("AWS_SESSION_TOKEN", Slot::Key("aws_session_token")),
     // No SDK reads an end from this file.
-    ("AWS_CREDENTIAL_EXPIRATION", Place::Elsewhere),
-    ("AWS_REGION", Place::Elsewhere),
-    ("AWS_DEFAULT_REGION", Place::Key("region")),
+    ("AWS_CREDENTIAL_EXPIRATION", Slot::Elsewhere),
+    ("AWS_REGION", Slot::Elsewhere),
+    ("AWS_DEFAULT_REGION", Slot::Key("region")),
 ];
 
 /// The document of `credential_process`: Version is the number 1, Expiration an RFC 3339 time. Without an

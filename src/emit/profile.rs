@@ -9,7 +9,7 @@ pub(super) const DEFAULT_PROFILE: &str = "default";
 
 /// Where a variable's value goes in a format.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Slot {
     /// Under this key.
     Key(&'static str),
     /// Not written: the format has it in another form, or its readers have it from elsewhere.
@@ -26,7 +26,7 @@ pub(super) struct Entry<'a> {
 pub(super) fn entries<'a>(
     all: &'a [Credentials],
     format: &'static Format,
-    places: &[(&str, Place)],
+    places: &[(&str, Slot)],
 ) -> Result<Vec<Entry<'a>>, Error> {
     let mut entries = Vec::new();
     for variable in variables(all) {
@@ -36,8 +36,8 @@ pub(super) fn entries<'a>(
             None => {
                 return Err(Error::NoPlace { variable: variable.name.clone(), format: format.name });
             }
-            Some(Place::Elsewhere) => {}
-            Some(Place::Key(_)) if !is_plain(value) => {
+            Some(Slot::Elsewhere) => {}
+            Some(Slot::Key(_)) if !is_plain(value) => {
                 let what = match value {
                     "" => "nothing in it",
                     _ => "characters that its readers do not all take as they are",
@@ -45,7 +45,7 @@ pub(super) fn entries<'a>(
                 let (variable, what) = (variable.name.clone(), what.to_owned());
                 return Err(Error::Value { variable, format: format.name, what });
             }
-            Some(Place::Key(key)) => entries.push(Entry { key, value }),
+            Some(Slot::Key(key)) => entries.push(Entry { key, value }),
         }
     }
     Ok(entries)

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::profile::{self, DEFAULT_PROFILE, Place};
+use super::profile::{self, DEFAULT_PROFILE, Slot};
 use super::{Error, Format, Options};
 use crate::credentials::Credentials;
 
@@ -17,13 +17,13 @@ pub(super) static CONFIG: Format = Format {
     failure: None,
 };
 
-const PLACES: &[(&str, Place)] = &[
-    ("SCW_ACCESS_KEY", Place::Key("access_key")),
-    ("SCW_SECRET_KEY", Place::Key("secret_key")),
-    ("SCW_DEFAULT_PROJECT_ID", Place::Key("default_project_id")),
-    ("SCW_DEFAULT_ORGANIZATION_ID", Place::Key("default_organization_id")),
-    ("SCW_DEFAULT_REGION", Place::Key("default_region")),
-    ("SCW_DEFAULT_ZONE", Place::Key("default_zone")),
+const PLACES: &[(&str, Slot)] = &[
+    ("SCW_ACCESS_KEY", Slot::Key("access_key")),
+    ("SCW_SECRET_KEY", Slot::Key("secret_key")),
+    ("SCW_DEFAULT_PROJECT_ID", Slot::Key("default_project_id")),
+    ("SCW_DEFAULT_ORGANIZATION_ID", Slot::Key("default_organization_id")),
+    ("SCW_DEFAULT_REGION", Slot::Key("default_region")),
+    ("SCW_DEFAULT_ZONE", Slot::Key("default_zone")),
 ];
 
 fn encode(all: &[Credentials], options: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {

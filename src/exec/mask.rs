@@ -217,11 +217,11 @@ pub struct Filter {
     /// What may be the beginning of an occurrence: as long as the state is deep.
     held: Vec<u8>,
     /// Which parts of it are to be replaced in any case, in order and apart.
-    found: Vec<Found>,
+    found: Vec<Hit>,
 }
 
 /// A part of what is held that belongs to occurrences.
-struct Found {
+struct Hit {
     start: usize,
     end: usize,
     /// Whether its `[MASKED]` is written already.
@@ -258,7 +258,7 @@ impl Filter {
         let end = self.held.len();
         let length = patterns.ends(self.state);
         if length > 0 {
-            let mut new = Found { start: end.saturating_sub(length), end, marked: false };
+            let mut new = Hit { start: end.saturating_sub(length), end, marked: false };
             while let Some(last) = self.found.pop_if(|last| last.end > new.start) {
                 new.start = new.start.min(last.start);
                 new.marked |= last.marked;

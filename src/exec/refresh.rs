@@ -95,12 +95,12 @@ impl Endpoint {
     ) {
         let head = tokio::time::timeout(PATIENCE, head(&mut stream)).await.ok().flatten();
         let (status, body) = match head.map(|head| self.judge(&head)) {
-            None | Some(Verdict::Malformed) => ("400 Bad Request", message("BadRequest", "not a request")),
-            Some(Verdict::Elsewhere) => ("404 Not Found", message("NotFound", "only GET / is answered")),
-            Some(Verdict::Stranger) => {
+            None | Some(Admission::Malformed) => ("400 Bad Request", message("BadRequest", "not a request")),
+            Some(Admission::Elsewhere) => ("404 Not Found", message("NotFound", "only GET / is answered")),
+            Some(Admission::Stranger) => {
                 ("403 Forbidden", message("Forbidden", "the authorization token is wrong"))
             }
-            Some(Verdict::Welcome) => match source().await.map(|fresh| json(&fresh)) {
+            Some(Admission::Welcome) => match source().await.map(|fresh| json(&fresh)) {
                 Ok(body) => ("200 OK", body),
                 Err(error) => {
                     tracing::warn!("no fresh credentials: {error}");
@@ -123,14 +123,14 @@ impl Endpoint {
         .await;
     }
 
-    fn judge(&self, head: &[u8]) -> Verdict {
+    fn judge(&self, head: &[u8]) -> Admission {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut request = httparse::Request::new(&mut headers);
         if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
-            return Verdict::Malformed;
+            return Admission::Malformed;
         }
         if request.method != Some("GET") || request.path != Some("/") {
-            return Verdict::Elsewhere;
+            return Admission::Elsewhere;
         }
         let shown: Vec<_> = request
             .headers
@@ -138,14 +138,14 @@ impl Endpoint {
             .filter(|header| header.name.eq_ignore_ascii_case("authorization"))
             .collect();
         match shown[..] {
-            [header] if bool::from(header.value.ct_eq(self.token.reveal().as_bytes())) => Verdict::Welcome,
-            _ => Verdict::Stranger,
+            [header] if bool::from(header.value.ct_eq(self.token.reveal().as_bytes())) => Admission::Welcome,
+            _ => Admission::Stranger,
         }
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum Admission {
     Welcome,
     Stranger,
     Elsewhere,
@@ -201,15 +201,21 @@ mod tests {
         let judge = |request: &str| endpoint.judge(request.as_bytes());
         let with =
             |token: &str| judge(&format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n\r\n"));
-        assert_eq!(with(token), Verdict::Welcome);
+        assert_eq!(with(token), Admission::Welcome);
         for wrong in ["", "x", &token[1..], &format!("{token}0"), &format!("Bearer {token}")] {
-            assert_eq!(with(wrong), Verdict::Stranger, "{wrong}");
+            assert_eq!(with(wrong), Admission::Stranger, "{wrong}");
         }
-        assert_eq!(judge("GET / HTTP/1.1\r\n\r\n"), Verdict::Stranger);
+        assert_eq!(judge("GET / HTTP/1.1\r\n\r\n"), Admission::Stranger);
         let twice = format!("GET / HTTP/1.1\r\nAuthorization: {token}\r\nAuthorization: x\r\n\r\n");
-        assert_eq!(judge(&twice), Verdict::Stranger);
-        assert_eq!(judge(&format!("POST / HTTP/1.1\r\nAuthorization: {token}\r\n\r\n")), Verdict::Elsewhere);
-        assert_eq!(judge(&format!("GET /a HTTP/1.1\r\nAuthorization: {token}\r\n\r\n")), Verdict::Elsewhere);
-        assert_eq!(judge("nonsense\r\n\r\n"), Verdict::Malformed);
+        assert_eq!(judge(&twice), Admission::Stranger);
+        assert_eq!(
+            judge(&format!("POST / HTTP/1.1\r\nAuthorization: {token}\r\n\r\n")),
+            Admission::Elsewhere
+        );
+        assert_eq!(
+            judge(&format!("GET /a HTTP/1.1\r\nAuthorization: {token}\r\n\r\n")),
+            Admission::Elsewhere
+        );
+        assert_eq!(judge("nonsense\r\n\r\n"), Admission::Malformed);
     }
 }

@@ -83,7 +83,7 @@ fn is_older(one: &HeaderValue, other: &HeaderValue) -> bool {
 /// `v1:ID:123:REPLICATED:HMAC` in Vault (its `api/client.go`), both in base64.
 fn place(index: &[u8]) -> Option<(String, u64)> {
     #[derive(Deserialize)]
-    struct Place {
+    struct Counted {
         cluster: String,
         value: String,
     }
@@ -92,7 +92,7 @@ fn place(index: &[u8]) -> Option<(String, u64)> {
         let mut parts = rest.split(':');
         return Some((parts.next()?.to_owned(), parts.next()?.parse().ok()?));
     }
-    let place: Place = serde_json::from_str(&text).ok()?;
+    let place: Counted = serde_json::from_str(&text).ok()?;
     Some((place.cluster, place.value.parse().ok()?))
 }
 

@@ -84,7 +84,7 @@ impl Answer {
 
 /// What to do with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Judgement {
     /// Return it.
     Final,
     /// The request did not run: ask again.
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// Sends `call` as often as is safe and useful; `judge` tells what an answer means.
-    pub async fn send(&self, call: &Call, judge: fn(&Call, &Answer) -> Verdict) -> Result<Answer, Error> {
+    pub async fn send(&self, call: &Call, judge: fn(&Call, &Answer) -> Judgement) -> Result<Answer, Error> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
             .with_max_delay(Duration::from_secs(4))
@@ -185,7 +185,7 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call, judge: fn(&Call, &Answer) -> Verdict) -> Result<Answer, Failed> {
+    async fn attempt(&self, call: &Call, judge: fn(&Call, &Answer) -> Judgement) -> Result<Answer, Failed> {
         self.stop.check().map_err(|stopped| Failed::for_good(stopped.into()))?;
         let answer = match self.follow(call).await {
             Ok(answer) => answer,
@@ -196,16 +196,16 @@ impl Client {
             }
         };
         match judge(call, &answer) {
-            Verdict::Final => Ok(answer),
-            Verdict::Again => {
+            Judgement::Final => Ok(answer),
+            Judgement::Again => {
                 let pause =
                     answer.retry_after.map_or(Pause::Usual, |pause| Pause::Told(pause.min(LONGEST_PAUSE)));
                 Err(Failed { outcome: Ok(answer), again: true, pause })
             }
-            Verdict::Soon => Err(Failed { outcome: Ok(answer), again: true, pause: Pause::Short }),
-            Verdict::Unforwarded if self.indexes.stay() => Box::pin(self.attempt(call, judge)).await,
-            Verdict::Unforwarded => Ok(answer),
-            Verdict::Lost(what) => {
+            Judgement::Soon => Err(Failed { outcome: Ok(answer), again: true, pause: Pause::Short }),
+            Judgement::Unforwarded if self.indexes.stay() => Box::pin(self.attempt(call, judge)).await,
+            Judgement::Unforwarded => Ok(answer),
+            Judgement::Lost(what) => {
                 let cause = format!("{what} (status {})", answer.status);
                 Err(Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false }))
             }

@@ -41,7 +41,7 @@ pub use seal::Seal;
 
 /// Where the file is.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct StateFile {
     /// The file.
     pub path: PathBuf,
     /// Whether it is the one that `auto` names: its folder is the CI runner's, and may be missing, or be
@@ -141,7 +141,7 @@ impl Explain for Error {
 /// One line, of one run.
 #[derive(Debug)]
 pub struct Entry {
-    place: Place,
+    place: StateFile,
     id: String,
     server: Server,
     /// Whether the file has the line.
@@ -159,7 +159,7 @@ pub(super) enum Sync {
 
 impl Entry {
     /// A line for a run that uses `server`; it is not written yet. Fails if it could not be.
-    pub async fn new(place: Place, server: &Server, stop: &Stop) -> Result<Self, Error> {
+    pub async fn new(place: StateFile, server: &Server, stop: &Stop) -> Result<Self, Error> {
         place.check_folder()?;
         let id = crate::process::random().map_err(|cause| place.io("written", cause))?;
         // To find out now, before anything is issued, whether the file is fit for it.
@@ -169,7 +169,7 @@ impl Entry {
     }
 
     /// The line of a record that was read; `server` is how it is reached.
-    pub fn of(place: Place, record: &Record) -> Self {
+    pub fn of(place: StateFile, record: &Record) -> Self {
         let (id, server) = (record.id.clone(), record.as_written());
         Self { place, id, server, is_written: Cell::new(true) }
     }

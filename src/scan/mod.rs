@@ -21,7 +21,7 @@ use crate::exec::find::{Find, Sought};
 use crate::exec::mask::Filter;
 use crate::secret::Secret;
 use crate::text::Text;
-use source::{Bomb, Source};
+use source::{Bomb, Stream};
 
 mod error;
 mod report;
@@ -131,7 +131,7 @@ impl Search<'_> {
     fn content(&mut self, file: File, size: u64, shown: &str) {
         self.report.files += 1;
         let budget = Cell::new(EXPANSION.saturating_add(RATIO.saturating_mul(size)));
-        let mut source = Source::new(file, None, self.sought.finder());
+        let mut source = Stream::new(file, None, self.sought.finder());
         if let Err(error) = self.stream(&mut source, shown, LAYERS, &budget) {
             self.report.faults.add(format!("{shown}: {}", said(&error)));
         }
@@ -141,7 +141,7 @@ impl Search<'_> {
     /// is one that ends the whole file.
     fn stream(
         &mut self,
-        source: &mut Source<'_>,
+        source: &mut Stream<'_>,
         shown: &str,
         layers: u8,
         budget: &Cell<u64>,
@@ -230,7 +230,7 @@ struct Look<'s, 'a> {
 
 impl Look<'_, '_> {
     /// A file that is the next `size` bytes of `source`.
-    fn member(&mut self, name: &[u8], source: &mut Source<'_>, size: u64) -> io::Result<()> {
+    fn member(&mut self, name: &[u8], source: &mut Stream<'_>, size: u64) -> io::Result<()> {
         let mut whole = Read::take(source, size);
         self.stream(name, &mut whole)?;
         match whole.limit() {
@@ -242,7 +242,7 @@ impl Look<'_, '_> {
     /// A file of this name, or the only one.
     fn stream(&mut self, name: &[u8], input: impl Read) -> io::Result<()> {
         let shown = self.path(name);
-        let mut source = Source::new(input, Some(self.budget), self.search.sought.finder());
+        let mut source = Stream::new(input, Some(self.budget), self.search.sought.finder());
         let found = self.search.stream(&mut source, &shown, self.layers, self.budget)?;
         self.found.extend(found);
         Ok(())

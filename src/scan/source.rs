@@ -14,7 +14,7 @@ const BUFFER: usize = 128 << 10;
 pub(super) struct Bomb;
 
 /// A stream.
-pub(super) struct Source<'a> {
+pub(super) struct Stream<'a> {
     input: Box<dyn Read + 'a>,
     /// How much may still come out of the archives in the file, if this comes out of one.
     budget: Option<&'a Cell<u64>>,
@@ -30,7 +30,7 @@ pub(super) struct Source<'a> {
     is_first: bool,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Stream<'a> {
     pub(super) fn new(input: impl Read + 'a, budget: Option<&'a Cell<u64>>, finder: Finder) -> Self {
         Self {
             input: Box::new(input),
@@ -113,7 +113,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Read for Source<'_> {
+impl Read for Stream<'_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let count = self.fill_buf()?.read(to)?;
         self.consume(count);
@@ -121,7 +121,7 @@ impl Read for Source<'_> {
     }
 }
 
-impl BufRead for Source<'_> {
+impl BufRead for Stream<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.peek(1)
     }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read as _};
 
-use super::source::Source;
+use super::source::Stream;
 use super::{Look, damaged};
 
 const BLOCK: usize = 512;
@@ -35,7 +35,7 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 /// Shows every file in it to `look`.
-pub(super) fn each(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
+pub(super) fn each(source: &mut Stream<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
     let mut long_name = None;
     loop {
         let mut header = [0; BLOCK];
@@ -81,7 +81,7 @@ fn name(header: &[u8; BLOCK]) -> Vec<u8> {
 }
 
 /// As much of an entry as can be a name; the rest is passed over.
-fn beginning(source: &mut Source<'_>, size: u64) -> io::Result<Vec<u8>> {
+fn beginning(source: &mut Stream<'_>, size: u64) -> io::Result<Vec<u8>> {
     let kept = size.min(LONGEST_NAME);
     let mut text = vec![0; usize::try_from(kept).unwrap_or_default()];
     source.read_exact(&mut text)?;

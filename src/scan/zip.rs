@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use flate2::bufread::DeflateDecoder;
 
-use super::source::Source;
+use super::source::Stream;
 use super::{Look, damaged};
 
 pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
@@ -41,7 +41,7 @@ fn four(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Header {
-    fn read(source: &mut Source<'_>) -> io::Result<Self> {
+    fn read(source: &mut Stream<'_>) -> io::Result<Self> {
         let mut fixed = [0; HEADER];
         source.read_exact(&mut fixed)?;
         let mut name = vec![0; usize::from(two(&fixed, 26))];
@@ -73,7 +73,7 @@ fn zip64(mut extra: &[u8]) -> Option<u64> {
 }
 
 /// Shows every file in it to `look`.
-pub(super) fn each(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
+pub(super) fn each(source: &mut Stream<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
     loop {
         let there = source.peek(4)?;
         match there.first_chunk::<4>() {
@@ -90,7 +90,7 @@ pub(super) fn each(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Resu
     }
 }
 
-fn file(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
+fn file(source: &mut Stream<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
     let header = Header::read(source)?;
     let encrypted = header.flags & ENCRYPTED != 0;
     match header.method {
@@ -114,7 +114,7 @@ fn file(source: &mut Source<'_>, look: &mut Look<'_, '_>) -> io::Result<()> {
 
 /// A stored file whose size comes behind it: it ends where a descriptor with the right size is.
 struct Stored<'a, 'b> {
-    source: &'a mut Source<'b>,
+    source: &'a mut Stream<'b>,
     count: u64,
     ended: bool,
 }

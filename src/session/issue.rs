@@ -13,38 +13,38 @@ use crate::vault::{self, Envelope, Vault};
 use super::{Error, Token};
 
 /// Why nothing was issued, and a lease that exists all the same.
-pub(super) struct Failure {
+pub(super) struct NotIssued {
     error: Error,
     lease: Option<Lease>,
     ends: Option<Timestamp>,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for NotIssued {
     fn from(error: Error) -> Self {
         Self { error, lease: None, ends: None }
     }
 }
 
 /// Issues what `request` asks for. [`enter`] notes what must be revoked, also after an error.
-pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, Failure> {
+pub(super) async fn one(vault: &Vault, token: &Token, request: &Request) -> Result<Credentials, NotIssued> {
     let found = answer(vault, token, request).await?;
     let lease = found.answer.lease();
     let ends = lease.as_ref().and_then(|lease| Some(Life::new(lease.ttl, vault::now())?.until));
-    made_of(vault, request, found).await.map_err(|error| Failure { error, lease, ends })
+    made_of(vault, request, found).await.map_err(|error| NotIssued { error, lease, ends })
 }
 
 /// Notes what was issued with `token`; where the answer could not be used, its lease must be revoked.
 pub(super) fn enter(
     ledger: &mut Ledger,
     token: &Token,
-    outcome: Result<Credentials, Failure>,
+    outcome: Result<Credentials, NotIssued>,
 ) -> Result<Credentials, Error> {
     match outcome {
         Ok(credentials) => {
             ledger.issued(&token.secret, &credentials);
             Ok(credentials)
         }
-        Err(Failure { error, lease, ends }) => {
+        Err(NotIssued { error, lease, ends }) => {
             lease.iter().for_each(|lease| ledger.leased(&token.secret, lease, ends));
             Err(error)
         }
@@ -52,7 +52,7 @@ pub(super) fn enter(
 }
 
 /// Turns an answer into credentials, with the steps of the cloud.
-async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Credentials, Error> {
+async fn made_of(vault: &Vault, request: &Request, found: Answered) -> Result<Credentials, Error> {
     let mut credentials = request.decode(&found.path, &found.answer, found.kv, vault::now())?;
     credentials.detour = found.detour;
     for (step, settled) in &request.steps {
@@ -65,7 +65,7 @@ async fn made_of(vault: &Vault, request: &Request, found: Found) -> Result<Crede
 }
 
 /// An answer, and the verb and path that gave it.
-struct Found {
+struct Answered {
     path: String,
     answer: Envelope,
     /// The version of the KV engine, where its mount was asked.
@@ -74,11 +74,11 @@ struct Found {
     detour: Option<String>,
 }
 
-async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found, Error> {
+async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Answered, Error> {
     let ask = async |read: &Read, kv: Option<u32>, why: Option<&str>| {
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
         let detour = why.map(|why| format!("by {}, {why}", read.show()));
-        let found = |answer| Found { path: read.path.clone().into_owned(), answer, kv, detour };
+        let found = |answer| Answered { path: read.path.clone().into_owned(), answer, kv, detour };
         match answer {
             Ok(answer) => Ok(found(answer)),
             Err(error) => {
@@ -90,7 +90,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Found
     let answer = vault.issue(&token.secret, &request.read.path, &request.parameters, request.read.post).await;
     let error = match answer {
         Ok(answer) => {
-            return Ok(Found {
+            return Ok(Answered {
                 path: request.read.path.clone().into_owned(),
                 answer,
                 kv: None,

@@ -11,7 +11,7 @@ use crate::provider::Request;
 use crate::vault::{self, Vault};
 
 /// Issues one request again and again.
-pub struct Source<'a> {
+pub struct Reissuer<'a> {
     vault: &'a Vault,
     order: &'a Order,
     request: &'a Request,
@@ -31,7 +31,7 @@ pub fn keeps_token(order: &Order) -> bool {
     !(order.login.method.request.is_some() && order.login.repeatable())
 }
 
-impl<'a> Source<'a> {
+impl<'a> Reissuer<'a> {
     /// For the request of `session` at `index`; `vault` must not heed a stop before the command has ended.
     pub fn new(
         vault: &'a Vault,

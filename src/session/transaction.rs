@@ -31,7 +31,7 @@ const READS: usize = 2;
 const FAST: Duration = Duration::from_millis(5);
 
 /// Why an attempt failed, and what it may have created that the ledger does not list.
-struct Failure {
+struct FailedAttempt {
     error: Error,
     logged_in: bool,
     left: Vec<String>,
@@ -61,7 +61,7 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
         let tries = if failure.logged_in { &mut reads } else { &mut logins };
         *tries -= 1;
         let again = repeatable && *tries > 0 && failure.error.is_lost() && !failure.error.is_stopped();
-        let Failure { error, left: more, logged_in, .. } = failure;
+        let FailedAttempt { error, left: more, logged_in, .. } = failure;
         if again {
             let next = if logged_in {
                 "what it made is revoked, and the run starts once more"
@@ -81,7 +81,7 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
 }
 
 /// One attempt. When it fails, what is known to have been issued is taken back.
-async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Failure> {
+async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, FailedAttempt> {
     let mut outcome = attempt(vault, order, ledger).await;
     if let Err(failure) = &mut outcome {
         if !failure.left.is_empty() && !failure.error.is_stopped() {
@@ -103,20 +103,20 @@ async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Sessio
     outcome
 }
 
-async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Failure> {
+async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, FailedAttempt> {
     let started = vault::now();
     let mut token = log_in(vault, &order.login, ledger).await.map_err(|error| {
         let left = error.is_lost().then(|| left_by_login(order, &error, started));
-        Failure { error, logged_in: false, left: left.into_iter().collect(), token: None }
+        FailedAttempt { error, logged_in: false, left: left.into_iter().collect(), token: None }
     })?;
     // A process that is killed while an engine is at work leaves its token to `revoke`.
     if let Err(error) = ledger.write_ahead(vault.stop()).await {
-        return Err(Failure { error: error.into(), logged_in: true, left: Vec::new(), token: None });
+        return Err(FailedAttempt { error: error.into(), logged_in: true, left: Vec::new(), token: None });
     }
     if let Some(dead_man) = order.dead_man
         && let Err(error) = dead_man.cut(vault, &mut token).await
     {
-        return Err(Failure { error, logged_in: true, left: Vec::new(), token: None });
+        return Err(FailedAttempt { error, logged_in: true, left: Vec::new(), token: None });
     }
     let secret = token.secret.clone();
     let alive = pin!(dead_man::keep(vault, &secret, token.window));
@@ -133,7 +133,7 @@ async fn issue_all(
     order: &Order,
     ledger: &mut Ledger,
     started: Timestamp,
-) -> Result<Session, Failure> {
+) -> Result<Session, FailedAttempt> {
     let answers = all_answers(order.requests.iter().map(|request| issue::one(vault, &token, request))).await;
     let answers: Vec<_> = answers.into_iter().map(|answer| issue::enter(ledger, &token, answer)).collect();
     let lost =
@@ -150,9 +150,9 @@ async fn issue_all(
     // A refusal would come again: it is reported rather than a lost answer.
     errors.sort_by_key(Error::is_lost);
     if let Some(error) = errors.into_iter().next() {
-        return Err(Failure { error, logged_in: true, left, token: Some(token) });
+        return Err(FailedAttempt { error, logged_in: true, left, token: Some(token) });
     }
-    let failed = |error| Failure { error, logged_in: true, left: Vec::new(), token: None };
+    let failed = |error| FailedAttempt { error, logged_in: true, left: Vec::new(), token: None };
     if let Some(dead_man) = order.dead_man {
         dead_man.check(&credentials).map_err(failed)?;
     }

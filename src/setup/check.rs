@@ -7,7 +7,7 @@ use super::{Config, Line, Object, Policy};
 
 /// The result of one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fit {
     /// The run needs it, and it is not there; or it would keep the run out.
     Missing,
     /// It allows more than the run needs.
@@ -20,7 +20,7 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Finding {
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: Fit,
     /// Where it is: a path, or a policy.
     pub place: String,
     /// What was seen.
@@ -29,12 +29,12 @@ pub struct Finding {
 
 impl Finding {
     /// A finding.
-    pub fn new(verdict: Verdict, place: &str, seen: impl Into<String>) -> Self {
+    pub fn new(verdict: Fit, place: &str, seen: impl Into<String>) -> Self {
         Self { verdict, place: place.to_owned(), seen: seen.into() }
     }
 }
 
-use Verdict::{Missing, Same, Wider};
+use Fit::{Missing, Same, Wider};
 
 /// A mount's configuration; `None` where there is none.
 pub fn config(wanted: &Config, found: Option<&Map<String, Value>>) -> Finding {
@@ -220,7 +220,7 @@ pub fn role(wanted: &Object, found: Option<&Map<String, Value>>) -> Vec<Finding>
     findings
 }
 
-fn of_field(kind: Kind, want: &Value, has: &Value) -> Verdict {
+fn of_field(kind: Kind, want: &Value, has: &Value) -> Fit {
     let number = |value: &Value| value.as_i64().unwrap_or_default();
     let (wanted, found) = (number(want), number(has));
     let other = |differs: bool, verdict| if differs { verdict } else { Same };
@@ -252,7 +252,7 @@ fn of_field(kind: Kind, want: &Value, has: &Value) -> Verdict {
     }
 }
 
-fn claims(want: &Value, has: &Value) -> Verdict {
+fn claims(want: &Value, has: &Value) -> Fit {
     let empty = Map::new();
     let (want, has) = (want.as_object().unwrap_or(&empty), has.as_object().unwrap_or(&empty));
     let more = has.keys().any(|name| !want.contains_key(name));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{Answer, Call, Verdict};
+use crate::http::{Answer, Call, Judgement};
 use crate::secret::Secret;
 use crate::text::{Text, is_visible, sanitize};
 
@@ -120,32 +120,32 @@ const INTERRUPTED: &[&str] = &[
 
 /// Whether an answer is one, and whether the request can be repeated (vault: `sdk/logical/response_util.go`; its API
 /// documentation: HTTP status codes).
-pub fn judge(call: &Call, answer: &Answer) -> Verdict {
+pub fn judge(call: &Call, answer: &Answer) -> Judgement {
     let own = errors_of(&answer.body);
     // The whole text of a node whose core was interrupted, as by a change of the leader; engines name their faults.
     let internal = own.iter().flatten().any(|error| is_internal(error));
     let says =
         |texts: &[&str]| own.iter().flatten().any(|error| texts.iter().any(|text| error.contains(text)));
     match (answer.status, &own) {
-        (400, _) if says(UNFORWARDED) => Verdict::Unforwarded,
-        (status, _) if is_behind(status, own.as_deref()) => Verdict::Soon,
-        (412 | 429, _) => Verdict::Again,
+        (400, _) if says(UNFORWARDED) => Judgement::Unforwarded,
+        (status, _) if is_behind(status, own.as_deref()) => Judgement::Soon,
+        (412 | 429, _) => Judgement::Again,
         // Measured: the node may have passed it on to a leader that died after it had used the secret_id up.
-        (500..=599, _) if says(NOT_RUN) && call.spends => Verdict::Lost("the cluster has no leader"),
-        (500..=599, _) if says(NOT_RUN) => Verdict::Again,
+        (500..=599, _) if says(NOT_RUN) && call.spends => Judgement::Lost("the cluster has no leader"),
+        (500..=599, _) if says(NOT_RUN) => Judgement::Again,
         (500..=599, _) if internal || says(INTERRUPTED) => {
             if call.creates {
-                Verdict::Lost("the node stopped working on it")
+                Judgement::Lost("the node stopped working on it")
             } else {
-                Verdict::Again
+                Judgement::Again
             }
         }
-        (502 | 503, Some(_)) => Verdict::Again,
-        (500..=599, Some(_)) => Verdict::Final,
-        (500..=599, None) if call.creates => Verdict::Lost("another answered in its place"),
-        (502..=504, None) => Verdict::Again,
-        (200..=299, _) if call.creates && is_cut(&answer.body) => Verdict::Lost("it was cut off"),
-        _ => Verdict::Final,
+        (502 | 503, Some(_)) => Judgement::Again,
+        (500..=599, Some(_)) => Judgement::Final,
+        (500..=599, None) if call.creates => Judgement::Lost("another answered in its place"),
+        (502..=504, None) => Judgement::Again,
+        (200..=299, _) if call.creates && is_cut(&answer.body) => Judgement::Lost("it was cut off"),
+        _ => Judgement::Final,
     }
 }
 

@@ -2,7 +2,7 @@
 //! with their own addresses, tokens, leases, keys and files, each changed here and there.
 
 use ci_creds::ledger::Ledger;
-use ci_creds::ledger::state::{Entry, Place};
+use ci_creds::ledger::state::{Entry, StateFile};
 use ci_creds::secret::Secret;
 use ci_creds::shutdown::Stop;
 use serde_json::{Value, json};
@@ -50,7 +50,8 @@ fn whatever_a_state_file_says_nothing_goes_where_it_must_not() {
 /// A line that is sealed with this key.
 fn line(key: &str) -> Vec<Vec<u8>> {
     let dir = tempfile::tempdir().unwrap();
-    let place = Place { path: dir.path().join("state"), auto: false, project: None, seal: Some(seal(key)) };
+    let place =
+        StateFile { path: dir.path().join("state"), auto: false, project: None, seal: Some(seal(key)) };
     let server = configured().server.unwrap();
     run(async {
         let stop = Stop::never();

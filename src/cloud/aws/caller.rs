@@ -6,7 +6,7 @@ use reqwest::Method;
 use zeroize::Zeroizing;
 
 use super::{BODY, Error, REGION, signed};
-use crate::http::{Call, Client, Endpoint, Verdict};
+use crate::http::{Call, Client, Endpoint, Judgement};
 use crate::secret::Secret;
 
 /// The partitions whose regions have another domain, by the beginning of their names (botocore:
@@ -55,7 +55,7 @@ impl Sts {
         let call = Call { body, ..Call::new(Method::POST, self.endpoint.url.clone(), parts.headers) };
         // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
         let answer =
-            client.sibling(self.endpoint.settings.clone())?.send(&call, |_, _| Verdict::Final).await?;
+            client.sibling(self.endpoint.settings.clone())?.send(&call, |_, _| Judgement::Final).await?;
         Ok(answer.status == 200)
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Url;
 use zeroize::Zeroizing;
 
 use super::Identity;
-use crate::http::{self, Call, Client, Verdict, is_loopback};
+use crate::http::{self, Call, Client, Judgement, is_loopback};
 
 /// Plain http goes to these and to this machine only: the container and metadata endpoints (botocore `utils.py`).
 const NEARBY: &[&str] =
@@ -74,7 +74,7 @@ impl HttpSend for Web {
         let client = self.client(&url)?;
         let body = (!body.is_empty()).then(|| Zeroizing::new(body.to_vec()));
         let call = Call { body, ..Call::new(parts.method, url, parts.headers) };
-        let answer = client.send(&call, |_, _| Verdict::Final).await;
+        let answer = client.send(&call, |_, _| Judgement::Final).await;
         let answer = answer.map_err(|error| Error::unexpected(error.to_string()).with_source(error))?;
         let response = ::http::Response::builder().status(answer.status);
         Ok(response.body(Bytes::from(answer.body.to_vec()))?)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
-use super::{Content, Error, Place, Sync};
+use super::{Content, Error, StateFile, Sync};
 use crate::private_file;
 use crate::shutdown::Stop;
 
@@ -22,7 +22,7 @@ const LONGEST: u64 = 16 << 20;
 /// How much of the damaged lines is kept in a file of their own.
 const LONGEST_DAMAGED: u64 = 1 << 20;
 
-impl Place {
+impl StateFile {
     /// What the file says; nothing if it is missing.
     pub async fn read(&self, stop: &Stop) -> Result<Content, Error> {
         self.content(stop, true).await

@@ -1,6 +1,6 @@
 //! Vault's answers: whatever a server says, secrets stay secrets, and a lost answer is seen to be lost.
 
-use ci_creds::http::{Answer, Call, Verdict};
+use ci_creds::http::{Answer, Call, Judgement};
 use ci_creds::provider::{PROVIDERS, Settings};
 use ci_creds::secret::Secret;
 use ci_creds::text::LONGEST_TEXT;
@@ -51,25 +51,25 @@ fn judged(body: &[u8]) {
     for status in [200, 204, 400, 403, 404, 412, 429, 472, 473, 500, 502, 503, 504, 599] {
         let verdict = judge(&call, &Answer::new(status, body));
         match (status, verdict) {
-            (412, verdict) => assert_eq!(verdict, Verdict::Soon),
-            (429, verdict) => assert!(matches!(verdict, Verdict::Again | Verdict::Soon)),
-            (500.., Verdict::Again) => assert!(vaults, "{status}"),
-            (500.., Verdict::Final) => assert!(vaults, "{status}"),
-            (300.., Verdict::Lost(_)) => assert!(status >= 500),
-            (_, verdict) => assert_ne!(verdict, Verdict::Again),
+            (412, verdict) => assert_eq!(verdict, Judgement::Soon),
+            (429, verdict) => assert!(matches!(verdict, Judgement::Again | Judgement::Soon)),
+            (500.., Judgement::Again) => assert!(vaults, "{status}"),
+            (500.., Judgement::Final) => assert!(vaults, "{status}"),
+            (300.., Judgement::Lost(_)) => assert!(status >= 500),
+            (_, verdict) => assert_ne!(verdict, Judgement::Again),
         }
     }
     // A whole object is no lost answer, and a part of it is.
     if serde_json::from_slice::<serde_json::Map<String, Value>>(body).is_ok() && body.first() == Some(&b'{') {
-        assert_eq!(judge(&call, &Answer::new(200, body)), Verdict::Final);
+        assert_eq!(judge(&call, &Answer::new(200, body)), Judgement::Final);
         let cut = &body[..body.trim_ascii_end().len() / 2];
         if !cut.is_empty() {
-            assert!(matches!(judge(&call, &Answer::new(200, cut)), Verdict::Lost(_)));
+            assert!(matches!(judge(&call, &Answer::new(200, cut)), Judgement::Lost(_)));
         }
     }
     call.creates = false;
     for status in [200, 500, 503] {
-        assert!(!matches!(judge(&call, &Answer::new(status, body)), Verdict::Lost(_)));
+        assert!(!matches!(judge(&call, &Answer::new(status, body)), Judgement::Lost(_)));
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ci_creds::http::{self, Ca, Endpoint, Pem, Proxy, Tls};
 use ci_creds::ledger::Ledger;
-use ci_creds::ledger::state::{Configured, Content, Entry, Place, Seal};
+use ci_creds::ledger::state::{Configured, Content, Entry, Seal, StateFile};
 use ci_creds::policy::Policy;
 use ci_creds::secret::Secret;
 use ci_creds::shutdown::Stop;
@@ -129,7 +129,7 @@ pub fn keep(input: &[u8]) {
 
 async fn keep_in(input: &[u8], dir: &Path) {
     let stop = Stop::never();
-    let place = Place { path: dir.join("state"), auto: false, project: None, seal: None };
+    let place = StateFile { path: dir.join("state"), auto: false, project: None, seal: None };
     let write = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place.path);
     std::io::Write::write_all(&mut write.unwrap(), input).unwrap();
 
@@ -137,7 +137,7 @@ async fn keep_in(input: &[u8], dir: &Path) {
     let before = lines(input);
     let known = place.read(&stop).await.unwrap();
     for seal in [None, Some(seal("ours"))] {
-        let place = Place { seal, ..place.clone() };
+        let place = StateFile { seal, ..place.clone() };
         let server = configured().server.unwrap();
         let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &stop).await.unwrap()));
         ledger.token(&Secret::from("s.mine"), "accessor", Some(Duration::from_secs(60)), false);
