@@ -179,6 +179,25 @@ fn what_can_not_be_searched_fails_and_ends() {
     assert!(run.stderr.contains("found, line 1: TOKEN\n  not searched: "), "{run}");
 }
 
+/// `scan "$VAULT_ID_TOKEN"`: a token in the place of a path is no value that the state file knows.
+#[test]
+fn a_secret_in_the_place_of_a_path_is_not_shown() {
+    let job = Job::new();
+    for (content, kind) in [
+        (format!("eyJhbGciOiJSUzI1NiJ9.eyJ{CANARY}wIn0.c2ln{CANARY}"), "a JWT"),
+        (format!("hvs.{CANARY}CAESIJk3bXl0b2tlbg"), "a Vault token"),
+        (format!("glpat-{CANARY}0123456789"), "a GitLab token"),
+        (format!("web\n{CANARY}"), "text of several lines or with control characters"),
+    ] {
+        let run = job.scan(&[content]).run().expect(3);
+        assert_eq!(
+            places(&run),
+            [format!("({kind}; not shown): No such file or directory (os error 2)")],
+            "{run}"
+        );
+    }
+}
+
 /// Nothing in a folder is waited for, and nobody is led out of it.
 #[test]
 fn links_fifos_and_devices_are_passed_by() {

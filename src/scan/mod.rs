@@ -19,6 +19,7 @@ use rustix::fs::OFlags;
 
 use crate::exec::find::{Find, Sought};
 use crate::exec::mask::Filter;
+use crate::input::{Seems, seems};
 use crate::secret::Secret;
 use crate::text::Text;
 use source::{Bomb, Stream};
@@ -204,9 +205,14 @@ impl Search<'_> {
         self.report.finds.add(format!("{place}: {variables}"));
     }
 
+    /// What can't be searched may be no path at all, but a token in the place of one.
     fn fault(&mut self, path: &Path, why: &str) {
-        let line = format!("{}: {why}", self.shown(path.as_os_str().as_bytes()));
-        self.report.faults.add(line);
+        let content = seems(&path.to_string_lossy()).filter(|seems| *seems != Seems::Long);
+        let shown = match content {
+            Some(seems) => format!("({seems}; not shown)"),
+            None => self.shown(path.as_os_str().as_bytes()),
+        };
+        self.report.faults.add(format!("{shown}: {why}"));
     }
 
     /// A name that somebody chose, for people.

@@ -52,7 +52,11 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn to(addr: &str, words: &[&str]) -> Cmd {
-    Cmd::new(words).env("VAULT_ADDR", addr).env("VAULT_TOKEN", secret()).env("VAULT_MAX_RETRIES", "0")
+    Cmd::new(words)
+        .env("VAULT_ADDR", addr)
+        .env("VAULT_TOKEN", secret())
+        .env("VAULT_MAX_RETRIES", "0")
+        .env("CI_CREDS_GITLAB_URL", "https://gitlab.example.com")
 }
 
 /// The commands that reach Vault, with what they need beside an address and a token.
@@ -66,7 +70,12 @@ fn commands(addr: &str) -> Vec<Cmd> {
         to(addr, &["login"]),
         to(addr, &["doctor", "exoscale", "ci"]),
         to(addr, &["doctor", "auth/jwt/role/ci", "--claims", "/dev/null"]),
+        to(addr, &["doctor", "--audit", "auth/jwt"]),
         to(addr, &["revoke", "--state-file", "/nowhere/state"]),
+        to(addr, &["status", "--state-file", "/nowhere/state"]),
+        to(addr, &["scan", "--revoke", "--state-file", "/nowhere/state", "/nowhere"]),
+        to(addr, &["setup", "--check", "exoscale", "ci", "--auth", "jwt", "--project", "22"]),
+        to(addr, &["setup", "--check", "read", "kv/a", "A=b", "--auth", "jwt", "--project", "22"]),
         to(addr, &rotate).args(["https://gitlab.example.com"]).env("CI_CREDS_GITLAB_TOKEN", secret()),
     ]
 }
@@ -197,8 +206,44 @@ fn revoke_asks_no_server_of_a_line_that_the_policy_does_not_list() {
     assert!(run.stderr.contains(&format!("{FILE} does not list this address")), "{run}");
     assert_eq!(fake.seen().len(), before, "nothing was sent");
     fs::write(machine.file(), "").unwrap();
+    // `status` asks by the same rules: the line is told, its server is not asked.
+    let status = Cmd::new(["status"]).env("CI_CREDS_STATE_FILE", &state);
+    fs::write(machine.file(), "addresses = [\"https://vault.example.com\"]\n").unwrap();
+    let run = machine.on(status.clone()).run().expect(0);
+    assert!(run.stdout.contains(&format!("{FILE} does not list this address")), "{run}");
+    assert_eq!(fake.seen().len(), before, "nothing was sent");
+    fs::write(machine.file(), "").unwrap();
+    machine.on(status).run().expect(0);
     revoke().run().expect(0);
     assert!(fake.seen()[before..].iter().any(|seen| seen.is_revocation()));
+}
+
+/// What an operator asks of a machine is under its policy like a job.
+#[test]
+fn what_the_policy_forbids_is_forbidden_to_setup_status_and_scan() {
+    let Some(machine) = Machine::with("forbid = [\"tls-skip-verify\", \"allow-http\", \"ca-cert\"]\n") else {
+        return;
+    };
+    for words in [
+        &["setup", "--check", "exoscale", "ci", "--auth", "jwt", "--project", "22"][..],
+        &["status", "--state-file", "/nowhere/state"],
+        &["scan", "--revoke", "--state-file", "/nowhere/state", "/nowhere"],
+        &["doctor", "--audit", "auth/jwt"],
+    ] {
+        for (variable, value) in
+            [("VAULT_SKIP_VERIFY", "1"), ("CI_CREDS_ALLOW_HTTP", "1"), ("VAULT_CACERT", "/nowhere/ca.pem")]
+        {
+            let run = machine.on(to("https://vault.example.com", words).env(variable, value)).run().expect(3);
+            let all = format!("{}{}", run.stdout, run.stderr);
+            assert!(all.contains(&format!("{FILE} forbids {variable}")), "{words:?}: {run}");
+        }
+    }
+    // A lock that others could have written stops these as well.
+    set_mode(&machine.file(), 0o666);
+    for words in [&["setup", "exoscale", "ci"][..], &["status"], &["scan", "/nowhere"]] {
+        let run = machine.on(to("https://vault.example.com", words)).run().expect(3);
+        assert!(run.stderr.contains("can't be trusted: others than root can write it"), "{words:?}: {run}");
+    }
 }
 
 #[test]
