@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, MatchKind, packed};
+use aho_corasick::{Anchored, MatchKind, packed};
 
 use super::forms;
 use crate::error::{Code, Explain};
@@ -24,9 +24,6 @@ const HEAD: usize = forms::SHORTEST;
 /// How long all forms may be together, in bytes. A byte costs about 60 bytes of memory while the filter is built: this
 /// is 64 MiB.
 const MOST: usize = 1 << 20;
-
-/// With more heads than this, a table of all their states would be too large.
-const MANY_HEADS: usize = 1000;
 
 /// The secrets need more memory than the mask has.
 #[derive(Debug, thiserror::Error)]
@@ -90,32 +87,73 @@ pub(super) struct Occurrence<'a> {
 }
 
 /// The first bytes of all forms, in bulk: by vector instructions where the processor has them and the forms are few
-/// (gigabytes a second), else by a table.
+/// (gigabytes a second), else by what they end in.
 enum Heads {
     Packed(packed::Searcher),
-    Table(AhoCorasick),
+    Blocks(Blocks),
 }
 
 impl Heads {
-    fn new(forms: &Forms) -> Option<Self> {
-        let heads: BTreeSet<&[u8]> = forms.keys().map(|form| &form[..HEAD.min(form.len())]).collect();
+    fn new(forms: &Forms) -> Self {
+        let heads: BTreeSet<[u8; HEAD]> =
+            forms.keys().filter_map(|form| form.first_chunk()).copied().collect();
         let packed = packed::Config::new().only_teddy(true).builder().extend(&heads).build();
-        if let Some(packed) = packed {
-            return Some(Self::Packed(packed));
-        }
-        // Its own way of skipping ahead costs more than it saves where every byte is one that secrets begin with.
-        let mut table = AhoCorasick::builder();
-        let few = heads.len() < MANY_HEADS;
-        let kind = if few { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        table.match_kind(MatchKind::LeftmostFirst).kind(Some(kind)).prefilter(false);
-        table.build(&heads).ok().map(Self::Table)
+        packed.map_or_else(|| Self::Blocks(Blocks::new(heads)), Self::Packed)
     }
 
     fn find(&self, text: &[u8]) -> Option<usize> {
         match self {
             Self::Packed(packed) => packed.find(text).map(|found| found.start()),
-            Self::Table(table) => table.find(text).map(|found| found.start()),
+            Self::Blocks(blocks) => blocks.find(text),
         }
+    }
+}
+
+/// Thousands of heads, as a key of several lines has them. A look at a block of three bytes tells how far the next head
+/// is at least, mostly six bytes (Wu and Manber, "A fast algorithm for multi-pattern searching", 1994). An automaton of
+/// so many heads looks at each byte, in a table that no cache holds.
+struct Blocks {
+    /// By the hash of a block that ends at a place: how much further a head may end at the earliest.
+    skips: Vec<u8>,
+    /// In order.
+    heads: Vec<[u8; HEAD]>,
+}
+
+impl Blocks {
+    const BLOCK: usize = 3;
+    /// 256 KiB: a few thousand heads fill a tenth of it.
+    const HASH_BITS: u32 = 18;
+
+    fn new(heads: BTreeSet<[u8; HEAD]>) -> Self {
+        // No head has this block: the next one may begin with the last two bytes of it.
+        let mut skips = vec![HEAD as u8 - 2; 1 << Self::HASH_BITS];
+        for head in &heads {
+            for (block, skip) in head.windows(Self::BLOCK).rev().zip(0..) {
+                let known = &mut skips[Self::hash(block)];
+                *known = skip.min(*known);
+            }
+        }
+        Self { skips, heads: heads.into_iter().collect() }
+    }
+
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        let mut end = HEAD;
+        while let Some(place) = text.get(end - HEAD..end) {
+            match self.skips[Self::hash(&place[HEAD - Self::BLOCK..])] {
+                0 if self.heads.binary_search_by(|head| head[..].cmp(place)).is_ok() => {
+                    return Some(end - HEAD);
+                }
+                0 => end += 1,
+                skip => end += usize::from(skip),
+            }
+        }
+        None
+    }
+
+    /// Below the length of `skips`.
+    fn hash(block: &[u8]) -> usize {
+        let number = block.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+        (number.wrapping_mul(0x9E37_79B1) >> (u32::BITS - Self::HASH_BITS)) as usize
     }
 }
 
@@ -150,7 +188,7 @@ impl Patterns {
 
     /// `None` for more states than 2³¹.
     fn built(forms: Forms) -> Option<Self> {
-        let heads = Heads::new(&forms)?;
+        let heads = Heads::new(&forms);
         let walk = NFA::builder().match_kind(MatchKind::Standard).build(forms.keys()).ok()?;
         let start = walk.start_state(Anchored::No).ok()?;
         let mut depth = Vec::new();
