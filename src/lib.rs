@@ -1,7 +1,7 @@
 //! ci-creds logs in to Vault or OpenBao inside a GitLab CI job, exchanges the token for short-lived Exoscale, AWS or
 //! Scaleway credentials, and hands them to the job.
 //!
-//! The rooms, each of which knows only those below it (`tests/architecture.rs` reads this list and holds the code
+//! The rooms, each of which knows only those below it (`tests/architecture.rs` reads this list and checks the code
 //! against it):
 //!
 //! ```text

@@ -117,7 +117,7 @@ pub enum Refused {
         /// The addresses that are allowed.
         allowed: String,
     },
-    /// An option that nobody may use.
+    /// An option that the policy forbids.
     #[error("{FILE} forbids {source_name}")]
     Option {
         /// The flag or variable.

@@ -97,7 +97,7 @@ impl Stop {
     /// Starts to listen; inside a runtime.
     pub fn listen() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
-        // Heard, and not heeded: beyond the limit of `ulimit -f` a write then is an error, and not the end.
+        // SIGXFSZ is caught: a write beyond the limit of `ulimit -f` is then an error, and not the end of the process.
         if !crate::process::ignores(Signal::XFSZ.as_raw()) {
             let _ = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
         }
@@ -143,7 +143,7 @@ impl Stop {
         self.asked.borrow().filter(|_| self.heeded).map_or(Ok(()), |asked| Err(Stopped(asked.by)))
     }
 
-    /// Whether the process was asked to stop, be it heeded or not.
+    /// Whether the process was asked to stop, also where work does not end for it.
     pub fn is_asked(&self) -> bool {
         self.asked.borrow().is_some()
     }
@@ -199,7 +199,7 @@ impl Stop {
         let asked = receiver.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
         match asked {
             Some(asked) => asked,
-            // Nobody listens for signals: nobody asks.
+            // No listener exists: no stop is requested.
             None => std::future::pending().await,
         }
     }
@@ -210,7 +210,7 @@ pub struct Later(watch::Sender<Option<Asked>>);
 
 impl Later {
     /// Passes on what `stop` is asked, now or from now on. Where a command has used up its time, there are 2 s left; if
-    /// nobody killed it when that was over, nobody will: the time begins anew.
+    /// the process was not killed when that was over, it will not be: the time begins again.
     pub fn follow(self, stop: &Stop) {
         let pass = |sender: &watch::Sender<_>, asked: Asked, now: Instant| {
             let at = match now.saturating_duration_since(asked.at) {

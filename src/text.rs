@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// Foreign text is cut to this many characters.
 pub const LONGEST_TEXT: usize = 300;
 
-/// Text that somebody else wrote, on one line, visible, and at most [`LONGEST_TEXT`] characters long.
+/// Text from others, on one line, visible, and at most [`LONGEST_TEXT`] characters long.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(String);
 

@@ -29,7 +29,7 @@ pub struct Job {
     pub ids: Option<(String, String)>,
     /// Where the log shows every command with its values: the variable that says so.
     pub debug_trace: Option<&'static str>,
-    /// Why a variable that somebody has set may be missing here: a sentence.
+    /// Why a variable that is set in the CI system may be missing in this job: one sentence.
     pub why_unset: Option<String>,
     /// The job's ID.
     pub id: Option<String>,

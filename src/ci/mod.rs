@@ -48,7 +48,7 @@ pub struct CiSystem {
     pub facts: &'static [(&'static str, &'static str)],
     /// Its name where it has to be one short word: in the User-Agent, and as the start of an AWS session's name.
     pub session_prefix: &'static str,
-    /// Why a variable that somebody has set may be missing in this job: one sentence.
+    /// Why a variable that is set in the CI system may be missing in this job: one sentence.
     pub why_unset: fn(&Env) -> Option<String>,
     /// How a job gets an ID token: advice, with NAME for the variable.
     pub give_id_token: &'static str,
@@ -114,7 +114,7 @@ pub(crate) fn sets(name: &str) -> bool {
     name == "CI" || !name.starts_with("CI_CREDS_") && SYSTEMS.iter().any(starts)
 }
 
-/// The variables of all systems with ID tokens that nobody asked for.
+/// The variables with ID tokens that systems set unasked.
 pub(crate) fn unasked_id_tokens() -> impl Iterator<Item = &'static str> {
     SYSTEMS.iter().flat_map(|system| system.unasked_id_tokens).copied()
 }

@@ -84,7 +84,7 @@ fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
     match row.field {
         "bound_claims" => {
             let bound = role.map("bound_claims").remove(claim);
-            // Written as a number where the token has text, and the like: nobody was let in by it.
+            // Written as a number where the token has text, and the like: it let no token in.
             let same = |bound: &Value| value.is_some_and(|value| text(bound) == text(value));
             let repaired = match &bound {
                 Some(Value::Array(list)) => list.iter().any(same),

@@ -1,4 +1,4 @@
-//! What a JWT role demands of a token's claims, evaluated as Vault's plugin does it: pure.
+//! What a JWT role demands of a token's claims, evaluated as Vault's plugin does it. It must not ask Vault.
 //!
 //! The rules are those of vault-plugin-auth-jwt `path_login.go` and `claims.go`, of the JWT library under it
 //! (hashicorp/cap `jwt/jwt.go`), and of openbao `builtin/credential/jwt`. Vault stops at the first fault and takes

@@ -105,7 +105,7 @@ pub enum Error {
     NoLogin {
         /// The CI system.
         ci: &'static CiSystem,
-        /// Why a variable that somebody has set may be missing in this job.
+        /// Why a variable that is set in the CI system may be missing in this job.
         why_unset: Option<String>,
     },
     /// A login that needs a role lacks it.
@@ -141,7 +141,7 @@ pub enum Error {
         what: &'static str,
         /// What to do.
         remedy: &'static str,
-        /// Why a variable that somebody has set may be missing in this job.
+        /// Why a variable that is set in the CI system may be missing in this job.
         why_unset: Option<String>,
     },
     /// --id-token-env names a variable that is not there.
@@ -153,7 +153,7 @@ pub enum Error {
         source_name: String,
         /// The variable that should hold the token.
         variable: String,
-        /// Why a variable that somebody has set may be missing in this job.
+        /// Why a variable that is set in the CI system may be missing in this job.
         why_unset: Option<String>,
     },
     /// Split custody without the AppRole's name.

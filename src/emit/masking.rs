@@ -1,5 +1,5 @@
 //! The CI system masks what its own variables hold, and nothing that ci-creds issues. A team that puts a value into
-//! such a variable instead should know whether the system could mask it there. Nothing is masked here.
+//! such a variable instead should know whether the system could mask it there. It must not mask anything.
 
 use crate::ci;
 use crate::credentials::Credentials;

@@ -27,7 +27,7 @@ const GO: &[u8] = b"go\n";
 /// How long the answer may take: it needs no network.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Why there is nobody who renews.
+/// Why no process renews in the background.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is not known how long the credentials are needed.

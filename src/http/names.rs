@@ -49,7 +49,7 @@ impl Names {
         }
     }
 
-    /// The resolver that knows the name, and that asks nobody where localhost is.
+    /// The resolver that knows the name, and that resolves localhost itself.
     pub(super) fn resolver(&self) -> Arc<impl Resolve + 'static> {
         Arc::new(Resolver(self.0.clone()))
     }

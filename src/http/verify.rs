@@ -55,7 +55,7 @@ impl Peer {
         Ok(Self { chain, name, named: roots.named, algorithms })
     }
 
-    /// Whether `error` says only that nobody vouches for a certificate that the user named. The library has looked at
+    /// Whether `error` says only that no root signed a certificate that the user named. The library has looked at
     /// the dates by then: it does that before it looks at basicConstraints and for an issuer.
     fn is_named(&self, certificate: &CertificateDer<'_>, error: &CertificateError) -> bool {
         let is_ca =

@@ -20,7 +20,7 @@ fn of(external: &External) -> Option<(&'static str, &'static Externals)> {
     Some((cloud.title, cloud.externals?))
 }
 
-/// Undoes one. `token` reads the parent; `asking` tells all the time which cloud is asked, or that it is Vault.
+/// Undoes one. `token` reads the parent; `asking` holds the cloud that is being asked, or `None` for Vault.
 pub(super) async fn undo(
     vault: &Vault,
     external: &External,

@@ -17,7 +17,7 @@ use crate::text;
 /// A file that ci-creds writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
-    /// Where it is made, under a name that nobody could know before.
+    /// Where it is made, under a random name.
     made: PathBuf,
     /// Where it goes when it is whole, if that is elsewhere.
     goal: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Every option, as data: one row is the flag, its variables, its help, and what it belongs to. `config` looks values
 //! up by these rows; --help, the completions, the man pages, doctor's sources, the list of what a command does not
-//! inherit and the tables of docs/reference.md are made from them or held against them. Nothing is read here.
+//! inherit and the tables of docs/reference.md are made from them or compared with them. It must not read values.
 
 mod rows;
 

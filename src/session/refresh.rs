@@ -32,7 +32,7 @@ pub fn keeps_token(order: &Order) -> bool {
 }
 
 impl<'a> Reissuer<'a> {
-    /// For the request of `session` at `index`; `vault` must not heed a stop before the command has ended.
+    /// For the request of `session` at `index`; signals must not end `vault`'s requests before the command has ended.
     pub fn new(
         vault: &'a Vault,
         order: &'a Order,

@@ -55,7 +55,7 @@ fn write(plan: &Plan, _: &Options) -> String {
     text
 }
 
-/// An engine and its role, which nobody has written yet.
+/// The sketch of an engine and its role, which have to be made first.
 fn sketched(sketch: &Sketch, text: &mut String) {
     let (mount, path) = (code(&sketch.mount), code(&sketch.path));
     text.push_str(&format!("\n## The {} engine at {mount}\n\n{ABOUT}\n\n", sketch.title));

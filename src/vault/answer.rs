@@ -170,7 +170,7 @@ fn is_cut(body: &[u8]) -> bool {
     body.first() == Some(&b'{') && (ends_early(body) || ends_early(&with_a_digit()))
 }
 
-/// Vault's list of errors; `None` if somebody else answered.
+/// Vault's list of errors; `None` if the answer is not Vault's.
 pub(super) fn errors_of(body: &[u8]) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Errors {

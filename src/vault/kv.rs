@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// Forms by mount: of version 2 as it is, of version 1 as it is, and what is nobody's.
+    /// Forms by mount: of version 2, of version 1, and of neither.
     #[test]
     fn forms_by_engine() {
         use Is::*;

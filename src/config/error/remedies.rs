@@ -8,7 +8,7 @@ use crate::config::login;
 use crate::emit::FORMATS;
 use crate::error::{Code, Explain};
 
-/// Advice, and why a variable that somebody has set may be missing where nobody expects it.
+/// Advice, and why a variable that is set in the CI system may be missing in this job.
 fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
     std::iter::once(hint).chain(why_unset.clone()).collect()
 }

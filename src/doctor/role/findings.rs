@@ -6,7 +6,7 @@ use super::Step;
 use crate::ci;
 use crate::claims::role::Role;
 
-/// Claims that tie a role to somebody's projects.
+/// Claims that bind a role to certain projects.
 const OWNERS: &[&str] =
     &["project_id", "project_path", "namespace_id", "namespace_path", "sub", "user_id", "user_login"];
 /// A token without an end of its own lives as long as the mount allows: 32 days, unless that is tuned.

@@ -1,5 +1,5 @@
-//! Judges roles that let machines in: Kubernetes, AWS IAM, TLS certificates. It judges what they are bound to. It can't
-//! tell whether one pod, principal or certificate fits, because an operator has none of them at hand.
+//! Judges what roles that let machines in are bound to: Kubernetes, AWS IAM, TLS certificates. It must not claim to
+//! know whether one pod, principal or certificate fits, because an operator has none of them at hand.
 
 use serde_json::Value;
 

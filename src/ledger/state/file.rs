@@ -60,7 +60,7 @@ impl StateFile {
         self.rewrite(&text, others.chain(line), sync)
     }
 
-    /// Takes the lines out that nobody can use: old ones of other jobs, and what is no line, which is kept aside where
+    /// Removes the lines that no job can use: old ones of other jobs, and damaged ones, which are kept aside where
     /// that is possible. Returns where.
     pub async fn sweep(&self, content: &Content, stop: &Stop) -> Result<Option<PathBuf>, Error> {
         if content.old.is_empty() && content.damaged.is_empty() {

@@ -162,7 +162,7 @@ fn empty_is_no_value() {
         assert!(error.to_string().ends_with(&format!("has a field {field} that is empty")), "{error}");
         assert_eq!(error.code(), Code::Refused);
     }
-    // So is what somebody asks for by its name: CI systems and shells take an empty variable for one that is not set.
+    // So is a field that is asked for by name: CI systems and shells take an empty variable for one that is not set.
     let pair = crate::provider::Wanted { name: "X".to_owned(), field: "x".to_owned(), file: false };
     let request = Request::custom("kv/app".to_owned(), vec![pair], Vec::new(), Vec::new());
     let answer: Envelope = serde_json::from_str(r#"{"data":{"x":""}}"#).unwrap();
