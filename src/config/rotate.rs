@@ -193,6 +193,7 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
         redirect_hosts: Vec::new(),
         // The token travels in a header of GitLab's own.
         follow_redirects: false,
+        policy: crate::policy::Policy::default(),
         ..vault.http.clone()
     };
     Ok(GitlabServer { base, http, token })

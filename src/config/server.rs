@@ -9,6 +9,7 @@ use super::lookup::{FOLDER, Lookup, Sourced};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::options::{self, Opt};
+use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -64,6 +65,7 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
             redirect_hosts: redirect_hosts(lookup)?,
             follow_redirects: !lookup.switch(&options::DISABLE_REDIRECTS)?,
             allow_http: lookup.switch(&options::ALLOW_HTTP)?,
+            policy: lookup.env.policy().clone(),
         },
         address,
     })
@@ -245,5 +247,6 @@ pub(super) fn elsewhere(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
         redirect_hosts: Vec::new(),
         follow_redirects: false,
         allow_http: false,
+        policy: Policy::default(),
     })
 }

@@ -46,5 +46,9 @@ pub(super) fn target(
             "if that host is a node of this Vault, name it with --redirect-host or CI_CREDS_REDIRECT_HOST";
         return refuse(format!("it redirects to another host, {}", host(&to)), hint);
     }
+    if !settings.policy.allows(&to, None) {
+        let reason = format!("it redirects to {}, which {} does not list", host(&to), crate::policy::FILE);
+        return refuse(reason, ADDRESS);
+    }
     Ok(to)
 }

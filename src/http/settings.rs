@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::Tls;
 use crate::input;
+use crate::policy::Policy;
 use crate::secret::Secret;
 
 /// How to reach a server.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub follow_redirects: bool,
     /// Whether plain http may leave this machine.
     pub allow_http: bool,
+    /// Where the machine's administrator lets redirects lead; for a server that is not Vault, the policy that allows all.
+    pub policy: Policy,
 }
 
 /// A server, and how to reach it.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::support::fake::redirect;
 use crate::support::{Cmd, Fake, Reply, jwt, require, say, secret};
 
 const FILE: &str = "/etc/ci-creds/policy.toml";
@@ -117,6 +118,20 @@ fn an_address_that_the_policy_lists_is_used() {
     let run = machine.on(to(&fake.addr, &["doctor", "exoscale", "ci"])).run();
     let seen = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(seen.contains(&format!("{FILE} is in force: addresses {}; auth token", fake.addr)), "{run}");
+}
+
+/// A server that is listed leads to one that is not: neither the login nor the token goes there.
+#[test]
+fn no_redirect_leads_to_an_address_that_the_policy_does_not_list() {
+    let evil = Fake::vault();
+    let to_evil = evil.addr.clone();
+    let listed = Fake::new(move |seen| redirect(&format!("{to_evil}{}", seen.target())));
+    let Some(machine) = Machine::with(&format!("addresses = [\"{}\"]\n", listed.addr)) else { return };
+    let run = machine.on(to(&listed.addr, &["exoscale", "ci"])).run().expect(3);
+    assert!(run.stderr.contains(&format!("which {FILE} does not list")), "{run}");
+    assert!(evil.seen().is_empty(), "{run}");
+    // Without the policy, the same host may answer at another port.
+    to(&listed.addr, &["exoscale", "ci"]).run().expect(0);
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub fn configured() -> Configured {
         redirect_hosts: Vec::new(),
         follow_redirects: true,
         allow_http: false,
+        policy: ci_creds::policy::Policy::default(),
     };
     let scaleway = Endpoint { url: "https://api.scaleway.com".parse().unwrap(), settings: http.clone() };
     let address = CONFIGURED.parse().unwrap();

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::Record;
-use crate::http::{Endpoint, is_loopback};
+use crate::http::{Ca, Endpoint, is_loopback};
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -85,6 +85,17 @@ impl Record {
         server.http.allow_http = now.allow_http;
         let may_skip = !now.policy.forbids("tls-skip-verify");
         server.http.tls.skip_verify &= may_skip && (self.is_sealed || now.skip_verify);
+        // What the policy keeps from flags and variables, a line must not bring back.
+        if now.policy.forbids("ca-cert") {
+            server.http.tls.ca = Ca::System { file: None, dir: None };
+        }
+        if now.policy.forbids("tls-server-name") {
+            server.http.tls.server_name = None;
+        }
+        if now.policy.forbids("proxy") {
+            server.http.proxy = None;
+        }
+        server.http.policy = now.policy.clone();
         Ok(Way { server, given: None })
     }
 }
