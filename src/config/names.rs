@@ -99,12 +99,28 @@ const DANGEROUS: &[&[&str]] = &[
         "PIP_CERT",
         "WGETRC",
     ],
-    &["PIP_CONFIG_FILE", "KUBECTL_EXTERNAL_DIFF"],
+    &["PIP_CONFIG_FILE", "KUBECTL_EXTERNAL_DIFF", "KUBE_EDITOR", "HELM_PLUGINS", "ANSIBLE_CONFIG"],
+    &["PACKER_PLUGIN_PATH", "PACKER_CONFIG", "VIMINIT", "EXINIT", "ERL_LIBS", "GEM_HOME", "GEM_PATH"],
+    &["BUNDLE_GEMFILE", "ELECTRON_RUN_AS_NODE"],
+    // Where the next call of ci-creds, `vault` or `bao` sends what logs in.
+    &["VAULT_ADDR", "BAO_ADDR", "VAULT_AGENT_ADDR", "BAO_AGENT_ADDR", "VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"],
+    &["VAULT_PROXY_ADDR", "BAO_PROXY_ADDR", "VAULT_HTTP_PROXY", "BAO_HTTP_PROXY"],
 ];
 /// Names that are dangerous in capitals and in small letters: proxies see or send on what is asked for.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY"];
 /// Beginnings of such names; the last is that of the names that an sh statement uses for itself.
-const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "GIT_CONFIG", "GIT_TRACE", "BASH_FUNC_", "__ci_creds_"];
+const DANGEROUS_PREFIXES: &[&str] = &[
+    "LD_",
+    "DYLD_",
+    "GIT_CONFIG",
+    "GIT_TRACE",
+    "BASH_FUNC_",
+    "TF_CLI_ARGS",
+    "NPM_CONFIG_",
+    "npm_config_",
+    "CI_CREDS_",
+    "__ci_creds_",
+];
 
 /// Names that mean something to one of the shells whose statements are of the format `sh`, as they say themselves
 /// (`set`, `typeset -p`, zsh's `$parameters`, bash's `compgen -v`), and what their manuals add. In zsh, USERNAME changes
