@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::ci::Job;
-use crate::duration::show;
+use crate::duration::{self, show};
 use crate::http::Endpoint;
 use crate::secret::Secret;
 use crate::text::Text;
@@ -176,8 +176,8 @@ impl Credentials {
             line = format!("{line}, {detour}");
         }
         match self.life {
-            Some(life) => format!("{line}, valid {}, until {}", show(life.ttl), life.until),
-            None => format!("{line}, without an end that is known"),
+            Some(life) => format!("{line}, valid {}, until {}", duration::life(life.ttl), life.until),
+            None => format!("{line}, no expiry"),
         }
     }
 }

@@ -42,9 +42,24 @@ pub fn show(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// A life, for people: whole days where it has three and more, else as [`show`] writes it.
+pub fn life(duration: Duration) -> String {
+    const DAY: u64 = 86_400;
+    let seconds = duration.as_secs();
+    if seconds < 3 * DAY { show(duration) } else { format!("{} days", (seconds + DAY / 2) / DAY) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_life_is_in_days() {
+        let told = |seconds| life(Duration::from_secs(seconds));
+        assert_eq!(told(8809 * 3600 + 34 * 60 + 55), "367 days");
+        assert_eq!((told(768 * 3600), told(768 * 3600 - 1)), ("32 days".to_owned(), "32 days".to_owned()));
+        assert_eq!((told(900), told(48 * 3600)), ("15m".to_owned(), "48h".to_owned()));
+    }
 
     #[test]
     fn days_are_vaults() {

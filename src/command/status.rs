@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::Revoke;
-use crate::duration::show;
+use crate::duration::life;
 use crate::emit::sink;
 use crate::error::{Error, chain};
 use crate::ledger::state::{Content, Listed, Record, State};
@@ -114,9 +114,9 @@ async fn seen(vault: Result<&Vault, &str>, listed: Listed, now: Timestamp) -> Se
 fn left(one: &Seen, now: Timestamp) -> String {
     match one.ends {
         _ if one.lives == Some(false) => "ended".to_owned(),
-        None => "no end known".to_owned(),
+        None => "no expiry known".to_owned(),
         Some(ends) => match Duration::try_from(ends.duration_since(now)) {
-            Ok(rest) if rest.as_secs() > 0 => format!("{} more", show(Duration::from_secs(rest.as_secs()))),
+            Ok(rest) if rest.as_secs() > 0 => format!("{} more", life(Duration::from_secs(rest.as_secs()))),
             _ => "ended".to_owned(),
         },
     }

@@ -92,7 +92,7 @@ impl Old {
 }
 
 fn named(info: &TokenInfo) -> String {
-    format!("accessor {}, valid {}", info.accessor, life(info))
+    format!("accessor {}, {}", info.accessor, life(info))
 }
 
 async fn revoke(vault: &Vault, secret: &Secret, info: &TokenInfo) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::{Step, Walk};
 use crate::credentials::{Credentials, Life};
-use crate::duration::{granted, show};
+use crate::duration::{self, granted, show};
 use crate::ledger::Ledger;
 use crate::provider::Request;
 use crate::session::{self, Token};
@@ -32,7 +32,7 @@ async fn issued(
 ) -> Result<Step, session::Error> {
     let credentials = session::issue_alone(vault, token, request, ledger).await?;
     let life =
-        credentials.life.map_or("without an end".to_owned(), |life| format!("valid {}", show(life.ttl)));
+        credentials.life.map_or("no expiry".to_owned(), |life| format!("valid {}", duration::life(life.ttl)));
     let seen = format!("{} issued, {life}", credentials.path);
     Ok(match outlived(vault, token, &credentials).await {
         Some(hint) => Step::warn("issue", seen, hint),

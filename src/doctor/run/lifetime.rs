@@ -2,7 +2,7 @@
 
 use super::{Status, Step, Walk};
 use crate::config::Config;
-use crate::duration::show;
+use crate::duration::{self, show};
 use crate::error::Code;
 use crate::session::Token;
 use crate::vault::Vault;
@@ -12,8 +12,8 @@ pub(super) async fn look(walk: &mut Walk, _: &Vault, token: &mut Token) -> Vec<S
 }
 
 fn lifetime(token: &Token, config: &Config) -> Step {
-    let Some(life) = token.life else { return Step::ok("lifetime", "the token has no end") };
-    let seen = format!("the token ends at {}, after {}", life.until, show(life.ttl));
+    let Some(life) = token.life else { return Step::ok("lifetime", "the token has no expiry") };
+    let seen = format!("the token ends at {}, after {}", life.until, duration::life(life.ttl));
     let wanted = config.requests.iter().filter_map(|one| one.min_ttl).max();
     if let Some(wanted) = wanted.filter(|wanted| *wanted > life.ttl && !token.renewable) {
         return Step::fail("lifetime", Code::Output, seen)

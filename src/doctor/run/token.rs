@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Step, Walk};
 use crate::credentials::Life;
-use crate::duration::show;
+use crate::duration;
 use crate::ledger::Ledger;
 use crate::session::Token;
 use crate::vault::{self, TokenInfo, Vault};
@@ -69,7 +69,7 @@ async fn looked_up(vault: &Vault, token: &mut Token, asked: Timestamp, ledger: &
 }
 
 pub(super) fn described(info: &TokenInfo) -> String {
-    let ttl = info.ttl.map_or("no end".to_owned(), show);
+    let ttl = info.ttl.map_or("no expiry".to_owned(), duration::life);
     let renewable = if info.renewable { ", renewable" } else { "" };
     let uses =
         if info.num_uses > 0 { format!(", good for {} more requests", info.num_uses) } else { String::new() };
