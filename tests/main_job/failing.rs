@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::story::{ROLE, Story};
-use crate::support::{Cmd, Options, Server, Space, jwt, script};
+use crate::support::{Cmd, Fake, Options, Reply, Server, Space, fake, jwt, script, secret};
 
 const SCRIPT: &str = "eval $(ci-creds exoscale $ROLE); test -n \"$EXOSCALE_API_KEY\"; echo went on";
 
@@ -184,4 +184,37 @@ fn usage_is_code_2_and_names_are_checked() {
     }
     let run = Cmd::new(["aws", "--nope"]).env("CI_CREDS_FORMAT", "json").run().expect(2);
     assert_eq!(run.stdout, "");
+}
+
+/// A job as Runner's older bash script runs it: the script's lines in one `eval` behind a pipe.
+fn in_old_runner(line: &str) -> Cmd {
+    let quoted = line.replace('\\', "\\\\").replace('\'', "\\'");
+    script(
+        "bash",
+        &format!("set -eo pipefail\nset +o noclobber\n: | eval $'{quoted}\\n\\necho went on\\n'\nexit 0\n"),
+    )
+}
+
+#[test]
+fn the_code_arrives_with_the_form_that_the_hint_prints() {
+    // What makes a key does not answer: that is worth a retry.
+    let server =
+        Fake::new(|seen| if seen.line.contains("/apikey/") { Reply::Drop } else { fake::vault(seen) });
+    let job = |line: &str| in_old_runner(line).env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", secret());
+    let line = "eval \"$(ci-creds exoscale ci)\"";
+    let bare = job(line).run();
+    assert_eq!((bare.code, bare.stdout.as_str()), (1, ""), "why the hint has more than the line: {bare}");
+    let hint = bare.stderr.split("lets GitLab do it, with `").nth(1).and_then(|rest| rest.split('`').next());
+    let hint = hint.unwrap_or_else(|| panic!("no form in the hint: {bare}"));
+    let run = job(&format!("{line} {hint}")).run().expect(5);
+    assert_eq!(run.stdout, "", "{run}");
+}
+
+/// Durations as Vault takes them, through the whole program.
+#[test]
+fn a_day_is_a_duration() {
+    let server = Fake::vault();
+    let cmd = Cmd::new(["exoscale", "ci", "--min-ttl", "1d"]).env("VAULT_ADDR", &server.addr);
+    let run = cmd.env("VAULT_TOKEN", secret()).run().expect(6);
+    assert!(run.stderr.contains("less than --min-ttl 24h"), "{run}");
 }
