@@ -5,3 +5,4 @@ mod faults;
 pub mod gitlab;
 mod refusals;
 mod story;
+mod token_path;

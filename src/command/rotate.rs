@@ -8,13 +8,13 @@ use tokio::time::sleep;
 
 use crate::cloud::gitlab::{Gitlab, Variable};
 use crate::config::{GitlabToken, Rotation};
-use crate::duration::show;
+use crate::duration;
 use crate::error::Error;
 use crate::http::Client;
 use crate::input::BYTE_ORDER_MARK;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
-use crate::session::{self, Order};
+use crate::session::{self, Order, Session};
 use crate::shutdown::{PATIENCE, Stop};
 use crate::vault::{self, TokenInfo, TokenRole, Vault};
 
@@ -38,19 +38,42 @@ struct New {
 
 /// Rotates, or leaves the variable as it was, or says what is not certain.
 pub async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
-    let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
+    // Before the login, where that does not have to read the token: a secret_id may be good for one login.
+    let (early, requests) = match &rotation.gitlab.token {
+        GitlabToken::Vault(request) => (None, vec![(**request).clone()]),
+        from => (Some(look(&rotation, gitlab_token(from, &stop).await?, &stop).await?), Vec::new()),
+    };
+    let vault = Vault::at(&rotation.server, stop.clone())?;
+    let order = Order { login: rotation.login.clone(), requests, look_up: false, dead_man: None };
+    let mut ledger = Ledger::default();
+    let session = session::obtain(&vault, &order, &mut ledger).await?;
+    let outcome = async {
+        let (gitlab, current) = match early {
+            Some(found) => found,
+            None => look(&rotation, read_token(&session)?, &stop).await?,
+        };
+        let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
+        run.rotate(&current, &stop).await
+    };
+    let outcome = outcome.await;
+    ledger.revoke_all(&vault).await;
+    outcome
+}
+
+/// GitLab, and the variable as it is.
+async fn look(rotation: &Rotation, token: Secret, stop: &Stop) -> Result<(Gitlab, Variable), Error> {
     let client = Client::new(rotation.gitlab.http.clone(), stop.clone())?;
     let gitlab = Gitlab::new(client, rotation.gitlab.base.clone(), token);
     let current = gitlab.variable(&rotation.place).await?;
+    Ok((gitlab, current))
+}
 
-    let vault = Vault::at(&rotation.server, stop.clone())?;
-    let order = Order { login: rotation.login.clone(), requests: Vec::new(), look_up: false, dead_man: None };
-    let mut ledger = Ledger::default();
-    let session = session::obtain(&vault, &order, &mut ledger).await?;
-    let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
-    let outcome = run.rotate(&current, &stop).await;
-    ledger.revoke_all(&vault).await;
-    outcome
+/// The access token that the login has read.
+fn read_token(session: &Session) -> Result<Secret, Error> {
+    let read = session.credentials.first();
+    let value = read.and_then(|one| Some((one.path.as_str(), &one.variables.first()?.value)));
+    let (path, value) = value.ok_or_else(|| Fault::GitlabToken("it was not read".to_owned()))?;
+    sendable(value.reveal().trim(), &format!("what is at {path} in Vault"))
 }
 
 /// What all steps use.
@@ -84,7 +107,7 @@ impl Run<'_> {
         }
         self.store(&vault, current, &new, &old).await?;
         let place = &self.rotation.place;
-        tracing::info!("{place} holds a new issuing token (accessor {}), valid {}", new.accessor, new.life);
+        tracing::info!("{place} holds a new issuing token (accessor {}), {}", new.accessor, new.life);
         old.end(&vault, self.rotation.grace).await
     }
 
@@ -213,7 +236,7 @@ impl Run<'_> {
         Fault::Unconfirmed {
             place: self.rotation.place.to_string(),
             cause,
-            new: format!("accessor {}, valid {}", new.accessor, new.life),
+            new: format!("accessor {}, {}", new.accessor, new.life),
             old: old.name(),
         }
     }
@@ -297,11 +320,11 @@ fn may_write(granted: &[String]) -> bool {
     granted.iter().any(|one| matches!(one.as_str(), "update" | "create" | "root"))
 }
 
-/// `768h, until 2026-…`.
+/// `valid 32 days, until 2026-…`.
 fn life(info: &TokenInfo) -> String {
     match info.ttl {
-        Some(ttl) => format!("{}, until {}", show(ttl), until(ttl)),
-        None => "without an end".to_owned(),
+        Some(ttl) => format!("valid {}, until {}", duration::life(ttl), until(ttl)),
+        None => "no expiry".to_owned(),
     }
 }
 
@@ -324,6 +347,7 @@ fn attributes(current: &Variable) -> String {
 async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> {
     let (input, source) = match from {
         GitlabToken::Value(secret) => return sendable(secret.reveal(), "CI_CREDS_GITLAB_TOKEN"),
+        GitlabToken::Vault(_) => return Err(Fault::GitlabToken("it was not read".to_owned()).into()),
         GitlabToken::Input { input, source } => (input, source),
     };
     let name = format!("{input} ({source})");

@@ -16,6 +16,8 @@ use crate::error::{Code, Explain};
 use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
 use crate::input::Input;
 use crate::options;
+use crate::provider::{Request, Wanted};
+use crate::reference;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -62,6 +64,8 @@ pub struct GitlabServer {
 pub enum GitlabToken {
     /// The token itself, from a variable.
     Value(Secret),
+    /// In Vault, which the login reads.
+    Vault(Box<Request>),
     /// In a file, or on standard input.
     Input {
         /// Where.
@@ -83,6 +87,16 @@ pub enum Error {
     /// No GitLab token.
     #[error("there is no access token of GitLab")]
     NoGitlabToken,
+    /// A place in Vault that can't be one.
+    #[error("{source_name} does not say where in Vault the access token of GitLab is: {fault}")]
+    GitlabTokenPath {
+        /// The flag or variable.
+        source_name: String,
+        /// Whether it is a flag.
+        by_flag: bool,
+        /// What is wrong with it.
+        fault: reference::Fault,
+    },
     /// No address.
     #[error("the address of GitLab is not set")]
     NoGitlab,
@@ -98,7 +112,7 @@ impl Explain for Error {
     fn code(&self) -> Code {
         match self {
             Self::Common(error) => error.code(),
-            Self::TwoOwners => Code::Usage,
+            Self::TwoOwners | Self::GitlabTokenPath { by_flag: true, .. } => Code::Usage,
             _ => Code::Environment,
         }
     }
@@ -111,10 +125,13 @@ impl Explain for Error {
             }
             Self::NoGitlabToken => {
                 return vec![format!(
-                    "set CI_CREDS_GITLAB_TOKEN or --gitlab-token-file: a project or group access token with role \
+                    "set --gitlab-token-path, --gitlab-token-file or CI_CREDS_GITLAB_TOKEN: a project or group access token with role \
                      Maintainer (in a group: Owner) and scope api; {} can't change variables",
                     Job::default().system.job_secret_variable
                 )];
+            }
+            Self::GitlabTokenPath { .. } => {
+                "the form is PATH#FIELD, mount included, such as secret/gitlab#token"
             }
             Self::NoGitlab => {
                 "set --gitlab-url or CI_CREDS_GITLAB_URL to an address such as https://gitlab.example.com"
@@ -169,16 +186,29 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
     }
 }
 
-fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
-    let token = match (lookup.text(&options::GITLAB_TOKEN_FILE)?, lookup.text(&options::GITLAB_TOKEN)?) {
-        (Some(found), _) => GitlabToken::Input { input: Input::of(&found.value), source: found.source },
-        (None, Some(found)) if is_path(&found.value) => {
-            let instead = Some("--gitlab-token-file".to_owned());
-            return Err(super::Error::PathForValue { source_name: found.source, instead }.into());
+/// Where the access token is: nothing is read yet.
+fn access_token(lookup: &Lookup<'_>) -> Result<GitlabToken, Error> {
+    let (file_named, in_vault) =
+        (lookup.text(&options::GITLAB_TOKEN_FILE)?, lookup.text(&options::GITLAB_TOKEN_PATH)?);
+    // A flag wins over a variable, and Vault over a file.
+    let by_flag = |found: &Option<Sourced>| found.as_ref().is_some_and(|found| found.by_flag);
+    let in_vault = if by_flag(&file_named) && !by_flag(&in_vault) { None } else { in_vault };
+    match (in_vault, file_named, lookup.text(&options::GITLAB_TOKEN)?) {
+        (Some(found), ..) => kept_in_vault(found),
+        (None, Some(found), _) => {
+            Ok(GitlabToken::Input { input: Input::of(&found.value), source: found.source })
         }
-        (None, Some(found)) => GitlabToken::Value(Secret::from(found.value.trim())),
-        (None, None) => return Err(Error::NoGitlabToken),
-    };
+        (None, None, Some(found)) if is_path(&found.value) => {
+            let instead = Some("--gitlab-token-file".to_owned());
+            Err(super::Error::PathForValue { source_name: found.source, instead }.into())
+        }
+        (None, None, Some(found)) => Ok(GitlabToken::Value(Secret::from(found.value.trim()))),
+        (None, None, None) => Err(Error::NoGitlabToken),
+    }
+}
+
+fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
+    let token = access_token(lookup)?;
     let base = api(lookup)?;
     let ca = match lookup.first(&[&options::GITLAB_CA_CERT, &gitlab::CA_FILE])? {
         Some(found) => Ca::File(file(found)),
@@ -197,6 +227,23 @@ fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
         ..vault.http.clone()
     };
     Ok(GitlabServer { base, http, token })
+}
+
+/// PATH#FIELD: a secret of KV, of whichever version, or an engine that makes such tokens.
+fn kept_in_vault(found: Sourced) -> Result<GitlabToken, Error> {
+    let Sourced { value, source: source_name, by_flag } = found;
+    let fault = |fault| Error::GitlabTokenPath { source_name: source_name.clone(), by_flag, fault };
+    let text = value.trim();
+    match reference::parse(&format!("vault:{}", text.strip_prefix("vault:").unwrap_or(text)))
+        .map_err(fault)?
+    {
+        reference::Value::Reference(found) => {
+            let wanted = Wanted { name: "CI_CREDS_GITLAB_TOKEN".to_owned(), field: found.field, file: false };
+            let request = Request::referenced(found.path, vec![wanted], found.parameters);
+            Ok(GitlabToken::Vault(request.into()))
+        }
+        _ => Err(fault(reference::Fault::NoField)),
+    }
 }
 
 fn file(found: Sourced) -> FileFrom {

@@ -177,6 +177,8 @@ group! {
     GITLAB_URL = Opt::new("gitlab-url", Value("URL"), Own, "The address of GitLab [default: the job's]");
     GITLAB_TOKEN_FILE = Opt::new("gitlab-token-file", Value("FILE"), Own,
         "The file with an access token of GitLab, - for stdin, instead of CI_CREDS_GITLAB_TOKEN").secrecy(Place);
+    GITLAB_TOKEN_PATH = Opt::new("gitlab-token-path", Value("PATH#FIELD"), Own,
+        "Where Vault keeps an access token of GitLab, read by the same login, instead of CI_CREDS_GITLAB_TOKEN");
     GITLAB_CA_CERT = Opt::new("gitlab-ca-cert", Value("FILE"), Own,
         "Trust only these CA certificates for GitLab [default: CI_SERVER_TLS_CA_FILE, else the system's]");
     DRY_RUN = Opt::new("dry-run", Switch, Own, "Check everything that can be checked, and change nothing");

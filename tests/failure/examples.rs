@@ -317,6 +317,11 @@ fn rotation_errors() -> Vec<(String, Error)> {
         E::Common(_) => E::Common(config::Error::NoAddress),
         E::NoTokenRole => E::NoTokenRole,
         E::NoGitlabToken => E::NoGitlabToken,
+        E::GitlabTokenPath { .. } => E::GitlabTokenPath {
+            source_name: text(),
+            by_flag: true,
+            fault: ci_creds::reference::Fault::NoField,
+        },
         E::NoGitlab => E::NoGitlab,
         E::NoOwner => E::NoOwner,
         E::TwoOwners => E::TwoOwners,

@@ -44,6 +44,16 @@ impl<'a> Story<'a> {
         story
     }
 
+    /// The rotating job's policy has these rules too.
+    pub fn may_also(&self, rules: &str) {
+        let may = format!(
+            "path \"auth/token/create/{0}\" {{ capabilities = [\"update\"] }}\n\
+            path \"auth/token/roles/{0}\" {{ capabilities = [\"read\"] }}\n{rules}",
+            self.token_role
+        );
+        self.jwt.role("rotate", json!({"token_policies": self.space.policy(&may), "token_ttl": "5m"}));
+    }
+
     /// What the issuing token may do.
     pub fn issuing_policy(&self) -> String {
         let path = self.secret_id_path();
