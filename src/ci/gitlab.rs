@@ -30,7 +30,8 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     why_unset: |env| {
         unprotected_ref(env).map(|name| {
             format!(
-                "this job runs on {name}, which is not protected: GitLab keeps protected variables from it"
+                "this job runs on {name}, which is not protected: GitLab keeps protected variables from it; \
+                 {KEEP_TO_PROTECTED}"
             )
         })
     },
@@ -62,7 +63,7 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     ref_claims: &["ref", "ref_type", "ref_protected", "ref_path", "environment_protected"],
     environment_claims: &["environment", "environment_protected", "environment_action", "deployment_tier"],
     protection_claims: &["ref_protected", "environment_protected"],
-    keep_to_protected: "`rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs",
+    keep_to_protected: KEEP_TO_PROTECTED,
     give_environment: "give this job the `environment:` that the role is bound to",
     // GitLab documentation: security, token overview.
     token_prefixes: &[
@@ -113,6 +114,10 @@ fn unprotected_ref(env: &Env) -> Option<String> {
         _ => name.to_owned(),
     })
 }
+
+/// What keeps a job that needs credentials off a ref that gets none.
+const KEEP_TO_PROTECTED: &str =
+    "`rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs";
 
 /// The shortest value that GitLab masks.
 const SHORTEST: usize = 8;

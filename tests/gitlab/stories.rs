@@ -97,3 +97,27 @@ fn is_denied(project: &Project, job: &str, text: &str) {
     assert!(run.code != 0 && project.calls().is_empty(), "{run}");
     assert!(run.to_string().contains(text), "{run}");
 }
+
+/// A protected variable and a role that binds a ref do not reach every branch.
+#[test]
+fn every_job_with_credentials_says_on_which_refs_it_runs() {
+    let mut jobs = 0;
+    for example in std::fs::read_dir(source("examples")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(text) = std::fs::read_to_string(example.join(".gitlab-ci.yml")) else { continue };
+        let blocks: Vec<&str> = text.split("\n\n").collect();
+        let named = |name: &str| {
+            blocks.iter().copied().find(|block| block.lines().any(|line| line == format!("{name}:")))
+        };
+        for block in &blocks {
+            let Some(parent) = block.lines().find_map(|line| line.strip_prefix("  extends: ")) else { continue };
+            let name = block.lines().find(|line| line.ends_with(':') && !line.starts_with([' ', '#'])).unwrap();
+            if name.starts_with('.') {
+                continue;
+            }
+            jobs += 1;
+            let says = |block: &str| block.contains("\n  rules:");
+            assert!(says(block) || named(parent).is_some_and(says), "{}: {name} has no rules", example.display());
+        }
+    }
+    assert!(jobs >= 12, "{jobs}");
+}

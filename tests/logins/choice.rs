@@ -62,24 +62,24 @@ fn what_is_missing_is_named() {
         target.cmd().job(dir.path()).env("CI_COMMIT_REF_PROTECTED", "false").env("CI_COMMIT_REF_NAME", "fix");
     let fork = fork.env("CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", "mallory/project");
     let fork = fork.env("CI_MERGE_REQUEST_PROJECT_PATH", "group/project");
-    insta::assert_snapshot!(fork.clone().run_both().expect(3), @r"
+    insta::assert_snapshot!(fork.clone().run_both().expect(3), @r#"
     exit code: 3
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there is nothing to log in with: no VAULT_ROLE_ID, VAULT_ID_TOKEN or VAULT_TOKEN
+    hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it; `rules: [{if: $CI_COMMIT_REF_PROTECTED == "true"}]` keeps the job off such refs
     hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or set one of these variables; VAULT_AUTH_METHOD names any other login: kubernetes, aws, cert, agent
-    hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it
-    ");
-    insta::assert_snapshot!(fork.env("VAULT_AUTH_METHOD", "approle").run_both().expect(3), @r"
+    "#);
+    insta::assert_snapshot!(fork.env("VAULT_AUTH_METHOD", "approle").run_both().expect(3), @r#"
     exit code: 3
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: the AppRole login lacks a role_id
+    hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it; `rules: [{if: $CI_COMMIT_REF_PROTECTED == "true"}]` keeps the job off such refs
     hint: set VAULT_ROLE_ID or --role-id; where a runner has it, give the job that runner's tags
-    hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it
-    ");
+    "#);
     insta::assert_snapshot!(target.cmd().args(["--auth", "jwt"]).run_both().expect(3), @r"
     exit code: 3
     ----- stdout -----

@@ -1,9 +1,12 @@
 //! Rotations that come to their end, and what becomes of the old token.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::gitlab::Gitlab;
 use super::story::Story;
+use crate::support::pages::pages;
 use crate::support::{Cluster, Space};
 
 #[test]
@@ -186,4 +189,33 @@ fn a_rehearsal_changes_nothing() {
     let run = story.rotate(["--dry-run", "--token-role", "other"]).run().expect(4);
     assert!(run.stderr.contains("auth/token/create/other"), "{run}");
     assert_eq!(story.space.server.api("GET", "sys/health", Value::Null).status, 200);
+}
+
+/// As the pages print it, in a job like the one that rotates.
+#[test]
+fn the_pages_line_rehearses() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let old = story.start();
+    let mut lines = Vec::new();
+    let examples = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    let readme = |folder: std::io::Result<std::fs::DirEntry>| {
+        let path = folder.unwrap().path().join("README.md");
+        Some((path.display().to_string(), std::fs::read_to_string(path).ok()?))
+    };
+    for (page, text) in pages().into_iter().chain(examples.filter_map(readme)) {
+        let spans = text.split('`').skip(1).step_by(2);
+        let rehearsals = spans.filter(|span| span.starts_with("ci-creds rotate") && span.contains("--dry-run"));
+        lines.extend(rehearsals.map(|span| (page.clone(), span.to_owned())));
+    }
+    assert!(!lines.is_empty(), "no page says how a rotation is rehearsed");
+    for (page, line) in lines {
+        let words = line.split(' ').skip(2).map(|word| match word {
+            "gitlab-ci-runner-secrets" => story.token_role.as_str(),
+            word => word,
+        });
+        let job = story.rotate([]).no_env("CI_CREDS_TOKEN_ROLE").no_env("CI_CREDS_APPROLE").args(words);
+        let run = job.run();
+        assert_eq!((run.code, story.gitlab.value()), (0, old.clone()), "{page}: {line}: {run}");
+    }
 }

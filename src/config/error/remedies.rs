@@ -8,9 +8,9 @@ use crate::config::login;
 use crate::emit::FORMATS;
 use crate::error::{Code, Explain};
 
-/// Advice, and why a variable that is set in the CI system may be missing in this job.
+/// Why a variable that somebody has set may be missing where nobody expects it, which is the likeliest cause, and advice.
 fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
-    std::iter::once(hint).chain(why_unset.clone()).collect()
+    why_unset.clone().into_iter().chain([hint]).collect()
 }
 
 /// How a setting is taken away.

@@ -34,6 +34,7 @@ fn exoscale_approle() {
         (ADDR, server.addr.as_str()),
         ("VAULT_ROLE_ID", role_id["data"]["role_id"].as_str().unwrap()),
         ("VAULT_TOKEN", issuing_token),
+        ("CI_COMMIT_REF_PROTECTED", "true"),
     ]);
     for (job, programs) in [
         ("build", &["packer build hello.json"][..]),
