@@ -209,6 +209,10 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
             runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)
         }
         cli::Verb::Setup(setup) => runtime.block_on(command::setup::run(setup, parsed, env, stop)),
+        cli::Verb::Rotate if config::AccessRotation::is_meant(parsed, env)? => {
+            let rotation = config::AccessRotation::resolve(parsed, env)?;
+            runtime.block_on(command::rotate::access::run(rotation, stop)).map(|()| 0)
+        }
         cli::Verb::Rotate => {
             let rotation = config::Rotation::resolve(parsed, env)?;
             runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0)

@@ -10,8 +10,10 @@ use crate::http::{self, Answer, Call, Client, Judgement};
 use crate::secret::Secret;
 use crate::vault::readable;
 
+mod access;
 mod error;
 
+pub use access::AccessToken;
 pub use error::Error;
 
 /// A GitLab instance, with an access token.
@@ -124,7 +126,12 @@ impl Gitlab {
         self.client.send(&Call { body, creates, ..Call::new(method, url, headers) }, judge).await
     }
 
-    fn understand(&self, action: String, answer: &Answer, known: &[Secret]) -> Result<Variable, Error> {
+    fn understand<T: serde::de::DeserializeOwned>(
+        &self,
+        action: String,
+        answer: &Answer,
+        known: &[Secret],
+    ) -> Result<T, Error> {
         let host = || http::host(&self.base);
         let status = answer.status;
         if matches!(status, 200..=299) {

@@ -18,6 +18,7 @@ use crate::session::{self, Order, Session};
 use crate::shutdown::{PATIENCE, Stop};
 use crate::vault::{self, TokenInfo, TokenRole, Vault};
 
+pub mod access;
 mod error;
 mod old;
 

@@ -37,7 +37,7 @@ pub use colour::colour;
 pub use error::Error;
 pub use references::foreign;
 pub use revoke::{Revoke, Scan};
-pub use rotate::{Error as RotationError, GitlabServer, GitlabToken, Rotation};
+pub use rotate::{AccessRotation, Error as RotationError, GitlabServer, GitlabToken, Rotation};
 pub use sources::{Setting, sources};
 pub use unknown::warn_of_unknown;
 

@@ -24,6 +24,9 @@ use crate::vault::Server;
 /// How long jobs that started with the old token can go on using it.
 const GRACE: Duration = Duration::from_secs(3600);
 
+/// How long a new access token of GitLab is good for: a weekly or monthly schedule renews it in time.
+const ACCESS_TOKEN_TTL: Duration = Duration::from_secs(30 * 86_400);
+
 /// Everything that a rotation needs to know.
 #[derive(Debug)]
 pub struct Rotation {
@@ -45,6 +48,23 @@ pub struct Rotation {
     /// What is left to the old token.
     pub grace: Duration,
     /// Whether this is a dry run, which changes nothing.
+    pub dry_run: bool,
+}
+
+/// Everything that the rotation of GitLab's access token needs to know.
+#[derive(Debug)]
+pub struct AccessRotation {
+    /// How to reach Vault, where that keeps the token.
+    pub server: Server,
+    /// How to log in there.
+    pub login: Option<Login>,
+    /// How to reach GitLab.
+    pub gitlab: GitlabServer,
+    /// The variable, where it is not Vault that keeps the token.
+    pub place: Option<VariableRef>,
+    /// How long the new token is good for.
+    pub ttl: Duration,
+    /// Whether nothing is changed.
     pub dry_run: bool,
 }
 
@@ -140,6 +160,37 @@ impl Explain for Error {
             Self::TwoOwners => "the variable is either the project's or the group's",
         };
         vec![hint.to_owned()]
+    }
+}
+
+impl AccessRotation {
+    /// Whether this is what the command line asks for.
+    pub fn is_meant(parsed: &Parsed, env: &Env) -> Result<bool, Error> {
+        Ok(Lookup::of(parsed, env).switch(&options::GITLAB_ACCESS_TOKEN)?)
+    }
+
+    /// Puts flags and environment together.
+    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+        let lookup = Lookup::of(parsed, env);
+        let job = Job::of(env);
+        let server = server::server(&lookup, job.in_ci)?;
+        let gitlab = gitlab(&lookup, &server)?;
+        let in_vault = matches!(gitlab.token, GitlabToken::Vault(_));
+        let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
+        let place = if in_vault {
+            None
+        } else {
+            let key = text(&options::VARIABLE)?.unwrap_or_else(|| "CI_CREDS_GITLAB_TOKEN".to_owned());
+            Some(VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key })
+        };
+        Ok(Self {
+            login: if in_vault { Some(login::login(&lookup, None, &job)?) } else { None },
+            ttl: lookup.duration(&options::GITLAB_TOKEN_TTL)?.unwrap_or(ACCESS_TOKEN_TTL),
+            dry_run: lookup.switch(&options::DRY_RUN)?,
+            server,
+            gitlab,
+            place,
+        })
     }
 }
 

@@ -167,7 +167,7 @@ group! {
     APPROLE = Opt::new("approle", Value("ROLE"), Own,
         "The AppRole whose secret_ids it issues [default: that of an AppRole login; else the old token's policies count]");
     APPROLE_PATH = Opt::new("approle-path", Value("MOUNT"), Own, "Where AppRole is mounted [default: approle]");
-    VARIABLE = Opt::new("variable", Value("NAME"), Own, "The GitLab variable [default: VAULT_TOKEN]");
+    VARIABLE = Opt::new("variable", Value("NAME"), Own, "The GitLab variable [default: VAULT_TOKEN; of an access token, CI_CREDS_GITLAB_TOKEN]");
     PROJECT = Opt::new("project", Value("ID"), Own, "The project that has it [default: the job's]");
     GROUP = Opt::new("group", Value("ID"), Own, "The group that has it");
     ENVIRONMENT_SCOPE = Opt::new("environment-scope", Value("SCOPE"), Own,
@@ -181,6 +181,10 @@ group! {
         "Where Vault keeps an access token of GitLab, read by the same login, instead of CI_CREDS_GITLAB_TOKEN");
     GITLAB_CA_CERT = Opt::new("gitlab-ca-cert", Value("FILE"), Own,
         "Trust only these CA certificates for GitLab [default: CI_SERVER_TLS_CA_FILE, else the system's]");
+    GITLAB_ACCESS_TOKEN = Opt::new("gitlab-access-token", Switch, Variables::None,
+        "Rotate the access token of GitLab itself, into --gitlab-token-path, else into --variable");
+    GITLAB_TOKEN_TTL = Opt::new("gitlab-token-ttl", Value("DURATION"), Own,
+        "How long that is good for, in whole days [default: 30d]");
     DRY_RUN = Opt::new("dry-run", Switch, Own, "Check everything that can be checked, and change nothing");
 }
 

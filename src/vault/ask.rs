@@ -22,6 +22,8 @@ pub enum Value {
     Secret(Secret),
     /// Sent.
     Plain(serde_json::Value),
+    /// An object, sent; the secrets in it are masked.
+    Nested(Body),
 }
 
 impl From<&str> for Value {
@@ -49,6 +51,7 @@ impl Serialize for Body {
             match value {
                 Value::Secret(secret) => map.serialize_entry(name, secret.reveal())?,
                 Value::Plain(value) => map.serialize_entry(name, value)?,
+                Value::Nested(body) => map.serialize_entry(name, body)?,
             }
         }
         map.end()
@@ -235,12 +238,18 @@ impl Vault {
     }
 
     fn remember(&self, ask: &Ask<'_>) {
-        let fields = ask.body.iter().flat_map(|body| &body.0);
-        let sent = fields.filter_map(|(_, value)| match value {
-            Value::Secret(secret) => Some(secret),
-            Value::Plain(_) => None,
-        });
-        sent.chain(ask.token).for_each(|secret| self.hide(secret));
+        ask.token.iter().for_each(|secret| self.hide(secret));
+        ask.body.iter().for_each(|body| self.remember_all(body));
+    }
+
+    fn remember_all(&self, body: &Body) {
+        for (_, value) in &body.0 {
+            match value {
+                Value::Secret(secret) => self.hide(secret),
+                Value::Plain(_) => {}
+                Value::Nested(inside) => self.remember_all(inside),
+            }
+        }
     }
 }
 

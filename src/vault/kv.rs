@@ -1,6 +1,7 @@
 //! Finds the secret in an answer of either version of the KV engine. It must not guess where both are possible.
 
-use super::{Data, Envelope};
+use super::{Ask, Body, Data, Envelope, Error, Value, Vault};
+use crate::secret::Secret;
 
 /// It can't be told whether this is an answer of KV version 2, or a secret of version 1 that looks like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,50 @@ impl Envelope {
             None if is_versioned(all, metadata) => Ok(Some(data)),
             None => Err(Untold),
         }
+    }
+}
+
+/// A secret that has one field, as it was read.
+#[derive(Debug)]
+pub struct Kept {
+    /// The field's value.
+    pub value: Secret,
+    /// Of KV version 2: the version that this is.
+    pub version: Option<u64>,
+}
+
+impl Vault {
+    /// The secret at `path`, as the engine of version `kv` has it; `None` if it has other fields than `field`.
+    pub async fn kept(&self, by: &Secret, path: &str, kv: u32, field: &str) -> Result<Option<Kept>, Error> {
+        let answer = self.issue(by, path, &[], false).await?;
+        let Ok(Some(Data::Map(fields))) = answer.secret(path, Some(kv)) else { return Ok(None) };
+        let version = answer.data.as_ref().and_then(|all| all.field("metadata.version")?.text());
+        let version = version.and_then(|text| text.reveal().parse().ok()).filter(|_| kv == 2);
+        Ok(match &fields[..] {
+            [(name, value)] if name == field => value.text().map(|value| Kept { value, version }),
+            _ => None,
+        })
+    }
+
+    /// Writes that field anew; version 2 takes it only if nobody has written meanwhile (`cas`).
+    pub async fn keep(
+        &self,
+        by: &Secret,
+        path: &str,
+        kept: &Kept,
+        field: &str,
+        value: &Secret,
+    ) -> Result<(), Error> {
+        let fields = Body(vec![(field.to_owned(), Value::Secret(value.clone()))]);
+        let body = match kept.version {
+            None => fields,
+            Some(version) => Body::from([
+                ("data", Value::Nested(fields)),
+                ("options", Value::Plain(serde_json::json!({"cas": version}))),
+            ]),
+        };
+        let ask = Ask::write(format!("the write to {path}"), path).by(by).within(self.namespace.as_deref());
+        self.ask(ask.with(body)).await.map(drop)
     }
 }
 

@@ -28,7 +28,7 @@ use ask::Ask;
 pub use ask::{Body, Value};
 pub use data::Data;
 pub use error::{Error, ServerErrors, WithHints};
-pub use kv::Untold;
+pub use kv::{Kept, Untold};
 pub(crate) use lease::{RENEW_LEASE, RENEW_SELF, REVOKE_SELF};
 pub use look::{Health, Mount};
 pub use secret_id::SecretId;

@@ -109,14 +109,21 @@ fn every_job_with_credentials_says_on_which_refs_it_runs() {
             blocks.iter().copied().find(|block| block.lines().any(|line| line == format!("{name}:")))
         };
         for block in &blocks {
-            let Some(parent) = block.lines().find_map(|line| line.strip_prefix("  extends: ")) else { continue };
-            let name = block.lines().find(|line| line.ends_with(':') && !line.starts_with([' ', '#'])).unwrap();
+            let Some(parent) = block.lines().find_map(|line| line.strip_prefix("  extends: ")) else {
+                continue;
+            };
+            let name =
+                block.lines().find(|line| line.ends_with(':') && !line.starts_with([' ', '#'])).unwrap();
             if name.starts_with('.') {
                 continue;
             }
             jobs += 1;
             let says = |block: &str| block.contains("\n  rules:");
-            assert!(says(block) || named(parent).is_some_and(says), "{}: {name} has no rules", example.display());
+            assert!(
+                says(block) || named(parent).is_some_and(says),
+                "{}: {name} has no rules",
+                example.display()
+            );
         }
     }
     assert!(jobs >= 12, "{jobs}");

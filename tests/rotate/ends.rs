@@ -205,7 +205,8 @@ fn the_pages_line_rehearses() {
     };
     for (page, text) in pages().into_iter().chain(examples.filter_map(readme)) {
         let spans = text.split('`').skip(1).step_by(2);
-        let rehearsals = spans.filter(|span| span.starts_with("ci-creds rotate") && span.contains("--dry-run"));
+        let rehearsals =
+            spans.filter(|span| span.starts_with("ci-creds rotate") && span.contains("--dry-run"));
         lines.extend(rehearsals.map(|span| (page.clone(), span.to_owned())));
     }
     assert!(!lines.is_empty(), "no page says how a rotation is rehearsed");

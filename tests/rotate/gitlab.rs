@@ -26,6 +26,8 @@ struct State {
     /// `projects/22` or `groups/7`, and what GitLab keeps.
     variables: Vec<(String, Value)>,
     fault: Option<Fault>,
+    /// The access token that may do everything, as it is now.
+    token: String,
 }
 
 /// Decides what becomes of a request: the second function carries it out.
@@ -43,8 +45,9 @@ impl Gitlab {
     }
 
     fn on(tls: Option<Arc<ServerConfig>>) -> Self {
-        let (state, token) = (Arc::new(Mutex::new(State::default())), secret());
-        let fake = Fake::on("127.0.0.1:0", tls, handler(&state, &token));
+        let token = secret();
+        let state = Arc::new(Mutex::new(State { token: token.clone(), ..State::default() }));
+        let fake = Fake::on("127.0.0.1:0", tls, handler(&state));
         Self { url: format!("{}/git/api/v4", fake.addr), token, state, fake }
     }
 
@@ -70,6 +73,11 @@ impl Gitlab {
         self.kept("projects/22", "VAULT_TOKEN", "*")["value"].as_str().unwrap().to_owned()
     }
 
+    /// The access token as it is now.
+    pub fn token_now(&self) -> String {
+        self.state.lock().unwrap().token.clone()
+    }
+
     /// `METHOD target` of every request so far.
     pub fn requests(&self) -> Vec<String> {
         self.fake.lines()
@@ -81,11 +89,11 @@ impl Gitlab {
     }
 }
 
-fn handler(state: &Arc<Mutex<State>>, token: &str) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
-    let (state, token) = (Arc::clone(state), token.to_owned());
+fn handler(state: &Arc<Mutex<State>>) -> impl Fn(&Seen) -> Reply + Send + Sync + 'static {
+    let state = Arc::clone(state);
     move |request| {
         let fault = state.lock().unwrap().fault.take();
-        let act = || act(&mut state.lock().unwrap().variables, request, &token);
+        let act = || act(&mut state.lock().unwrap(), request);
         let Some(mut fault) = fault else { return act() };
         let reply = fault(request, &act);
         let mut state = state.lock().unwrap();
@@ -96,10 +104,11 @@ fn handler(state: &Arc<Mutex<State>>, token: &str) -> impl Fn(&Seen) -> Reply + 
     }
 }
 
-fn act(variables: &mut [(String, Value)], request: &Seen, token: &str) -> Reply {
+fn act(state: &mut State, request: &Seen) -> Reply {
+    let State { variables, token, .. } = state;
     let said = |status, message: Value| Reply::Json(status, json!({"message": message}));
     match request.header("private-token") {
-        Some(given) if given == token => {}
+        Some(given) if given == token.as_str() => {}
         Some("read-only") => {
             return Reply::Json(
                 403,
@@ -113,6 +122,20 @@ fn act(variables: &mut [(String, Value)], request: &Seen, token: &str) -> Reply 
     let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
     let path = path.strip_prefix("/git/api/v4/").unwrap_or_default().replace("%2F", "/");
     let path = path.replace("group/project", "22").replace("groups/group", "groups/7");
+    // `lib/api/personal_access_tokens/self_information.rb`, `self_rotation.rb`.
+    let mut told =
+        json!({"id": 42, "name": "ci-creds", "active": true, "scopes": ["api"], "expires_at": "2026-12-24"});
+    match (request.method(), path.as_str()) {
+        ("GET", "personal_access_tokens/self") => return Reply::Json(200, told),
+        ("POST", "personal_access_tokens/self/rotate") => {
+            *token = secret();
+            told["id"] = json!(43);
+            told["expires_at"] = request.json()["expires_at"].clone();
+            told["token"] = json!(token);
+            return Reply::Json(200, told);
+        }
+        _ => {}
+    }
     let Some((owner, key)) = path.split_once("/variables/") else {
         return said(404, json!("404 Project Not Found"));
     };

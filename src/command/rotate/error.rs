@@ -17,6 +17,12 @@ pub(super) enum Fault {
         /// The path.
         path: String,
     },
+    /// The login's policy, for the place of the access token.
+    #[error("the login may not write to {path}, where the access token is kept")]
+    MayNotStore {
+        /// The path.
+        path: String,
+    },
     /// The answer to the creation did not come.
     #[error(
         "a token of the token role {role} may have been made at {time}, but the answer was lost: {cause}"
@@ -81,6 +87,32 @@ pub(super) enum Fault {
         /// The old one.
         old: String,
     },
+    /// The place that is to hold the new access token does not hold the old one.
+    #[error("{place} {why}")]
+    NotKept {
+        /// The variable, or the path.
+        place: String,
+        /// What is there instead.
+        why: &'static str,
+    },
+    /// The answer to the rotation of the access token did not come, and the old one has ended.
+    #[error("the access token {name} was rotated, but the answer was lost: {cause}")]
+    LostAccess {
+        /// Its name and number.
+        name: String,
+        /// How.
+        cause: String,
+    },
+    /// The access token has changed, and the new one may be nowhere.
+    #[error("the access token was rotated, and {place} may not hold the new one: {cause}")]
+    NotStored {
+        /// The variable, or the path.
+        place: String,
+        /// Why not.
+        cause: String,
+        /// The new token's name and number.
+        new: String,
+    },
     /// The new token is in the variable, and the old one is as alive as before.
     #[error("the old issuing token, {old}, could not be ended: {cause}")]
     OldLives {
@@ -100,12 +132,15 @@ impl Fault {
 impl Explain for Fault {
     fn code(&self) -> Code {
         match self {
-            Self::GitlabToken(_) | Self::NoMeasure { .. } => Code::Environment,
+            Self::GitlabToken(_) | Self::NoMeasure { .. } | Self::NotKept { .. } => Code::Environment,
             Self::MayNotCreate { .. }
+            | Self::MayNotStore { .. }
             | Self::Unfit { .. }
             | Self::CanNotIssue { .. }
             | Self::Lacks { .. } => Code::Refused,
             Self::LostCreation { .. }
+            | Self::LostAccess { .. }
+            | Self::NotStored { .. }
             | Self::NotTakenBack { .. }
             | Self::Unconfirmed { .. }
             | Self::OldLives { .. } => Code::Unreachable,
@@ -124,6 +159,7 @@ impl Explain for Fault {
                 "the variable holds one of them, and works".to_owned(),
             ],
             Self::LostCreation { .. } => vec!["the variable is as it was".to_owned()],
+            Self::NotStored { new, .. } => vec![format!("the new one is {new}; the old one has ended")],
             Self::OldLives { .. } => vec!["the variable holds the new token, and works".to_owned()],
             _ => Vec::new(),
         }
@@ -133,7 +169,7 @@ impl Explain for Fault {
         let revoke = "`vault token revoke -accessor ACCESSOR` ends a token by its accessor";
         let hint = match self {
             Self::GitlabToken(_) => "--gitlab-token-file takes a file that this job can read".to_owned(),
-            Self::MayNotCreate { path } => {
+            Self::MayNotCreate { path } | Self::MayNotStore { path } => {
                 format!("the login's policy must have: {}", vault::policy(path, "update"))
             }
             Self::LostCreation { .. } => {
@@ -145,6 +181,14 @@ impl Explain for Fault {
                 "vault write auth/token/roles/{role} orphan=true renewable=true token_type=service \
                  token_explicit_max_ttl=0 token_period=0 token_num_uses=0 allowed_policies=ISSUING-POLICY,default"
             ),
+            Self::NotKept { .. } => {
+                "name the place that keeps the access token: --variable, or --gitlab-token-path for a KV secret with that \
+                 field alone"
+                    .to_owned()
+            }
+            Self::LostAccess { .. } | Self::NotStored { .. } => {
+                "revoke it under Settings > Access tokens, make a new one there, and store that in its place".to_owned()
+            }
             Self::NoMeasure { .. } => "name the AppRole with --approle or CI_CREDS_APPROLE".to_owned(),
             Self::Lacks { role, .. } => format!(
                 "the allowed_policies of auth/token/roles/{role} must have them; or name the AppRole whose secret_ids it \
