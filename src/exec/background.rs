@@ -1,8 +1,8 @@
 //! This program once more, in the background: it outlives the process that starts it, and holds nothing of it but what
 //! comes through its standard input. `/proc/self/exe` is the program that runs, whatever became of its file.
 //!
-//! Standard input brings one line, the order. The answer on standard output is [`READY`]. When the first process has
-//! handed everything over, [`GO`] comes; if it fails, or is killed before, the input ends. A secret must not be an
+//! Standard input brings one line, the order. The answer on standard output is `READY`. When the first process has
+//! handed everything over, `GO` comes; if it fails, or is killed before, the input ends. A secret must not be an
 //! argument or a variable of it.
 
 use std::fs::OpenOptions;

@@ -23,7 +23,7 @@ pub(super) fn hint(walk: &Walk, call: &Call) -> Option<String> {
     ))
 }
 
-/// The run's own words, for [`hint`].
+/// The run's own words, for `hint`.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
     /// What stands before it: the variables that the run reads and a desk has not, each with a blank behind it.
