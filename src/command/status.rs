@@ -97,9 +97,9 @@ async fn seen(vault: Result<&Vault, &str>, listed: Listed, now: Timestamp) -> Se
     };
     match outcome {
         Ok(ends) => told(Some(true), "Vault knows it", ends),
-        // To a token that has ended Vault says what it says to one without the policy `default`.
-        Err(error) if matches!(is, State::Token(_)) && error.refusal().is_some() => {
-            told(Some(false), "Vault does not know it", ends)
+        // Only a token that lives gets a policy's no: one that has ended is refused in other words.
+        Err(error) if matches!(is, State::Token(_)) && error.is_by_policy() => {
+            told(Some(true), "Vault knows it, and its policy does not let it look itself up", ends)
         }
         Err(error) if error.is_by_policy() => {
             let policy = vault::policy("sys/leases/lookup", "update");

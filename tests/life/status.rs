@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::main_job::story::{ROLE, Story};
-use crate::support::{Cmd, Fake, Space, secret};
+use crate::support::{Cmd, Fake, Space, jwt, secret};
 
 fn status(path: &Path) -> Cmd {
     Cmd::new(["status", "--state-file"]).args([path])
@@ -53,6 +53,28 @@ fn what_lives_and_what_has_ended() {
         "{second:#}"
     );
     assert_eq!(fs::read(&path).unwrap(), before, "a look changed the file");
+}
+
+/// A policy such as `setup` prints lets no token look itself up: what Vault says then is not what it says of a token
+/// that has ended.
+#[test]
+fn a_token_that_may_not_look_itself_up_lives() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state");
+    let policy = space.may_read(&[&format!("{}/creds/{ROLE}", story.engine.mount)]);
+    let narrow = json!({"token_policies": policy, "token_no_default_policy": true, "token_ttl": "15m"});
+    story.jwt.role("narrow", narrow);
+    let login = Cmd::new(["login", "--state-file"]).args([&path]).vault(space.server);
+    login.jwt(&story.jwt, "narrow", &jwt::mint(json!({}))).run().expect(0);
+    let told = report(&status(&path));
+    assert_eq!(lives(&told["runs"][0]), [("token".to_owned(), Some(true))], "{told:#}");
+    let table = status(&path).run_both().expect(0).stdout;
+    assert!(table.contains("✓ token ") && table.contains("its policy does not let it"), "{table}");
+    let [accessor] = &space.login_tokens()[..] else { panic!("one token") };
+    space.server.ok("POST", "auth/token/revoke-accessor", json!({"accessor": accessor}));
+    assert_eq!(lives(&report(&status(&path))["runs"][0]), [("token".to_owned(), Some(false))]);
 }
 
 /// A lease of a token that was given: looked up with VAULT_TOKEN, at the address that is set, or not at all.
