@@ -128,7 +128,7 @@ impl Report {
             let warnings = self.steps.iter().filter(|step| step.status == Status::Warn).count();
             let end = match &self.unchecked[..] {
                 [] => well(warnings, self.untried),
-                left => wrap(&partly(warnings, left), "", "").join("\n"),
+                left => wrap(&partly(warnings, left, self.untried), "", "").join("\n"),
             };
             self.print(&format!("\n{end}\n"))?;
         }
@@ -171,14 +171,18 @@ fn well(warnings: usize, untried: bool) -> String {
             "All is well as far as it goes without issuing: --issue tries the read itself.".to_owned()
         }
         (_, false) => format!("It works; {marked}."),
-        (_, true) => format!("It works, the read itself untried without --issue; {marked}."),
+        (_, true) => {
+            format!("No fault was found; {marked}. The read itself was not tried: --issue tries it.")
+        }
     }
 }
 
 /// The last line of a report that found no fault where it looked.
-fn partly(warnings: usize, unchecked: &[String]) -> String {
+fn partly(warnings: usize, unchecked: &[String], untried: bool) -> String {
     let marked = if warnings == 0 { "" } else { " beside what is marked with !" };
-    format!("No fault was found{marked}, but not everything was looked at: {}.", unchecked.join("; "))
+    let named = unchecked.iter().any(|what| what.contains("--issue"));
+    let read = if untried && !named { "; the read itself: --issue tries it" } else { "" };
+    format!("No fault was found{marked}, but not everything was looked at: {}{read}.", unchecked.join("; "))
 }
 
 fn as_json(step: &Step) -> serde_json::Value {

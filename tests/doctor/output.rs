@@ -245,6 +245,31 @@ fn any_path_is_looked_at() {
     );
 }
 
+/// A policy such as `setup` prints lets no token read it: what was not checked is said, and fails under --strict.
+#[test]
+fn a_policy_that_can_not_be_read_is_no_good_news() {
+    let space = Space::on(bao());
+    let world = World::new(&space);
+    world.role(json!({"token_policies": world.policy, "token_no_default_policy": true}));
+    let nope = |more: &[&str]| world.cmd.clone().args(["nope"]).args(more).run();
+    let run = nope(&[]).expect(0);
+    assert!(run.stdout.contains("! policy         not checked: "), "{run}");
+    let told = |text: &str| {
+        let end = text.trim_end().rsplit("\n\n").next().unwrap().replace('\n', " ");
+        assert!(end.contains("not everything was looked at: whether the token may read "), "{run}");
+        assert!(end.ends_with("creds/nope: --issue tries it."), "{run}");
+    };
+    told(&run.stdout);
+    told(&Cmd::new(["exoscale", "nope", "--dry-run"]).inherit(&world.cmd).run().expect(0).stderr);
+    nope(&["--strict"]).expect(4);
+    nope(&["--issue"]).expect(4);
+    // A token that was given, with the same policy, is no fault either.
+    let token = space.token(&[&world.policy], json!({"no_default_policy": true}));
+    let given = world.cmd.clone().no_env("VAULT_ID_TOKEN").no_env("VAULT_AUTH_PATH").no_env("VAULT_AUTH_ROLE");
+    let run = given.env("VAULT_TOKEN", token).args([ROLE, "--issue"]).run().expect(0);
+    assert!(run.stdout.contains("it may not look itself up"), "{run}");
+}
+
 /// The call that fails may be one with a command: doctor stands in it, and runs nothing.
 #[test]
 fn a_call_with_a_command_is_looked_at() {

@@ -103,9 +103,13 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
         Ok(_) => Err(missing()),
         Err(error) => Err(match error.refusal() {
             Some((404, _)) if !error.says("namespace") => missing(),
-            // An ended token is refused with the same text: one that can't look itself up has most likely ended.
+            // A token that has ended is refused in the same way. Its look at itself is then refused too, and not by a
+            // policy.
             Some((403, _))
-                if vault.lookup_self(operator).await.is_err_and(|error| error.refusal().is_some()) =>
+                if vault
+                    .lookup_self(operator)
+                    .await
+                    .is_err_and(|error| error.refusal().is_some() && !error.is_by_policy()) =>
             {
                 Step::fail(
                     "role",

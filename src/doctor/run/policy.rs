@@ -3,7 +3,7 @@
 use super::engine::{self, Mounted};
 use super::{Status, Step, Walk};
 use crate::doctor::policy_line;
-use crate::error::Code;
+use crate::error::{Code, chain};
 use crate::options::env_suffix;
 use crate::provider::{Read, Request};
 use crate::session::{self, Token};
@@ -19,14 +19,22 @@ const SOMEBODYS: &str = "sys/policies/acl/ci-creds-doctor-asks";
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> Vec<Step> {
     if token.counted {
-        let seen = "not looked at: each look would use up one of the token's requests; --issue tries it out";
-        return vec![Step::skip("policy", seen)];
+        let seen = "not checked: each look would use up one of the token's requests";
+        return vec![unread(&walk.config.requests, seen.to_owned(), walk.issue)];
     }
     for request in &walk.config.requests {
         walk.mounted.push(vault.mount_of(&token.secret, &request.read.path).await);
     }
     let requests: Vec<_> = walk.config.requests.iter().zip(&walk.mounted).collect();
-    let steps = allowed_to_all(vault, token, &requests, !walk.config.job.in_ci).await;
+    let outside_ci = !walk.config.job.in_ci;
+    let steps = match allowed_to_all(vault, token, &requests, outside_ci).await {
+        Ok(steps) => steps,
+        Err(error) => {
+            // Nor is it known whether the token may see what is mounted.
+            walk.refused = true;
+            return vec![not_read(&walk.config.requests, &error, walk.issue)];
+        }
+    };
     walk.refused = sees_nothing(&steps);
     let open = "what the job's own token may do: run doctor in the job too";
     let skipped = |step: Step| if step.status == Status::Skip { step.unchecked(open) } else { step };
@@ -82,21 +90,15 @@ async fn allowed_to_all(
     token: &Token,
     requests: &[(&Request, &Mounted)],
     outside_ci: bool,
-) -> Vec<Step> {
+) -> Result<Vec<Step>, vault::Error> {
     let asked: Vec<_> =
         requests.iter().map(|(request, mount)| Asked::of(request, mount.as_ref().ok())).collect();
     let mut paths: Vec<&str> =
         asked.iter().flat_map(Asked::paths).chain(["auth/token/revoke-self", SOMEBODYS]).collect();
     paths.sort_unstable();
     paths.dedup();
-    let granted = match vault.capabilities(&token.secret, &paths).await {
-        Ok(granted) => Granted(paths.into_iter().map(str::to_owned).zip(granted).collect()),
-        Err(error) if error.is_by_front() => return vec![Step::not_told("policy", &error)],
-        Err(error) => {
-            let step = Step::skip("policy", format!("not looked at: {error}"));
-            return vec![step.hint(policy_line("the policy should have", "sys/capabilities-self", "update"))];
-        }
-    };
+    let granted = vault.capabilities(&token.secret, &paths).await?;
+    let granted = Granted(paths.into_iter().map(str::to_owned).zip(granted).collect());
     let mut steps: Vec<Step> =
         asked.iter().map(|one| allowed(one, token.given && outside_ci, &granted)).collect();
     let may_revoke = granted.on("auth/token/revoke-self").iter().any(|one| one == "update" || one == "root");
@@ -107,7 +109,28 @@ async fn allowed_to_all(
     if requests.len() > 1 && stops(&steps) {
         steps.push(whole(&asked));
     }
-    steps
+    Ok(steps)
+}
+
+/// The policy can't be read: by this look alone, the run may be refused what it asks for.
+fn unread(requests: &[Request], why: String, issue: bool) -> Step {
+    let step = Step::skip("policy", why);
+    if issue || requests.is_empty() {
+        return step;
+    }
+    let reads: Vec<_> =
+        requests.iter().map(|one| format!("{} {}", one.read.capability(), one.read.path)).collect();
+    let open = format!("whether the token may {}: --issue tries it", reads.join(" and "));
+    Step { status: Status::Warn, ..step }.unchecked(open)
+}
+
+/// The same, where the look at the policy failed.
+fn not_read(requests: &[Request], error: &vault::Error, issue: bool) -> Step {
+    if error.is_by_front() {
+        return unread(requests, format!("not told: {}", chain(error)), issue);
+    }
+    let step = unread(requests, format!("not checked: {error}"), issue);
+    step.hint(policy_line("the policy should have", "sys/capabilities-self", "update"))
 }
 
 /// The lines for all that the run reads, each once: what the login's policy needs to hold.

@@ -22,12 +22,12 @@ async fn looked_up(vault: &Vault, token: &mut Token, asked: Timestamp, ledger: &
     let info = match vault.lookup_self(&token.secret).await {
         Ok(info) => info,
         Err(error) if error.is_by_front() => return Step::not_told("token", &error),
-        Err(error) if token.is_agents() => {
+        Err(error) if token.is_agents() && !error.is_by_policy() => {
             return Step::failed("token", &error).hint(
                 "does the agent have auto_auth and use_auto_auth_token, and has it logged in? Its log tells",
             );
         }
-        Err(error) if token.given => {
+        Err(error) if token.given && !error.is_by_policy() => {
             return Step::failed("token", &error).hint("set VAULT_TOKEN to a token that is alive");
         }
         Err(error) => return Step::skip("token", format!("it may not look itself up: {error}")),
