@@ -66,6 +66,8 @@ pub enum Error {
         cause: String,
         /// Whether more time may help.
         timed_out: bool,
+        /// Whether another server answered in its place.
+        foreign: bool,
     },
     /// The process was asked to stop, and the answer to a request that creates something did not come in time.
     #[error("{stopped} before {host} answered")]
@@ -127,15 +129,13 @@ impl Error {
 
     /// For a request that creates something: a connection that broke, and an answer that is not taken, are lost answers.
     pub(super) fn or_lost(self, timeout: std::time::Duration) -> Self {
+        let lost = |host, cause, timed_out| Self::Lost { host, cause, timed_out, foreign: false };
         match self {
-            Self::Broken { host, cause } => Self::Lost { host, cause: cause.0, timed_out: false },
+            Self::Broken { host, cause } => lost(host, cause.0, false),
             Self::Timeout { host, .. } => {
-                let cause = format!("none came within {}", duration::show(timeout));
-                Self::Lost { host, cause, timed_out: true }
+                lost(host, format!("none came within {}", duration::show(timeout)), true)
             }
-            Self::TooLong { host } => {
-                Self::Lost { host, cause: "it is longer than 4 MiB".to_owned(), timed_out: false }
-            }
+            Self::TooLong { host } => lost(host, "it is longer than 4 MiB".to_owned(), false),
             other => other,
         }
     }
@@ -208,6 +208,9 @@ impl Explain for Error {
             Self::Tls { hint, .. } | Self::Setting { hint, .. } => vec![hint.clone()],
             Self::Timeout { .. } | Self::Lost { timed_out: true, .. } => {
                 vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()]
+            }
+            Self::Lost { foreign: true, .. } => {
+                vec!["is this the server's address? A proxy or load balancer may answer in its place".to_owned()]
             }
             Self::WantsTls { host } => vec![format!("this port speaks TLS: write https://{host}")],
             Self::TooLong { .. } => vec!["is this the address of Vault?".to_owned()],

@@ -97,6 +97,9 @@ pub enum Judgement {
     Lost(&'static str),
 }
 
+/// What [`Judgement::Lost`] says of an answer that is not the server's own.
+pub const ANOTHER: &str = "another answered in its place";
+
 /// The client for all requests.
 #[derive(Clone)]
 pub struct Client {
@@ -123,6 +126,11 @@ impl Client {
     /// The server or proxy that a request to `url` goes to, for messages.
     pub fn peer(&self, url: &Url) -> String {
         self.settings.peer(url)
+    }
+
+    /// How often a request is repeated at most, where a number is set.
+    pub fn max_retries(&self) -> Option<usize> {
+        self.settings.max_retries
     }
 
     /// Whether the process was asked to stop.
@@ -190,6 +198,7 @@ impl Client {
         let answer = match self.follow(call).await {
             Ok(answer) => answer,
             Err(error) => {
+                let error = self.or_wants_tls(call, error).await;
                 let again = error.never_ran() || (!call.creates && error.is_passing());
                 let error = if call.creates && !again { error.or_lost(self.settings.timeout) } else { error };
                 return Err(Failed { outcome: Err(error), again, pause: Pause::Usual });
@@ -207,8 +216,27 @@ impl Client {
             Judgement::Unforwarded => Ok(answer),
             Judgement::Lost(what) => {
                 let cause = format!("{what} (status {})", answer.status);
-                Err(Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false }))
+                let host = self.peer(&call.url);
+                let foreign = what == ANOTHER;
+                Err(Failed::for_good(Error::Lost { host, cause, timed_out: false, foreign }))
             }
+        }
+    }
+
+    /// The fault of a port that speaks TLS, where `error` comes from that. A server says so in an answer to plain HTTP,
+    /// but it resets the connection when the request is longer than what it reads first (go: `crypto/tls`), as a login
+    /// with an ID token is. The answer to a short one gets through. No request on such a port has run.
+    async fn or_wants_tls(&self, call: &Call, error: Error) -> Error {
+        let plain = call.body.is_some() && call.url.scheme() == "http";
+        if !plain || !matches!(error, Error::Broken { .. }) {
+            return error;
+        }
+        let mut url = call.url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        match self.once(&Call::new(Method::GET, url.clone(), HeaderMap::new()), &url).await {
+            Err(wants_tls @ Error::WantsTls { .. }) => wants_tls,
+            _ => error,
         }
     }
 
@@ -235,7 +263,7 @@ impl Client {
             // its leader dies): only for what has no lease is one more of it harmless.
             Err(Error::Connect { host, cause, .. }) if call.leases || call.spends => {
                 let cause = format!("a standby pointed to {host}, which is gone: {cause}");
-                Err(Error::Lost { host: self.peer(&call.url), cause, timed_out: false })
+                Err(Error::Lost { host: self.peer(&call.url), cause, timed_out: false, foreign: false })
             }
             answer => answer,
         }

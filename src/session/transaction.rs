@@ -30,6 +30,11 @@ const READS: usize = 2;
 /// and two milliseconds of work.
 const FAST: Duration = Duration::from_millis(5);
 
+/// So often, or as --max-retries allows.
+fn tries(vault: &Vault, usual: usize) -> usize {
+    vault.client().max_retries().map_or(usual, |retries| usual.min(retries.saturating_add(1)))
+}
+
 /// Why an attempt failed, and what it may have created that the ledger does not list.
 struct FailedAttempt {
     error: Error,
@@ -52,10 +57,14 @@ pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result
 
 async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
     let repeatable = order.login.method.request.is_some() && order.login.repeatable();
-    let (mut left, mut logins, mut reads) = (Vec::new(), LOGINS, READS);
+    let (mut logins, mut reads) = (tries(vault, LOGINS), tries(vault, READS));
+    let mut left = Vec::<String>::new();
     loop {
         let failure = match run(vault, order, ledger).await {
-            Ok(session) => return Ok(session),
+            Ok(session) => {
+                left.iter().for_each(|one| tracing::warn!("{one}"));
+                return Ok(session);
+            }
             Err(failure) => failure,
         };
         let tries = if failure.logged_in { &mut reads } else { &mut logins };
@@ -69,8 +78,8 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
                 "the login starts once more"
             };
             tracing::warn!("{}; {next}", chain(&error));
-            more.iter().for_each(|one| tracing::warn!("{one}"));
         }
+        // It is named once: by the error, or when the run has succeeded.
         left.extend(more);
         match (again, left.is_empty()) {
             (true, _) => {}
@@ -188,7 +197,7 @@ async fn all_answers<T>(requests: impl Iterator<Item = impl Future<Output = T>>)
 /// A login alone; after a lost answer it is repeated, as in a transaction.
 pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Token, Error> {
     let repeatable = order.login.method.request.is_some() && order.login.repeatable();
-    let mut logins = LOGINS;
+    let mut logins = tries(vault, LOGINS);
     loop {
         let started = vault::now();
         let outcome = log_in(vault, &order.login, ledger).await;

@@ -109,6 +109,9 @@ impl Error {
     }
 }
 
+/// Where somebody else answers.
+const ANOTHER: &str = "is VAULT_ADDR right? A proxy, load balancer or sign-in page may answer in its place";
+
 /// How the server says it (openbao: `vault/request_handling.go`).
 const NO_NAMESPACE: &str = "namespace not found";
 
@@ -176,6 +179,7 @@ impl Explain for Error {
             Self::Http(http::Error::WantsTls { host }) => {
                 return vec![format!("this port speaks TLS: set VAULT_ADDR to https://{host}")];
             }
+            Self::Http(http::Error::Lost { foreign: true, .. }) => ANOTHER,
             Self::Http(error) => return error.hints(),
             Self::Refused { .. } if self.says(NO_NAMESPACE) => {
                 "check VAULT_NAMESPACE (--namespace) and CI_CREDS_AUTH_NAMESPACE (--auth-namespace); \
@@ -192,9 +196,7 @@ impl Explain for Error {
             Self::Behind { .. } => {
                 "retry the job; if it goes on, this standby does not follow its leader: look at its server log"
             }
-            Self::NotVault { .. } => {
-                "is VAULT_ADDR right? A proxy, load balancer or sign-in page may answer in its place"
-            }
+            Self::NotVault { .. } => ANOTHER,
         };
         vec![hint.to_owned()]
     }

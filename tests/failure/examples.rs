@@ -211,7 +211,7 @@ fn http_errors() -> Vec<(String, Error)> {
         E::Timeout { .. } => E::Timeout { host: text(), after: Duration::from_secs(1) },
         E::WantsTls { .. } => E::WantsTls { host: text() },
         E::Broken { .. } => E::Broken { host: text(), cause: cause() },
-        E::Lost { .. } => E::Lost { host: text(), cause: text(), timed_out: true },
+        E::Lost { .. } => E::Lost { host: text(), cause: text(), timed_out: true, foreign: false },
         E::Abandoned { .. } => E::Abandoned { host: text(), stopped: shutdown::Stopped(Code::Terminated) },
         E::TooLong { .. } => E::TooLong { host: text() },
         E::Redirect { .. } => E::Redirect { host: text(), reason: text(), hint: "x" },

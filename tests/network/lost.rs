@@ -106,6 +106,7 @@ fn a_second_loss_ends_the_run() {
     assert!(run.stderr.contains("the answer of 127.0.0.1:"), "{run}");
     let error = run.stderr.split("error: ").nth(1).unwrap();
     assert_eq!(error.matches("may have made a key whose name starts with vault-").count(), 2, "{run}");
+    assert_eq!(run.stderr.matches("may have made a key").count(), 2, "each is named once: {run}");
     assert!(run.stdout.ends_with(" false && true; (exit 5) && false\n"), "{run}");
 }
 
@@ -126,6 +127,20 @@ fn a_login_whose_answers_are_always_lost_ends() {
         3,
         "{run}"
     );
+    assert_eq!(run.stderr.matches("may have made a token").count(), 3, "each is named once: {run}");
+}
+
+#[test]
+fn without_retries_a_lost_answer_is_not_asked_for_again() {
+    for (retries, logins) in [("0", "login"), ("1", "login login"), ("9", "login login login")] {
+        let fake = losing(9, Seen::is_login, || Reply::text(502, "<html>bad gateway</html>"));
+        let run = with_jwt(&fake.addr).args(["--max-retries", retries]).run().expect(5);
+        assert_eq!(kinds(&fake), logins, "{run}");
+        assert!(run.stderr.contains("hint: is VAULT_ADDR right?"), "{run}");
+    }
+    let fake = losing(9, is_read, || Reply::Drop);
+    with_jwt(&fake.addr).args(["--max-retries", "0"]).run().expect(5);
+    assert_eq!(kinds(&fake), "login read revoke");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use rcgen::date_time_ymd;
 
-use super::one_read;
+use super::{one_read, with_jwt};
 use crate::support::pki::{self_signed, version_1, without_key};
-use crate::support::{Fake, Pki, Reply};
+use crate::support::{Fake, Options, Pki, Reply, Server, secret};
 
 fn stderr_of(fake: &Fake, pki: &Pki) -> String {
     one_read(&fake.addr).env("VAULT_CACERT", pki.ca_file()).run_both().expect(3).stderr
@@ -83,6 +83,11 @@ fn http_and_https_mixed_up_are_told_apart() {
         "{run}"
     );
     assert_eq!(go.seen().len(), 1, "it is sent again");
+    // A real one resets the connection of a longer request before its answer is read: an ID token makes one.
+    let real = Server::start(&Options { tls: true, root_token: secret(), ..Options::default() });
+    let run = with_jwt(&real.addr.replace("https:", "http:")).run().expect(3);
+    let hint = format!("hint: this port speaks TLS: set VAULT_ADDR to {}\n", real.addr);
+    assert!(run.stderr.contains(&hint) && !run.stderr.contains("lost"), "{run}");
     // A server that has no words for it.
     let pki = Pki::new("A test's CA");
     let tls = Fake::tls(pki.server_with(&["127.0.0.1"], |_| {}, false), |_| Reply::Vault);
