@@ -104,6 +104,16 @@ pub fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
+/// The variable that `text` names and nothing else, as in `$VAULT_TOKEN_PROD` and `${VAULT_TOKEN_PROD}`: a CI system
+/// leaves that where the variable is not defined.
+pub fn unexpanded(text: &str) -> Option<&str> {
+    let name = text.trim().strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+    let fits = |char: char| char == '_' || char.is_ascii_alphanumeric();
+    let is_name = name.starts_with(|char: char| !char.is_ascii_digit()) && name.chars().all(fits);
+    (is_name && name.len() <= LONGEST_NAME).then_some(name)
+}
+
 fn is_jwt(text: &str) -> bool {
     let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte));
     text.starts_with("eyJ") && text.matches('.').count() >= 1 && text.split('.').all(part)

@@ -229,7 +229,7 @@ fn guess_format(arguments: &[OsString], env: &env::Env) -> Option<&'static emit:
     });
     match named {
         Some(name) => emit::find(name.trim()).or(Some(emit::FORMATS[0])),
-        None => Some(emit::FORMATS[0]),
+        None => Some(emit::implied()),
     }
 }
 

@@ -48,6 +48,14 @@ pub fn ignores(signal: i32) -> bool {
     (1..=64).contains(&signal) && ignored & (1 << (signal - 1)) != 0
 }
 
+/// The name of the program that started this one, as the kernel knows it (proc_pid_comm(5)); nothing where it does not
+/// say.
+pub fn parent() -> Option<String> {
+    let parent = rustix::process::getppid()?;
+    let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// Makes a panic call this with its exit code, 1, and exit with it. What was issued then ends with its TTL.
 pub fn on_panic(print: impl Fn(u8) + Send + 'static) {
     if let Ok(mut current) = ON_PANIC.lock() {

@@ -19,6 +19,8 @@ use corpus::Batch;
 use shell::{FISH, POSIX_LIKE, Setting, Shell, Way};
 use tempfile::TempDir;
 
+use crate::support::{Fake, jwt, require, script};
+
 const SOAK: bool = cfg!(feature = "soak");
 
 #[test]
@@ -90,6 +92,24 @@ fn a_failure_stops_the_script() {
             }
         }
     }
+}
+
+/// fish shows the whole line of what it can't read: unless somebody chose a format, nothing is handed to it.
+#[test]
+fn fish_is_told_its_format() {
+    if require("fish").is_none() {
+        return;
+    }
+    let vault = Fake::vault();
+    let call = |format: &str| {
+        let text = format!("eval (ci-creds exoscale ci{format}); or exit\necho went on");
+        let id_token = jwt::mint(serde_json::json!({}));
+        script("fish", &text).env("VAULT_ADDR", &vault.addr).env("VAULT_ID_TOKEN", id_token).run()
+    };
+    let run = call("").expect(6);
+    assert!(run.stderr.contains("error: fish does not read the format sh") && run.stdout.is_empty(), "{run}");
+    assert!(!run.stderr.contains("EXOSCALE_API_SECRET") && vault.lines().is_empty(), "{run}");
+    assert_eq!(call(" --format fish").expect(0).stdout, "went on\n");
 }
 
 #[test]

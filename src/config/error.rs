@@ -76,6 +76,14 @@ pub enum Error {
         /// What belongs there.
         meant: &'static str,
     },
+    /// The name of another variable, which the CI system has not put its value in place of.
+    #[error("{source_name} holds a ${variable}: it was not expanded")]
+    Unexpanded {
+        /// The variable.
+        source_name: String,
+        /// The variable that it names.
+        variable: String,
+    },
     /// The path of a file where its content is meant, as in a CI variable that is a file.
     #[error("{source_name} is the path of a file, not the value itself")]
     PathForValue {
@@ -109,7 +117,7 @@ pub enum Error {
         why_unset: Option<String>,
     },
     /// A login that needs a role lacks it.
-    #[error("the {method} login lacks a role")]
+    #[error("the {method} login needs a role, and none is set")]
     NoLoginRole {
         /// The login.
         method: &'static str,
@@ -131,7 +139,7 @@ pub enum Error {
         other: String,
     },
     /// The login that was named lacks something.
-    #[error("the {method} login lacks {what}")]
+    #[error("the {method} login needs {what}, and none is set")]
     MissingLoginParameter {
         /// The CI system.
         ci: &'static CiSystem,
@@ -165,7 +173,6 @@ pub enum Error {
         /// The variable.
         name: String,
         /// What is wrong with it.
-        #[source]
         fault: crate::reference::Fault,
     },
     /// --only names a variable in which no reference is ever looked for.

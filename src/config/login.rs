@@ -48,7 +48,11 @@ pub(super) fn login(lookup: &Lookup<'_>, engine_role: Option<&str>, job: &Job) -
         }
     }
     let issued = parameters.iter().any(|one| matches!(one.origin, Origin::Issued(_)));
-    let idle_token = search.first(TOKEN)?.filter(|_| !issued && method.request.is_some());
+    // Nobody uses it: what is wrong with it is no fault of this run.
+    let idle_token = match search.first(TOKEN) {
+        Err(Error::Unexpanded { .. }) => None,
+        found => found?.filter(|_| !issued && method.request.is_some()),
+    };
     let named = method.name == "jwt" && !lookup.switch(&options::NO_METADATA)?;
     Ok(Login {
         agent: job.agent().filter(|_| named),
@@ -203,7 +207,7 @@ impl Search<'_> {
                         ci: self.job.system,
                         why_unset: self.job.why_unset.clone(),
                     })?;
-                    Some(value(found))
+                    Some(value(found.expanded()?))
                 }
             },
             Place::Unasked => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Error;
 use crate::cli::{Flags, Parsed};
 use crate::env::{Env, boolean};
-use crate::input::{Seems, seems};
+use crate::input::{Seems, seems, unexpanded};
 use crate::options::{Opt, Takes, Variables};
 use crate::policy::Refused;
 
@@ -43,6 +43,16 @@ impl Sourced {
             // No key begins like that, and CI systems make long paths for variables that are files.
             Some(Seems::Long) if is_rooted(text) => Ok(()),
             Some(seems) => Err(self.content(seems, meant)),
+        }
+    }
+
+    /// An error, if a CI system has left the name of a variable here.
+    pub(super) fn expanded(self) -> Result<Self, Error> {
+        match unexpanded(&self.value) {
+            Some(variable) => {
+                Err(Error::Unexpanded { source_name: self.source.clone(), variable: variable.to_owned() })
+            }
+            None => Ok(self),
         }
     }
 
@@ -121,7 +131,9 @@ impl<'a> Lookup<'a> {
         let together = if matches!(opt.variables, Variables::Vault(_)) { 2 } else { 1 };
         for pair in opt.variables(self.provider).chunks(together) {
             if let Some(found) = self.variable(pair)? {
-                return Ok(Some(found));
+                // An address has more to say of a $.
+                let is_address = opt.meant() == Some(ADDRESS);
+                return if is_address { Ok(Some(found)) } else { found.expanded().map(Some) };
             }
         }
         Ok(None)

@@ -256,7 +256,16 @@ fn hand_over(lookup: &Lookup<'_>, server: &Server) -> Result<HandOver, Error> {
 
 /// --output; `-` is standard output, as elsewhere.
 fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
-    Ok(lookup.text(&options::OUTPUT_FILE)?.filter(|found| found.value != "-").map(|found| found.value.into()))
+    let found = lookup.text(&options::OUTPUT_FILE)?;
+    if let Some(empty) = found.as_ref().filter(|found| found.value.trim().is_empty()) {
+        let (source_name, by_flag) = (empty.source.clone(), empty.by_flag);
+        return Err(Error::Value {
+            source_name,
+            wanted: "the path of a file: is its variable set?",
+            by_flag,
+        });
+    }
+    Ok(found.filter(|found| found.value != "-").map(|found| found.value.into()))
 }
 
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
@@ -318,13 +327,16 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
 }
 
 fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
-    let format = match lookup.text(&options::FORMAT)? {
+    let named = lookup.text(&options::FORMAT)?;
+    let chosen = named.is_some();
+    let format = match named {
         None => emit::FORMATS[0],
         Some(found) => emit::find(found.value.trim())
             .ok_or(Error::Format { source_name: found.source, by_flag: found.by_flag })?,
     };
     Ok(Output {
         format,
+        chosen,
         options: emit::Options {
             profile: lookup.text(&options::PROFILE)?.map(|found| found.value),
             dotenv_limit: lookup.number(&options::DOTENV_LIMIT)?.unwrap_or(20),

@@ -32,7 +32,12 @@ pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
     let variables = options::VARIABLES.options.iter().copied();
     let mut found = Vec::new();
     for opt in rows.chain(own).chain(variables).filter(|opt| opt.takes != Takes::Count) {
-        if let Some(set) = lookup.text(opt)? {
+        let set = match lookup.text(opt) {
+            // Whether it matters is the run's to say.
+            Err(Error::Unexpanded { .. }) => continue,
+            set => set?,
+        };
+        if let Some(set) = set {
             let value = (!opt.is_secret() && !set.value.contains('@')).then(|| input::shown(&set.value));
             // A variable without a flag that is not shown is told by its name alone.
             let option = if opt.has_flag() || value.is_some() { opt.name } else { "" };

@@ -54,6 +54,16 @@ pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().copied().find(|format| format.name == name)
 }
 
+/// The format where none is named, for a failure: that of the shell that reads it.
+pub fn implied() -> &'static Format {
+    if is_fish() { &fish::FISH } else { FORMATS[0] }
+}
+
+/// Whether fish started this process. Its parser refuses what other shells read, and shows the whole line with it.
+fn is_fish() -> bool {
+    crate::process::parent().as_deref() == Some("fish")
+}
+
 impl Format {
     /// An error if the format has no place for what `providers` give.
     pub fn fits<'a>(&self, mut providers: impl Iterator<Item = &'a str>) -> Result<(), Error> {
@@ -79,6 +89,8 @@ pub struct Options {
 pub struct Output {
     /// The form.
     pub format: &'static Format,
+    /// Whether somebody chose the form.
+    pub chosen: bool,
     /// What the form can be told.
     pub options: Options,
     /// The file, or stdout.

@@ -91,6 +91,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::AgentsToken => E::AgentsToken,
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name(), project_dir: "CI_PROJECT_DIR" },
         E::NoStateFile { .. } => E::NoStateFile { project_dir: "CI_PROJECT_DIR" },
+        E::Unexpanded { .. } => E::Unexpanded { source_name: text(), variable: text() },
         E::PathForValue { .. } => E::PathForValue { source_name: source_name(), instead: Some(text()) },
         E::Id { .. } => E::Id { source_name: source_name(), by_flag: true, title: "Scaleway" },
         E::Without { .. } => E::Without { flag: text(), switch: "--mint" },
@@ -286,6 +287,7 @@ fn output_errors() -> Vec<(String, Error)> {
     let mut all = examples!(emit::sink::Error {
         S::Terminal => S::Terminal,
         S::DebugTrace(_) => S::DebugTrace("CI_DEBUG_TRACE"),
+        S::Fish => S::Fish,
         S::Closed => S::Closed,
         S::Stdout(_) => S::Stdout(text()),
         S::File { .. } => S::File { path: path(), reason: text() },

@@ -94,6 +94,10 @@ impl Explain for Error {
             Self::Address { source_name, example, .. } => {
                 format!("set {source_name} to an address such as {example}")
             }
+            Self::Unexpanded { source_name, variable } => format!(
+                "is {variable} defined, and for this job? A protected variable is not there on other refs; or unset \
+                 {source_name}"
+            ),
             Self::PathForValue { source_name, instead } => {
                 let instead = instead.as_ref().map(|instead| format!("{instead} takes the file; or "));
                 let start = instead.unwrap_or_default();

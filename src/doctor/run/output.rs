@@ -19,11 +19,9 @@ fn output(config: &Config) -> Step {
     let output = &config.output;
     let place = output.file.as_ref().map_or("standard output".to_owned(), |path| input::path(path));
     let seen = format!("{} to {place}", output.format.name);
-    let traced = config.job.debug_trace.filter(|_| !output.show && output.format.failure.is_some());
-    let checked = match (&output.file, traced) {
-        (Some(_), _) => sink::check(output, &config.job),
-        (None, Some(variable)) => Err(sink::Error::DebugTrace(variable)),
-        (None, None) => Ok(()),
+    let checked = match output.file {
+        Some(_) => sink::check(output, &config.job),
+        None => sink::check_shell(output, &config.job),
     };
     match checked {
         Ok(()) => Step::ok("output", seen),

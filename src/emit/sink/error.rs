@@ -13,6 +13,9 @@ pub enum Error {
     /// The shell would trace the secrets into the job's log.
     #[error("{0} is on: the shell would write the secrets into the job's log")]
     DebugTrace(&'static str),
+    /// The shell that reads them would show them.
+    #[error("fish does not read the format sh, and would show the secrets in its error")]
+    Fish,
     /// Standard output is closed.
     #[error("standard output is closed")]
     Closed,
@@ -48,6 +51,9 @@ impl Explain for Error {
             }
             Self::DebugTrace(_) => {
                 "run the command under `ci-creds … -- COMMAND`, or say with --show that the script did `set +x` before"
+            }
+            Self::Fish => {
+                "write eval (ci-creds … --format fish); or exit. Where another program reads it, say --format sh"
             }
             Self::Closed | Self::Stdout(_) => "what was issued is revoked; give it a place to go",
             Self::File { .. } => {

@@ -30,10 +30,15 @@ pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if !output.show && is_terminal() {
         return Err(Error::Terminal);
     }
+    check_shell(output, job)
+}
+
+/// Whether the shell that reads the credentials would show them.
+pub fn check_shell(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(variable) = job.debug_trace.filter(|_| !output.show && output.format.failure.is_some()) {
         return Err(Error::DebugTrace(variable));
     }
-    Ok(())
+    if !output.chosen && super::is_fish() { Err(Error::Fish) } else { Ok(()) }
 }
 
 /// Where credentials are about to go: nothing of them is there yet.
