@@ -79,6 +79,12 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|char| if is_visible(char) { char } else { ' ' }).collect()
 }
 
+/// The one of `known` that is nearest to `name`, if no more than `far` letters differ.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>, far: usize) -> Option<&'a str> {
+    let all = known.map(|one| (strsim::damerau_levenshtein(name, one), one));
+    all.min_by_key(|(far, _)| *far).filter(|(distance, _)| *distance <= far).map(|(_, one)| one)
+}
+
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -100,10 +100,25 @@ fn subject_of(text: &str, mut rest: Vec<String>) -> Result<Subject, String> {
         (_, [] | [_], Some(provider)) => run(Verb::Provider(Ask { provider, role: rest.pop() })),
         ("login", [], _) => run(Verb::Login),
         ("env", [], _) => run(Verb::Env),
-        (_, [], _) => role_of(text),
-        (_, [first, ..], _) => Err(format!("`{first}` is one word too many")),
+        (_, [_, more, ..], Some(_)) => Err(too_many(text, more)),
+        ("login" | "env", [more, ..], _) => Err(too_many(text, more)),
+        _ => role_of(text),
     }
 }
+
+fn too_many(subject: &str, word: &str) -> String {
+    format!("`{word}` has no place behind {subject}: a command to run stands behind `--`")
+}
+
+/// The question that helps where a provider or a command of a run is misspelt.
+pub(super) fn meant(text: &str) -> String {
+    let known = crate::provider::PROVIDERS.iter().map(|provider| provider.name);
+    let near = crate::text::nearest(text, known.chain(["read", "login", "env"]), MISSPELT);
+    near.map_or_else(String::new, |near| format!(": is {near} meant?"))
+}
+
+/// How many letters may differ in what is taken for a misspelt name: they are short.
+const MISSPELT: usize = 2;
 
 /// The mount of an auth method: `auth/jwt/` is `jwt`.
 fn mount(text: &str) -> Result<String, String> {
@@ -131,7 +146,8 @@ fn role_of(text: &str) -> Result<Subject, String> {
     });
     parts.map(Subject::Role).ok_or_else(|| {
         format!(
-            "`{text}` is neither a provider nor a role such as auth/jwt/role/NAME or auth/cert/certs/NAME"
+            "`{text}` is neither a provider nor a role such as auth/jwt/role/NAME or auth/cert/certs/NAME{}",
+            meant(text)
         )
     })
 }

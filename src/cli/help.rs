@@ -57,10 +57,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
             "ci-creds login --auth jwt --auth-role web -- vault kv get secret/app",
         ],
     ),
-    (
-        "revoke",
-        ["ci-creds revoke", "ci-creds revoke --best-effort", "ci-creds revoke --state-file .ci-creds.state"],
-    ),
+    ("revoke", ["ci-creds revoke", "ci-creds revoke --best-effort", "ci-creds revoke --state-file auto"]),
     (
         "scan",
         [
@@ -69,10 +66,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
             "ci-creds exoscale --scan dist/ -- make dist",
         ],
     ),
-    (
-        "status",
-        ["ci-creds status", "ci-creds status --format json", "ci-creds status --state-file .ci-creds.state"],
-    ),
+    ("status", ["ci-creds status", "ci-creds status --format json", "ci-creds status --state-file auto"]),
     (
         "doctor",
         [

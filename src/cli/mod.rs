@@ -233,7 +233,10 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
             let mut command = self::command().mut_subcommand(name, |command| command.override_help(text));
             return Err(command.try_get_matches_from_mut(arguments).err().unwrap_or(error));
         }
-        Err(error) => return Err(quiet(typed::tip(error, arguments), arguments, &mut command)),
+        Err(error) => {
+            let error = typed::tip(error, arguments, &mut command);
+            return Err(quiet(error, arguments, &mut command));
+        }
     };
     let (name, matches) = matches
         .subcommand()
@@ -242,8 +245,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
     let list = |id: &str| -> Vec<String> {
         matches.try_get_many(id).ok().flatten().into_iter().flatten().cloned().collect()
     };
-    let mut told =
-        |text: String| quiet(command.error(ErrorKind::InvalidValue, text), arguments, &mut command);
+    let mut told = |text: String| quiet(refusals::of(&mut command, name, text), arguments, &mut command);
     let verb = match (name, crate::provider::find(name)) {
         (_, Some(provider)) => Verb::Provider(Ask { provider, role: text("ROLE") }),
         ("read", _) => Verb::Read(read::parsed(matches, &["PATH", "NAME=FIELD"]).map_err(&mut told)?),
@@ -267,12 +269,12 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         Ok(Some(true)) => Verb::Doctor(Doctor::of_run(verb)),
         _ => verb,
     };
-    positional(&verb, &list("and")).map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
+    positional(&verb, &list("and")).map_err(|message| refusals::of(&mut command, name, message))?;
     let and = list("and")
         .iter()
         .map(|text| ask(text))
         .collect::<Result<_, String>>()
-        .map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
+        .map_err(|message| refusals::of(&mut command, name, message))?;
     let words = matches.try_get_many::<OsString>("COMMAND").ok().flatten();
     let words: Vec<OsString> = words.into_iter().flatten().cloned().collect();
     if words.is_empty() && has_command(arguments) {

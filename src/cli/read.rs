@@ -2,6 +2,9 @@
 
 use clap::{Arg, ArgMatches, ValueHint};
 
+use super::again::shown;
+use super::typed::is_program;
+
 /// One path of `read`, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathRead {
@@ -36,6 +39,12 @@ pub(super) fn parsed(matches: &ArgMatches, ids: &[&str]) -> Result<Vec<PathRead>
     let versions = placed("version").into_iter().map(|(place, word)| (place, word, Kind::Version));
     let mut all: Vec<_> = words.chain(data).chain(versions).collect();
     all.sort_unstable_by_key(|(place, ..)| *place);
+    let plain: Vec<&str> = all
+        .iter()
+        .filter(|(.., kind)| matches!(kind, Kind::Plain))
+        .map(|(_, word, _)| word.as_str())
+        .collect();
+    slip(&plain)?;
     grouped(all.into_iter().map(|(_, word, kind)| (word, kind)))
 }
 
@@ -44,6 +53,43 @@ enum Kind {
     Plain,
     Data,
     Version,
+}
+
+/// What hands type instead of PATH NAME=FIELD.
+fn slip(words: &[&str]) -> Result<(), String> {
+    let is_pair = |word: &str| word.split_once('=').is_some_and(|(name, _)| is_name(name));
+    let (first, rest) = words.split_first().unwrap_or((&"", &[]));
+    if let (true, Some(path)) = (is_pair(first), rest.iter().find(|word| !word.contains('='))) {
+        return Err(format!("the path comes first: ci-creds read {} {}", shown(path), shown(first)));
+    }
+    let parted = |pair: &[&str]| pair[0].ends_with('=') && !pair[1].contains('=');
+    if words.iter().any(|word| word.starts_with('=')) || rest.windows(2).any(parted) {
+        return Err("no blank stands beside the = of NAME=FIELD".to_owned());
+    }
+    let glued = rest.iter().find(|word| {
+        let parts: Vec<_> = word.split_whitespace().collect();
+        parts.len() > 1 && parts.iter().all(|part| is_pair(part))
+    });
+    if let Some(glued) = glued {
+        return Err(format!("`{}` is one word: give each NAME=FIELD as a word of its own", shown(glued)));
+    }
+    // A word without = is a path, and one that gives nothing is no path.
+    let command = rest.iter().rposition(|word| word.contains('=')).map_or(rest, |last| &rest[last + 1..]);
+    match command {
+        [program, ..] if command.len() < rest.len() && (command.len() > 1 || is_program(program)) => {
+            Err(format!(
+                "a command to run stands behind `--`: ci-creds read … -- {}",
+                command.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ")
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether it could be a variable's.
+fn is_name(text: &str) -> bool {
+    let fits = |char: char| char == '_' || char.is_ascii_alphanumeric();
+    !text.is_empty() && text.chars().all(fits)
 }
 
 /// Paths with the words that belong to them. An option before the first path is that path's.

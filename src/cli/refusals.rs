@@ -28,6 +28,19 @@ pub(super) fn quiet(error: clap::Error, arguments: &[OsString], command: &mut cl
     }
 }
 
+/// A usage error of the command of this name, with its own Usage line.
+pub(super) fn of(command: &mut clap::Command, name: &str, text: String) -> clap::Error {
+    match command.find_subcommand_mut(name) {
+        Some(own) => own.error(ErrorKind::InvalidValue, text),
+        None => command.error(ErrorKind::InvalidValue, text),
+    }
+}
+
+/// A variable that is not set leaves an empty word in quotes.
+fn no_blank(what: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err(format!("{what} is empty: is the variable set?")) } else { Ok(()) }
+}
+
 /// What is typed where a role or a mount belongs: a UUID may be one.
 fn no_content_but_uuid(what: &str, text: &str) -> Result<(), String> {
     if seems(text) == Some(Seems::Uuid) { Ok(()) } else { no_content(what, text) }
@@ -44,9 +57,13 @@ fn no_content(what: &str, text: &str) -> Result<(), String> {
 /// Checks all words that are not options.
 pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
     match verb {
-        Verb::Provider(Ask { role: Some(role), .. }) => no_content_but_uuid("ROLE", role)?,
+        Verb::Provider(Ask { role: Some(role), .. }) => {
+            no_blank("ROLE", role)?;
+            no_content_but_uuid("ROLE", role)?;
+        }
         Verb::Read(paths) => {
             for one in paths {
+                no_blank("PATH", &one.path)?;
                 no_content("PATH", &one.path)?;
                 one.names.iter().try_for_each(|name| no_content("NAME=FIELD", name))?;
             }
@@ -62,6 +79,7 @@ pub(super) fn positional(verb: &Verb, and: &[String]) -> Result<(), String> {
     }
     and.iter().try_for_each(|ask| match ask.split_once('=') {
         Some((provider, role)) => {
+            no_blank("the role behind --and", role)?;
             no_content("--and", provider).and_then(|()| no_content_but_uuid("--and", role))
         }
         None => no_content("--and", ask),

@@ -73,9 +73,14 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
         matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
     };
     let subject = text("SUBJECT").unwrap_or_default();
-    let Subject::Run(run) = doctor::subject(&subject, matches)? else {
-        return Err(format!("`{subject}` is not a provider, `login`, `read` or `env`"));
-    };
+    let is_run =
+        |text: &str| ["login", "read", "env"].contains(&text) || crate::provider::find(text).is_some();
+    let none =
+        || format!("`{subject}` is not a provider, `login`, `read` or `env`{}", doctor::meant(&subject));
+    if !is_run(&subject) {
+        return Err(none());
+    }
+    let Subject::Run(run) = doctor::subject(&subject, matches)? else { return Err(none()) };
     Ok(Setup {
         run,
         format: text("plan").unwrap_or_default(),

@@ -41,6 +41,8 @@ pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<O
         ("help" | "man", 3) if is_command(&line[2]) => {
             line[1] = std::mem::replace(&mut line[2], "--help".into());
         }
+        // Clap then says that there is no such command.
+        ("help" | "man", 3) => drop(line.remove(1)),
         ("version", 2) => line[1] = "--version".into(),
         _ if first.starts_with('-') && first != "--" => {
             if let Some(at) = command_at(arguments, command, is_command) {
@@ -79,9 +81,86 @@ fn takes_next(command: &clap::Command, word: &str) -> bool {
     option.is_some_and(|option| option.get_action().takes_values() && !option.is_require_equals_set())
 }
 
+/// The commands without `-- COMMAND` and `--and`.
+const WITHOUT_COMMAND: &[&str] = &["revoke", "scan", "status", "rotate", "completions"];
+
+/// Programs that jobs run: where one stands, a command begins.
+const PROGRAMS: &[&str] = &[
+    "ansible",
+    "ansible-playbook",
+    "aws",
+    "bao",
+    "bash",
+    "cdk",
+    "curl",
+    "docker",
+    "echo",
+    "env",
+    "exo",
+    "git",
+    "helm",
+    "kubectl",
+    "make",
+    "node",
+    "npm",
+    "npx",
+    "packer",
+    "psql",
+    "pulumi",
+    "python",
+    "python3",
+    "rclone",
+    "s3cmd",
+    "scw",
+    "sh",
+    "terraform",
+    "terragrunt",
+    "tofu",
+    "vault",
+];
+
+/// Whether a command seems to begin with this word.
+pub(super) fn is_program(word: &str) -> bool {
+    PROGRAMS.contains(&word) || word.ends_with(".sh") || word.starts_with("./")
+}
+
+/// Options that open something: nobody is led to them by a misspelt word.
+const OPENING: &[&str] = &[
+    "--allow-any-name",
+    "--allow-http",
+    "--best-effort",
+    "--dead-man-best-effort",
+    "--force",
+    "--no-mask",
+    "--redirect-host",
+    "--show",
+    "--tls-skip-verify",
+    "--unprotected",
+    "--widen",
+];
+
+/// Takes back what clap advises, where that opens something.
+fn close(error: &mut clap::Error, name: &str, command: &mut clap::Command) {
+    let advised = match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(advised)) => advised.clone(),
+        _ => return,
+    };
+    if OPENING.contains(&advised.as_str()) {
+        error.remove(ContextKind::SuggestedArg);
+        // It has the advised option.
+        if let Some(own) = command.find_subcommand_mut(name) {
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(own.render_usage()));
+        }
+    }
+}
+
 /// Clap's error with the tip that fits.
-pub(super) fn tip(mut error: clap::Error, line: &[OsString]) -> clap::Error {
+pub(super) fn tip(mut error: clap::Error, line: &[OsString], clap: &mut clap::Command) -> clap::Error {
     let Some(ContextValue::String(odd)) = error.get(ContextKind::InvalidArg).cloned() else { return error };
+    if error.kind() == ErrorKind::InvalidValue && line.get(1).is_some_and(|word| word == "completions") {
+        // Another shell is not a misspelt one.
+        error.remove(ContextKind::SuggestedValue);
+    }
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
     }
@@ -92,35 +171,40 @@ pub(super) fn tip(mut error: clap::Error, line: &[OsString]) -> clap::Error {
         .map(|word| word.to_string_lossy().into())
         .collect();
     let Some(command) = words.first() else { return error };
+    close(&mut error, command, clap);
     let known = OPTIONS
         .iter()
         .find(|(option, _)| *option == odd)
         .map(|(_, tip)| tip.replace("{command}", command).replace("{value}", &value_of(&odd, &words)));
     let has_command = words.len() + 1 < line.len();
+    let takes_command = !WITHOUT_COMMAND.contains(&command.as_str()) && !has_command;
+    let runs = words.iter().skip(1).take_while(|word| **word != odd).any(|word| is_program(word));
     let tip = match known {
         Some(tip) => tip,
-        None if odd.starts_with('-') || has_command => return dashes(error, has_command),
+        None if !takes_command || (odd.starts_with('-') && !runs) => {
+            // Clap's own would put the dashes before what is no command.
+            error.remove(ContextKind::Suggested);
+            return error;
+        }
         None if crate::provider::find(&odd).is_some() => {
             format!("another provider is asked for with --and: ci-creds {command} --and {odd}")
         }
-        None => {
-            let own = words.iter().skip(1).skip_while(|word| word.starts_with('-'));
-            let own: Vec<_> = own.map(|word| shown(word)).collect();
-            format!("a command to run stands behind `--`: ci-creds {command} -- {}", own.join(" "))
-        }
+        None => format!("a command to run stands behind `--`: {}", with_dashes(&words, &odd)),
     };
     error.remove(ContextKind::SuggestedArg);
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
 }
 
-/// `ci-creds exoscale terraform -v`: clap's own advice would put the dashes into the middle of the command.
-fn dashes(mut error: clap::Error, has_command: bool) -> clap::Error {
-    if error.get(ContextKind::Suggested).is_some() && !has_command {
-        let tip = "a command to run stands behind `--`: ci-creds exoscale -- terraform apply".into();
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-    }
-    error
+/// The call with `--` where the command begins: at a program that was taken for the role, else at `odd`.
+fn with_dashes(words: &[String], odd: &str) -> String {
+    let odd = words.iter().skip(1).position(|word| word == odd).map_or(1, |at| at + 1);
+    let start = words.iter().take(odd).skip(1).position(|word| is_program(word)).map_or(odd, |at| at + 1);
+    let (before, command) = words.split_at(start);
+    let shown = |words: &[String]| words.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ");
+    // Switches alone have nothing to do with it.
+    let before = if before.iter().skip(1).all(|word| word.starts_with('-')) { &before[..1] } else { before };
+    format!("ci-creds {} -- {}", shown(before), shown(command))
 }
 
 /// The word after an option, safe to print; `ROLE` where there is none.

@@ -42,9 +42,7 @@ fn known() -> Vec<String> {
 }
 
 fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
-    let far = |one: &String| strsim::damerau_levenshtein(name, one);
-    let near = known.iter().map(|one| (far(one), one)).min_by_key(|(far, _)| *far)?;
-    (near.0 <= FAR).then_some(near.1.as_str())
+    crate::text::nearest(name, known.iter().map(String::as_str), FAR)
 }
 
 #[cfg(test)]
