@@ -23,7 +23,13 @@ const ROWS: &[Row] = &[
     ("--data k=v read p A=f", &[], 3, "error: the address of Vault is not set", ""),
     ("--state-file f revoke", &[("VAULT_ADDR", "ftp://v")], 3, "error: VAULT_ADDR begins neither", ""),
     ("--token-role issuer --project 22 rotate", &[], 3, "error: there is nothing to log in with", ""),
-    ("--claims {} doctor auth/jwt/role/web", &[], 3, "error: one fault", "the address of Vault is not set"),
+    (
+        "--claims {} doctor auth/jwt/role/web",
+        &[],
+        3,
+        "error: doctor found one fault",
+        "the address of Vault is not set",
+    ),
     ("--no-mask exoscale ci -- true", &[], 3, "error: the address of Vault is not set", ""),
     ("-v exoscale ci", &[], 3, "error: the address of Vault is not set", "hint: set VAULT_ADDR"),
     ("--addr ftp://v exoscale ci", &[], 3, "error: --addr begins neither", "hint: set --addr to an address"),
@@ -95,6 +101,78 @@ const ROWS: &[Row] = &[
         "hint: --output takes",
     ),
     (
+        "exoscale gitlab-ci-runner terraform apply",
+        &[],
+        2,
+        "error: unexpected argument 'terraform'",
+        "`--`: ci-creds exoscale gitlab-ci-runner -- terraform apply\n",
+    ),
+    ("aws --wait web ./x y", &[], 2, "error: unexpected", "`--`: ci-creds aws --wait web -- ./x y\n"),
+    ("login mytool x", &[], 2, "error: unexpected argument 'mytool'", "`--`: ci-creds login -- mytool x\n"),
+    (
+        "exoscale terraform -auto-approve",
+        &[],
+        2,
+        "error: unexpected argument '-a'",
+        "`--`: ci-creds exoscale -- terraform -auto-approve\n",
+    ),
+    (
+        "revoke exoscale",
+        &[],
+        2,
+        "error: unexpected argument 'exoscale'",
+        "Usage: ci-creds revoke [OPTIONS]\n",
+    ),
+    ("revoke --all", &[], 2, "error: unexpected argument '--all'", "Usage: ci-creds revoke [OPTIONS]\n"),
+    ("completions pwsh", &[], 2, "error: invalid value 'pwsh'", "[possible values: bash, zsh, fish]"),
+    ("man nope", &[], 2, "error: unrecognized subcommand 'nope'", ""),
+    ("help exoscle", &[], 2, "error: unrecognized subcommand 'exoscle'", "exists: 'exoscale'"),
+    ("setup exoscle x", &[], 2, "error: `exoscle` is not a provider", "is exoscale meant?"),
+    ("doctor exoscle x", &[], 2, "error: `exoscle` is neither", "is exoscale meant?"),
+    ("doctor aws a b", &[], 2, "error: `b` has no place behind aws", "Usage: ci-creds doctor"),
+    ("exoscale ", &[], 2, "error: ROLE is empty: is the variable set?", "Usage: ci-creds exoscale"),
+    ("doctor exoscale ", &[], 2, "error: ROLE is empty: is the variable set?", "Usage: ci-creds doctor"),
+    ("aws web --and exoscale=", &[], 2, "error: the role behind --and is empty", "Usage: ci-creds aws"),
+    (
+        "read TOKEN=token secret/app",
+        &[],
+        2,
+        "error: the path comes first: ci-creds read secret/app TOKEN=token\n",
+        "Usage: ci-creds read [OPTIONS] <PATH>",
+    ),
+    ("read secret/app TOKEN = token", &[], 2, "error: no blank stands beside the = of NAME=FIELD", ""),
+    ("read secret/app TOKEN= token", &[], 2, "error: no blank stands beside the = of NAME=FIELD", ""),
+    (
+        "read secret/app TOKEN=token echo hi",
+        &[],
+        2,
+        "error: a command to run stands behind `--`: ci-creds read … -- echo hi\n",
+        "Usage: ci-creds read [OPTIONS] <PATH>",
+    ),
+    (
+        "env",
+        &[("TOKEN", "vault:secret/app")],
+        3,
+        "error: TOKEN begins like a reference: it has no #FIELD\nhint: the form is vault:PATH#FIELD",
+        "",
+    ),
+    ("revoke -h", &[("COLUMNS", "80")], 0, "Take back", "ci-creds revoke --state-file auto\n"),
+    ("status --state-file nope.state", &[], 0, "/", "nope.state\n\nThis file is not there: "),
+    (
+        "exoscale ci --output ",
+        &[("VAULT_ADDR", "https://v.example"), ("VAULT_TOKEN", "s.x")],
+        2,
+        "error: --output must be the path of a file",
+        "",
+    ),
+    (
+        "exoscale ci --ca-cert nope.pem",
+        &[("VAULT_ADDR", "http://127.0.0.1:1"), ("VAULT_MAX_RETRIES", "0"), ("VAULT_TOKEN", "s.x")],
+        5,
+        "warning: --ca-cert is not used: the address is http://",
+        "",
+    ),
+    (
         "exoscale ci --dry-run",
         &[],
         3,
@@ -107,6 +185,62 @@ const ROWS: &[Row] = &[
 fn habits_are_met() {
     let faults: Vec<String> = ROWS.iter().filter_map(fault).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What a slip must not be answered with.
+#[test]
+fn no_tip_leads_astray() {
+    for (typed, tip) in [
+        ("revoke exoscale", "--and"),
+        ("revoke --all", "--allow-http"),
+        ("exoscale --tls-skip-verfy", "--tls-skip-verify"),
+        ("exoscale ci --no-mas", "--no-mask"),
+        ("completions pwsh", "zsh'"),
+        ("exoscale --frobnicate", "terraform"),
+        ("exoscale ci --frobnicate x", "terraform"),
+        ("status --frobnicate", "terraform"),
+    ] {
+        let run = Cmd::new(typed.split(' ')).run().expect(2);
+        assert!(!run.stderr.contains(tip), "{typed}: {run}");
+    }
+    let run = Cmd::new(["read", "secret/app", "TOKEN=token PORT=port"]).run().expect(2);
+    assert!(run.stderr.starts_with("error: `'TOKEN=token PORT=port'` is one word"), "{run}");
+}
+
+/// GitLab leaves the name of a variable that is not defined in the place of its value.
+#[test]
+fn what_was_not_expanded_is_not_sent() {
+    let vault = Fake::vault();
+    let id_token = jwt::mint(serde_json::json!({}));
+    let role = [("VAULT_ROLE_ID", "r"), ("VAULT_SECRET_ID", "s")];
+    let cases: &[(&str, &[(&str, &str)])] = &[
+        ("VAULT_TOKEN", &[]),
+        ("BAO_TOKEN", &[]),
+        ("VAULT_ID_TOKEN", &[]),
+        ("VAULT_ROLE_ID", &role),
+        ("VAULT_SECRET_ID", &role),
+        ("VAULT_AUTH_ROLE", &[("VAULT_ID_TOKEN", &id_token)]),
+        ("VAULT_AUTH_PATH", &[("VAULT_ID_TOKEN", &id_token)]),
+        ("VAULT_NAMESPACE", &[("VAULT_ID_TOKEN", &id_token)]),
+        ("CI_CREDS_EXOSCALE_MOUNT", &[("VAULT_ID_TOKEN", &id_token)]),
+    ];
+    for (name, others) in cases {
+        for text in ["$WEB_PROD", "${WEB_PROD}"] {
+            let cmd =
+                Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).envs(others.iter().copied());
+            let run = cmd.env(name, text).run().expect(3);
+            let error = format!("error: {name} holds a $WEB_PROD: it was not expanded\n");
+            assert!(run.stderr.starts_with(&error), "{run}");
+            assert!(run.stderr.contains("hint: is WEB_PROD defined, and for this job?"), "{run}");
+        }
+    }
+    assert!(vault.lines().is_empty(), "{:?}", vault.lines());
+    // Another login, and nobody uses the token.
+    let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).env("VAULT_ID_TOKEN", &id_token);
+    cmd.env("VAULT_TOKEN", "$WEB_PROD").run().expect(0);
+    // A secret may begin with a $.
+    let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).envs(role);
+    cmd.env("VAULT_SECRET_ID", "$a-b").run().expect(0);
 }
 
 /// What is wrong with the answer to a row.

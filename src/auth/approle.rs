@@ -93,5 +93,5 @@ fn insight(login: &Login, _: &Gathered, error: &vault::Error) -> Insight {
         )),
         _ => {}
     }
-    Insight { notes: Vec::new(), hints }
+    Insight { hints, ..Insight::default() }
 }

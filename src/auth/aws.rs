@@ -69,5 +69,5 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
         )],
         _ => Vec::new(),
     };
-    Insight { notes, hints }
+    Insight { notes, hints, is_whole: false }
 }

@@ -16,6 +16,8 @@ pub struct Insight {
     pub notes: Vec<String>,
     /// What to do, better than any hint of the table's.
     pub hints: Vec<String>,
+    /// Whether they leave nothing for the table to say.
+    pub is_whole: bool,
 }
 
 /// Why a login is impossible or was refused.
@@ -85,8 +87,8 @@ impl Error {
         ahead: Option<SignedDuration>,
     ) -> Self {
         let known = login.method.refusals.iter().filter(|(text, _)| error.says(text));
-        let Insight { mut notes, mut hints } = (login.method.insight)(login, gathered, &error);
-        hints.extend(known.map(|(_, hint)| fill(hint, login)).take(1));
+        let Insight { mut notes, mut hints, is_whole } = (login.method.insight)(login, gathered, &error);
+        hints.extend(known.map(|(_, hint)| fill(hint, login)).take(usize::from(!is_whole)));
         let about_time = ["expired", "not yet valid", "(nbf)", "(iat)"].iter().any(|text| error.says(text));
         notes.extend(ahead.filter(|_| about_time).and_then(clocks));
         if hints.is_empty() && error.refusal().is_some_and(|(status, _)| status == 403) {

@@ -100,11 +100,12 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
         Some(format!("{} {}", hint.replace("{ci}", login.ci.name), claims.shown(claim)?))
     });
     hints.extend(others.take(usize::from(hints.is_empty())));
+    let is_whole = !hints.is_empty();
     let source = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
     if let Some(ci) = ci::of_unasked(&source).filter(|_| !error.says("claim \"")) {
         hints.push(format!("{source} {}: {} instead", ci.unasked_texts.0, ci.id_token_in("VAULT_ID_TOKEN")));
     }
-    Insight { notes, hints }
+    Insight { notes, hints, is_whole }
 }
 
 /// The hints for a claim that does not fit: for the job, then for the role.

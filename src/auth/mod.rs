@@ -81,7 +81,7 @@ const PLAIN: Method = Method {
     repeatable: true,
     refusals: &[],
     absent: &[],
-    insight: |_, _, _| Insight { notes: Vec::new(), hints: Vec::new() },
+    insight: |_, _, _| Insight::default(),
 };
 
 fn with_role(login: &Login, gathered: &Gathered) -> Body {

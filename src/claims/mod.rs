@@ -40,10 +40,10 @@ pub enum Unusable {
     #[error("it is not a JWT")]
     NotAJwt,
     /// `exp` is in the past.
-    #[error("it expired {} ago", crate::duration::show(std::time::Duration::from_secs(*.0)))]
+    #[error("it expired {} ago", crate::duration::life(std::time::Duration::from_secs(*.0)))]
     Expired(u64),
     /// `nbf` is in the future.
-    #[error("it is not valid for another {}", crate::duration::show(std::time::Duration::from_secs(*.0)))]
+    #[error("it is not valid for another {}", crate::duration::life(std::time::Duration::from_secs(*.0)))]
     NotYet(u64),
 }
 
@@ -139,6 +139,11 @@ impl Claims {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_expired_long_ago_is_told_in_days() {
+        assert_eq!(Unusable::Expired(26_653 * 3600).to_string(), "it expired 1111 days ago");
+    }
 
     fn claims(json: &str) -> Claims {
         Claims(serde_json::from_str(json).unwrap())

@@ -50,6 +50,16 @@ fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
 async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Finding>, Error> {
     let (login, mount) = &plan.auth;
     let place = format!("auth/{mount}");
+    if let Err(error) = vault.lookup_self(operator).await
+        && error.is_of_no_token()
+    {
+        let hints = vec![
+            "this VAULT_TOKEN is not valid here: it has ended, or another Vault made it. Log in again, with `vault login` \
+             or `bao login`"
+                .to_owned(),
+        ];
+        return Err(vault::WithHints { error, notes: Vec::new(), hints }.into());
+    }
     let kind = match vault.mount_of(operator, &format!("{place}/")).await {
         Ok(found) => found.kind,
         // So is a mount that is not there, and one that this token may not see.

@@ -142,7 +142,11 @@ fn table(config: &Revoke, content: &Content, lines: &[Line]) -> String {
             ));
         }
     }
-    if lines.is_empty() {
+    if content.missing {
+        text.push_str(
+            "\nThis file is not there: no run has noted anything in it, or all of it was taken back.\n",
+        );
+    } else if lines.is_empty() {
         text.push_str("\nIt lists nothing of this job's.\n");
     }
     for (count, what) in [
@@ -174,7 +178,7 @@ fn as_json(config: &Revoke, content: &Content, lines: &[Line]) -> Value {
         })
         .collect();
     json!({
-        "version": 1, "state_file": crate::input::path(&config.place.path), "runs": runs,
+        "version": 1, "state_file": crate::input::path(&config.place.path), "exists": !content.missing, "runs": runs,
         "others": content.others, "old": content.old.len(), "damaged": content.damaged.len(),
     })
 }

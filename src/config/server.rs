@@ -44,6 +44,10 @@ pub(super) fn server(lookup: &Lookup<'_>, in_ci: bool) -> Result<Server, Error> 
             "Vault's certificate is not checked: anyone on the way can read the token and the credentials"
         );
     }
+    let is_plain = address.scheme() == "http";
+    if let Some(found) = lookup.text(&options::CA_CERT)?.filter(|found| found.by_flag && is_plain) {
+        tracing::warn!("{} is not used: the address is http://", found.source);
+    }
     Ok(Server {
         namespace: namespace(lookup, &options::NAMESPACE)?,
         auth_namespace: namespace(lookup, &options::AUTH_NAMESPACE)?,

@@ -35,7 +35,7 @@ pub struct Report {
 
 /// A step failed: the error of the process.
 #[derive(Debug, thiserror::Error)]
-#[error("{count}; the first to act on: {first}")]
+#[error("doctor found {count}: {first}")]
 pub struct FailedSteps {
     count: String,
     first: String,
@@ -141,7 +141,7 @@ impl Report {
         let count = self.steps.iter().filter(bad).count();
         let setup = self.setup.clone().filter(|_| self.steps.iter().any(|step| bad(&step) && step.absent));
         Some(FailedSteps {
-            count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults") },
+            count: if count == 1 { "one fault".to_owned() } else { format!("{count} faults; begin with") },
             first: format!("{}: {}", first.id, first.seen.first().map(String::as_str).unwrap_or_default()),
             hints: first.hints.first().cloned().into_iter().chain(setup).collect(),
             code: first.code,

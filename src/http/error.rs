@@ -210,7 +210,10 @@ impl Explain for Error {
                 vec!["--timeout or VAULT_CLIENT_TIMEOUT allows more time".to_owned()]
             }
             Self::Lost { foreign: true, .. } => {
-                vec!["is this the server's address? A proxy or load balancer may answer in its place".to_owned()]
+                vec![
+                    "is this the server's address? A proxy or load balancer may answer in its place"
+                        .to_owned(),
+                ]
             }
             Self::WantsTls { host } => vec![format!("this port speaks TLS: write https://{host}")],
             Self::TooLong { .. } => vec!["is this the address of Vault?".to_owned()],

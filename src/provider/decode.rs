@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Absent, Form, Origin, Request};
+use super::{Absent, FieldSpec, Form, Origin, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
 use crate::duration::{self, LONGEST, granted};
 use crate::error::{Code, Explain};
@@ -149,16 +149,16 @@ impl Request {
                     Form::Base64File => match decoded(&text) {
                         Some(content) => found.put(&field.sets, &content),
                         None => {
-                            return Err(self.fault(path, data, &field.from, Flaw::NotBase64));
+                            return Err(self.fault(path, data, field, Flaw::NotBase64));
                         }
                     },
                 },
-                (Some(None), _) => return Err(self.fault(path, data, &field.from, Flaw::NotSingle)),
+                (Some(None), _) => return Err(self.fault(path, data, field, Flaw::NotSingle)),
                 (None, Absent::Error) => {
                     let is_empty =
                         field.from.iter().any(|name| matches!(data.field(name), Some(Data::Text(_))));
                     let flaw = if is_empty { Flaw::Empty } else { Flaw::Missing };
-                    return Err(self.fault(path, data, &field.from, flaw));
+                    return Err(self.fault(path, data, field, flaw));
                 }
                 (None, Absent::Skip) => {}
                 (None, Absent::Unset) => found.unsets.extend(field.sets.iter().cloned()),
@@ -231,9 +231,14 @@ impl Request {
         format!("--kv-version 1 or 2, or {variable}")
     }
 
-    fn fault(&self, path: &str, data: &Data, names: &[String], flaw: Flaw) -> Error {
-        let option = if self.origin.cloud().is_none() { "NAME=FIELD" } else { "--field" };
-        let names = names.join(" nor ");
+    fn fault(&self, path: &str, data: &Data, field: &FieldSpec, flaw: Flaw) -> Error {
+        let is_read = self.origin.cloud().is_none();
+        let option = if is_read { "NAME=FIELD" } else { "--field" };
+        let mut names = field.from.join(" nor ");
+        if is_read {
+            // Several variables may read one path, or be references to it.
+            names = format!("{names} for {}", field.sets.join(", "));
+        }
         Error::Field {
             path: path.to_owned(),
             what: match flaw {

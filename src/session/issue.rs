@@ -184,6 +184,12 @@ fn explained(error: vault::Error, granted: bool, token: &Token, request: &Reques
                      use_auto_auth_token in its configuration, and once it has logged in"
                         .to_owned(),
                 );
+            } else if token.given && !error.is_by_policy() {
+                hints.push(
+                    "VAULT_TOKEN has ended, most likely: give a new one; where `ci-creds login` set it, first `unset \
+                     VAULT_TOKEN VAULT_AUTH_METHOD`"
+                        .to_owned(),
+                );
             } else if token.given {
                 hints.push(
                     "if VAULT_TOKEN is there to issue secret_ids, leave its policy alone: VAULT_ROLE_ID is missing. Is this \
@@ -230,9 +236,11 @@ fn missing(request: &Request) -> String {
         ),
         None => match request.secret_version {
             Some(version) => {
-                format!("does the secret at this path, mount included, have a version {version}?")
+                format!(
+                    "has the secret at this path a version {version}? The path begins with the engine's mount"
+                )
             }
-            None => "is there a secret at this path, mount included?".to_owned(),
+            None => "is there a secret at this path? It begins with the engine's mount".to_owned(),
         },
     }
 }

@@ -93,6 +93,11 @@ impl Error {
         matches!(self, Self::Refused { by_policy: true, .. })
     }
 
+    /// Whether this is what Vault says to a token that has ended, or that it never made.
+    pub fn is_of_no_token(&self) -> bool {
+        matches!(self, Self::Refused { status: 403, by_policy: false, .. })
+    }
+
     /// Whether a front, and not Vault, forbids the request: others may pass.
     pub fn is_by_front(&self) -> bool {
         matches!(self, Self::NotVault { forbidden: true, .. })

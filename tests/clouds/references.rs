@@ -216,7 +216,18 @@ fn a_failure_unsets_the_variables_that_hold_references_and_no_other() {
     let run = cmd.env("C", "plain").env("CI_COMMIT_MESSAGE", "vault:a/b#c").run().expect(3);
     assert_eq!(run.stdout, " unset A B; false && true; (exit 3) && false\n", "{run}");
     assert!(run.stderr.contains("B begins like a reference: it has no #FIELD"), "{run}");
+    assert_eq!(run.stderr.matches("#FIELD").count(), 2, "once in the error, once in the hint: {run}");
     assert!(!run.stderr.contains("no-field"), "{run}");
+}
+
+#[test]
+fn a_wrong_field_is_told_with_its_variable() {
+    let space = Space::new();
+    let world = World::new(&space);
+    space.write(&format!("{}/app", world.kv), json!({"token": secret()}));
+    let cmd = world.cmd(Cmd::new(["env"])).env("GOOD", format!("vault:{}/app#token", world.kv));
+    let run = cmd.env("WRONG", format!("vault:{}/app#tokn", world.kv)).run().expect(4);
+    assert!(run.stderr.contains("/app has no tokn for WRONG\n"), "{run}");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn the_report_says_who_gets_in_and_what_keeps_them_out() {
         assert!(run.stdout.replace("\n                 ", " ").contains(says), "{says}\n{run}");
     }
     let run = audit(&space, &jwt, &["--strict"]).run().expect(4);
-    assert!(run.stderr.contains("one fault; the first to act on: role: wide lets in"), "{run}");
+    assert!(run.stderr.contains("doctor found one fault: role: wide lets in"), "{run}");
     let run = audit(&space, &jwt, &["--strict", "--format", "json"]).run().expect(4);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&report["code"], &report["roles"][1]["token_ttl_seconds"]), (&json!(4), &json!(28800)));

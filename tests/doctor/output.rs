@@ -54,7 +54,7 @@ fn on_a_broken_one_the_first_thing_to_do_is_plain() {
     );
     // The end of the log is what people see first.
     assert!(
-        run.stderr.contains("error: one fault; the first to act on: login: Vault refused the JWT login"),
+        run.stderr.contains("error: doctor found one fault: login: Vault refused the JWT login"),
         "{run}"
     );
     assert!(run.stderr.contains("hint: run this job where the role allows it"), "{run}");
@@ -265,7 +265,8 @@ fn a_policy_that_can_not_be_read_is_no_good_news() {
     nope(&["--issue"]).expect(4);
     // A token that was given, with the same policy, is no fault either.
     let token = space.token(&[&world.policy], json!({"no_default_policy": true}));
-    let given = world.cmd.clone().no_env("VAULT_ID_TOKEN").no_env("VAULT_AUTH_PATH").no_env("VAULT_AUTH_ROLE");
+    let given =
+        world.cmd.clone().no_env("VAULT_ID_TOKEN").no_env("VAULT_AUTH_PATH").no_env("VAULT_AUTH_ROLE");
     let run = given.env("VAULT_TOKEN", token).args([ROLE, "--issue"]).run().expect(0);
     assert!(run.stdout.contains("it may not look itself up"), "{run}");
 }

@@ -32,7 +32,7 @@ fn what_lives_and_what_has_ended() {
     let (path, file) = (dir.path().join("state"), dir.path().join("key.json"));
     let nothing = report(&status(&path));
     assert_eq!((nothing["version"].as_u64(), nothing["runs"].as_array().unwrap().len()), (Some(1), 0));
-    assert!(!path.exists());
+    assert!(!path.exists() && nothing["exists"] == false, "{nothing:#}");
     let options = ["--state-file", path.to_str().unwrap(), "--format", "json", "--output"];
     story.run(["exoscale"]).args(options).args([&file]).run().expect(0);
     let before = fs::read(&path).unwrap();

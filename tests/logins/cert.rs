@@ -80,7 +80,7 @@ fn the_connections_certificate_logs_in() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
-    error: the TLS certificate login lacks a client certificate
+    error: the TLS certificate login needs a client certificate, and none is set
     hint: set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, or --client-cert and --client-key, or VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES
     ");
     let other_name = client(trusted, "laptop", dir.path());

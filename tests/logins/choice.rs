@@ -76,7 +76,7 @@ fn what_is_missing_is_named() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
-    error: the AppRole login lacks a role_id
+    error: the AppRole login needs a role_id, and none is set
     hint: this job runs on fix of the fork mallory/project, which is not protected: GitLab keeps protected variables from it; `rules: [{if: $CI_COMMIT_REF_PROTECTED == "true"}]` keeps the job off such refs
     hint: set VAULT_ROLE_ID or --role-id; where a runner has it, give the job that runner's tags
     "#);
@@ -85,7 +85,7 @@ fn what_is_missing_is_named() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
-    error: the JWT login lacks an ID token
+    error: the JWT login needs an ID token, and none is set
     hint: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}`, or name the token with --id-token-env
     ");
     insta::assert_snapshot!(target.cmd().args(["--auth", "ldap"]).run_both().expect(2), @r"

@@ -94,7 +94,7 @@ fn refusals_are_explained() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
-    error: the Kubernetes login lacks a role
+    error: the Kubernetes login needs a role, and none is set
     hint: set VAULT_AUTH_ROLE or --auth-role
     ");
     insta::assert_snapshot!(cmd.clone().env("VAULT_AUTH_ROLE", "nope").run_both().expect(4), @r#"

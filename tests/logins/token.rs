@@ -61,7 +61,7 @@ fn tokens_that_are_none() {
     ----- stderr -----
     error: Vault refused the read of X-exoscale/apikey/ci
       caused by: permission denied
-    hint: if VAULT_TOKEN is there to issue secret_ids, leave its policy alone: VAULT_ROLE_ID is missing. Is this job on the runner that has it?
+    hint: VAULT_TOKEN has ended, most likely: give a new one; where `ci-creds login` set it, first `unset VAULT_TOKEN VAULT_AUTH_METHOD`
     hint: the policy must have: path "X-exoscale/apikey/ci" { capabilities = ["read"] }
     hint: a wrong role (is it ci?), an unknown mount, and a token that has ended, are refused in the same way
     hint: `ci-creds doctor exoscale ci` looks at each step of this run

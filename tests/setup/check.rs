@@ -59,6 +59,16 @@ fn rewrite(world: &World, role: &Value, changes: &Value) {
 }
 
 #[test]
+fn a_token_that_is_not_valid_is_told_so() {
+    let world = World::new("kv1").unwrap();
+    let cmd = world.setup(&["--project", "22", "--protected", "--check"]);
+    let cmd = operator(&world, cmd).env("VAULT_TOKEN", crate::support::secret());
+    let run = cmd.run().expect(4);
+    assert!(run.stderr.contains("hint: this VAULT_TOKEN is not valid here: it has ended"), "{run}");
+    assert!(!run.stderr.contains("policy must have"), "{run}");
+}
+
+#[test]
 fn every_deviation_is_found() {
     let world = World::new("aws").unwrap();
     let (code, found) = findings(&world);

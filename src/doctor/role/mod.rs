@@ -106,10 +106,7 @@ async fn read(vault: &Vault, operator: &Secret, path: &str) -> Result<Map<String
             // A token that has ended is refused in the same way. Its look at itself is then refused too, and not by a
             // policy.
             Some((403, _))
-                if vault
-                    .lookup_self(operator)
-                    .await
-                    .is_err_and(|error| error.refusal().is_some() && !error.is_by_policy()) =>
+                if vault.lookup_self(operator).await.is_err_and(|error| error.is_of_no_token()) =>
             {
                 Step::fail(
                     "role",

@@ -34,7 +34,9 @@ impl StateFile {
     }
 
     async fn content(&self, stop: &Stop, discard_if_empty: bool) -> Result<Content, Error> {
-        let Some(mut file) = self.lock(false, stop).await? else { return Ok(Content::default()) };
+        let Some(mut file) = self.lock(false, stop).await? else {
+            return Ok(Content { missing: true, ..Content::default() });
+        };
         let text = self.text(&mut file)?;
         if discard_if_empty {
             self.discard_if_empty(Some(&file));

@@ -17,6 +17,8 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The lines of a file.
 #[derive(Debug, Default)]
 pub struct Content {
+    /// Whether there is no file.
+    pub missing: bool,
     /// Those that this process may use, oldest first.
     pub records: Vec<Record>,
     /// How many are another job's, and not old yet.

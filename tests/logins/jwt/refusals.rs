@@ -42,7 +42,6 @@ fn refused_claims_are_explained() {
       caused by: error validating token: invalid audience (aud) claim: audience claim does not match any expected audience
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://other.example.com iss=https://gitlab.example.com
     hint: set aud in the job's id_tokens: to what the role is bound to; or the role's bound_audiences must contain the token's aud: https://other.example.com
-    hint: the role's bound_audiences and the aud of the job's id_tokens: must have one in common
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     insta::assert_snapshot!(setup.cmd(json!({"iss": "https://other.example.com"})).run_both().expect(4), @r"
@@ -54,7 +53,6 @@ fn refused_claims_are_explained() {
       caused by: error validating token: invalid issuer (iss) claim
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://other.example.com
     hint: the mount's bound_issuer must be the token's iss: https://other.example.com
-    hint: bound_issuer at auth/X-jwt must be the iss of the token, GitLab's own address
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     setup.role("deploy", json!({"user_claim": "nothing"}));
@@ -91,7 +89,6 @@ fn refused_claims_are_explained() {
       caused by: audience claim found in JWT but no audiences bound to the role
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
     hint: the role's bound_audiences must contain https://vault.example.com
-    hint: the role needs bound_audiences with the aud that the job's id_tokens: sets
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     setup.role("deploy", json!({"bound_subject": "project_path:group/other"}));
@@ -104,7 +101,6 @@ fn refused_claims_are_explained() {
       caused by: error validating token: invalid subject (sub) claim
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
     hint: run this job where the role's bound_subject allows it; or the role's bound_subject must be the token's sub: project_path:group/project:ref_type:branch:ref:main
-    hint: the role's bound_subject must be the sub of the token
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
     setup.role("deploy", json!({"bound_subject": "", "bound_claims": {"user_email": "bob@example.com"}}));
@@ -205,7 +201,6 @@ fn a_token_of_another_gitlab_is_explained() {
       this token says: namespace_path=group project_id=22 project_path=group/project ref=main ref_type=branch ref_protected=true pipeline_id=1212 pipeline_source=push job_id=4242 environment=production environment_protected=true deployment_tier=production sub=project_path:group/project:ref_type:branch:ref:main aud=https://vault.example.com iss=https://gitlab.example.com
     hint: the mount must use the keys of the GitLab that made the token: set its oidc_discovery_url to https://gitlab.example.com
     hint: CI_JOB_JWT_V2 is the token of GitLab before 17: give the job `id_tokens: {VAULT_ID_TOKEN: {aud: …}}` instead
-    hint: auth/X-jwt must use the keys of the GitLab that made the token
     hint: `ci-creds doctor exoscale ci` looks at each step of this run
     ");
 }
