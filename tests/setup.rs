@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod formats;
+mod group;
 mod logins;
 mod shell;
 mod sketch;

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 pub struct Meant {
     /// Their projects; all by number, or all by path.
     pub projects: Vec<String>,
+    /// The groups of their projects, instead; all by number, or all by path.
+    pub groups: Vec<String>,
     /// The branch or tag, without `refs/heads/` or `refs/tags/`.
     pub reference: Option<String>,
     /// Whether it is a tag.
@@ -27,11 +29,17 @@ impl Meant {
     /// What the claims must be.
     pub fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
-        let projects = match &self.projects[..] {
+        let one_or_all = |all: &[String]| match all {
             [one] => json!(one),
             all => json!(all),
         };
-        claims.insert(self.project_claim().to_owned(), projects);
+        if self.groups.is_empty() {
+            claims.insert(self.project_claim().to_owned(), one_or_all(&self.projects));
+        } else {
+            let by_number = self.groups.iter().all(|one| is_number(one));
+            let claim = if by_number { "namespace_id" } else { "namespace_path" };
+            claims.insert(claim.to_owned(), one_or_all(&self.groups));
+        }
         if let Some(reference) = &self.reference {
             claims.insert("ref".to_owned(), json!(reference));
             claims.insert("ref_type".to_owned(), json!(if self.is_tag { "tag" } else { "branch" }));
@@ -47,9 +55,59 @@ impl Meant {
 
     /// Whether a `*` stands for any text: neither refs, nor paths, nor names of environments may have one.
     pub fn has_globs(&self) -> bool {
-        let texts = self.projects.iter().chain(&self.reference).chain(&self.environment);
+        let texts = self.projects.iter().chain(&self.groups).chain(&self.reference).chain(&self.environment);
         texts.into_iter().any(|text| text.contains('*'))
     }
+}
+
+/// A claim that can stand in a path of a run, and in its place the job's own value.
+#[derive(Debug)]
+pub struct PathClaim {
+    /// The claim.
+    pub name: &'static str,
+    /// The variable in which a job has it.
+    pub variable: &'static str,
+    /// Whether a policy can be templated by it: OpenBao refuses a value with `/`, `+` or `*` in it.
+    pub templated: bool,
+    /// The variable in which a job has it as a part of a name.
+    pub slug: &'static str,
+}
+
+impl PathClaim {
+    /// What stands for it in a path: `{project_id}`.
+    pub fn mark(&self) -> String {
+        format!("{{{}}}", self.name)
+    }
+
+    /// A text with this value in the place of the mark.
+    pub fn filled(&self, text: &str, value: &str) -> String {
+        text.replace(&self.mark(), value)
+    }
+}
+
+/// The claims that name a project, or its group. Nobody but GitLab decides their values: a branch's name, and an
+/// environment's, are anybody's to choose.
+pub static PATH_CLAIMS: &[PathClaim] = &[
+    PathClaim { name: "project_id", variable: "CI_PROJECT_ID", templated: true, slug: "CI_PROJECT_ID" },
+    PathClaim {
+        name: "namespace_id",
+        variable: "CI_PROJECT_NAMESPACE_ID",
+        templated: true,
+        slug: "CI_PROJECT_NAMESPACE_ID",
+    },
+    PathClaim {
+        name: "project_path",
+        variable: "CI_PROJECT_PATH",
+        templated: false,
+        slug: "CI_PROJECT_PATH_SLUG",
+    },
+];
+
+/// A project as GitLab has it in `CI_PROJECT_PATH_SLUG`; a number stays as it is.
+pub(crate) fn slug(project: &str) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
+    let text: String = project.chars().map(plain).take(63).collect();
+    text.trim_matches('-').to_owned()
 }
 
 /// Whether a project is given by its number.

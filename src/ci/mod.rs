@@ -9,8 +9,8 @@ mod meant;
 mod strangers;
 
 pub use job::Job;
-pub use meant::Meant;
-pub(crate) use meant::is_number;
+pub use meant::{Meant, PATH_CLAIMS, PathClaim};
+pub(crate) use meant::{is_number, slug};
 pub use strangers::Stranger;
 pub(crate) use strangers::{a_job, beside, strangers};
 

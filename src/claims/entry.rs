@@ -9,6 +9,9 @@ use super::demands::{Extent, Verdict, evaluate};
 use super::role::Role;
 use crate::ci::{self, Stranger};
 
+/// The job that a role is for, among [`Entry::job`].
+pub const OWN: &str = "the job that it is for";
+
 /// Whether one job gets in.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -29,7 +32,7 @@ pub fn jobs(role: &Role, now: Timestamp) -> Vec<Stranger> {
     if role.globs() {
         strangers.extend(ci::beside(&job, &role.map("bound_claims")));
     }
-    let own = Stranger { name: "the job that it is for", claims: job, remedy: "" };
+    let own = Stranger { name: OWN, claims: job, remedy: "" };
     std::iter::once(own).chain(strangers).collect()
 }
 

@@ -107,6 +107,10 @@ pub struct Setup {
     pub cli: String,
     /// Projects, by number or path.
     pub projects: Vec<String>,
+    /// Groups, by number or path.
+    pub groups: Vec<String>,
+    /// The claim that stands in the run's paths: each project has its own.
+    pub group_claim: Option<String>,
     /// A branch, or a ref with its prefix.
     pub reference: Option<String>,
     /// Whether any protected ref will do.

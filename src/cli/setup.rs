@@ -39,6 +39,25 @@ pub(super) fn options(command: Command) -> Command {
             value("project", "ID|PATH", "A project whose jobs may do this; several times for several")
                 .action(ArgAction::Append),
         )
+        .arg(
+            value(
+                "group",
+                "ID|PATH",
+                "All projects of this group, instead; PATH/* are those of its subgroups",
+            )
+            .action(ArgAction::Append)
+            .conflicts_with("project"),
+        )
+        .arg(
+            value(
+                "group-claim",
+                "CLAIM",
+                "Each project has a path of its own: {project_id} stands for its number in the run's words",
+            )
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("project_id"),
+        )
         .arg(value("ref", "REF", "The branch that they run on, or refs/tags/NAME; * stands for any text"))
         .arg(switch("protected", "On any protected branch or tag; the default where --ref is not given"))
         .arg(
@@ -88,6 +107,8 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
         strict: matches.get_flag("strict"),
         cli: text("cli").unwrap_or_default(),
         projects: list("project"),
+        groups: list("group"),
+        group_claim: text("group-claim"),
         reference: text("ref"),
         protected: matches.get_flag("protected"),
         unprotected: matches.get_flag("unprotected"),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::claims::entry::OWN;
 use crate::cli::{Parsed, Setup};
 use crate::config::{self, RoleCheck};
 use crate::emit::sink;
@@ -34,10 +35,10 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
 
 /// Nothing is printed that would keep out the job that it is for; whom else it lets in is said.
 fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
-    if let Some(own) = plan.proof.first().filter(|own| !own.enters) {
+    if let Some(own) = plan.proof.iter().find(|own| own.job == OWN && !own.enters) {
         return Err(config::setup::Error::Unproven { claims: own.kept_out_by.join(", ") });
     }
-    for entry in plan.proof.iter().skip(1).filter(|entry| entry.enters) {
+    for entry in plan.proof.iter().filter(|entry| entry.job != OWN && entry.enters) {
         tracing::warn!(
             "this also lets in {}: name the jobs more narrowly, or see that it is meant",
             entry.job
@@ -60,10 +61,10 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
         ];
         return Err(vault::WithHints { error, notes: Vec::new(), hints }.into());
     }
-    let kind = match vault.mount_of(operator, &format!("{place}/")).await {
-        Ok(found) => found.kind,
+    let (kind, accessor) = match vault.mount_of(operator, &format!("{place}/")).await {
+        Ok(found) => (found.kind, found.accessor),
         // So is a mount that is not there, and one that this token may not see.
-        Err(error) if error.refusal().is_some() => String::new(),
+        Err(error) if error.refusal().is_some() => Default::default(),
         Err(error) => return Err(vault::WithHints::from(error).into()),
     };
     let mut findings = vec![match &*kind {
@@ -75,6 +76,9 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
         findings.push(check::config(config, look(vault, operator, &config.object.path).await?.as_ref()));
     }
     for policy in &plan.policies {
+        let mut policy = policy.clone();
+        policy.lines.iter_mut().for_each(|line| line.path = line.path.replace(setup::ACCESSOR, &accessor));
+        let policy = &policy;
         let found = look(vault, operator, &format!("sys/policies/acl/{}", policy.name)).await?;
         let text = found.as_ref().and_then(|found| found.get("policy")?.as_str());
         findings.extend(check::policy(policy, text));

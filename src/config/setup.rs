@@ -3,7 +3,7 @@
 use super::lookup::Lookup;
 use super::{hands_over, references, requests};
 use crate::auth;
-use crate::ci::{self, Job, Meant, gitlab};
+use crate::ci::{self, Job, Meant, PATH_CLAIMS, PathClaim, gitlab};
 use crate::claims::Claims;
 use crate::cli::{Flags, Parsed, Setup, Verb, again};
 use crate::env::Env;
@@ -29,6 +29,14 @@ pub enum Error {
     /// Projects are given by number and by path.
     #[error("--project is given by number and by path: one role can compare only one of them")]
     MixedProjects,
+    /// A claim that no path can have, or that no path has.
+    #[error("--group-claim {claim}: {why}")]
+    GroupClaim {
+        /// The claim.
+        claim: String,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// An option with a value that can't be.
     #[error("{option} {why}")]
     Odd {
@@ -110,6 +118,10 @@ impl Explain for Error {
             Self::MixedProjects => {
                 "give the numbers of all of them: a number stays when a project is renamed"
             }
+            Self::GroupClaim { .. } => {
+                "project_id and namespace_id are numbers, which fit in a path: write {project_id} where the number goes. With \
+                 --project several times, one role for each is printed, and {project_path} can be used too"
+            }
             Self::Odd { .. } => return vec![format!("write it as {} shows it", ci::usual().name)],
             Self::NoServiceAccount => "such as --service-account ci/deployer, several times for several",
             Self::NoPrincipal => "such as --principal arn:aws:iam::123456789012:role/gitlab-runner",
@@ -144,8 +156,10 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let references = references::all(&run, &lookup)?;
     // The run happens in a job, whatever this is.
     let requests = requests::all(&run, references, &lookup, &Job::default())?;
+    let claim = group_claim(setup, &requests)?;
     for request in &requests {
-        named("the path", &request.read.path)?;
+        let path = claim.map_or(request.read.path.to_string(), |claim| claim.filled(&request.read.path, "1"));
+        named("the path", &path)?;
     }
     let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
     if text(&options::AUTH_NAMESPACE)?
@@ -160,6 +174,7 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let mount = super::login::mount(&lookup)?.unwrap_or_else(|| method.name.to_owned());
     named("the mount", &mount)?;
     let engine_role = requests.iter().find_map(|request| request.role.clone());
+    let engine_role = engine_role.filter(|role| !role.contains('{'));
     let role = text(&options::AUTH_ROLE)?.or(engine_role).unwrap_or_else(|| "ci".to_owned());
     let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
     if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
@@ -186,11 +201,13 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
         role,
         namespace: text(&options::NAMESPACE)?,
         token_ttl: token_ttl.as_secs(),
+        claim,
         who: who(login.name, setup, &lookup)?,
     })
 }
 
-/// The variables that this run has, and that its setup needs as well: they are not in its words. Each value is as a shell takes it, and none is a secret.
+/// The variables that this run has, and that its setup needs as well: they are not in its words. Each value is as a
+/// shell takes it, and none is a secret.
 pub fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
     let first = match &run.verb {
         Verb::Provider(ask) => Some(ask.provider),
@@ -241,6 +258,38 @@ pub fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
     found
 }
 
+/// The claim that stands in the run's paths.
+fn group_claim(
+    setup: &Setup,
+    requests: &[crate::provider::Request],
+) -> Result<Option<&'static PathClaim>, Error> {
+    let Some(name) = &setup.group_claim else { return Ok(None) };
+    let wrong = |why| Error::GroupClaim { claim: crate::input::shown(name), why };
+    let claim = PATH_CLAIMS.iter().find(|claim| claim.name == name);
+    let claim = claim.ok_or_else(|| wrong("it is not a number that GitLab alone gives"))?;
+    let needs_list = setup.projects.is_empty();
+    if needs_list && !claim.templated {
+        return Err(wrong("it has a /, and OpenBao refuses a path that is filled in with /, + or *"));
+    }
+    if needs_list && setup.groups.is_empty() {
+        return Err(wrong("it needs --group, or --project for each project"));
+    }
+    if !needs_list {
+        let by_number = setup.projects.iter().all(|one| ci::is_number(one));
+        let fits = claim.name == if by_number { "project_id" } else { "project_path" };
+        let globs = setup.projects.iter().any(|one| one.contains('*'));
+        if !fits || globs {
+            return Err(wrong(
+                "give --project the number of each project for project_id, its path for project_path",
+            ));
+        }
+    }
+    if !requests.iter().any(|request| request.read.path.contains(&claim.mark())) {
+        return Err(wrong("no path of the run has it"));
+    }
+    Ok(Some(claim))
+}
+
 fn named(what: &'static str, name: &str) -> Result<(), Error> {
     if setup::can_be_in_policy(name) {
         Ok(())
@@ -253,6 +302,8 @@ fn named(what: &'static str, name: &str) -> Result<(), Error> {
 fn belongs(login: &'static str, setup: &Setup) -> Result<(), Error> {
     let options = [
         ("jwt", "--project", !setup.projects.is_empty()),
+        ("jwt", "--group", !setup.groups.is_empty()),
+        ("jwt", "--group-claim", setup.group_claim.is_some()),
         ("jwt", "--ref", setup.reference.is_some()),
         ("jwt", "--protected", setup.protected),
         ("jwt", "--unprotected", setup.unprotected),
@@ -308,15 +359,20 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
         None => None,
     };
     let claim = |name: &str| claims.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let groups = setup.groups.clone();
     let projects = match &setup.projects[..] {
+        [] if !groups.is_empty() => Vec::new(),
         [] => claim("project_id").or_else(|| claim("project_path")).into_iter().collect(),
         all => all.to_vec(),
     };
-    if projects.is_empty() {
+    if projects.is_empty() && groups.is_empty() {
         return Err(Error::NoProject);
     }
     let is_list = |one: &String| one.split(',').count() > 1 && one.split(',').all(|part| part.contains('/'));
     let is_one = |one: &String| ci::is_number(one) || (one.contains('/') && !is_list(one));
+    if groups.iter().any(|one| ci::is_number(one)) && !groups.iter().all(|one| ci::is_number(one)) {
+        return Err(Error::MixedProjects);
+    }
     if !projects.iter().all(is_one) {
         let why = "is a number or GROUP/PROJECT, given several times for several";
         return Err(Error::Odd { option: "--project", why });
@@ -338,6 +394,7 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
     }
     let environment = setup.environment.clone().or_else(|| claim("environment"));
     let texts = projects.iter().map(|one| ("--project", Some(one)));
+    let texts = texts.chain(groups.iter().map(|one| ("--group", Some(one))));
     for (option, text) in
         texts.chain([("--ref", reference.as_ref()), ("--environment", environment.as_ref())])
     {
@@ -357,7 +414,7 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
     let address = lookup.text(&options::ADDR)?.map(|found| found.value);
     let audience = setup.audience.clone().or_else(|| claims.as_ref()?.shown("aud")).or(address);
     Ok(Who::Jobs {
-        meant: Meant { projects, reference, is_tag, protected: !unprotected, environment },
+        meant: Meant { projects, groups, reference, is_tag, protected: !unprotected, environment },
         issuer: issuer.trim_end_matches('/').to_owned(),
         audience: audience.ok_or(Error::NoAudience)?,
     })

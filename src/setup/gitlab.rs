@@ -11,6 +11,12 @@ pub(super) static GITLAB: Format =
 fn write(plan: &Plan, _: &Options) -> String {
     // A JSON string is a YAML string as well.
     let quoted = |text: &str| Value::from(text).to_string();
+    // The job's own value, in the place of a claim: in a name as a part of it, in a shell's word as a text.
+    let own = |text: &str, name: bool| match plan.claim {
+        Some(claim) if name => claim.filled(text, &format!("${}", claim.slug)),
+        Some(claim) => claim.filled(text, &format!("'\"${}\"'", claim.variable)),
+        None => text.to_owned(),
+    };
     let mut text = "job:\n".to_owned();
     if let Some(environment) = &plan.job.environment {
         text.push_str(&format!("  environment: {}\n", quoted(environment)));
@@ -21,13 +27,14 @@ fn write(plan: &Plan, _: &Options) -> String {
     text.push_str("  variables:\n");
     for (name, value) in &plan.job.variables {
         // GitLab fills $NAME in.
-        text.push_str(&format!("    {name}: {}\n", quoted(&value.replace('$', "$$"))));
+        text.push_str(&format!("    {name}: {}\n", quoted(&own(&value.replace('$', "$$"), true))));
     }
     let script = if plan.job.runs_command {
         format!("{} -- COMMAND", plan.call)
     } else {
         format!("eval \"$({})\"", plan.call)
     };
+    let script = own(&script, false);
     text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
     text
 }

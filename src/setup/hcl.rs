@@ -1,6 +1,6 @@
 //! `--format hcl`: the policies alone, as files of policies have them. It must not hold commands.
 
-use super::{Format, Options, Plan};
+use super::{ACCESSOR, Format, Options, Plan};
 
 /// `--format hcl`.
 pub(super) static HCL: Format = Format { name: "hcl", about: "The policies alone", write };
@@ -9,5 +9,12 @@ fn write(plan: &Plan, _: &Options) -> String {
     let policies = plan.policies.iter().map(|policy| {
         format!("# {}: {}\n{}", policy.name, crate::text::one_line(&policy.about), policy.text())
     });
-    policies.collect::<Vec<_>>().join("\n")
+    let text = policies.collect::<Vec<_>>().join("\n");
+    let method = &plan.auth.1;
+    match text.contains(ACCESSOR) {
+        true => format!(
+            "# {ACCESSOR} is that of the auth method: vault read -field=accessor sys/auth/{method}\n{text}"
+        ),
+        false => text,
+    }
 }

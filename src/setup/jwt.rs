@@ -26,11 +26,13 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     put("bound_claims", Value::Object(meant.claims()));
     put("bound_subject", json!(""));
     // Never a person's claim: Vault would make one entity of all that this person does.
-    put("user_claim", json!("project_path"));
+    // Where a claim decides the path, it names the entity too: no project can take over another one's by its path.
+    put("user_claim", json!(order.claim.map_or("project_path", |claim| claim.name)));
     put("user_claim_json_pointer", json!(false));
     put("groups_claim", json!(""));
     // The audit log then says which job a token belongs to.
-    let mapped = NAMES_THE_JOB.iter().map(|claim| ((*claim).to_owned(), json!(claim)));
+    let own = order.claim.map(|claim| claim.name);
+    let mapped = NAMES_THE_JOB.iter().copied().chain(own).map(|claim| (claim.to_owned(), json!(claim)));
     put("claim_mappings", Value::Object(mapped.collect()));
     for leeway in ["expiration_leeway", "not_before_leeway", "clock_skew_leeway"] {
         put(leeway, json!(0));
@@ -41,6 +43,13 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     plan.proof = entries(&Role { role, config }, crate::vault::now());
     plan.job.audience = Some(audience.clone());
     plan.job.environment.clone_from(&meant.environment);
+    if let Some(claim) = order.claim {
+        plan.by_hand.push(vec![format!(
+            "{} in the run's words stands for the job's own ${}.",
+            claim.mark(),
+            claim.variable
+        )]);
+    }
     plan.by_hand.push(vec![
         "The job in .gitlab-ci.yml:".to_owned(),
         format!("  id_tokens: {{ VAULT_ID_TOKEN: {{ aud: {} }} }}", Value::from(audience.as_str())),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::ci::Meant;
+use crate::ci::{self, Meant, PathClaim};
 use crate::claims::entry::Entry;
 use crate::provider::Request;
 
@@ -51,6 +51,8 @@ pub struct Order {
     pub variables: Vec<(String, String)>,
     /// How long the token lives, in seconds, before it is renewed.
     pub token_ttl: u64,
+    /// The claim that stands in the paths of the run, where each project has its own.
+    pub claim: Option<&'static PathClaim>,
     /// Who may log in.
     pub who: Who,
 }
@@ -110,6 +112,8 @@ pub struct Plan {
     pub job: Job,
     /// Which jobs the role lets in, where they are told by their claims.
     pub proof: Vec<Entry>,
+    /// The claim that stands in the paths of the run.
+    pub claim: Option<&'static PathClaim>,
     /// The policies.
     pub policies: Vec<Policy>,
     /// The roles.
@@ -184,8 +188,51 @@ pub fn login(name: &str) -> Option<&'static Login> {
     LOGINS.iter().find(|login| login.name == name)
 }
 
+/// What stands for the accessor of the auth method in a policy: Vault gives it when the method is enabled.
+pub const ACCESSOR: &str = "<accessor>";
+
 /// The plan of an order.
 pub fn plan(order: &Order) -> Plan {
+    match (order.claim, &order.who) {
+        (Some(claim), Who::Jobs { meant, .. }) if !meant.projects.is_empty() => of_each(order, claim, meant),
+        _ => of_all(order),
+    }
+}
+
+/// A role and a policy for each project, with its own value in the paths.
+fn of_each(order: &Order, claim: &'static PathClaim, meant: &Meant) -> Plan {
+    let plans = meant.projects.iter().map(|project| {
+        let mut one = order.clone();
+        one.claim = None;
+        one.role = format!("{}-{}", order.role, ci::slug(project));
+        for request in &mut one.requests {
+            request.read.path = claim.filled(&request.read.path, project).into();
+            request.role = request.role.as_ref().map(|role| claim.filled(role, project));
+        }
+        if let Who::Jobs { meant, .. } = &mut one.who {
+            meant.projects = vec![project.clone()];
+        }
+        of_all(&one)
+    });
+    let mut whole = of_all(order);
+    (whole.policies, whole.roles, whole.proof, whole.sketches) = Default::default();
+    for plan in plans {
+        whole.policies.extend(plan.policies);
+        whole.roles.extend(plan.roles);
+        whole.proof.extend(plan.proof);
+        whole.sketches.extend(plan.sketches);
+    }
+    for (name, value) in &mut whole.job.variables {
+        if name == "VAULT_AUTH_ROLE" {
+            *value = format!("{}-{}", order.role, claim.mark());
+        }
+    }
+    whole.by_hand = policy::notes(order);
+    whole
+}
+
+/// One role, for all the jobs that are meant.
+fn of_all(order: &Order) -> Plan {
     let mut plan = Plan {
         call: order.call.clone(),
         namespace: order.namespace.clone(),
@@ -194,6 +241,7 @@ pub fn plan(order: &Order) -> Plan {
         who: order.who.clone(),
         job: Job { runs_command: order.runs_command, variables: order.variables.clone(), ..Job::default() },
         proof: Vec::new(),
+        claim: order.claim,
         policies: vec![policy::of_run(order)],
         roles: Vec::new(),
         sketches: sketch::of_run(order),

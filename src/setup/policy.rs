@@ -1,6 +1,6 @@
 //! The policy of a run: one line for each request that the run makes. It must not allow anything else.
 
-use super::Order;
+use super::{ACCESSOR, Order};
 use crate::provider::{Effect, Read, Request, other_version};
 use crate::vault::{self, Mount};
 
@@ -79,7 +79,11 @@ pub fn can_be_in_policy(path: &str) -> bool {
 pub(super) fn of_run(order: &Order) -> Policy {
     let mut lines: Vec<Line> = Vec::new();
     for request in &order.requests {
-        let line = of_request(request);
+        let mut line = of_request(request);
+        if let Some(claim) = order.claim {
+            let template = format!("{{{{identity.entity.aliases.{ACCESSOR}.metadata.{}}}}}", claim.name);
+            line.path = claim.filled(&line.path, &template);
+        }
         if !lines.contains(&line) {
             lines.push(line);
         }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::sketch::{ABOUT, Sketch};
-use super::{Config, Format, Object, Options, Plan};
+use super::{ACCESSOR, Config, Format, Object, Options, Plan};
 use crate::text::one_line;
 
 /// `--format sh`.
@@ -21,11 +21,20 @@ fn write(plan: &Plan, options: &Options) -> String {
     if let Some(namespace) = &plan.namespace {
         text.push_str(&format!("export VAULT_NAMESPACE={}\n", quoted(namespace)));
     }
-    for policy in &plan.policies {
-        let (about, name) = (comment(&policy.about), quoted(&policy.name));
-        text.push_str(&format!("\n{about}{cli} policy write {name} - <<'EOF'\n{}EOF\n", policy.text()));
-    }
     text.push_str(&mount(plan, cli));
+    for policy in &plan.policies {
+        let (about, name, rules) = (comment(&policy.about), quoted(&policy.name), policy.text());
+        text.push_str(&if rules.contains(ACCESSOR) {
+            // An accessor has letters, digits and _ alone.
+            let method = quoted(&format!("sys/auth/{}", plan.auth.1));
+            format!(
+                "\n{about}accessor=$({cli} read -field=accessor {method})\nsed \"s/{ACCESSOR}/$accessor/g\" <<'EOF' | {cli} policy \
+                 write {name} -\n{rules}EOF\n"
+            )
+        } else {
+            format!("\n{about}{cli} policy write {name} - <<'EOF'\n{rules}EOF\n")
+        });
+    }
     if let Some(config) = &plan.config {
         text.push_str(&unless_there(config, cli));
     }

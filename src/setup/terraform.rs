@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::sketch::{ABOUT, Sketch};
-use super::{Format, Object, Options, Plan};
+use super::{ACCESSOR, Format, Object, Options, Plan};
 use crate::text::one_line;
 
 /// `--format terraform`.
@@ -73,9 +73,12 @@ fn write(plan: &Plan, _: &Options) -> String {
         ));
     };
     variable("mount", "Where the auth method is mounted", mount);
+    let method = if login.name == "jwt" { "vault_jwt_auth_backend" } else { "vault_auth_backend" };
+    let accessor = format!("${{{method}.login.accessor}}");
     for policy in &plan.policies {
         let name = ("name", string(&policy.name));
-        let rules = format!("  policy = <<-EOT\n{}  EOT\n", indented(&policy.text()));
+        let rules =
+            format!("  policy = <<-EOT\n{}  EOT\n", indented(&policy.text()).replace(ACCESSOR, &accessor));
         text.push_str(&block(&resource("vault_policy", &policy.name), &[name], &[rules]));
     }
     let config = plan.config.as_ref().map(|config| &config.object.fields);

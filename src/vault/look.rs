@@ -53,6 +53,8 @@ pub struct Mount {
     pub kind: String,
     /// For the KV engine.
     pub kv_version: Option<u32>,
+    /// What names it in a policy's template.
+    pub accessor: String,
 }
 
 /// The time-out of calls that only improve a message.
@@ -119,7 +121,8 @@ impl Vault {
         let kind = text("type").unwrap_or_default();
         let is_kv = kind == "kv" || kind == "generic";
         let version = || text("options.version").and_then(|text| text.parse().ok()).unwrap_or(1);
-        Ok(Mount { path: text("path").unwrap_or_default(), kind, kv_version: is_kv.then(version) })
+        let [path, accessor] = ["path", "accessor"].map(|name| text(name).unwrap_or_default());
+        Ok(Mount { path, kind, kv_version: is_kv.then(version), accessor })
     }
 
     /// `sys/capabilities-self`: what the token may do at each of `paths`, in their order.

@@ -354,6 +354,7 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::OwnPolicy { .. } => E::OwnPolicy { name: "default".to_owned() },
         E::Unproven { .. } => E::Unproven { claims: text() },
         E::OfAnotherLogin { .. } => E::OfAnotherLogin { option: "--ref", login: "approle", of: "jwt" },
+        E::GroupClaim { .. } => E::GroupClaim { claim: text(), why: "no path of the run has it" },
         E::TwoNamespaces => E::TwoNamespaces,
     })
 }
