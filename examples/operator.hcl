@@ -1,5 +1,5 @@
 # What `ci-creds doctor auth/…/role/…` and `ci-creds setup … --check` need at the desk: it reads, and changes nothing.
-# Adapt the mounts: this is for auth methods at auth/jwt and auth/approle.
+# Adapt the mounts: this is for auth methods at auth/jwt, auth/approle, auth/kubernetes and auth/aws.
 
 # The roles, and what the JWT mount trusts (bound_issuer, keys). `--audit` lists them.
 path "auth/jwt/role" {
@@ -12,6 +12,17 @@ path "auth/jwt/config" {
   capabilities = ["read"]
 }
 path "auth/approle/role/+" {
+  capabilities = ["read"]
+}
+
+path "auth/kubernetes/role/+" {
+  capabilities = ["read"]
+}
+path "auth/aws/role/+" {
+  capabilities = ["read"]
+}
+# The name that a signature for AWS IAM is for. What is read has no secret key in it.
+path "auth/aws/config/client" {
   capabilities = ["read"]
 }
 

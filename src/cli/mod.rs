@@ -64,7 +64,7 @@ pub enum Verb {
     /// `doctor [PROVIDER] [ROLE]`, `doctor auth/MOUNT/role/NAME`.
     Doctor(Doctor),
     /// `setup PROVIDER [ROLE]`.
-    Setup(Setup),
+    Setup(Box<Setup>),
     /// `rotate`.
     Rotate,
     /// `completions SHELL`.
@@ -262,7 +262,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
         }
         ("status", _) => Verb::Status { json: text("report").as_deref() == Some("json") },
         ("doctor", _) => Verb::Doctor(doctor::parsed(matches).map_err(&mut told)?),
-        ("setup", _) => Verb::Setup(setup::parsed(matches).map_err(&mut told)?),
+        ("setup", _) => Verb::Setup(Box::new(setup::parsed(matches).map_err(&mut told)?)),
         ("rotate", _) => Verb::Rotate,
         _ => {
             let shell = matches.get_one::<Shell>("SHELL").copied();

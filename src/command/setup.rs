@@ -22,7 +22,9 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
     let plan = setup::plan(&order);
     prove(&plan)?;
     if setup.check {
-        let role_check = RoleCheck::resolve(parsed, env)?;
+        let mut role_check = RoleCheck::resolve(parsed, env)?;
+        // All of the plan is in the namespace of the login.
+        role_check.server.namespace.clone_from(&plan.namespace);
         let vault = Vault::at(&role_check.server, stop)?;
         let operator = session::given_token(&vault, &role_check.operator).await?;
         return report(setup, &compare(&vault, &operator, &plan).await?);

@@ -91,7 +91,7 @@ pub enum Error {
         of: &'static str,
     },
     /// Two namespaces.
-    #[error("the login has a namespace of its own")]
+    #[error("the namespace is not below the login's, whose token can't be used there")]
     TwoNamespaces,
 }
 
@@ -141,7 +141,7 @@ impl Explain for Error {
             Self::Unproven { .. } => "this is a bug in ci-creds; please report it",
             Self::NoClaims => "copy the line of the job's log that begins with `this token says:`",
             Self::TwoNamespaces => {
-                "set VAULT_NAMESPACE alone; for two namespaces, write the policies by hand"
+                "VAULT_NAMESPACE must begin with CI_CREDS_AUTH_NAMESPACE and a /, as in team/app and team"
             }
         };
         vec![hint.to_owned()]
@@ -162,11 +162,16 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
         named("the path", &path)?;
     }
     let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
-    if text(&options::AUTH_NAMESPACE)?
-        .is_some_and(|own| Some(own) != text(&options::NAMESPACE).ok().flatten())
-    {
-        return Err(Error::TwoNamespaces);
-    }
+    let trimmed = |option| text(option).map(|found| found.map(|name| name.trim_matches('/').to_owned()));
+    let (namespace, own) = (trimmed(&options::NAMESPACE)?, trimmed(&options::AUTH_NAMESPACE)?);
+    let below = match &own {
+        Some(own) if namespace.as_ref() != Some(own) => {
+            let rest = namespace.as_ref().and_then(|name| name.strip_prefix(own)?.strip_prefix('/'));
+            format!("{}/", rest.ok_or(Error::TwoNamespaces)?)
+        }
+        _ => String::new(),
+    };
+    named("the namespace", &below)?;
     let method = text(&options::AUTH)?;
     let method = auth::find(method.as_deref().unwrap_or("jwt"));
     let method = method.ok_or(Error::Login { login: "that --auth names" })?;
@@ -187,7 +192,11 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
     let token_ttl = crate::duration::parse(&setup.token_ttl).filter(|ttl| !ttl.is_zero());
     let token_ttl =
         token_ttl.ok_or(Error::Odd { option: "--token-ttl", why: "is no duration such as 15m" })?;
-    let variables = [("VAULT_ADDR", text(&options::ADDR)?), ("VAULT_NAMESPACE", text(&options::NAMESPACE)?)];
+    let variables = [
+        ("VAULT_ADDR", text(&options::ADDR)?),
+        ("VAULT_NAMESPACE", namespace.clone()),
+        ("CI_CREDS_AUTH_NAMESPACE", own.clone().filter(|_| !below.is_empty())),
+    ];
     let variables = variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(Order {
         variables: variables.collect(),
@@ -199,7 +208,9 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
         login,
         mount,
         role,
-        namespace: text(&options::NAMESPACE)?,
+        engine_namespace: namespace.clone(),
+        namespace: own.or(namespace),
+        below,
         token_ttl: token_ttl.as_secs(),
         claim,
         who: who(login.name, setup, &lookup)?,
@@ -266,7 +277,7 @@ fn group_claim(
     let Some(name) = &setup.group_claim else { return Ok(None) };
     let wrong = |why| Error::GroupClaim { claim: crate::input::shown(name), why };
     let claim = PATH_CLAIMS.iter().find(|claim| claim.name == name);
-    let claim = claim.ok_or_else(|| wrong("it is not a number that GitLab alone gives"))?;
+    let claim = claim.ok_or_else(|| wrong("it is not a number that nobody can choose"))?;
     let needs_list = setup.projects.is_empty();
     if needs_list && !claim.templated {
         return Err(wrong("it has a /, and OpenBao refuses a path that is filled in with /, + or *"));

@@ -11,10 +11,11 @@ fn write(plan: &Plan, _: &Options) -> String {
     });
     let text = policies.collect::<Vec<_>>().join("\n");
     let method = &plan.auth.1;
-    match text.contains(ACCESSOR) {
-        true => format!(
+    if text.contains(ACCESSOR) {
+        format!(
             "# {ACCESSOR} is that of the auth method: vault read -field=accessor sys/auth/{method}\n{text}"
-        ),
-        false => text,
+        )
+    } else {
+        text
     }
 }

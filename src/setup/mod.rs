@@ -45,8 +45,12 @@ pub struct Order {
     pub mount: String,
     /// The role to log in with; its policy has the same name.
     pub role: String,
-    /// The namespace of all of it.
+    /// The namespace of all of it: the login's.
     pub namespace: Option<String>,
+    /// The namespace of the engines, which is the same one or below it.
+    pub engine_namespace: Option<String>,
+    /// How the engines' paths begin in the login's namespace: `app/`, or nothing where it is theirs.
+    pub below: String,
     /// Variables of the job that this call has as well: where Vault is.
     pub variables: Vec<(String, String)>,
     /// How long the token lives, in seconds, before it is renewed.

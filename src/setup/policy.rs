@@ -80,6 +80,7 @@ pub(super) fn of_run(order: &Order) -> Policy {
     let mut lines: Vec<Line> = Vec::new();
     for request in &order.requests {
         let mut line = of_request(request);
+        line.path = format!("{}{}", order.below, line.path);
         if let Some(claim) = order.claim {
             let template = format!("{{{{identity.entity.aliases.{ACCESSOR}.metadata.{}}}}}", claim.name);
             line.path = claim.filled(&line.path, &template);
@@ -94,7 +95,7 @@ pub(super) fn of_run(order: &Order) -> Policy {
     }
     if order.runs_command && order.requests.iter().any(has_lease) {
         let why = "What was read is kept alive while the command runs.";
-        lines.push(Line::new(why, vault::RENEW_LEASE, "update"));
+        lines.push(Line::new(why, &format!("{}{}", order.below, vault::RENEW_LEASE), "update"));
     }
     lines.push(Line::new("The token ends with the job.", vault::REVOKE_SELF, "update"));
     Policy { name: order.role.clone(), about: format!("What `{}` does", order.call), lines }

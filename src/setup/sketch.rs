@@ -62,7 +62,7 @@ fn of_request(order: &Order, request: &Request) -> Option<Sketch> {
     let notes = if request.steps.iter().any(|(step, _)| step.makes) { sketch.of_parent } else { &[] };
     Some(Sketch {
         title: cloud.title,
-        namespace: order.namespace.clone(),
+        namespace: order.engine_namespace.clone(),
         engine: sketch.engine,
         options: sketch.options,
         path: match sketch.role {

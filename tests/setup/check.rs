@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::world::World;
+use crate::logins::aws::Cloud;
 use crate::support::{Cmd, Run, bao};
 
 /// What the last script of a world wrote, as JSON.
@@ -259,22 +260,65 @@ fn the_report_is_for_people_and_wider_fails_only_strictly() {
     assert!(run.stderr.contains("this VAULT_TOKEN's policy must have: path \"auth/jwt/config\""), "{run}");
 }
 
-/// The example's policy of an operator lets the check look at everything.
+/// The example's policy of an operator lets the check look at everything, for each login.
 #[test]
 fn the_operators_policy_suffices() {
-    for login in ["jwt", "approle"] {
-        let world = World::on(bao(), "kv1", login).unwrap();
-        world.shell(&world.printed(&[])).run().expect(0);
-        world.space.ok(
-            "PUT",
-            "sys/policies/acl/operator",
-            json!({"policy": include_str!("../../examples/operator.hcl")}),
-        );
-        let token = world.space.token(&["operator"], json!({"ttl": "5m"}));
-        let jobs = ["--project", "22", "--ref", "main", "--environment", "production"];
-        let who: &[&str] =
-            if login == "jwt" { &jobs } else { &["--auth", "approle", "--bound-cidr", "127.0.0.0/8"] };
-        let cmd = world.setup(who).args(["--audience", crate::support::jwt::AUDIENCE, "--check", "--strict"]);
-        operator(&world, cmd).env("VAULT_TOKEN", token).run().expect(0);
+    for login in ["jwt", "approle", "kubernetes"] {
+        looks_at_everything(&World::on(bao(), "kv1", login).unwrap());
+    }
+    let Some(cloud) = Cloud::start() else { return };
+    let world = World::on(Box::leak(Box::new(cloud)).server(), "kv1", "aws").unwrap();
+    world.space.write("sys/auth/aws", json!({"type": "aws-auth"}));
+    looks_at_everything(&world);
+}
+
+fn looks_at_everything(world: &World) {
+    world.shell(&world.printed(&[])).run().expect(0);
+    let policy = json!({"policy": include_str!("../../examples/operator.hcl")});
+    world.space.ok("PUT", "sys/policies/acl/operator", policy);
+    let token = world.space.token(&["operator"], json!({"ttl": "5m"}));
+    let checked = world.printed_cmd(&["--check", "--strict"]);
+    operator(world, checked).env("VAULT_TOKEN", token).run().expect(0);
+}
+
+/// The token is from one namespace, and the engine is in one below it.
+#[test]
+fn the_engine_may_be_in_a_namespace_below() {
+    let mut world = World::new("login").unwrap();
+    let (outer, inner) = (world.space.namespace.clone(), format!("{}/app", world.space.namespace));
+    world.space.ok("POST", "sys/namespaces/app", json!({}));
+    world.space.ok("POST", "app/sys/mounts/kv", json!({"type": "kv", "options": {"version": "1"}}));
+    world.space.ok("POST", "app/kv/app", json!({"token": "s"}));
+    world.run = [
+        "read",
+        "kv/app",
+        "TOKEN=token",
+        "--kv-version",
+        "1",
+        "--namespace",
+        &inner,
+        "--auth-namespace",
+        &outer,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let script = world.printed(&[]);
+    assert!(
+        script.contains(&format!("export VAULT_NAMESPACE={outer}\n"))
+            && script.contains("path \"app/kv/app\""),
+        "{script}"
+    );
+    world.shell(&script).run().expect(0);
+    // Its revocation finds both namespaces in the state file.
+    assert_eq!(world.fault(), None, "{script}");
+    operator(&world, world.printed_cmd(&["--check", "--strict"])).no_env("VAULT_NAMESPACE").run().expect(0);
+    let job = world.printed(&["--format", "gitlab"]);
+    assert!(job.contains(&format!("CI_CREDS_AUTH_NAMESPACE: \"{outer}\"")), "{job}");
+    // A token is no good beside its namespace.
+    world.run.truncate(5);
+    for (engine, login) in [("other", "team"), ("teams/app", "team")] {
+        let cmd = world.setup(&["--project", "22", "--namespace", engine, "--auth-namespace", login]);
+        let run = cmd.args(["--audience", crate::support::jwt::AUDIENCE]).run().expect(2);
+        assert!(run.stderr.contains("the namespace is not below the login's"), "{run}");
     }
 }

@@ -87,7 +87,7 @@ fn a_templated_value_with_a_slash_opens_nothing() {
             &["--group", "group", "--group-claim=project_path"][..],
             "OpenBao refuses a path that is filled in with /",
         ),
-        (&["--group", "group", "--group-claim=environment"], "it is not a number that GitLab alone gives"),
+        (&["--group", "group", "--group-claim=environment"], "it is not a number that nobody can choose"),
         (&["--group", "group", "--group-claim=namespace_id"], "no path of the run has it"),
         (&["--group-claim"], "it needs --group, or --project"),
         (&["--project", "g/a", "--group-claim"], "give --project the number"),

@@ -167,6 +167,13 @@ impl World {
 
     /// What setup prints for the jobs of the harness: project 22, main, production.
     pub fn printed(&self, more: &[&str]) -> String {
+        let run = self.printed_cmd(more).run().expect(0);
+        assert!(!run.stdout.contains(crate::support::CANARY), "{run}");
+        run.stdout
+    }
+
+    /// The same, to be run.
+    pub fn printed_cmd(&self, more: &[&str]) -> Cmd {
         let jobs =
             ["--project", "22", "--ref", "main", "--environment", "production", "--audience", AUDIENCE];
         let who: &[&str] = match self.login {
@@ -182,9 +189,7 @@ impl World {
                 "vault.example.com",
             ],
         };
-        let run = self.setup(who).args(more).run().expect(0);
-        assert!(!run.stdout.contains(crate::support::CANARY), "{run}");
-        run.stdout
+        self.setup(who).args(more)
     }
 
     /// `setup` for this run.
