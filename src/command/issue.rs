@@ -46,7 +46,7 @@ pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
             ledger.end(&vault.unstoppable(), &session.token.secret).await;
         }
         let shell = shell.filter(|_| !session.token_is_idle());
-        let keeper = keeper::start(&server, &session.token, shell).await?;
+        let keeper = keeper::start(&server, &session.token, shell, config.job.deadline).await?;
         // The last moment at which a signal can still mean that nothing was handed over.
         stop.check()?;
         target.write(&bytes)?;

@@ -9,7 +9,7 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -31,7 +31,9 @@ impl Shell {
     pub(crate) fn find(prints: bool) -> io::Result<Self> {
         let parent = getppid().map(Pid::as_raw_pid);
         let parent = parent.ok_or_else(|| io::Error::other("its parent is in another container"))?;
+        // A terminal and /dev/null are open everywhere, and nobody evaluates what goes there.
         let stdout = fs::metadata("/proc/self/fd/1").ok().filter(|_| prints);
+        let stdout = stdout.filter(|stdout| stdout.is_file() || stdout.file_type().is_fifo());
         let reader = stdout.and_then(|stdout| line(parent).find(|pid| reads(*pid, &stdout)));
         let mut pid = reader.unwrap_or(parent);
         let program = program(pid)?;

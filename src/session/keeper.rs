@@ -6,8 +6,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeroize::Zeroizing;
 
 use super::Token;
@@ -19,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::ledger::state::{Reach, revealed};
 use crate::secret::Secret;
 use crate::shutdown::Stop;
-use crate::vault::{Server, Vault};
+use crate::vault::{self, Server, Vault};
 
 /// The pause after a renewal that did not succeed.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -34,6 +35,8 @@ pub(crate) struct Order {
     token: Secret,
     /// In seconds.
     window: u64,
+    /// In so many seconds the job's time is over, where it has one: whatever was taken for its shell then.
+    rest: Option<u64>,
     shell: Shell,
 }
 
@@ -67,6 +70,7 @@ pub(crate) async fn start(
     server: &Server,
     token: &Token,
     shell: Option<Shell>,
+    deadline: Option<Timestamp>,
 ) -> Result<Option<Background>, background::Error> {
     let (Some(window), Some(shell)) = (token.window, shell) else { return Ok(None) };
     let client = server.http.tls.client.as_ref();
@@ -75,6 +79,7 @@ pub(crate) async fn start(
         client: client.map(|(certificate, key)| (Part::of(certificate), Part::of(key))),
         token: token.secret.clone(),
         window: window.as_secs(),
+        rest: deadline.map(|end| u64::try_from(end.duration_since(vault::now()).as_secs()).unwrap_or(0)),
         shell,
     };
     let text = serde_json::to_string(&order).map(Zeroizing::new);
@@ -93,13 +98,20 @@ impl Order {
         self.shell
     }
 
-    /// Renews the token until `left` has come, then revokes it; or until it has ended by itself.
+    /// Renews the token until `left` has come or the job's time is over, then revokes it; or until it has ended by itself.
     pub(crate) async fn carry_out(self, left: impl Future<Output = ()>) -> Result<(), http::Error> {
         let mut server = self.server.server();
         server.http.tls.client = self.client.map(|(certificate, key)| (certificate.pem(), key.pem()));
         let vault = Vault::at(&server, Stop::never())?;
+        let over = async {
+            match self.rest {
+                Some(rest) => sleep(Duration::from_secs(rest)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (left, over) = (pin!(left), pin!(over));
         let alive = renew(&vault, &self.token, Duration::from_secs(self.window));
-        if let Either::Left(_) = select(pin!(left), pin!(alive)).await {
+        if let Either::Left(_) = select(select(left, over), pin!(alive)).await {
             let mut ledger = Ledger::default();
             ledger.token(&self.token, "", None, false);
             ledger.revoke_all(&vault).await;

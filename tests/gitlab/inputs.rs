@@ -65,7 +65,7 @@ fn each_input_is_one_argument() {
         let (given, said) = arguments(
             shell,
             "{provider: aws, role: 'my role', ttl: 30m, mount: 'a;b', path: 'x/{role} * ~', region: eu-west-1, \
-             role-arn: arn:aws:iam::1:role/ci, zone: z, ca-cert: $FILE, vault-addr: https://v, namespace: n}",
+             dead-man: 90s, role-arn: arn:aws:iam::1:role/ci, zone: z, ca-cert: $FILE, vault-addr: https://v, namespace: n}",
         );
         let expected = [
             "aws",
@@ -78,6 +78,7 @@ fn each_input_is_one_argument() {
             "--ttl=30m",
             "--mount=a;b",
             "--path=x/{role} * ~",
+            "--dead-man=90s",
             "--role-arn=arn:aws:iam::1:role/ci",
             "--region=eu-west-1",
             "--zone=z",

@@ -18,7 +18,7 @@ const COMBINATIONS: &[&str] = &[
     "{provider: login, audience: 'https://vault.example.com', auth-method: cert}",
     "{provider: none, install: 'https://mirror.example.com/ci-creds', version: 1.2.3, sha256: 'aa bb'}",
     "{provider: login, auth-method: token, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', version: 1.2.3, sha256: aa}",
-    "{provider: exoscale, auth-method: approle, auth-path: runners/approle}",
+    "{provider: exoscale, auth-method: approle, auth-path: runners/approle, dead-man: 2m}",
     "{provider: aws, install: '$CI_API_V4_URL/projects/1/packages/generic/ci-creds', signed-by: 'https://gitlab.example.com/tools/ci-creds'}",
     "{provider: aws, role: ci, ttl: 30m, region: eu-west-1, role-arn: 'arn:aws:iam::1:role/ci', and: 'scaleway=dev login'}",
     "{provider: scaleway, mount: cloud/scw, path: 'creds/{role}', zone: fr-par-1, ca-cert: $VAULT_CA_FILE}",

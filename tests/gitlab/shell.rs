@@ -109,6 +109,24 @@ fn a_job_is_given_credentials_and_they_are_taken_back_even_under_trace() {
     }
 }
 
+/// No after_script runs, and the credentials would live for a quarter of an hour.
+#[test]
+fn a_job_that_is_killed_keeps_nothing_with_dead_man() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let [before, _] = scripts(&story.inputs().replace('{', "{dead-man: 10m, "));
+        let text = format!("{before}\ntest -n \"$EXOSCALE_API_SECRET\"; echo ready >&2; sleep 600 & wait");
+        let running = story.job(script(shell, &text), &space, dir.path()).spawn();
+        running.wait_for_stderr("ready");
+        assert_eq!(story.engine.leases().len(), 1, "{shell}");
+        running.signal_group(Signal::KILL);
+        running.wait().expect(137);
+        eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
+    }
+}
+
 #[test]
 fn what_a_project_sets_for_other_jobs_does_not_turn_the_template_off() {
     let space = Space::new();

@@ -229,7 +229,7 @@ fn a_run_that_fails_leaves_no_process_in_the_background() {
     eventually("there is none", || mark.keepers().is_empty());
     nothing_is_left(&story);
     // Killed between the login and the output; what its token has is the window's.
-    let run = story.script("dash", "ci-creds exoscale --dead-man 30s & sleep 0.05; kill -KILL $!; wait");
+    let run = story.script("dash", ": $(ci-creds exoscale --dead-man 30s & sleep 0.05; kill -KILL $!; wait)");
     mark.on(run).may_show_secrets().run();
     eventually("there is none", || mark.keepers().is_empty());
     // A token that can't be cut has nobody who renews it.
@@ -248,6 +248,23 @@ fn a_run_that_fails_leaves_no_process_in_the_background() {
     let warned = run("--dead-man-best-effort").expect(0);
     assert!(warned.stderr.contains("--dead-man does not hold for the token"), "{warned}");
     assert!(mark.keepers().is_empty());
+}
+
+/// Whatever was taken for the job's shell, and lives on.
+#[test]
+fn it_ends_when_the_time_of_the_job_is_over() {
+    let (space, mark) = (Space::new(), Mark::new());
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let text = "eval \"$(ci-creds exoscale --dead-man 10m)\"; echo ready >&2; sleep 600 </dev/null >/dev/null 2>&1 & wait";
+    let cmd = story.script("dash", text).job(dir.path()).env("CI_JOB_TIMEOUT", "12");
+    let running = mark.on(cmd).spawn();
+    running.wait_for_stderr("ready");
+    nothing_is_left(&story);
+    eventually("the process in the background has ended", || mark.keepers().is_empty());
+    assert!(!running.has_ended());
+    running.signal_group(Signal::KILL);
+    running.wait().expect(137);
 }
 
 /// Without /proc it is not known whose end to wait for.
