@@ -234,18 +234,18 @@ impl Request {
     fn fault(&self, path: &str, data: &Data, field: &FieldSpec, flaw: Flaw) -> Error {
         let is_read = self.origin.cloud().is_none();
         let option = if is_read { "NAME=FIELD" } else { "--field" };
-        let mut names = field.from.join(" nor ");
-        if is_read {
-            // Several variables may read one path, or be references to it.
-            names = format!("{names} for {}", field.sets.join(", "));
-        }
+        let names = field.from.join(" nor ");
+        // Several variables may read one path, or be references to it.
+        let end = |separator: &str| {
+            if is_read { format!("{separator}for {}", field.sets.join(", ")) } else { String::new() }
+        };
         Error::Field {
             path: path.to_owned(),
             what: match flaw {
-                Flaw::Missing => format!("no {names}"),
-                Flaw::Empty => format!("a field {names} that is empty"),
-                Flaw::NotSingle => format!("a field {names} that is not a single value"),
-                Flaw::NotBase64 => format!("a field {names} that is not text in base64"),
+                Flaw::Missing => format!("no {names}{}", end(" ")),
+                Flaw::Empty => format!("a field {names} that is empty{}", end(", ")),
+                Flaw::NotSingle => format!("a field {names} that is not a single value{}", end(", ")),
+                Flaw::NotBase64 => format!("a field {names} that is not text in base64{}", end(", ")),
             },
             there: data.names().iter().map(|name| Text::new(name).into()).collect(),
             option,

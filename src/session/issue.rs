@@ -237,7 +237,7 @@ fn missing(request: &Request) -> String {
         None => match request.secret_version {
             Some(version) => {
                 format!(
-                    "has the secret at this path a version {version}? The path begins with the engine's mount"
+                    "does the secret at this path have a version {version}? The path begins with the engine's mount"
                 )
             }
             None => "is there a secret at this path? It begins with the engine's mount".to_owned(),
