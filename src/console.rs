@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::text;
 
 /// Starts the log: warnings always, the summary unless `quiet`, more with -v and -vv.
-pub fn start(verbose: usize, quiet: bool) {
+pub(crate) fn start(verbose: usize, quiet: bool) {
     let level = match (verbose, quiet) {
         (0, true) => Level::WARN,
         (0, false) => Level::INFO,
@@ -30,14 +30,14 @@ pub fn start(verbose: usize, quiet: bool) {
 }
 
 /// Writes one message. A closed stderr is no reason to fail.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     waited();
     let _ = writeln!(io::stderr().lock(), "{}", painted(text, colour().stderr));
 }
 
 /// Whether what people read has colours.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Colour {
+pub(crate) struct Colour {
     /// On stderr.
     pub stderr: bool,
     /// A report on stdout.
@@ -47,12 +47,12 @@ pub struct Colour {
 static COLOUR: OnceLock<Colour> = OnceLock::new();
 
 /// Settles whether there are colours; the first call counts.
-pub fn set_colour(colour: Colour) {
+pub(crate) fn set_colour(colour: Colour) {
     let _ = COLOUR.set(colour);
 }
 
 /// What was settled; no colours until then.
-pub fn colour() -> Colour {
+pub(crate) fn colour() -> Colour {
     COLOUR.get().copied().unwrap_or_default()
 }
 
@@ -75,7 +75,7 @@ const fn bold(colour: AnsiColor) -> Style {
 }
 
 /// The text with the beginnings of its lines in colour, where that is wanted.
-pub fn painted(text: &str, wanted: bool) -> String {
+pub(crate) fn painted(text: &str, wanted: bool) -> String {
     let line = |line: &str| match STARTS.iter().find(|(start, _)| line.starts_with(start)) {
         Some((start, style)) => {
             let start = start.trim_end();
@@ -100,7 +100,7 @@ struct Waiting {
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting { said: None, shown: false });
 
 /// Says what is waited for: on a terminal in the place of what was said before, in a log every few seconds.
-pub fn waiting(text: &str) {
+pub(crate) fn waiting(text: &str) {
     let Ok(mut waiting) = WAITING.lock() else { return };
     let line = painted(&text::one_line(&format!("warning: {text}")), colour().stderr);
     let mut stderr = io::stderr().lock();
@@ -113,7 +113,7 @@ pub fn waiting(text: &str) {
 }
 
 /// Ends the wait: its line is removed from the terminal.
-pub fn waited() {
+pub(crate) fn waited() {
     let Ok(mut waiting) = WAITING.lock() else { return };
     if std::mem::take(&mut waiting.shown) {
         let _ = write!(io::stderr().lock(), "{TAKE_PLACE}");

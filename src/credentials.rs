@@ -184,7 +184,7 @@ impl Credentials {
 
 /// What --dead-man asks for: how long the credentials outlive the process that renews them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeadMan {
+pub(crate) struct DeadMan {
     /// The window, from 30 s to 10 min.
     pub window: Duration,
     /// Whether what has no such end is only warned of.
@@ -192,7 +192,7 @@ pub struct DeadMan {
 }
 
 /// Logs one line for each, and how much longer the job may run. `end` says what ends those that depend on the token.
-pub fn summary(all: &[Credentials], job: &Job, end: Option<&str>) {
+pub(crate) fn summary(all: &[Credentials], job: &Job, end: Option<&str>) {
     for one in all {
         let rest = one.life.and_then(|life| job.time_after(life.until));
         let rest = rest.map(|rest| format!(" (the job may run {} longer)", show(rest))).unwrap_or_default();

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 /// The longest life: no engine issues a key or a token for longer.
-pub const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_secs(20 * 365 * 86_400);
 
 /// The seconds that a server names, at most [`LONGEST`]: an answer may hold numbers that no clock reaches.
-pub fn granted(seconds: u64) -> Duration {
+pub(crate) fn granted(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST)
 }
 
 /// The whole seconds of a JSON number: `3600`, `3600.5`, `3.6e3`. A number that is too large becomes the largest.
-pub fn whole(number: &str) -> Option<u64> {
+pub(crate) fn whole(number: &str) -> Option<u64> {
     if let Ok(seconds) = number.parse() {
         return Some(seconds);
     }
@@ -20,7 +20,7 @@ pub fn whole(number: &str) -> Option<u64> {
 }
 
 /// Reads one; `None` if it is something else, or negative.
-pub fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
@@ -34,7 +34,7 @@ pub fn parse(text: &str) -> Option<Duration> {
 }
 
 /// Writes one in the same way, to the second: `1h30m`.
-pub fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let text: String =
@@ -43,7 +43,7 @@ pub fn show(duration: Duration) -> String {
 }
 
 /// A life, for people: whole days where it has three and more, else as [`show`] writes it.
-pub fn life(duration: Duration) -> String {
+pub(crate) fn life(duration: Duration) -> String {
     const DAY: u64 = 86_400;
     let seconds = duration.as_secs();
     if seconds < 3 * DAY { show(duration) } else { format!("{} days", (seconds + DAY / 2) / DAY) }

@@ -106,13 +106,13 @@ impl fmt::Display for Error {
 }
 
 /// An error's source, and what is behind that.
-pub fn causes<'a>(
+pub(crate) fn causes<'a>(
     source: Option<&'a (dyn std::error::Error + 'static)>,
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(source, |error| error.source())
 }
 
 /// An error with its causes, on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     causes(error.source()).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

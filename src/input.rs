@@ -13,7 +13,7 @@ use crate::shutdown::{Stop, Stopped};
 use crate::text;
 
 /// What some editors write at the start of a file.
-pub const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The longest text that is shown: names and typed paths are shorter.
 const LONGEST_NAME: usize = 200;
 /// The most that is read: tokens, keys and values for a request are shorter.
@@ -63,7 +63,7 @@ impl fmt::Display for Seems {
 const VAULT: &[&str] = &["hvs.", "hvb.", "hvr.", "s.", "b.", "r."];
 
 /// What `text` seems to be, if it can't be a path, a name or an address.
-pub fn seems(text: &str) -> Option<Seems> {
+pub(crate) fn seems(text: &str) -> Option<Seems> {
     let text = text.trim();
     let base64 = text.starts_with("LS0tLS1CRUdJTi");
     if text.contains("-----BEGIN") || base64 {
@@ -92,7 +92,7 @@ pub fn seems(text: &str) -> Option<Seems> {
 }
 
 /// `text`, if it looks like a path, a name or an address; else what it seems to be.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     match seems(text) {
         None => text.to_owned(),
         Some(what) => format!("({what}; not shown)"),
@@ -100,13 +100,13 @@ pub fn shown(text: &str) -> String {
 }
 
 /// `path` for a message.
-pub fn path(path: &Path) -> String {
+pub(crate) fn path(path: &Path) -> String {
     shown(&path.to_string_lossy())
 }
 
 /// The variable that `text` names and nothing else, as in `$VAULT_TOKEN_PROD` and `${VAULT_TOKEN_PROD}`: a CI system
 /// leaves that where the variable is not defined.
-pub fn unexpanded(text: &str) -> Option<&str> {
+pub(crate) fn unexpanded(text: &str) -> Option<&str> {
     let name = text.trim().strip_prefix('$')?;
     let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
     let fits = |char: char| char == '_' || char.is_ascii_alphanumeric();
@@ -125,7 +125,7 @@ fn is_token(text: &str, prefix: &str, length: usize) -> bool {
 }
 
 /// `8e9d0b7c-0000-4000-8000-000000000000`
-pub fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     let shape = |(at, char): (usize, char)| match at {
         8 | 13 | 18 | 23 => char == '-',
         _ => char.is_ascii_hexdigit(),

@@ -5,6 +5,7 @@
 //! against it):
 //!
 //! ```text
+//! testing      what the tests use of the rooms; nothing in `src/` uses it
 //! command      one file per command: its story from top to bottom
 //! doctor       the steps of a run and the roles of a login, looked at and explained
 //! session      log in, gather what a login needs, issue: a transaction; renew and refresh
@@ -48,37 +49,39 @@ use std::ffi::OsString;
 use emit::sink::Failure;
 use error::{Code, Error};
 
-pub mod auth;
-pub mod ci;
-pub mod claims;
-pub mod cli;
-pub mod cloud;
-pub mod command;
-pub mod config;
-pub mod console;
-pub mod credentials;
-pub mod doctor;
-pub mod duration;
-pub mod emit;
+mod auth;
+mod ci;
+mod claims;
+mod cli;
+mod cloud;
+mod command;
+mod config;
+mod console;
+mod credentials;
+mod doctor;
+mod duration;
+mod emit;
 pub mod env;
-pub mod error;
-pub mod exec;
-pub mod http;
-pub mod input;
-pub mod ledger;
-pub mod options;
-pub mod policy;
+mod error;
+mod exec;
+mod http;
+mod input;
+mod ledger;
+mod options;
+mod policy;
 mod private_file;
-pub mod process;
-pub mod provider;
-pub mod reference;
-pub mod scan;
-pub mod secret;
-pub mod session;
-pub mod setup;
-pub mod shutdown;
-pub mod text;
-pub mod vault;
+mod process;
+mod provider;
+mod reference;
+mod scan;
+mod secret;
+mod session;
+mod setup;
+mod shutdown;
+#[doc(hidden)]
+pub mod testing;
+mod text;
+mod vault;
 
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {

@@ -18,7 +18,7 @@ type Print = Box<dyn Fn(u8) + Send>;
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
 /// Allows no core file, and no ptrace by other processes of the same user, where the system permits that.
-pub fn harden() {
+pub(crate) fn harden() {
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let limit = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit });
@@ -26,7 +26,7 @@ pub fn harden() {
 
 /// Runs `start`, which starts a command, with the core limit that this process was started with. The kernel makes
 /// the command dumpable by itself, and this process stays as it is: it leaves no core file in between.
-pub fn as_started<T>(start: impl FnOnce() -> T) -> T {
+pub(crate) fn as_started<T>(start: impl FnOnce() -> T) -> T {
     if let Some(limit) = CORE_LIMIT.get() {
         let _ = setrlimit(Resource::Core, *limit);
     }
@@ -50,14 +50,14 @@ pub fn ignores(signal: i32) -> bool {
 
 /// The name of the program that started this one, as the kernel knows it (proc_pid_comm(5)); nothing where it does not
 /// say.
-pub fn parent() -> Option<String> {
+pub(crate) fn parent() -> Option<String> {
     let parent = rustix::process::getppid()?;
     let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
     Some(name.trim_end().to_owned())
 }
 
 /// Makes a panic call this with its exit code, 1, and exit with it. What was issued then ends with its TTL.
-pub fn on_panic(print: impl Fn(u8) + Send + 'static) {
+pub(crate) fn on_panic(print: impl Fn(u8) + Send + 'static) {
     if let Ok(mut current) = ON_PANIC.lock() {
         *current = Some(Box::new(print));
     }
@@ -79,14 +79,14 @@ pub fn on_panic(print: impl Fn(u8) + Send + 'static) {
 }
 
 /// A random byte; 0 where there is none.
-pub fn jitter() -> u8 {
+pub(crate) fn jitter() -> u8 {
     let mut byte = [0];
     let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::NONBLOCK);
     byte[0]
 }
 
 /// 32 random bytes from the kernel, in hexadecimal.
-pub fn random() -> std::io::Result<String> {
+pub(crate) fn random() -> std::io::Result<String> {
     let mut bytes = [0; 32];
     let mut filled = 0;
     while filled < bytes.len() {

@@ -16,12 +16,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::error::{Code, Explain};
 
 /// After how long a process that was asked to stop ends. CI runners kill 10 s after their SIGTERM.
-pub const LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const LIMIT: Duration = Duration::from_secs(8);
 /// How long taking back may take, without a stop.
-pub const TAKING_BACK: Duration = Duration::from_secs(30);
+pub(crate) const TAKING_BACK: Duration = Duration::from_secs(30);
 /// How long an answer is waited for after the process was asked to stop, when a request that creates something is
 /// under way: 2 s of [`LIMIT`] are kept for taking back.
-pub const PATIENCE: Duration = Duration::from_secs(6);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Tells whether, and when, the process was asked to stop.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ fn name(code: &Code) -> &'static str {
 }
 
 /// Whether a process that ends with this code was asked to stop.
-pub fn is_stop(code: Code) -> bool {
+pub(crate) fn is_stop(code: Code) -> bool {
     code == Code::RealTime || SIGNALS.iter().any(|(_, known, _)| *known == code)
 }
 

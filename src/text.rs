@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 /// `text` on one line, without control characters and without the secrets that were sent, and not too long.
-pub fn sanitize(text: &str, known: &[Secret]) -> String {
+pub(crate) fn sanitize(text: &str, known: &[Secret]) -> String {
     let mut text = visible(text);
     // A secret of several lines may be said back line by line, as one, or escaped; and where one secret is the
     // beginning of another, the whole of it has to go.
@@ -75,7 +75,7 @@ pub fn sanitize(text: &str, known: &[Secret]) -> String {
 
 /// `text` with a blank for each character that has no place on a line: for a whole message of ours, whose parts may
 /// be a path or a name that somebody chose.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|char| if is_visible(char) { char } else { ' ' }).collect()
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Whether a character takes its place on a line, and does nothing else: no control or format character (Unicode's
 /// categories Cc and Cf), no line or paragraph separator, no blank that looks like nothing, no tag and no variation
 /// selector.
-pub fn is_visible(char: char) -> bool {
+pub(crate) fn is_visible(char: char) -> bool {
     !char.is_control()
         && !matches!(char,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{115f}' | '\u{1160}'

@@ -8,8 +8,8 @@ mod table;
 
 use std::fs::File;
 
-use ci_creds::emit::sink::Failure;
-use ci_creds::emit::{FORMATS, Format};
+use ci_creds::testing::emit::sink::Failure;
+use ci_creds::testing::emit::{FORMATS, Format};
 use rustix::stdio::dup2_stdout;
 
 use crate::support::{Cmd, Run, require};
@@ -77,7 +77,7 @@ fn a_panic_in_every_format() {
 
 fn failure_of_this_case() -> Failure {
     dup2_stdout(File::options().write(true).open("/dev/fd/3").unwrap()).unwrap();
-    let format = ci_creds::emit::find(&variable("FORMAT"));
+    let format = ci_creds::testing::emit::find(&variable("FORMAT"));
     Failure::new(format, vec!["A".to_owned(), "B".to_owned()])
 }
 

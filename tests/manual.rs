@@ -29,7 +29,7 @@ fn options(command: &clap::Command) -> impl Iterator<Item = &str> {
 
 #[test]
 fn a_man_page_for_each_command_has_its_options_and_variables() {
-    let mut command = ci_creds::cli::command();
+    let mut command = ci_creds::testing::cli::command();
     command.build();
     let pages = pages();
     assert_eq!(pages.len(), 1 + command.get_subcommands().count());
@@ -114,7 +114,7 @@ fn zsh_completes() {
         source $DIR/_ci-creds && echo ${+functions[_ci-creds__subcmd__aws_commands]}${+functions[_ci-creds_commands]}";
     let said = said("zsh", folder.path(), text);
     assert!(said.starts_with("_ci-creds\n_ci-creds: function\n"), "{said}");
-    let mut command = ci_creds::cli::command();
+    let mut command = ci_creds::testing::cli::command();
     command.build();
     for option in command.get_subcommands().flat_map(options) {
         assert!(script.contains(&format!("--{option}")), "--{option}");

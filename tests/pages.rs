@@ -154,7 +154,7 @@ fn every_cloud_is_on_the_page_and_in_the_template() {
     let template = include_str!("../templates/ci-creds/template.yml");
     let page = include_str!("../docs/clouds.md");
     let options = template.split("options: [").nth(1).unwrap().split(']').next().unwrap();
-    for provider in ci_creds::provider::PROVIDERS {
+    for provider in ci_creds::testing::provider::PROVIDERS {
         assert!(options.split(", ").any(|name| name == provider.name), "{}", provider.name);
         assert!(page.contains(&format!("\n| {} | ", provider.name)), "{}", provider.name);
     }
@@ -163,14 +163,14 @@ fn every_cloud_is_on_the_page_and_in_the_template() {
 #[test]
 fn every_format_and_every_login_is_on_its_page() {
     let page = include_str!("../docs/output.md");
-    for format in ci_creds::emit::FORMATS {
+    for format in ci_creds::testing::emit::FORMATS {
         assert!(page.contains(&format!("\n| `{}` | ", format.name)), "docs/output.md lacks {}", format.name);
     }
     let help = Cmd::new(["login", "--help"]).run().expect(0).stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let named = help.split("The login: ").nth(1).unwrap().split(" [default").next().unwrap();
     let page = include_str!("../docs/logins.md").to_lowercase();
-    for method in ci_creds::auth::METHODS {
+    for method in ci_creds::testing::auth::METHODS {
         assert!(
             named.split([',', ' ']).any(|word| word == method.name),
             "--auth's help lacks {}",
@@ -211,7 +211,7 @@ fn every_command_line_is_one() {
             }
             let text = &line[start..];
             let text = text.split([')', '|', ';']).next().unwrap().trim_end();
-            let parsed = ci_creds::cli::parse(&words(text));
+            let parsed = ci_creds::testing::cli::parse(&words(text));
             assert!(parsed.is_ok(), "{text}: {}", parsed.unwrap_err());
             count += 1;
         }
@@ -236,8 +236,10 @@ fn eval_is_recommended_with_quotes() {
             }
         }
     }
-    let commands =
-        ci_creds::cli::command().get_subcommands().map(|one| one.get_name().to_owned()).collect::<Vec<_>>();
+    let commands = ci_creds::testing::cli::command()
+        .get_subcommands()
+        .map(|one| one.get_name().to_owned())
+        .collect::<Vec<_>>();
     for words in commands.iter().map(|name| vec![name.as_str(), "--help"]).chain([vec!["--help"]]) {
         texts.push((words.join(" "), Cmd::new(&words).run().expect(0).stdout));
     }

@@ -13,8 +13,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use ci_creds::credentials::{Credentials, Variable};
-use ci_creds::emit::{FORMATS, Format, Options};
+use ci_creds::testing::credentials::{Credentials, Variable};
+use ci_creds::testing::emit::{FORMATS, Format, Options};
 use corpus::Batch;
 use shell::{FISH, POSIX_LIKE, Setting, Shell, Way};
 use tempfile::TempDir;
@@ -241,7 +241,7 @@ fn encode(format: &Format, batch: &Batch) -> Vec<u8> {
         sensitive: true,
     };
     let credentials = Credentials {
-        issued_by: ci_creds::credentials::IssuedBy::Read,
+        issued_by: ci_creds::testing::credentials::IssuedBy::Read,
         role: None,
         path: "secret/data/x".to_owned(),
         detour: None,

@@ -61,7 +61,7 @@ pub(super) static APPROLE: Method = Method {
 };
 
 /// Whether Vault does not know the secret_id, or has forgotten it.
-pub fn is_wrong_secret_id(error: &vault::Error) -> bool {
+pub(crate) fn is_wrong_secret_id(error: &vault::Error) -> bool {
     error.says("invalid role or secret ID") || error.says("invalid secret id")
 }
 

@@ -10,7 +10,7 @@ use crate::options;
 use crate::vault;
 
 /// The places of an ID token that the job asked for.
-pub const ID_TOKEN: &[Place] = &[
+pub(crate) const ID_TOKEN: &[Place] = &[
     Place::File(&options::ID_TOKEN_FILE),
     Place::Named(&options::ID_TOKEN_ENV),
     Place::Option(&options::ID_TOKEN),

@@ -17,11 +17,12 @@ mod kubernetes;
 mod need;
 mod token;
 
-pub use approle::is_wrong_secret_id;
-pub use error::{Error, Insight};
-pub use jwt::ID_TOKEN;
-pub use need::{Issuer, LoginParameter, Need, Origin, Place};
-pub use token::TOKEN;
+pub(crate) use approle::is_wrong_secret_id;
+pub use error::Error;
+pub(crate) use error::Insight;
+pub(crate) use jwt::ID_TOKEN;
+pub(crate) use need::{Issuer, LoginParameter, Need, Origin, Place};
+pub(crate) use token::TOKEN;
 
 /// Every login.
 pub static METHODS: &[&Method] = &[
@@ -35,12 +36,12 @@ pub static METHODS: &[&Method] = &[
 ];
 
 /// The login of this name.
-pub fn find(name: &str) -> Option<&'static Method> {
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().copied().find(|method| method.name == name)
 }
 
 /// Turns gathered parameters into the login request's body.
-pub type MakeRequest = fn(&Login, &Gathered) -> Body;
+pub(crate) type MakeRequest = fn(&Login, &Gathered) -> Body;
 
 /// What there is to know about a login.
 #[derive(Debug)]

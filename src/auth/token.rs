@@ -4,7 +4,7 @@ use super::{Method, Need, PLAIN, Place};
 use crate::options;
 
 /// `--auth token`.
-pub static TOKEN: Method = Method {
+pub(crate) static TOKEN: Method = Method {
     name: "token",
     title: "token",
     needs: &[Need {

@@ -14,7 +14,7 @@ const LONGEST_SESSION_NAME: usize = 64;
 
 /// The job that ci-creds runs in.
 #[derive(Debug, Clone, Default)]
-pub struct Job {
+pub(crate) struct Job {
     /// The system that runs it.
     pub system: &'static CiSystem,
     /// Whether this process runs in a job.
@@ -41,7 +41,7 @@ pub struct Job {
 
 impl Job {
     /// Reads the job from the environment.
-    pub fn of(env: &Env) -> Self {
+    pub(crate) fn of(env: &Env) -> Self {
         let here = SYSTEMS.iter().copied().find(|system| (system.detect)(env));
         let system = here.unwrap_or_default();
         let text = |name| env.get(name).ok().flatten();
@@ -72,7 +72,7 @@ impl Job {
 
     /// The name of an AWS session for this job: `gitlab-GROUP-PROJECT-JOBID`, in the characters and the length that
     /// AWS takes (sts:AssumeRole, RoleSessionName: `[\w+=,.@-]{2,64}`). The project is cut, never the job's id.
-    pub fn session_name(&self) -> Option<String> {
+    pub(crate) fn session_name(&self) -> Option<String> {
         let (project, id) = self.name.as_ref()?;
         let clean = |text: &str| -> String {
             text.chars()
@@ -91,21 +91,21 @@ impl Job {
     }
 
     /// The job's own temporary folder, beside the checkout.
-    pub fn temporary_dir(&self) -> Option<PathBuf> {
+    pub(crate) fn temporary_dir(&self) -> Option<PathBuf> {
         let mut folder = self.project_dir.clone()?.into_os_string();
         folder.push(self.system.temporary_suffix);
         Some(folder.into())
     }
 
     /// The User-Agent by which Vault's audit log names the job.
-    pub fn agent(&self) -> Option<String> {
+    pub(crate) fn agent(&self) -> Option<String> {
         let (project, job) = self.ids.as_ref()?;
         let (version, system) = (env!("CARGO_PKG_VERSION"), self.system.session_prefix);
         Some(format!("ci-creds/{version} ({system}; project {project}; job {job})"))
     }
 
     /// How long the job may run on after `time`.
-    pub fn time_after(&self, time: Timestamp) -> Option<Duration> {
+    pub(crate) fn time_after(&self, time: Timestamp) -> Option<Duration> {
         let rest = self.deadline?.duration_since(time);
         Duration::try_from(rest).ok().filter(|rest| rest.as_secs() > 0)
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// The jobs that may do something.
 #[derive(Debug, Clone, Default)]
-pub struct Meant {
+pub(crate) struct Meant {
     /// Their projects; all by number, or all by path.
     pub projects: Vec<String>,
     /// The groups of their projects, instead; all by number, or all by path.
@@ -22,12 +22,12 @@ pub struct Meant {
 
 impl Meant {
     /// The claim that names a project: a number can't be taken over by a project that is renamed.
-    pub fn project_claim(&self) -> &'static str {
+    pub(crate) fn project_claim(&self) -> &'static str {
         if self.projects.iter().all(|one| is_number(one)) { "project_id" } else { "project_path" }
     }
 
     /// What the claims must be.
-    pub fn claims(&self) -> Map<String, Value> {
+    pub(crate) fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
         let one_or_all = |all: &[String]| match all {
             [one] => json!(one),
@@ -54,7 +54,7 @@ impl Meant {
     }
 
     /// Whether a `*` stands for any text: neither refs, nor paths, nor names of environments may have one.
-    pub fn has_globs(&self) -> bool {
+    pub(crate) fn has_globs(&self) -> bool {
         let texts = self.projects.iter().chain(&self.groups).chain(&self.reference).chain(&self.environment);
         texts.into_iter().any(|text| text.contains('*'))
     }
@@ -62,7 +62,7 @@ impl Meant {
 
 /// A claim that can stand in a path of a run, and in its place the job's own value.
 #[derive(Debug)]
-pub struct PathClaim {
+pub(crate) struct PathClaim {
     /// The claim.
     pub name: &'static str,
     /// The variable in which a job has it.
@@ -75,19 +75,19 @@ pub struct PathClaim {
 
 impl PathClaim {
     /// What stands for it in a path: `{project_id}`.
-    pub fn mark(&self) -> String {
+    pub(crate) fn mark(&self) -> String {
         format!("{{{}}}", self.name)
     }
 
     /// A text with this value in the place of the mark.
-    pub fn filled(&self, text: &str, value: &str) -> String {
+    pub(crate) fn filled(&self, text: &str, value: &str) -> String {
         text.replace(&self.mark(), value)
     }
 }
 
 /// The claims that name a project, or its group. Nobody but GitLab decides their values: a branch's name, and an
 /// environment's, are anybody's to choose.
-pub static PATH_CLAIMS: &[PathClaim] = &[
+pub(crate) static PATH_CLAIMS: &[PathClaim] = &[
     PathClaim { name: "project_id", variable: "CI_PROJECT_ID", templated: true, slug: "CI_PROJECT_ID" },
     PathClaim {
         name: "namespace_id",

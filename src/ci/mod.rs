@@ -8,10 +8,10 @@ mod job;
 mod meant;
 mod strangers;
 
-pub use job::Job;
-pub use meant::{Meant, PATH_CLAIMS, PathClaim};
+pub(crate) use job::Job;
+pub(crate) use meant::{Meant, PATH_CLAIMS, PathClaim};
 pub(crate) use meant::{is_number, slug};
-pub use strangers::Stranger;
+pub(crate) use strangers::Stranger;
 pub(crate) use strangers::{a_job, beside, strangers};
 
 /// Every CI system, and the first one that detects itself counts. GitLab is the last one: it takes any job with `CI` for

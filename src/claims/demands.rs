@@ -13,7 +13,7 @@ use super::role::Role;
 use super::times::Span;
 
 /// What the role wants of an audience where it names none.
-pub const NONE_BOUND: &str = "(none bound)";
+pub(crate) const NONE_BOUND: &str = "(none bound)";
 
 /// How much of the token's claims is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

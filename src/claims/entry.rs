@@ -10,11 +10,11 @@ use super::role::Role;
 use crate::ci::{self, Stranger};
 
 /// The job that a role is for, among [`Entry::job`].
-pub const OWN: &str = "the job that it is for";
+pub(crate) const OWN: &str = "the job that it is for";
 
 /// Whether one job gets in.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Which job.
     pub job: &'static str,
     /// Whether it is let in.
@@ -37,7 +37,7 @@ pub fn jobs(role: &Role, now: Timestamp) -> Vec<Stranger> {
 }
 
 /// Whether each of these jobs gets in.
-pub fn entries(role: &Role, now: Timestamp) -> Vec<Entry> {
+pub(crate) fn entries(role: &Role, now: Timestamp) -> Vec<Entry> {
     jobs(role, now).into_iter().map(|job| entry(role, job, now)).collect()
 }
 

@@ -8,11 +8,11 @@ use crate::secret::Secret;
 use crate::text::Text;
 use times::Span;
 
-pub mod change;
-pub mod demands;
-pub mod entry;
+pub(crate) mod change;
+pub(crate) mod demands;
+pub(crate) mod entry;
 mod lookup;
-pub mod role;
+pub(crate) mod role;
 mod times;
 
 /// The claims of a token.
@@ -20,7 +20,7 @@ mod times;
 pub struct Claims(Map<String, Value>);
 
 /// The text before the claims in a message.
-pub const MARK: &str = "this token says:";
+pub(crate) const MARK: &str = "this token says:";
 
 /// Whether a claim is personal data, also through a pointer into it.
 pub(crate) fn is_private(name: &str) -> bool {

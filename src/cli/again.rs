@@ -13,7 +13,7 @@ const LEFT_OUT: &[&str] = &["--format"];
 const LENGTH: usize = 200;
 
 /// `ci-creds doctor exoscale ci --mount exo`, from `ci-creds exoscale ci --mount exo -- packer build …`.
-pub fn doctor(arguments: &[OsString]) -> String {
+pub(crate) fn doctor(arguments: &[OsString]) -> String {
     let words = arguments.iter().skip(1).take_while(|word| *word != "--");
     let mut words = words.map(|word| word.to_string_lossy());
     let mut call = "ci-creds doctor".to_owned();
@@ -41,7 +41,7 @@ pub fn doctor(arguments: &[OsString]) -> String {
 }
 
 /// The run that a setup is for, in words that a page may hold: `ci-creds exoscale ci`.
-pub fn run(run: &Parsed) -> String {
+pub(crate) fn run(run: &Parsed) -> String {
     format!("ci-creds {}", words(run, &[]))
 }
 
@@ -57,7 +57,7 @@ const SET_UP: &[&options::Opt] = &[
 
 /// The call that prints what Vault must have for this run: `ci-creds setup exoscale ci --auth-role web -- COMMAND`, in
 /// two parts. Who may do it stands between them.
-pub fn setup(run: &Parsed) -> (String, &'static str) {
+pub(crate) fn setup(run: &Parsed) -> (String, &'static str) {
     let command = if run.command.is_empty() { "" } else { " -- COMMAND" };
     (format!("ci-creds setup {}", words(run, SET_UP)), command)
 }
@@ -117,7 +117,7 @@ fn words(run: &Parsed, more: &[&'static options::Opt]) -> String {
 }
 
 /// An option's value as a shell takes it: an ID is no secret where one belongs.
-pub fn value_of(row: &options::Opt, value: &str) -> String {
+pub(crate) fn value_of(row: &options::Opt, value: &str) -> String {
     if row.takes_uuid() && seems(value) == Some(Seems::Uuid) { value.to_owned() } else { shown(value) }
 }
 
@@ -145,7 +145,7 @@ fn data(pair: &str) -> String {
 
 /// A word as a shell takes it, unless it looks like something that must not be typed: a token, an address with a
 /// password, a whole text.
-pub fn shown(word: &str) -> String {
+pub(crate) fn shown(word: &str) -> String {
     let secret = word.split('=').find_map(seems).or_else(|| seems(word)).is_some();
     let login = word.contains("://") && word.contains('@');
     if secret || login || word.len() > LENGTH || word.contains(char::is_control) {

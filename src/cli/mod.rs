@@ -11,11 +11,11 @@ use clap_complete::Shell;
 use crate::options::{self, Opt, Takes};
 use crate::provider::Provider;
 pub use definition::command;
-pub use read::PathRead;
+pub(crate) use read::PathRead;
 use refusals::{positional, quiet};
 pub(crate) use values::with_values;
 
-pub mod again;
+pub(crate) mod again;
 mod arguments;
 mod definition;
 mod doctor;
@@ -28,7 +28,7 @@ mod values;
 
 /// When there are colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     /// On a terminal and in the log of a CI system.
     Auto,
     /// Always.
@@ -289,7 +289,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Parsed, clap::Error> {
 }
 
 /// The value of an option on a command line that may be invalid: the last one before `--`.
-pub fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
+pub(crate) fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
     let flag = format!("--{}", option.name);
     let mut words = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
     let mut value = None;
@@ -304,7 +304,7 @@ pub fn glance(arguments: &[OsString], option: &Opt) -> Option<String> {
 }
 
 /// Whether a command line, which may be invalid, has a command to run.
-pub fn has_command(arguments: &[OsString]) -> bool {
+pub(crate) fn has_command(arguments: &[OsString]) -> bool {
     arguments.iter().any(|word| word == "--")
 }
 

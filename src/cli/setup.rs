@@ -11,7 +11,11 @@ use crate::setup::FORMATS;
 
 /// Its arguments: those of a run, but for --format, which is the plan's.
 pub(super) fn options(command: Command) -> Command {
+    let formats = FORMATS.iter().fold("Formats:".to_owned(), |text, format| {
+        format!("{text}\n  {}\n          {}", format.name, format.about)
+    });
     let command = command
+        .after_long_help(formats)
         .arg(
             Arg::new("SUBJECT")
                 .required(true)

@@ -13,11 +13,11 @@ use crate::vault::readable;
 mod access;
 mod error;
 
-pub use access::AccessToken;
+pub(crate) use access::AccessToken;
 pub use error::Error;
 
 /// A GitLab instance, with an access token.
-pub struct Gitlab {
+pub(crate) struct Gitlab {
     client: Client,
     /// With the path prefix of the instance, and `/api/v4`.
     base: Url,
@@ -26,7 +26,7 @@ pub struct Gitlab {
 
 /// The owner of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
+pub(crate) enum Owner {
     /// A project: its number or path.
     Project(String),
     /// A group: its number or path.
@@ -35,7 +35,7 @@ pub enum Owner {
 
 /// Which variable is meant.
 #[derive(Debug, Clone)]
-pub struct VariableRef {
+pub(crate) struct VariableRef {
     /// The project or group.
     pub owner: Owner,
     /// The variable's name.
@@ -56,7 +56,7 @@ impl std::fmt::Display for VariableRef {
 
 /// A variable as GitLab tells it (`lib/api/entities/ci/variable.rb`). Older versions know fewer attributes.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// Absent when the variable is hidden.
     pub value: Option<Secret>,
     /// `env_var` or `file`.
@@ -76,30 +76,30 @@ pub struct Variable {
 
 impl Variable {
     /// Whether it is known to hold `value`.
-    pub fn holds(&self, value: &Secret) -> bool {
+    pub(crate) fn holds(&self, value: &Secret) -> bool {
         self.value.as_ref().is_some_and(|held| held.reveal() == value.reveal())
     }
 }
 
 impl Gitlab {
     /// Nothing is sent yet.
-    pub fn new(client: Client, base: Url, token: Secret) -> Self {
+    pub(crate) fn new(client: Client, base: Url, token: Secret) -> Self {
         Self { client, base, token }
     }
 
     /// The same instance, for work that a signal must not interrupt.
-    pub fn unstoppable(&self) -> Self {
+    pub(crate) fn unstoppable(&self) -> Self {
         Self { client: self.client.unstoppable(), base: self.base.clone(), token: self.token.clone() }
     }
 
     /// `GET …/variables/:key`.
-    pub async fn variable(&self, place: &VariableRef) -> Result<Variable, Error> {
+    pub(crate) async fn variable(&self, place: &VariableRef) -> Result<Variable, Error> {
         let answer = self.send(Method::GET, self.url(place, place.scope.as_deref()), None).await?;
         self.understand(format!("the read of {place}"), &answer, &[])
     }
 
     /// `PUT …/variables/:key`: another value, everything else as it is in `current`.
-    pub async fn set(
+    pub(crate) async fn set(
         &self,
         place: &VariableRef,
         current: &Variable,

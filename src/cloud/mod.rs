@@ -1,5 +1,5 @@
 //! The HTTP APIs other than Vault's. They must not know what a command wants of them.
 
-pub mod aws;
-pub mod gitlab;
-pub mod scaleway;
+pub(crate) mod aws;
+pub(crate) mod gitlab;
+pub(crate) mod scaleway;

@@ -16,7 +16,7 @@ mod error;
 pub use error::{Error, ServerErrors};
 
 /// The API, with the key that may manage other keys.
-pub struct Api {
+pub(crate) struct Api {
     client: Client,
     url: Url,
     parent: Secret,
@@ -24,7 +24,7 @@ pub struct Api {
 
 /// A key that is to be made.
 #[derive(Debug, Serialize)]
-pub struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// The application that it belongs to.
     pub application_id: &'a str,
     /// At most 200 characters; by it the key can be found again.
@@ -38,7 +38,7 @@ pub struct Order<'a> {
 
 /// A key that was made.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its name, which is no secret.
     pub access_key: String,
     /// The secret, which Scaleway tells only once.
@@ -48,24 +48,24 @@ pub struct Key {
 
 impl Key {
     /// The end. Without one the key would never end.
-    pub fn end(&self) -> Option<Timestamp> {
+    pub(crate) fn end(&self) -> Option<Timestamp> {
         self.expires_at.as_ref()?.parse().ok()
     }
 }
 
 impl Api {
     /// Nothing is sent yet. `near` is any client: the same signals end the new one's requests.
-    pub fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
+    pub(crate) fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
         Ok(Self { client: near.sibling(endpoint.settings.clone())?, url: endpoint.url.clone(), parent })
     }
 
     /// The same, for deleting keys: a signal does not end its requests.
-    pub fn unstoppable(&self) -> Self {
+    pub(crate) fn unstoppable(&self) -> Self {
         Self { client: self.client.unstoppable(), url: self.url.clone(), parent: self.parent.clone() }
     }
 
     /// Makes a key. After [`Error::Lost`] there may be one: look for it by its description.
-    pub async fn create(&self, order: &Order<'_>) -> Result<Key, Error> {
+    pub(crate) async fn create(&self, order: &Order<'_>) -> Result<Key, Error> {
         let action = "to create an API key";
         // Strings and a time into memory: this can't fail.
         let body = Zeroizing::new(serde_json::to_vec(order).unwrap_or_default());
@@ -82,7 +82,7 @@ impl Api {
     }
 
     /// Deletes a key; success where it does not exist.
-    pub async fn delete(&self, access_key: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, access_key: &str) -> Result<(), Error> {
         let answer =
             self.client.send(&self.call(Method::DELETE, &[access_key], &self.parent)?, judge).await?;
         match answer.status {
@@ -92,7 +92,7 @@ impl Api {
     }
 
     /// The keys of this application with exactly this description.
-    pub async fn find(&self, application_id: &str, description: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn find(&self, application_id: &str, description: &str) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
         struct ListedKey {
             access_key: String,
@@ -124,7 +124,7 @@ impl Api {
     }
 
     /// Whether Scaleway knows the key already: what it is not allowed to do does not matter.
-    pub async fn knows(&self, key: &Key) -> Result<bool, Error> {
+    pub(crate) async fn knows(&self, key: &Key) -> Result<bool, Error> {
         let call = self.call(Method::GET, &[&key.access_key], &key.secret_key)?;
         let answer = self.client.send(&call, judge).await?;
         match answer.status {

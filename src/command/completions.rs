@@ -4,7 +4,7 @@
 use crate::emit::sink;
 
 /// Prints the completions.
-pub fn run(shell: clap_complete::Shell) -> Result<(), sink::Error> {
+pub(crate) fn run(shell: clap_complete::Shell) -> Result<(), sink::Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::cli::with_values(), "ci-creds", &mut script);
     // clap_complete's bash script takes the hyphen of a program's name for the start of a subcommand in one of two

@@ -12,7 +12,7 @@ use crate::policy;
 use crate::shutdown::Stop;
 
 /// Checks, reports, and fails with the first failed step.
-pub async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
     let mut report = Report::new(doctor.json, doctor.strict);
     if doctor.dry_run {
         report = report.aside();

@@ -17,7 +17,7 @@ use crate::shutdown::Stop;
 use crate::vault::Vault;
 
 /// Hands the credentials over, or leaves nothing behind.
-pub async fn run(config: Config, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let token = config.hand_over_token.iter().map(|_| "login");
     config.output.format.fits(config.requests.iter().map(|request| request.origin.name()).chain(token))?;
     sink::check(&config.output, &config.job)?;

@@ -1,13 +1,13 @@
 //! One file per command, which tells the command from top to bottom. A command must not use another.
 
-pub mod completions;
-pub mod doctor;
+pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod env;
-pub mod issue;
+pub(crate) mod issue;
 pub(crate) mod keep;
-pub mod revoke;
-pub mod rotate;
-pub mod run;
-pub mod scan;
+pub(crate) mod revoke;
+pub(crate) mod rotate;
+pub(crate) mod run;
+pub(crate) mod scan;
 pub(crate) mod setup;
-pub mod status;
+pub(crate) mod status;

@@ -69,7 +69,7 @@ impl Explain for Error {
 }
 
 /// Revokes; 0, unless something could not be revoked.
-pub async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
+pub(crate) async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
     let content = config.place.read(stop).await?;
     let damaged = sweep(&config.place, &content, stop).await;
     let Content { records, others, .. } = content;

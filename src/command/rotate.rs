@@ -18,7 +18,7 @@ use crate::session::{self, Order, Session};
 use crate::shutdown::{PATIENCE, Stop};
 use crate::vault::{self, TokenInfo, TokenRole, Vault};
 
-pub mod access;
+pub(crate) mod access;
 mod error;
 mod old;
 
@@ -38,7 +38,7 @@ struct New {
 }
 
 /// Rotates, or leaves the variable as it was, or says what is not certain.
-pub async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
     // Before the login, where that does not have to read the token: a secret_id may be good for one login.
     let (early, requests) = match &rotation.gitlab.token {
         GitlabToken::Vault(request) => (None, vec![(**request).clone()]),

@@ -28,7 +28,7 @@ use crate::shutdown::{Later, Stop};
 use crate::vault::Vault;
 
 /// Runs the command; its status, as a shell has it.
-pub async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
+pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
     let entry = match &config.state_file {
         Some(place) => Some(Entry::new(place.clone(), &config.server, &stop).await?),
         None => None,

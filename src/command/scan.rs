@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::shutdown::{Stop, Stopped};
 
 /// Searches; 0 if nothing was found.
-pub async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Error> {
+pub(crate) async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Error> {
     let content = config.place.read(stop).await?;
     let shown = config.place.path.display();
     let values = values(&content.records, env);

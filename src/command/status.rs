@@ -38,7 +38,7 @@ struct Line {
 }
 
 /// Prints the report.
-pub async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), Error> {
+pub(crate) async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), Error> {
     let content = config.place.look(stop).await?;
     let mut lines = Vec::new();
     // A line may only tell which variables the job got, for `scan`.

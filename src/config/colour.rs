@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::options;
 
 /// Settled before the command line is understood, so that its errors have colours too.
-pub fn colour(arguments: &[OsString], env: &Env) -> Colour {
+pub(crate) fn colour(arguments: &[OsString], env: &Env) -> Colour {
     match when(arguments, env) {
         When::Always => Colour { stderr: true, stdout: true },
         When::Never => Colour::default(),

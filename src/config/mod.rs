@@ -28,18 +28,19 @@ mod requests;
 mod revoke;
 mod rotate;
 mod server;
-pub mod setup;
+pub(crate) mod setup;
 mod sources;
 mod steps;
 mod unknown;
 
-pub use colour::colour;
+pub(crate) use colour::colour;
 pub use error::Error;
-pub use references::foreign;
-pub use revoke::{Revoke, Scan};
-pub use rotate::{AccessRotation, Error as RotationError, GitlabServer, GitlabToken, Rotation};
-pub use sources::{Setting, sources};
-pub use unknown::warn_of_unknown;
+pub(crate) use references::foreign;
+pub(crate) use revoke::{Revoke, Scan};
+pub use rotate::Error as RotationError;
+pub(crate) use rotate::{AccessRotation, GitlabToken, Rotation};
+pub(crate) use sources::{Setting, sources};
+pub(crate) use unknown::warn_of_unknown;
 
 use lookup::Lookup;
 use references::References;
@@ -47,7 +48,7 @@ use revoke::{file_folder, state_file};
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// How to reach Vault.
     pub server: Server,
     /// How to log in.
@@ -72,14 +73,14 @@ pub struct Config {
 
 impl Config {
     /// Whether a value goes into a file of its own.
-    pub fn makes_files(&self) -> bool {
+    pub(crate) fn makes_files(&self) -> bool {
         self.requests.iter().flat_map(|request| &request.fields).any(|field| field.form != Form::Text)
     }
 }
 
 /// `-- COMMAND`.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub(crate) struct Command {
     /// The program and its arguments.
     pub argv: Vec<OsString>,
     /// Whether secrets in its output are replaced.
@@ -94,7 +95,7 @@ pub struct Command {
 
 /// What a job needs beside the token, because it came from flags.
 #[derive(Debug, Clone, Default)]
-pub struct HandOver {
+pub(crate) struct HandOver {
     /// VAULT_ADDR.
     pub address: Option<String>,
     /// VAULT_NAMESPACE.
@@ -103,7 +104,7 @@ pub struct HandOver {
 
 impl Config {
     /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let references = references::all(parsed, &Lookup::of(parsed, env))?;
         Self::with(parsed, env, references)
     }
@@ -181,7 +182,7 @@ impl EnvRun {
 
 /// What a look at a role needs: a server, the operator's token, and the ID token to compare with the role.
 #[derive(Debug)]
-pub struct RoleCheck {
+pub(crate) struct RoleCheck {
     /// How to reach Vault.
     pub server: Server,
     /// The operator's token.
@@ -192,7 +193,7 @@ pub struct RoleCheck {
 
 impl RoleCheck {
     /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
@@ -202,7 +203,7 @@ impl RoleCheck {
 }
 
 /// The variables that a run may set or unset: known before the rest is, for a failure.
-pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
+pub(crate) fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let asks = std::iter::once(match &parsed.verb {
         Verb::Provider(ask) => Some(ask),
@@ -236,7 +237,7 @@ pub fn variables(parsed: &Parsed, env: &Env) -> Vec<String> {
 }
 
 /// -v and -q, for the log.
-pub fn verbosity(parsed: &Parsed, env: &Env) -> Result<(usize, bool), Error> {
+pub(crate) fn verbosity(parsed: &Parsed, env: &Env) -> Result<(usize, bool), Error> {
     let lookup = Lookup::of(parsed, env);
     colour::check(&lookup)?;
     Ok((parsed.flags.all(&options::VERBOSE).len(), lookup.switch(&options::QUIET)?))
@@ -269,7 +270,7 @@ fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
 }
 
 /// Whether stdout is where the credentials of this command line would go, so that an `eval` may read it.
-pub fn prints(parsed: &Parsed, env: &Env) -> bool {
+pub(crate) fn prints(parsed: &Parsed, env: &Env) -> bool {
     if let Verb::Setup(setup) = &parsed.verb {
         // Its output is meant for a shell.
         return setup.format == "sh" && !setup.check;
@@ -344,6 +345,5 @@ fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
         file: file(lookup)?,
         force: lookup.switch(&options::FORCE)?,
         show: lookup.switch(&options::SHOW)?,
-        quiet: lookup.switch(&options::QUIET)?,
     })
 }

@@ -124,7 +124,7 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Er
 }
 
 /// The variables that hold another tool's reference, with its beginning, sorted by name.
-pub fn foreign(env: &Env) -> Vec<(String, &'static str)> {
+pub(crate) fn foreign(env: &Env) -> Vec<(String, &'static str)> {
     let start = |value| match reference::parse(value) {
         Ok(Value::Foreign(start)) => Some(start),
         _ => None,

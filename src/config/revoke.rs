@@ -16,7 +16,7 @@ use crate::secret::Secret;
 
 /// What `revoke` needs to know.
 #[derive(Debug)]
-pub struct Revoke {
+pub(crate) struct Revoke {
     /// The state file.
     pub place: state::StateFile,
     /// Whether the command succeeds although something can't be revoked.
@@ -27,7 +27,7 @@ pub struct Revoke {
 
 /// What `scan` needs to know.
 #[derive(Debug)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// Where to look.
     pub paths: Vec<OsString>,
     /// The state file, which has the names of what to look for.
@@ -38,7 +38,7 @@ pub struct Scan {
 
 impl Scan {
     /// Puts flags and environment together.
-    pub fn resolve(paths: &[OsString], parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(paths: &[OsString], parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let revoke =
             if lookup.switch(&options::REVOKE_FOUND)? { Some(Revoke::resolve(parsed, env)?) } else { None };
@@ -68,7 +68,7 @@ fn token(lookup: &Lookup<'_>) -> Result<Option<Secret>, Error> {
 
 impl Revoke {
     /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let place = place(&lookup, &job)?;

@@ -29,7 +29,7 @@ const ACCESS_TOKEN_TTL: Duration = Duration::from_secs(30 * 86_400);
 
 /// Everything that a rotation needs to know.
 #[derive(Debug)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     /// How to reach Vault.
     pub server: Server,
     /// How to log in.
@@ -53,7 +53,7 @@ pub struct Rotation {
 
 /// Everything that the rotation of GitLab's access token needs to know.
 #[derive(Debug)]
-pub struct AccessRotation {
+pub(crate) struct AccessRotation {
     /// How to reach Vault, where that keeps the token.
     pub server: Server,
     /// How to log in there.
@@ -70,7 +70,7 @@ pub struct AccessRotation {
 
 /// A GitLab instance.
 #[derive(Debug, Clone)]
-pub struct GitlabServer {
+pub(crate) struct GitlabServer {
     /// With the path prefix of the instance, and `/api/v4`.
     pub base: Url,
     /// For the client.
@@ -81,7 +81,7 @@ pub struct GitlabServer {
 
 /// Where the access token comes from.
 #[derive(Debug, Clone)]
-pub enum GitlabToken {
+pub(crate) enum GitlabToken {
     /// The token itself, from a variable.
     Value(Secret),
     /// In Vault, which the login reads.
@@ -165,12 +165,12 @@ impl Explain for Error {
 
 impl AccessRotation {
     /// Whether this is what the command line asks for.
-    pub fn is_meant(parsed: &Parsed, env: &Env) -> Result<bool, Error> {
+    pub(crate) fn is_meant(parsed: &Parsed, env: &Env) -> Result<bool, Error> {
         Ok(Lookup::of(parsed, env).switch(&options::GITLAB_ACCESS_TOKEN)?)
     }
 
     /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
@@ -196,7 +196,7 @@ impl AccessRotation {
 
 impl Rotation {
     /// Puts flags and environment together.
-    pub fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
+    pub(crate) fn resolve(parsed: &Parsed, env: &Env) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));

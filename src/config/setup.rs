@@ -149,7 +149,7 @@ impl Explain for Error {
 }
 
 /// Puts flags and environment together.
-pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error> {
+pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error> {
     let (and, flags, command) = (parsed.and.clone(), parsed.flags.clone(), parsed.command.clone());
     let run = Parsed { verb: (*setup.run).clone(), and, command, flags };
     let lookup = Lookup::of(&run, env);
@@ -219,7 +219,7 @@ pub fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order, Error
 
 /// The variables that this run has, and that its setup needs as well: they are not in its words. Each value is as a
 /// shell takes it, and none is a secret.
-pub fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
+pub(crate) fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
     let first = match &run.verb {
         Verb::Provider(ask) => Some(ask.provider),
         _ => None,

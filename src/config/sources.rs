@@ -9,7 +9,7 @@ use crate::options::{self, Takes};
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The option, without its dashes.
     pub option: &'static str,
     /// What it is set to, if that may be shown.
@@ -19,7 +19,7 @@ pub struct Setting {
 }
 
 /// Every option that is given, by a flag or a variable; defaults are not listed.
-pub fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
+pub(crate) fn sources(parsed: &Parsed, env: &Env) -> Result<Vec<Setting>, Error> {
     let provider = match &parsed.verb {
         Verb::Provider(ask) => Some(ask.provider),
         _ => None,

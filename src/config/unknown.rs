@@ -12,7 +12,7 @@ const OF_PIPELINES: &[&str] = &["CI_CREDS_VERSION", "CI_CREDS_SHA256", "CI_CREDS
 const FAR: usize = 4;
 
 /// Warns of each variable that has our prefix and no meaning, with the nearest name that has one.
-pub fn warn_of_unknown(env: &Env) {
+pub(crate) fn warn_of_unknown(env: &Env) {
     let mut unknown: Vec<_> = env.texts(PREFIX).map(|(name, _)| name).collect();
     unknown.retain(|name| !OF_PIPELINES.contains(name));
     if unknown.is_empty() {

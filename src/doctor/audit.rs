@@ -14,7 +14,12 @@ use crate::shutdown::Stop;
 use crate::vault::{self, Vault};
 
 /// Looks at every role of the JWT method at `mount`, which is without `auth/`.
-pub async fn walk(report: &mut Report, role_check: RoleCheck, mount: &str, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn walk(
+    report: &mut Report,
+    role_check: RoleCheck,
+    mount: &str,
+    stop: Stop,
+) -> Result<(), Error> {
     let Some((vault, operator)) = run::reach_as_operator(report, &role_check, stop).await? else {
         return Ok(());
     };

@@ -1,10 +1,10 @@
 //! `ci-creds doctor`: checks a run step by step ([`run`]), or compares a role of an auth method with a token's claims
 //! ([`role`]). The steps are those of [`crate::session`]; it must not log in or issue in a way of its own.
 
-pub mod audit;
-pub mod report;
-pub mod role;
-pub mod run;
+pub(crate) mod audit;
+pub(crate) mod report;
+pub(crate) mod role;
+pub(crate) mod run;
 
 mod signature;
 
@@ -17,7 +17,7 @@ use crate::vault;
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// As it should be.
     Ok,
     /// It works, but should be improved.
@@ -30,7 +30,7 @@ pub enum Status {
 
 /// One step: a line of the report, or a few.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// Stable, for scripts: `login`, `policy`, …
     pub id: &'static str,
     /// How it went.
@@ -65,27 +65,27 @@ impl Step {
     }
 
     /// As it should be.
-    pub fn ok(id: &'static str, seen: impl Into<String>) -> Self {
+    pub(crate) fn ok(id: &'static str, seen: impl Into<String>) -> Self {
         Self::new(id, Status::Ok, seen)
     }
 
     /// A step that was not checked, and why.
-    pub fn skip(id: &'static str, why: impl Into<String>) -> Self {
+    pub(crate) fn skip(id: &'static str, why: impl Into<String>) -> Self {
         Self::new(id, Status::Skip, why)
     }
 
     /// A step that works but should be improved.
-    pub fn warn(id: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn warn(id: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(id, Status::Warn, seen).hint(hint)
     }
 
     /// The run fails at this step.
-    pub fn fail(id: &'static str, code: Code, seen: impl Into<String>) -> Self {
+    pub(crate) fn fail(id: &'static str, code: Code, seen: impl Into<String>) -> Self {
         Self { code, ..Self::new(id, Status::Fail, seen) }
     }
 
     /// The run fails at this step, with an error that has hints.
-    pub fn failed(id: &'static str, error: &dyn Explain) -> Self {
+    pub(crate) fn failed(id: &'static str, error: &dyn Explain) -> Self {
         let mut seen = vec![error.to_string()];
         seen.extend(causes(error.source()).map(ToString::to_string));
         seen.extend(error.notes());
@@ -93,24 +93,24 @@ impl Step {
     }
 
     /// Not looked at, because a front before Vault forbids the look.
-    pub fn not_told(id: &'static str, error: &vault::Error) -> Self {
+    pub(crate) fn not_told(id: &'static str, error: &vault::Error) -> Self {
         Self::skip(id, format!("not told: {}", chain(error)))
     }
 
     /// Adds a line.
-    pub fn line(mut self, seen: impl Into<String>) -> Self {
+    pub(crate) fn line(mut self, seen: impl Into<String>) -> Self {
         self.seen.push(seen.into());
         self
     }
 
     /// Adds what to do.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
     /// Adds where it comes from.
-    pub fn from(mut self, source: impl Into<String>) -> Self {
+    pub(crate) fn from(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }

@@ -15,7 +15,7 @@ const INDENT: usize = 17;
 
 /// The steps so far.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     json: bool,
     strict: bool,
     /// Whether it goes to stderr: an `eval` may read stdout.
@@ -36,7 +36,7 @@ pub struct Report {
 /// A step failed: the error of the process.
 #[derive(Debug, thiserror::Error)]
 #[error("doctor found {count}: {first}")]
-pub struct FailedSteps {
+pub(crate) struct FailedSteps {
     count: String,
     first: String,
     hints: Vec<String>,
@@ -56,7 +56,7 @@ impl Explain for FailedSteps {
 
 impl Report {
     /// A report without steps.
-    pub fn new(json: bool, strict: bool) -> Self {
+    pub(crate) fn new(json: bool, strict: bool) -> Self {
         Self {
             json,
             strict,
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// A report on stderr.
-    pub fn aside(self) -> Self {
+    pub(crate) fn aside(self) -> Self {
         Self { aside: true, ..self }
     }
 
@@ -84,12 +84,12 @@ impl Report {
     }
 
     /// Prints a line above the steps.
-    pub fn title(&self, title: &str) -> Result<(), sink::Error> {
+    pub(crate) fn title(&self, title: &str) -> Result<(), sink::Error> {
         if self.json { Ok(()) } else { self.print(&format!("{}\n\n", one_line(title))) }
     }
 
     /// Adds a step, and prints it.
-    pub fn add(&mut self, step: Step) -> Result<(), sink::Error> {
+    pub(crate) fn add(&mut self, step: Step) -> Result<(), sink::Error> {
         let mut step = printable(step);
         let open = step.unchecked.take().filter(|what| !self.unchecked.contains(what));
         self.unchecked.extend(open);
@@ -106,12 +106,12 @@ impl Report {
     }
 
     /// Whether some step has failed.
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         self.steps.iter().any(|step| step.status == Status::Fail)
     }
 
     /// The end: JSON is printed, and the first fault becomes the error.
-    pub fn finish(self) -> Result<Result<(), FailedSteps>, sink::Error> {
+    pub(crate) fn finish(self) -> Result<Result<(), FailedSteps>, sink::Error> {
         let found = self.found();
         let code = found.as_ref().map_or(0, |found| found.code as u8);
         if self.json {

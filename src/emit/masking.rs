@@ -6,7 +6,7 @@ use crate::credentials::Credentials;
 
 /// One sentence for each sensitive value that the CI system could not mask, or not in every variable of its own. It has
 /// the variable's name, never the value.
-pub fn advice(all: &[Credentials]) -> Vec<String> {
+pub(crate) fn advice(all: &[Credentials]) -> Vec<String> {
     let system = ci::usual();
     let variables = all.iter().flat_map(|one| &one.variables).filter(|variable| variable.sensitive);
     let advice = variables.filter_map(|variable| {

@@ -15,17 +15,17 @@ mod dotenv;
 mod error;
 mod fish;
 mod json;
-pub mod masking;
-pub mod private;
+pub(crate) mod masking;
+pub(crate) mod private;
 mod profile;
 mod scw;
 mod sh;
-pub mod sink;
+pub(crate) mod sink;
 
 pub use error::Error;
 
 /// Turns credentials into what is written.
-pub type Encode = fn(&[Credentials], &Options) -> Result<Zeroizing<Vec<u8>>, Error>;
+pub(crate) type Encode = fn(&[Credentials], &Options) -> Result<Zeroizing<Vec<u8>>, Error>;
 
 /// A way to write credentials down.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub fn find(name: &str) -> Option<&'static Format> {
 }
 
 /// The format where none is named, for a failure: that of the shell that reads it.
-pub fn implied() -> &'static Format {
+pub(crate) fn implied() -> &'static Format {
     if is_fish() { &fish::FISH } else { FORMATS[0] }
 }
 
@@ -86,7 +86,7 @@ pub struct Options {
 
 /// How credentials are handed over.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub(crate) struct Output {
     /// The form.
     pub format: &'static Format,
     /// Whether somebody chose the form.
@@ -99,8 +99,6 @@ pub struct Output {
     pub force: bool,
     /// Whether the user wants to see secrets.
     pub show: bool,
-    /// Whether the summary is left out.
-    pub quiet: bool,
 }
 
 /// All variables, in the order in which they are written.

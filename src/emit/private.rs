@@ -13,11 +13,11 @@ use crate::secret::Secret;
 
 /// Files that were made, and are still empty.
 #[derive(Debug, Default)]
-pub struct Made(Vec<(File, PathBuf, Secret)>);
+pub(crate) struct Made(Vec<(File, PathBuf, Secret)>);
 
 /// Makes an empty file in `folder` for each such value, readable by its owner alone, notes in the ledger what will be in
 /// it, and sets the variable. Nothing is written yet: the state file comes first.
-pub fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Result<Made, Error> {
+pub(crate) fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Result<Made, Error> {
     let mut made = Made::default();
     for one in all {
         for file in &one.files {
@@ -38,7 +38,7 @@ pub fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Resu
 
 impl Made {
     /// Writes what they are for.
-    pub fn write(self) -> Result<(), Error> {
+    pub(crate) fn write(self) -> Result<(), Error> {
         for (mut file, path, content) in self.0 {
             file.write_all(content.reveal().as_bytes()).map_err(|error| fault(&path, error))?;
         }

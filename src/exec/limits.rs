@@ -53,7 +53,7 @@ impl TooLarge {
 ///
 /// # Errors
 /// One of them, or all together, have more bytes than the system takes.
-pub fn check<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> Result<(), TooLarge> {
+pub(crate) fn check<'a>(variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>) -> Result<(), TooLarge> {
     within(variables, one(), all())
 }
 

@@ -44,12 +44,12 @@ impl Explain for TooLarge {
 }
 
 /// Whether a value is too short to be masked.
-pub fn is_too_short(secret: &Secret) -> bool {
+pub(crate) fn is_too_short(secret: &Secret) -> bool {
     (1..forms::SHORTEST).contains(&secret.reveal().len())
 }
 
 /// Whether a value is so long that fewer of its forms are masked.
-pub fn is_long(secret: &Secret) -> bool {
+pub(crate) fn is_long(secret: &Secret) -> bool {
     secret.reveal().len() > forms::LONG
 }
 

@@ -23,17 +23,17 @@ use crate::options;
 use crate::{process, shutdown};
 use program::{is_no_program, is_text, located};
 
-pub mod background;
+pub(crate) mod background;
 pub(crate) mod find;
 mod forms;
-pub mod limits;
-pub mod mask;
+pub(crate) mod limits;
+pub(crate) mod mask;
 mod program;
-pub mod refresh;
+pub(crate) mod refresh;
 pub(crate) mod shell;
 mod stream;
 
-pub use stream::{Mask, Rest};
+pub(crate) use stream::{Mask, Rest};
 
 /// The signals that are passed on to the command.
 const FORWARDED: &[Signal] = &[
@@ -60,7 +60,7 @@ const FORWARDED: &[Signal] = &[
 
 /// A command that can't be started.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No file has this name.
     #[error("{0}: there is no such command")]
     NotFound(String),
@@ -136,7 +136,7 @@ fn not_found(name: &str) -> String {
 
 /// The environment of the command: the job's without what logs in and what is stale, with the credentials.
 /// `id_token` is the variable that --id-token-env names.
-pub fn environment(
+pub(crate) fn environment(
     env: &Env,
     all: &[Credentials],
     id_token: Option<&str>,
@@ -168,18 +168,18 @@ pub fn environment(
 }
 
 /// A command that runs.
-pub struct Child {
+pub(crate) struct Child {
     inner: tokio::process::Child,
     signals: Signals,
     streams: stream::Streams,
 }
 
 /// Signals for the command; listened to before it starts, so that none is lost.
-pub struct Signals(Vec<(Signal, unix::Signal)>);
+pub(crate) struct Signals(Vec<(Signal, unix::Signal)>);
 
 impl Signals {
     /// Starts to listen.
-    pub fn listen() -> Result<Self, Error> {
+    pub(crate) fn listen() -> Result<Self, Error> {
         let heard = FORWARDED.iter().filter(|signal| !process::ignores(signal.as_raw()));
         let listen = |signal: &Signal| Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?));
         let mut all: Vec<_> = heard.map(listen).collect::<io::Result<_>>().map_err(Error::Setup)?;
@@ -204,7 +204,7 @@ impl Signals {
 impl Child {
     /// Starts `argv` with this environment and nothing else of ours; `env` is the job's own. With a mask its output
     /// goes through it.
-    pub fn start(
+    pub(crate) fn start(
         argv: &[OsString],
         env: &Env,
         environment: &HashMap<OsString, OsString>,
@@ -252,7 +252,7 @@ impl Child {
     }
 
     /// Waits for the end of the command, passing signals on to it; returns its status as a shell would.
-    pub async fn wait(&mut self) -> io::Result<u8> {
+    pub(crate) async fn wait(&mut self) -> io::Result<u8> {
         let pid = self.inner.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let mut ended = Box::pin(self.inner.wait());
         let status = loop {
@@ -276,7 +276,7 @@ impl Child {
     }
 
     /// The command has ended: what it wrote is on its way. Returns what waits until it has arrived.
-    pub fn ended(self) -> Rest {
+    pub(crate) fn ended(self) -> Rest {
         self.streams.ended()
     }
 }

@@ -35,7 +35,7 @@ const UNSETS: &[&str] = &[
 ];
 
 /// The endpoint.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     listener: TcpListener,
     token: Secret,
     address: String,
@@ -43,14 +43,14 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Listens on a free port.
-    pub async fn open() -> io::Result<Self> {
+    pub(crate) async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = format!("http://{}/", listener.local_addr()?);
         Ok(Self { listener, token: Secret::new(crate::process::random()?), address })
     }
 
     /// Replaces the keys by the endpoint.
-    pub fn replace(&self, credentials: &mut Credentials) {
+    pub(crate) fn replace(&self, credentials: &mut Credentials) {
         credentials.variables.retain(|variable| !UNSETS.contains(&variable.name.as_str()));
         credentials.unsets.extend(UNSETS.iter().map(|&name| name.to_owned()));
         let mut set = |name: &str, value: Secret, sensitive| {
@@ -63,7 +63,7 @@ impl Endpoint {
     }
 
     /// Answers with what `source` gives, until it is dropped.
-    pub async fn serve<E: std::fmt::Display>(
+    pub(crate) async fn serve<E: std::fmt::Display>(
         &self,
         source: impl AsyncFn() -> Result<Credentials, E>,
     ) -> std::convert::Infallible {

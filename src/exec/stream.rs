@@ -26,16 +26,16 @@ const CHUNK: usize = 256 * 1024;
 
 /// The secrets to mask; more can come while the command runs.
 #[derive(Clone)]
-pub struct Mask(Arc<Mutex<Arc<Patterns>>>);
+pub(crate) struct Mask(Arc<Mutex<Arc<Patterns>>>);
 
 impl Mask {
     /// Masks these.
-    pub fn new(patterns: Patterns) -> Self {
+    pub(crate) fn new(patterns: Patterns) -> Self {
         Self(Arc::new(Mutex::new(Arc::new(patterns))))
     }
 
     /// Masks these from now on.
-    pub fn replace(&self, patterns: Patterns) {
+    pub(crate) fn replace(&self, patterns: Patterns) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(patterns);
     }
 
@@ -127,11 +127,11 @@ impl Streams {
 }
 
 /// Output that is on its way.
-pub struct Rest(Vec<JoinHandle<()>>);
+pub(crate) struct Rest(Vec<JoinHandle<()>>);
 
 impl Rest {
     /// Waits until it has arrived.
-    pub fn arrive(self) {
+    pub(crate) fn arrive(self) {
         for thread in self.0 {
             let _ = thread.join();
         }

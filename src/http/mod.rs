@@ -24,10 +24,12 @@ mod tls;
 mod verify;
 
 pub use error::{Cause, Error};
-pub use names::look_up;
+pub(crate) use names::look_up;
 use retry::{Failed, Pause, pause_unless};
-pub use settings::{Endpoint, Proxy, Settings, host, is_loopback};
-pub use tls::{Ca, FileFrom, Pem, Tls};
+pub(crate) use settings::host;
+pub use settings::{Endpoint, Proxy, Settings, is_loopback};
+pub(crate) use tls::FileFrom;
+pub use tls::{Ca, Pem, Tls};
 
 /// The longest answer: a secret is far shorter.
 const LONGEST_ANSWER: usize = 4 << 20;
@@ -98,7 +100,7 @@ pub enum Judgement {
 }
 
 /// What [`Judgement::Lost`] says of an answer that is not the server's own.
-pub const ANOTHER: &str = "another answered in its place";
+pub(crate) const ANOTHER: &str = "another answered in its place";
 
 /// The client for all requests.
 #[derive(Clone)]
@@ -367,7 +369,7 @@ fn cached(age: Option<String>, notes: GetAll<'_, HeaderValue>) -> Option<Duratio
 ///
 /// # Errors
 /// `what` has characters that no header can carry: nothing was sent.
-pub fn secret_header(secret: &Secret, what: &str) -> Result<HeaderValue, Error> {
+pub(crate) fn secret_header(secret: &Secret, what: &str) -> Result<HeaderValue, Error> {
     let header = HeaderValue::from_str(secret.reveal()).map(|mut header| {
         header.set_sensitive(true);
         header

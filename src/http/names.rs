@@ -62,7 +62,7 @@ struct Resolver(Option<Arc<Other>>);
 ///
 /// # Errors
 /// Those of the system's resolver.
-pub async fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+pub(crate) async fn look_up(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
     }

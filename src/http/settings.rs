@@ -84,7 +84,7 @@ impl Settings {
 }
 
 /// Host and port, for people.
-pub fn host(url: &Url) -> String {
+pub(crate) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or("the socket");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

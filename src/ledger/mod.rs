@@ -14,10 +14,10 @@ use crate::vault::{self, Vault};
 mod external;
 mod files;
 mod items;
-pub mod state;
+pub(crate) mod state;
 
 use files::Fate;
-pub use files::Written;
+pub(crate) use files::Written;
 pub(crate) use items::may_revoke;
 use items::{By, Lease, Owned};
 use state::{Entry, Sync};

@@ -34,8 +34,9 @@ mod line;
 mod record;
 mod seal;
 
-pub use line::{Content, Line};
-pub use record::{Configured, Listed, Record, State, Way};
+pub use line::Content;
+pub use record::Configured;
+pub(crate) use record::{Listed, Record, State};
 pub(crate) use record::{Reach, revealed};
 pub use seal::Seal;
 

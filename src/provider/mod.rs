@@ -12,15 +12,17 @@ mod sketch;
 mod steps;
 
 pub use decode::Error;
-pub use request::{FieldSpec, Origin, Request, Settings, Wanted, other_version};
-pub use sketch::Sketch;
-pub use steps::{Api, Context, Externals, Failed, Need, Settled, Step};
+pub use request::Settings;
+pub(crate) use request::{FieldSpec, Origin, Request, Wanted, other_version};
+pub(crate) use sketch::Sketch;
+pub(crate) use steps::{Api, Context, Externals, Settled, Step};
+pub use steps::{Failed, Need};
 
 /// Every provider.
 pub static PROVIDERS: &[&Provider] = &[&exoscale::EXOSCALE, &aws::AWS, &scaleway::SCALEWAY];
 
 /// The provider of this name.
-pub fn find(name: &str) -> Option<&'static Provider> {
+pub(crate) fn find(name: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().copied().find(|provider| provider.name == name)
 }
 

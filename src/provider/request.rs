@@ -276,7 +276,7 @@ impl Request {
 }
 
 /// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
-pub fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
+pub(crate) fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
     let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
     let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {
         (2, None) => (format!("{}data/{rest}", mount.path), "as it is KV version 2"),

@@ -12,7 +12,7 @@ use crate::vault::{self, Vault};
 pub(super) const MOST_REFUSALS: u32 = 2;
 
 /// The token that was given, for a login that uses it as it is; empty for other logins.
-pub async fn given_token(vault: &Vault, login: &Login) -> Result<Secret, Error> {
+pub(crate) async fn given_token(vault: &Vault, login: &Login) -> Result<Secret, Error> {
     Ok(token_in(&all(vault, login).await?))
 }
 
@@ -21,7 +21,7 @@ pub(super) fn token_in(gathered: &Gathered) -> Secret {
 }
 
 /// Gathers everything that `login` needs.
-pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
+pub(crate) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
     let mut gathered = Gathered::default();
     for parameter in &login.parameters {
         match &parameter.origin {
@@ -49,7 +49,7 @@ pub async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error> {
 }
 
 /// Reads a parameter: a value, a file, or standard input.
-pub async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Secret, Error> {
+pub(crate) async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Secret, Error> {
     match &parameter.origin {
         Origin::Value { value, .. } => clean(parameter, value.reveal()),
         Origin::File { path, .. } => {

@@ -152,7 +152,7 @@ async fn allowed<'a>(vault: &Vault, token: &Secret, reads: &'a [Read]) -> Option
 }
 
 /// Whether these capabilities suffice for `read`.
-pub fn allows(granted: &[String], read: &Read) -> bool {
+pub(crate) fn allows(granted: &[String], read: &Read) -> bool {
     granted.iter().any(|one| one == read.capability() || one == "root" || (read.post && one == "create"))
 }
 

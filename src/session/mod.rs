@@ -18,22 +18,23 @@ mod dead_man;
 mod gather;
 mod issue;
 pub(crate) mod keeper;
-pub mod refresh;
-pub mod renew;
+pub(crate) mod refresh;
+pub(crate) mod renew;
 mod transaction;
 mod wrapping;
 
-pub use crate::provider::other_version;
-pub use gather::{all as gather, given_token, read as gather_here};
-pub use issue::allows;
-pub use transaction::{issue_alone, obtain};
+pub(crate) use crate::provider::other_version;
+pub(crate) use gather::given_token;
+pub(crate) use gather::{all as gather, read as gather_here};
+pub(crate) use issue::allows;
+pub(crate) use transaction::{issue_alone, obtain};
 
 /// The pause for a standby that sends no index: it is 50 to 100 ms behind (measured: openbao 2.7.2).
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// What a run got.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The token that everything was read with.
     pub token: Token,
     /// One for each request, in order.
@@ -42,7 +43,7 @@ pub struct Session {
 
 /// A Vault token in use.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub(crate) struct Token {
     /// The token; empty where an agent on the way to Vault adds its own.
     pub secret: Secret,
     /// Whether the user brought it: it is then neither renewed nor revoked.
@@ -61,12 +62,12 @@ pub struct Token {
 
 impl Token {
     /// Whether it is an agent's on the way to Vault: there is none here, and the agent renews its own.
-    pub fn is_agents(&self) -> bool {
+    pub(crate) fn is_agents(&self) -> bool {
         self.given && self.secret.reveal().is_empty()
     }
 
     /// For messages.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         if self.is_agents() {
             "the agent's token"
         } else if self.given {
@@ -228,7 +229,7 @@ async fn log_in(vault: &Vault, login: &Login, ledger: &mut Ledger) -> Result<Tok
 }
 
 /// Logs in with gathered parameters: one step, for doctor.
-pub async fn enter(
+pub(crate) async fn enter(
     vault: &Vault,
     login: &Login,
     gathered: &Gathered,
@@ -347,14 +348,14 @@ fn depends_on_token(credentials: &[Credentials]) -> bool {
 
 impl Session {
     /// Whether nothing that was issued needs the token any longer.
-    pub fn token_is_idle(&self) -> bool {
+    pub(crate) fn token_is_idle(&self) -> bool {
         !self.token.given && !depends_on_token(&self.credentials)
     }
 }
 
 /// The requests and limits of a run.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub(crate) struct Order {
     /// How to log in.
     pub login: Login,
     /// What to issue.

@@ -11,7 +11,7 @@ use crate::provider::Request;
 use crate::vault::{self, Vault};
 
 /// Issues one request again and again.
-pub struct Reissuer<'a> {
+pub(crate) struct Reissuer<'a> {
     vault: &'a Vault,
     order: &'a Order,
     request: &'a Request,
@@ -27,13 +27,13 @@ struct State<'a> {
 }
 
 /// Whether a token must be kept so that `order` can be issued again.
-pub fn keeps_token(order: &Order) -> bool {
+pub(crate) fn keeps_token(order: &Order) -> bool {
     !(order.login.method.request.is_some() && order.login.repeatable())
 }
 
 impl<'a> Reissuer<'a> {
     /// For the request of `session` at `index`; signals must not end `vault`'s requests before the command has ended.
-    pub fn new(
+    pub(crate) fn new(
         vault: &'a Vault,
         order: &'a Order,
         session: &Session,
@@ -49,7 +49,7 @@ impl<'a> Reissuer<'a> {
     }
 
     /// Credentials that last a while: those at hand, or new ones. `seen` is told of new ones before they go out.
-    pub async fn get(&self, seen: impl Fn(&Credentials)) -> Result<Credentials, Error> {
+    pub(crate) async fn get(&self, seen: impl Fn(&Credentials)) -> Result<Credentials, Error> {
         let mut state = self.state.lock().await;
         let left = |one: &Credentials| {
             let life = one.life?;
@@ -78,7 +78,7 @@ impl<'a> Reissuer<'a> {
     }
 
     /// Waits until nothing is being issued: a creating request is never broken off.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         loop {
             let idle = self.idle.notified();
             if self.state.try_lock().is_ok() {

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// The token and leases that are renewed.
 #[derive(Debug)]
-pub struct Renewer {
+pub(crate) struct Renewer {
     items: Vec<Item>,
     deadline: Option<Timestamp>,
 }
@@ -56,7 +56,7 @@ enum Way {
 impl Renewer {
     /// For all of `session`. `fresh` names what is issued anew instead; `token_needed` says whether the token is
     /// needed even if nothing that was issued depends on it.
-    pub fn new(session: &Session, job: &Job, fresh: Option<usize>, token_needed: bool) -> Self {
+    pub(crate) fn new(session: &Session, job: &Job, fresh: Option<usize>, token_needed: bool) -> Self {
         let depends = session.credentials.iter().any(|one| !one.outlives_token);
         let longest = session.credentials.iter().filter_map(|one| Some(one.lease.as_ref()?.ttl)).max();
         let mut items = Vec::new();
@@ -85,7 +85,7 @@ impl Renewer {
     }
 
     /// Renews what is due, until it is dropped.
-    pub async fn run(&mut self, vault: &Vault) -> std::convert::Infallible {
+    pub(crate) async fn run(&mut self, vault: &Vault) -> std::convert::Infallible {
         loop {
             let due = self.items.iter_mut().filter(|item| item.next.is_some()).min_by_key(|item| item.next);
             match due {

@@ -45,7 +45,7 @@ struct FailedAttempt {
 }
 
 /// Obtains everything that `order` asks for. On failure the ledger is empty again.
-pub async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
+pub(crate) async fn obtain(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Session, Error> {
     let order = &Order { requests: gather::data(vault, &order.requests).await?, ..order.clone() };
     let outcome = transaction(vault, order, ledger).await;
     // Where no server answered, there is nothing to repeat.
@@ -221,7 +221,7 @@ pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledg
 
 /// One credential without a transaction, for doctor. What a lost answer may have made is part of the error, and has had
 /// the time to be registered: the caller revokes the token next.
-pub async fn issue_alone(
+pub(crate) async fn issue_alone(
     vault: &Vault,
     token: &Token,
     request: &Request,

@@ -7,7 +7,7 @@ use super::{Config, Line, Object, Policy};
 
 /// The result of one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     /// The run needs it, and it is not there; or it would keep the run out.
     Missing,
     /// It allows more than the run needs.
@@ -18,7 +18,7 @@ pub enum Fit {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The result.
     pub verdict: Fit,
     /// Where it is: a path, or a policy.
@@ -29,7 +29,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding.
-    pub fn new(verdict: Fit, place: &str, seen: impl Into<String>) -> Self {
+    pub(crate) fn new(verdict: Fit, place: &str, seen: impl Into<String>) -> Self {
         Self { verdict, place: place.to_owned(), seen: seen.into() }
     }
 }
@@ -37,7 +37,7 @@ impl Finding {
 use Fit::{Missing, Same, Wider};
 
 /// A mount's configuration; `None` where there is none.
-pub fn config(wanted: &Config, found: Option<&Map<String, Value>>) -> Finding {
+pub(crate) fn config(wanted: &Config, found: Option<&Map<String, Value>>) -> Finding {
     let place = &wanted.object.path;
     let Some(found) = found else { return Finding::new(Missing, place, "the mount is not configured") };
     let field = wanted.decides;
@@ -66,7 +66,7 @@ fn foreign_keys(issuer: &str, found: &Map<String, Value>) -> Option<String> {
 }
 
 /// A policy's text; `None` where there is none.
-pub fn policy(wanted: &Policy, found: Option<&str>) -> Vec<Finding> {
+pub(crate) fn policy(wanted: &Policy, found: Option<&str>) -> Vec<Finding> {
     let place = format!("policy {}", wanted.name);
     let Some(found) = found else {
         return vec![Finding::new(Missing, &place, "there is no such policy")];
@@ -198,7 +198,7 @@ static FIELDS: &[(&str, Kind)] = &[
 ];
 
 /// A role as Vault reads it out; `None` where there is none.
-pub fn role(wanted: &Object, found: Option<&Map<String, Value>>) -> Vec<Finding> {
+pub(crate) fn role(wanted: &Object, found: Option<&Map<String, Value>>) -> Vec<Finding> {
     let place = &wanted.path;
     let Some(found) = found else { return vec![Finding::new(Missing, place, "there is no such role")] };
     let globs = |fields: &Map<String, Value>| text(fields.get("bound_claims_type")) == "glob";

@@ -10,7 +10,7 @@ use crate::claims::entry::Entry;
 use crate::provider::Request;
 
 mod approle;
-pub mod check;
+pub(crate) mod check;
 mod gitlab;
 mod hcl;
 mod json;
@@ -23,12 +23,12 @@ mod sh;
 mod sketch;
 mod terraform;
 
-pub use policy::{Line, Policy, can_be_in_policy};
-pub use sketch::Sketch;
+pub(crate) use policy::{Line, Policy, can_be_in_policy};
+pub(crate) use sketch::Sketch;
 
 /// What is to be set up.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub(crate) struct Order {
     /// The run, as it was typed behind `ci-creds`.
     pub call: String,
     /// What it asks the engines.
@@ -63,7 +63,7 @@ pub struct Order {
 
 /// Who may log in, by login.
 #[derive(Debug, Clone)]
-pub enum Who {
+pub(crate) enum Who {
     /// Jobs, by the claims of their ID tokens.
     Jobs {
         /// The jobs.
@@ -91,7 +91,7 @@ pub enum Who {
 
 impl Who {
     /// Whether a role that takes these namespaces and these names takes other pairs of them too.
-    pub fn lets_in_other_pairs(&self) -> bool {
+    pub(crate) fn lets_in_other_pairs(&self) -> bool {
         let Self::ServiceAccounts(accounts) = self else { return false };
         let pairs: BTreeSet<_> = accounts.iter().filter_map(|one| one.split_once('/')).collect();
         let (namespaces, names): (BTreeSet<_>, BTreeSet<_>) = pairs.iter().copied().unzip();
@@ -101,7 +101,7 @@ impl Who {
 
 /// What Vault must have.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The run that it is for.
     pub call: String,
     /// The namespace of all of it.
@@ -130,7 +130,7 @@ pub struct Plan {
 
 /// The job's side.
 #[derive(Debug, Clone, Default)]
-pub struct Job {
+pub(crate) struct Job {
     /// The aud of its ID token.
     pub audience: Option<String>,
     /// Its environment.
@@ -144,7 +144,7 @@ pub struct Job {
 /// Something that is written as a whole: a role, with every field that decides who gets in, also the empty ones. Vault
 /// merges a write with what is there, so that an old field would live on.
 #[derive(Debug, Clone)]
-pub struct Object {
+pub(crate) struct Object {
     /// What it is for: one sentence.
     pub about: String,
     /// Where it is written.
@@ -155,7 +155,7 @@ pub struct Object {
 
 /// A mount's configuration: written only where there is none, because it belongs to every role of the mount.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// What is written.
     pub object: Object,
     /// The field that tells one configuration from another.
@@ -170,7 +170,7 @@ impl Config {
 
 /// A login that can be set up.
 #[derive(Debug)]
-pub struct Login {
+pub(crate) struct Login {
     /// As in --auth, and what `auth enable` takes.
     pub name: &'static str,
     /// The names under which servers have its plugin.
@@ -188,15 +188,15 @@ static LOGINS: &[Login] = &[
 ];
 
 /// The login of this name, if it can be set up.
-pub fn login(name: &str) -> Option<&'static Login> {
+pub(crate) fn login(name: &str) -> Option<&'static Login> {
     LOGINS.iter().find(|login| login.name == name)
 }
 
 /// What stands for the accessor of the auth method in a policy: Vault gives it when the method is enabled.
-pub const ACCESSOR: &str = "<accessor>";
+pub(crate) const ACCESSOR: &str = "<accessor>";
 
 /// The plan of an order.
-pub fn plan(order: &Order) -> Plan {
+pub(crate) fn plan(order: &Order) -> Plan {
     match (order.claim, &order.who) {
         (Some(claim), Who::Jobs { meant, .. }) if !meant.projects.is_empty() => of_each(order, claim, meant),
         _ => of_all(order),
@@ -287,7 +287,7 @@ fn token_fields(order: &Order) -> Map<String, Value> {
 
 /// A way to write a plan.
 #[derive(Debug)]
-pub struct Format {
+pub(crate) struct Format {
     /// As in `--format`.
     pub name: &'static str,
     /// For --help.
@@ -298,16 +298,16 @@ pub struct Format {
 
 /// What the writers can be told.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub(crate) struct Options {
     /// The program that commands call: `vault` or `bao`.
     pub cli: &'static str,
 }
 
 /// Every format; the first is the default.
-pub static FORMATS: &[&Format] =
+pub(crate) static FORMATS: &[&Format] =
     &[&sh::SH, &terraform::TERRAFORM, &hcl::HCL, &json::JSON, &markdown::MARKDOWN, &gitlab::GITLAB];
 
 /// The format of this name.
-pub fn find(name: &str) -> Option<&'static Format> {
+pub(crate) fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().copied().find(|format| format.name == name)
 }

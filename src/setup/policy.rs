@@ -6,7 +6,7 @@ use crate::vault::{self, Mount};
 
 /// A policy.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Its name.
     pub name: String,
     /// What it is for: one sentence.
@@ -17,7 +17,7 @@ pub struct Policy {
 
 /// One path of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// What it is for: one sentence.
     pub about: String,
     /// The path.
@@ -36,7 +36,7 @@ impl Line {
     }
 
     /// As it stands in a policy.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if self.parameters.is_empty() {
             return vault::policy(&self.path, self.capability);
         }
@@ -55,7 +55,7 @@ impl Line {
 
 impl Policy {
     /// The whole policy, as it is written.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
             text.push_str(&format!("# {}\n{}\n", line.about, line.text()));
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Whether a policy's path stands for this path alone: a `*` at its end, a part `+` and `{{…}}` mean something else.
-pub fn can_be_in_policy(path: &str) -> bool {
+pub(crate) fn can_be_in_policy(path: &str) -> bool {
     let odd = |part: &str| part == "+" || part.contains(char::is_control);
     !path.ends_with('*') && !path.contains(['"', '\\', '{', '}', '$']) && !path.split('/').any(odd)
 }

@@ -8,7 +8,7 @@ use crate::provider::Request;
 
 /// One engine and one role.
 #[derive(Debug, Clone)]
-pub struct Sketch {
+pub(crate) struct Sketch {
     /// The cloud, as people write it.
     pub title: &'static str,
     /// The namespace that it is in.

@@ -21,19 +21,20 @@ mod look;
 mod secret_id;
 mod token;
 
-pub use answer::{Auth, Envelope};
+pub(crate) use answer::Auth;
+pub use answer::Envelope;
 #[doc(hidden)]
 pub use answer::{judge, readable};
 use ask::Ask;
-pub use ask::{Body, Value};
+pub(crate) use ask::{Body, Value};
 pub use data::Data;
 pub use error::{Error, ServerErrors, WithHints};
-pub use kv::{Kept, Untold};
+pub(crate) use kv::Untold;
 pub(crate) use lease::{RENEW_LEASE, RENEW_SELF, REVOKE_SELF};
-pub use look::{Health, Mount};
-pub use secret_id::SecretId;
+pub(crate) use look::{Health, Mount};
+pub(crate) use secret_id::SecretId;
 pub(crate) use secret_id::secret_id_path;
-pub use token::{TokenInfo, TokenRole};
+pub(crate) use token::{TokenInfo, TokenRole};
 
 /// What an error says when a login's answer has no token.
 const NO_TOKEN: &str = "an answer without a token";
@@ -167,7 +168,7 @@ impl Vault {
 }
 
 /// A line of a policy, as it is written there.
-pub fn policy(path: &str, capability: &str) -> String {
+pub(crate) fn policy(path: &str, capability: &str) -> String {
     format!("path \"{path}\" {{ capabilities = [\"{capability}\"] }}")
 }
 

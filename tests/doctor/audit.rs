@@ -1,7 +1,7 @@
 //! `doctor --audit`: the roles of a mount against jobs that they are not for, and Vault's own verdict on each.
 
-use ci_creds::claims::entry::jobs;
-use ci_creds::claims::role::Role;
+use ci_creds::testing::claims::entry::jobs;
+use ci_creds::testing::claims::role::Role;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

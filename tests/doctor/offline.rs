@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use ci_creds::claims::Claims;
-use ci_creds::claims::change::change;
-use ci_creds::claims::demands::{self, Extent, Row, Verdict};
-use ci_creds::claims::role::Role;
+use ci_creds::testing::claims::Claims;
+use ci_creds::testing::claims::change::change;
+use ci_creds::testing::claims::demands::{self, Extent, Row, Verdict};
+use ci_creds::testing::claims::role::Role;
 use regex::Regex;
 use serde_json::{Value, json};
 

@@ -4,17 +4,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ci_creds::ci::SYSTEMS;
-use ci_creds::claims::Unusable;
-use ci_creds::cloud::aws;
-use ci_creds::cloud::gitlab;
-use ci_creds::cloud::scaleway;
-use ci_creds::error::{Code, Error};
-use ci_creds::exec::background;
-use ci_creds::exec::limits::TooLarge;
-use ci_creds::ledger::state;
-use ci_creds::vault::{ServerErrors, WithHints};
-use ci_creds::{auth, config, emit, env, http, policy, provider, session, shutdown, vault};
+use ci_creds::testing::ci::SYSTEMS;
+use ci_creds::testing::claims::Unusable;
+use ci_creds::testing::cloud::aws;
+use ci_creds::testing::cloud::gitlab;
+use ci_creds::testing::cloud::scaleway;
+use ci_creds::testing::error::{Code, Error};
+use ci_creds::testing::exec::background;
+use ci_creds::testing::exec::limits::TooLarge;
+use ci_creds::testing::ledger::state;
+use ci_creds::testing::vault::{ServerErrors, WithHints};
+use ci_creds::testing::{auth, config, emit, env, http, policy, provider, session, shutdown, vault};
 
 /// The examples of one enum, as errors on their way to `main`, by the text of their patterns.
 macro_rules! examples {
@@ -101,7 +101,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::HalfClient { .. } => E::HalfClient { source_name: source_name() },
         E::Value { .. } => E::Value { source_name: source_name(), wanted: "x", by_flag: true },
         E::Content { .. } => E::Content {
-            source_name: source_name(), by_flag: true, seems: ci_creds::input::Seems::Key, meant: "a name"
+            source_name: source_name(), by_flag: true, seems: ci_creds::testing::input::Seems::Key, meant: "a name"
         },
         E::Method { .. } => E::Method { source_name: source_name(), by_flag: true },
         E::Format { .. } => E::Format { source_name: source_name(), by_flag: true },
@@ -116,7 +116,7 @@ fn config_errors() -> Vec<(String, Error)> {
             source_name: source_name(), variable: text(), ci: SYSTEMS[0], why_unset: None
         },
         E::NoAppRole => E::NoAppRole,
-        E::Reference { .. } => E::Reference { name: text(), fault: ci_creds::reference::Fault::NoField },
+        E::Reference { .. } => E::Reference { name: text(), fault: ci_creds::testing::reference::Fault::NoField },
         E::NeverReference { .. } => E::NeverReference { name: text() },
         E::OnlyUnset { .. } => E::OnlyUnset { name: text() },
         E::NoReference => E::NoReference,
@@ -322,7 +322,7 @@ fn rotation_errors() -> Vec<(String, Error)> {
         E::GitlabTokenPath { .. } => E::GitlabTokenPath {
             source_name: text(),
             by_flag: true,
-            fault: ci_creds::reference::Fault::NoField,
+            fault: ci_creds::testing::reference::Fault::NoField,
         },
         E::NoGitlab => E::NoGitlab,
         E::NoOwner => E::NoOwner,
@@ -360,10 +360,12 @@ fn setup_errors() -> Vec<(String, Error)> {
 }
 
 fn scan_errors() -> Vec<(String, Error)> {
-    use ci_creds::scan::{Error as E, Lines};
-    let secrets = [ci_creds::secret::Secret::new("x".repeat(2 << 20))];
-    let Err(large) = ci_creds::exec::mask::Patterns::of(secrets.iter()) else { panic!("too large a secret") };
-    examples!(ci_creds::scan::Error {
+    use ci_creds::testing::scan::{Error as E, Lines};
+    let secrets = [ci_creds::testing::secret::Secret::new("x".repeat(2 << 20))];
+    let Err(large) = ci_creds::testing::exec::mask::Patterns::of(secrets.iter()) else {
+        panic!("too large a secret")
+    };
+    examples!(ci_creds::testing::scan::Error {
         E::NothingKnown { .. } => E::NothingKnown { why: text() },
         E::TooShort => E::TooShort,
         E::Found { .. } => E::Found { finds: Lines::default(), faults: Lines::default() },

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ci_creds::emit::{FORMATS, Format};
+use ci_creds::testing::emit::{FORMATS, Format};
 use serde_json::json;
 
 use crate::support::{Cmd, Fake, Reply, Space, bao, require, script, secret};

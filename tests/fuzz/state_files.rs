@@ -1,10 +1,10 @@
 //! State files as somebody would write them who wants something of `revoke`: lines of this job and of another, plain ones
 //! with their own addresses, tokens, leases, keys and files, each changed here and there.
 
-use ci_creds::ledger::Ledger;
-use ci_creds::ledger::state::{Entry, StateFile};
-use ci_creds::secret::Secret;
-use ci_creds::shutdown::Stop;
+use ci_creds::testing::ledger::Ledger;
+use ci_creds::testing::ledger::state::{Entry, StateFile};
+use ci_creds::testing::secret::Secret;
+use ci_creds::testing::shutdown::Stop;
 use serde_json::{Value, json};
 
 use super::properties::state::{CONFIGURED, READERS, configured, decide_as, keep, run, seal};

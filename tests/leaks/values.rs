@@ -1,8 +1,8 @@
 //! A secret where a path, a name or an address is meant: GitLab's "Variable" instead of "File", a variable's value
 //! instead of its name. Every option and every variable gets each of them, in an error, in doctor's reports and at -vv.
 
-use ci_creds::options::{self, Opt, Takes};
-use ci_creds::provider::PROVIDERS;
+use ci_creds::testing::options::{self, Opt, Takes};
+use ci_creds::testing::provider::PROVIDERS;
 
 use crate::support::{CANARY, Cmd, canary};
 

@@ -73,7 +73,7 @@ fn json_has_everything() {
 
 #[test]
 fn help_shows_no_value_of_any_variable() {
-    let mut command = ci_creds::cli::command();
+    let mut command = ci_creds::testing::cli::command();
     command.build();
     let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
     assert!(names.len() >= 6);

@@ -4,7 +4,7 @@ pub(super) mod tls;
 
 use std::collections::BTreeSet;
 
-use ci_creds::options::{self, Variables};
+use ci_creds::testing::options::{self, Variables};
 use serde_json::json;
 
 use super::{one_read, with_jwt, with_secret_id};

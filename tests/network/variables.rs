@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use ci_creds::options;
-use ci_creds::provider::PROVIDERS;
+use ci_creds::testing::options;
+use ci_creds::testing::provider::PROVIDERS;
 use serde_json::json;
 
 use super::environment::tls::{mutual, tls};

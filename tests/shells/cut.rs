@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ci_creds::emit::sink::AFTER_A_CUT;
+use ci_creds::testing::emit::sink::AFTER_A_CUT;
 
 use super::shell::{FISH, POSIX_LIKE, Shell, Way};
 use super::{SOAK, encode, format, hostile_directory, read};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use ci_creds::process;
+use ci_creds::testing::process;
 use rustix::process::Signal;
 
 use super::Server;

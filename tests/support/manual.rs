@@ -3,7 +3,7 @@
 
 /// The name of each page, and its text.
 pub fn pages() -> Vec<(String, Vec<u8>)> {
-    let mut command = ci_creds::cli::command();
+    let mut command = ci_creds::testing::cli::command();
     // The options of a command are put in only when it is asked for.
     command.build();
     let commands: Vec<_> = command.get_subcommands().cloned().collect();

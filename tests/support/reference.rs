@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use ci_creds::options::{self, Group, Opt, Takes};
-use ci_creds::provider::PROVIDERS;
+use ci_creds::testing::options::{self, Group, Opt, Takes};
+use ci_creds::testing::provider::PROVIDERS;
 
 /// The pages, by their paths.
 pub const PAGES: [&str; 2] = ["docs/reference.md", "docs/options.md"];

@@ -22,7 +22,7 @@ const DOMAINS: &[(&str, &str)] = &[
 
 /// AWS's Security Token Service, as far as it says who a key is.
 #[derive(Debug, Clone)]
-pub struct Sts {
+pub(crate) struct Sts {
     /// Its address.
     pub endpoint: Endpoint,
     /// Its region; `None` for the global endpoint.
@@ -30,20 +30,20 @@ pub struct Sts {
 }
 
 /// Whether this can be the name of a region.
-pub fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '-')
 }
 
 impl Sts {
     /// The address of a region's STS, or of the global one.
-    pub fn address(region: Option<&str>) -> String {
+    pub(crate) fn address(region: Option<&str>) -> String {
         let Some(region) = region else { return "https://sts.amazonaws.com/".to_owned() };
         let domain = DOMAINS.iter().find(|(start, _)| region.starts_with(start));
         format!("https://sts.{region}.{}/", domain.map_or("amazonaws.com", |(_, domain)| domain))
     }
 
     /// Whether `sts:GetCallerIdentity`, signed with this key, is answered. It needs no permission.
-    pub async fn knows(&self, client: &Client, key: &Secret, secret: &Secret) -> Result<bool, Error> {
+    pub(crate) async fn knows(&self, client: &Client, key: &Secret, secret: &Secret) -> Result<bool, Error> {
         let credential = Credential {
             access_key_id: key.reveal().to_owned(),
             secret_access_key: secret.reveal().to_owned(),

@@ -19,9 +19,9 @@ mod profile;
 mod send;
 mod sources;
 
-pub use caller::{Sts, is_region};
+pub(crate) use caller::{Sts, is_region};
 pub use error::Error;
-pub use sources::{SOURCES, Source};
+pub(crate) use sources::{SOURCES, Source};
 
 /// The request that asks AWS who signed it.
 const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";

@@ -30,7 +30,7 @@ pub struct Source {
 }
 
 /// Every source.
-pub static SOURCES: &[Source] = &[
+pub(crate) static SOURCES: &[Source] = &[
     Source {
         name: "env",
         about: "AWS_ACCESS_KEY_ID",

@@ -12,7 +12,7 @@ use crate::text::Text;
 
 /// An access token, as GitLab tells of it.
 #[derive(Debug, Clone, Deserialize)]
-pub struct AccessToken {
+pub(crate) struct AccessToken {
     /// Its number.
     pub id: u64,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct AccessToken {
 
 impl AccessToken {
     /// For messages.
-    pub fn named(&self) -> String {
+    pub(crate) fn named(&self) -> String {
         let end =
             self.expires_at.as_ref().map_or_else(|| "no expiry".to_owned(), |end| format!("until {end}"));
         format!("{} (number {}, {end})", self.name, self.id)
@@ -35,18 +35,18 @@ impl AccessToken {
 
 impl Gitlab {
     /// The same instance, asked by another token.
-    pub fn by(&self, token: Secret) -> Self {
+    pub(crate) fn by(&self, token: Secret) -> Self {
         Self { client: self.client.unstoppable(), base: self.base.clone(), token }
     }
 
     /// `GET /personal_access_tokens/self`, for tokens of projects and groups as well.
-    pub async fn myself(&self) -> Result<AccessToken, Error> {
+    pub(crate) async fn myself(&self) -> Result<AccessToken, Error> {
         let answer = self.send(Method::GET, self.of_token(&[]), None).await?;
         self.understand("the look at the access token".to_owned(), &answer, &[])
     }
 
     /// `POST /personal_access_tokens/self/rotate`: a new token that ends on this day; the old one has ended.
-    pub async fn rotate_myself(&self, expires_at: &str) -> Result<AccessToken, Error> {
+    pub(crate) async fn rotate_myself(&self, expires_at: &str) -> Result<AccessToken, Error> {
         let body = Zeroizing::new(serde_json::json!({ "expires_at": expires_at }).to_string().into_bytes());
         let answer = self.send(Method::POST, self.of_token(&["rotate"]), Some(body)).await?;
         self.understand("the rotation of the access token".to_owned(), &answer, &[])

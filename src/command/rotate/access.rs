@@ -21,7 +21,7 @@ use crate::vault::{self, Vault};
 const STORES: usize = 6;
 
 /// Rotates, or leaves all as it was, or says what is lost.
-pub async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Error> {
     let (GitlabToken::Vault(request), Some(login)) = (&rotation.gitlab.token, &rotation.login) else {
         let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
         let gitlab = client(&rotation, &token, &stop)?;

@@ -29,7 +29,7 @@ use crate::vault::{self, Vault};
 const GIVE: &str = "give --claims JSON, --id-token-file FILE, or --from-job LINE";
 
 /// Looks at `auth/MOUNT/role/NAME`, for certificates `auth/MOUNT/certs/NAME`.
-pub async fn walk(
+pub(crate) async fn walk(
     report: &mut Report,
     role_check: RoleCheck,
     doctor: &Doctor,

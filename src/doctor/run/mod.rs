@@ -25,7 +25,7 @@ mod tcp;
 mod tls;
 mod token;
 
-pub use setup::Call;
+pub(crate) use setup::Call;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -184,7 +184,7 @@ impl Passed {
 }
 
 /// Walks the run that `config` describes.
-pub async fn walk(
+pub(crate) async fn walk(
     report: &mut Report,
     config: Config,
     sources: Vec<Setting>,

@@ -25,7 +25,7 @@ pub(super) fn hint(walk: &Walk, call: &Call) -> Option<String> {
 
 /// The run's own words, for `hint`.
 #[derive(Debug, Clone, Default)]
-pub struct Call {
+pub(crate) struct Call {
     /// What stands before it: the variables that the run reads and a desk has not, each with a blank behind it.
     pub variables: String,
     /// `ci-creds setup exoscale ci`.
@@ -36,7 +36,7 @@ pub struct Call {
 
 impl Call {
     /// The words of this run, which reads these variables.
-    pub fn of(run: &crate::cli::Parsed, variables: &[(String, String)]) -> Self {
+    pub(crate) fn of(run: &crate::cli::Parsed, variables: &[(String, String)]) -> Self {
         let (words, command) = again::setup(run);
         let variables = variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
         Self { variables, words, command }

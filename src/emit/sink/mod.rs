@@ -20,7 +20,7 @@ pub use error::Error;
 use file::{Existing, Fresh};
 
 /// Finds out, before anything is issued, whether the credentials may go where they should.
-pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
+pub(crate) fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(path) = &output.file {
         return file::check(path, existing(output), job);
     }
@@ -34,7 +34,7 @@ pub fn check(output: &Output, job: &Job) -> Result<(), Error> {
 }
 
 /// Whether the shell that reads the credentials would show them.
-pub fn check_shell(output: &Output, job: &Job) -> Result<(), Error> {
+pub(crate) fn check_shell(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(variable) = job.debug_trace.filter(|_| !output.show && output.format.failure.is_some()) {
         return Err(Error::DebugTrace(variable));
     }
@@ -43,11 +43,11 @@ pub fn check_shell(output: &Output, job: &Job) -> Result<(), Error> {
 
 /// Where credentials are about to go: nothing of them is there yet.
 #[derive(Debug)]
-pub struct Target(Option<Fresh>);
+pub(crate) struct Target(Option<Fresh>);
 
 impl Target {
     /// Makes the file ready, where it is one, and notes in `ledger` what it will hold.
-    pub fn make(output: &Output, bytes: &[u8], ledger: &mut Ledger) -> Result<Self, Error> {
+    pub(crate) fn make(output: &Output, bytes: &[u8], ledger: &mut Ledger) -> Result<Self, Error> {
         let Some(path) = &output.file else { return Ok(Self(None)) };
         let fresh = Fresh::make(path, existing(output))?;
         ledger.file(fresh.written(bytes)?);
@@ -55,7 +55,7 @@ impl Target {
     }
 
     /// Writes all of `bytes`, or fails; nothing is written twice.
-    pub fn write(self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn write(self, bytes: &[u8]) -> Result<(), Error> {
         match self.0 {
             Some(fresh) => fresh.write(bytes),
             None => write_stdout(bytes),
@@ -93,7 +93,7 @@ fn is_closed() -> bool {
 }
 
 /// Whether stdout is a terminal.
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     rustix::termios::isatty(stdout().as_fd())
 }
 
@@ -140,7 +140,7 @@ impl Failure {
 }
 
 /// Writes text that is no secret: help, completions, a report. A reader may close the pipe early.
-pub fn text(text: &str) -> Result<(), Error> {
+pub(crate) fn text(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {

@@ -31,7 +31,7 @@ pub struct Content {
 
 /// What a line is.
 #[derive(Debug)]
-pub enum Line {
+pub(crate) enum Line {
     /// One that may be used.
     Usable(Box<Record>),
     /// Another job's, written at this time.
@@ -42,7 +42,7 @@ pub enum Line {
 
 impl Line {
     /// Reads one. In a job, which has a seal, only what was sealed with it may be used; elsewhere only what is plain.
-    pub fn read(line: &[u8], seal: Option<&Seal>) -> Self {
+    pub(crate) fn read(line: &[u8], seal: Option<&Seal>) -> Self {
         let plain = |text: &[u8]| {
             serde_json::from_slice::<Record>(text).ok().filter(|record| record.version() == VERSION)
         };

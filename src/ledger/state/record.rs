@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use reach::address;
 pub(crate) use reach::{Reach, revealed};
-pub use way::{Configured, Way};
+pub use way::Configured;
+pub(crate) use way::Way;
 
 use super::super::Ledger;
 use super::super::files::Written;

@@ -1,10 +1,10 @@
 //! Vault's answers: whatever a server says, secrets stay secrets, and a lost answer is seen to be lost.
 
-use ci_creds::http::{Answer, Call, Judgement};
-use ci_creds::provider::{PROVIDERS, Settings};
-use ci_creds::secret::Secret;
-use ci_creds::text::LONGEST_TEXT;
-use ci_creds::vault::{Data, Envelope, judge, readable};
+use ci_creds::testing::http::{Answer, Call, Judgement};
+use ci_creds::testing::provider::{PROVIDERS, Settings};
+use ci_creds::testing::secret::Secret;
+use ci_creds::testing::text::LONGEST_TEXT;
+use ci_creds::testing::vault::{Data, Envelope, judge, readable};
 use http::HeaderMap;
 use jiff::Timestamp;
 use reqwest::{Method, Url};

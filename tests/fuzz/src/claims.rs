@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ci_creds::claims::Claims;
-use ci_creds::claims::change::change;
-use ci_creds::claims::demands::{Extent, evaluate};
-use ci_creds::claims::role::Role;
-use ci_creds::secret::Secret;
+use ci_creds::testing::claims::Claims;
+use ci_creds::testing::claims::change::change;
+use ci_creds::testing::claims::demands::{Extent, evaluate};
+use ci_creds::testing::claims::role::Role;
+use ci_creds::testing::secret::Secret;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

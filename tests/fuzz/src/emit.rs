@@ -1,7 +1,7 @@
 //! Formats: what is read back is what was given, or the value was refused.
 
-use ci_creds::credentials::{Credentials, Variable};
-use ci_creds::emit::{self, Options};
+use ci_creds::testing::credentials::{Credentials, Variable};
+use ci_creds::testing::emit::{self, Options};
 
 use super::{gitlab, texts};
 
@@ -16,7 +16,7 @@ fn written(format: &str, values: &[&str]) -> Option<String> {
         sensitive: true,
     };
     let credentials = Credentials {
-        issued_by: ci_creds::credentials::IssuedBy::Read,
+        issued_by: ci_creds::testing::credentials::IssuedBy::Read,
         role: None,
         path: "secret/x".to_owned(),
         detour: None,

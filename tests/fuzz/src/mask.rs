@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ci_creds::exec::mask::{Filter, MARK, Patterns, forms};
-use ci_creds::secret::Secret;
+use ci_creds::testing::exec::mask::{Filter, MARK, Patterns, forms};
+use ci_creds::testing::secret::Secret;
 
 /// How long the writes are, two secrets, and what is written.
 pub fn mask(input: &[u8]) {

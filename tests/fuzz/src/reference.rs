@@ -1,6 +1,6 @@
 //! References in variables: whatever a text is, it is one thing, and a reference that is written down again is the same.
 
-use ci_creds::reference::{Reference, Value, parse};
+use ci_creds::testing::reference::{Reference, Value, parse};
 
 use super::texts;
 

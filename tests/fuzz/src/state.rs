@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use ci_creds::http::{self, Ca, Endpoint, Pem, Proxy, Tls};
-use ci_creds::ledger::Ledger;
-use ci_creds::ledger::state::{Configured, Content, Entry, Seal, StateFile};
-use ci_creds::policy::Policy;
-use ci_creds::secret::Secret;
-use ci_creds::shutdown::Stop;
-use ci_creds::vault::{self, Server};
+use ci_creds::testing::http::{self, Ca, Endpoint, Pem, Proxy, Tls};
+use ci_creds::testing::ledger::Ledger;
+use ci_creds::testing::ledger::state::{Configured, Content, Entry, Seal, StateFile};
+use ci_creds::testing::policy::Policy;
+use ci_creds::testing::secret::Secret;
+use ci_creds::testing::shutdown::Stop;
+use ci_creds::testing::vault::{self, Server};
 
 /// The address that is configured.
 pub const CONFIGURED: &str = "https://vault.example.com/";
@@ -60,7 +60,7 @@ pub fn configured() -> Configured {
         redirect_hosts: Vec::new(),
         follow_redirects: true,
         allow_http: false,
-        policy: ci_creds::policy::Policy::default(),
+        policy: ci_creds::testing::policy::Policy::default(),
     };
     let scaleway = Endpoint { url: "https://api.scaleway.com".parse().unwrap(), settings: http.clone() };
     let address = CONFIGURED.parse().unwrap();
