@@ -39,10 +39,10 @@
 //! secret       a value that no message shows
 //! ```
 //!
-//! Places to extend: an output format is a file in [`emit`] and a line in its `FORMATS`; a cloud a file in
-//! [`provider`] and a line in `PROVIDERS`; a login a file in [`auth`] and a line in `METHODS`; a CI system a file in
-//! [`ci`] and a line in `SYSTEMS`; a form of a setup a file in [`setup`] and a line in its `FORMATS`; a check of doctor
-//! a file in [`doctor::run`] and a line in `CHECKS`; an option a line in [`options`].
+//! Places to extend: an output format is a file in `emit` and a line in its `FORMATS`; a cloud a file in
+//! `provider` and a line in `PROVIDERS`; a login a file in `auth` and a line in `METHODS`; a CI system a file in
+//! `ci` and a line in `SYSTEMS`; a form of a setup a file in `setup` and a line in its `FORMATS`; a check of doctor
+//! a file in `doctor::run` and a line in `CHECKS`; an option a line in `options`.
 
 use std::ffi::OsString;
 

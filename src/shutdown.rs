@@ -165,7 +165,7 @@ impl Stop {
         }
     }
 
-    /// The outcome of `work`, unless it takes longer than `limit`, or than [`LIMIT`] after a stop, which may come before
+    /// The outcome of `work`, unless it takes longer than `limit`, or than `LIMIT` after a stop, which may come before
     /// it or in its midst.
     pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         let stopped = async { sleep_until(self.requested().await.at + LIMIT).await };
