@@ -55,10 +55,16 @@ pub fn bao() -> &'static Server {
 
 /// Waits until something holds: revocation is queued, and a fixed sleep is either too short or too long.
 #[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_within(Duration::from_secs(20), what, holds);
+}
+
+/// The same for what takes longer on a busy machine, such as the start of a cluster.
+#[track_caller]
+pub fn eventually_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "still not so after 20 s: {what}");
+        assert!(Instant::now() < deadline, "still not so after {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -16,7 +16,10 @@ use tempfile::TempDir;
 
 use super::openbao::{binary, call, free_port, guarded, scratch};
 use super::relay::{Towards, relay};
-use super::{Server, eventually};
+use super::{Server, eventually, eventually_within};
+
+/// How long the parts of a start may take: on a busy machine an election alone takes seconds.
+const START: Duration = Duration::from_secs(90);
 
 /// A running cluster; dropping it ends it.
 pub struct Cluster {
@@ -104,7 +107,7 @@ impl Cluster {
         let server = Server::elsewhere(balance(in_turn), balance(leader), &root_token, dir.path().to_owned());
         let cluster = Self { server, nodes, unseal_key, root_token, _dir: dir };
         cluster.nodes.iter().for_each(|node| cluster.unseal(node));
-        eventually("the cluster has three voters", || cluster.voters() == 3);
+        eventually_within(START, "the cluster has three voters", || cluster.voters() == 3);
         cluster
     }
 
@@ -179,11 +182,11 @@ impl Cluster {
     }
 
     fn unseal(&self, node: &Node) {
-        eventually("the node takes the unseal key", || {
+        eventually_within(START, "the node takes the unseal key", || {
             let reply = call(node.port, "", "PUT", "sys/unseal", &json!({"key": self.unseal_key}));
             reply.is_ok_and(|reply| reply.status == 200)
         });
-        eventually("the node is unsealed", || {
+        eventually_within(START, "the node is unsealed", || {
             call(node.port, "", "GET", "sys/health?standbyok=true", &Value::Null)
                 .is_ok_and(|r| r.status == 200)
         });
