@@ -13,6 +13,7 @@ use crate::ci;
 use crate::claims::Claims;
 use crate::error::Code;
 use crate::http::{Ca, Call, Client, Judgement, Settings, Tls, is_loopback};
+use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::shutdown::Stop;
 use crate::text::Text;
@@ -106,7 +107,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
     if url.scheme() != "https" && !is_loopback(&url) {
         return Err(format!("{shown} is not https"));
     }
-    // The issuer's certificate is not Vault's.
+    // The issuer's certificate is not Vault's, and what limits Vault's addresses does not limit its.
     let ca = match &like.tls.ca {
         system @ Ca::System { .. } => system.clone(),
         _ => Ca::System { file: None, dir: None },
@@ -117,6 +118,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
         unix_socket: None,
         timeout: PATIENCE,
         max_retries: Some(0),
+        policy: Policy::default(),
         ..like.clone()
     };
     let client = Client::new(settings, Stop::never()).map_err(|error| error.to_string())?;
