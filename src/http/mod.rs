@@ -97,10 +97,9 @@ pub enum Judgement {
     Unforwarded,
     /// The request may have run, and this is not its answer: what it is instead.
     Lost(&'static str),
+    /// The same, and it is not the server that answered.
+    Foreign,
 }
-
-/// What [`Judgement::Lost`] says of an answer that is not the server's own.
-pub(crate) const ANOTHER: &str = "another answered in its place";
 
 /// The client for all requests.
 #[derive(Clone)]
@@ -216,13 +215,14 @@ impl Client {
             Judgement::Soon => Err(Failed { outcome: Ok(answer), again: true, pause: Pause::Short }),
             Judgement::Unforwarded if self.indexes.stay() => Box::pin(self.attempt(call, judge)).await,
             Judgement::Unforwarded => Ok(answer),
-            Judgement::Lost(what) => {
-                let cause = format!("{what} (status {})", answer.status);
-                let host = self.peer(&call.url);
-                let foreign = what == ANOTHER;
-                Err(Failed::for_good(Error::Lost { host, cause, timed_out: false, foreign }))
-            }
+            Judgement::Lost(what) => Err(self.lost(call, &answer, what, false)),
+            Judgement::Foreign => Err(self.lost(call, &answer, "another answered in its place", true)),
         }
+    }
+
+    fn lost(&self, call: &Call, answer: &Answer, what: &str, foreign: bool) -> Failed {
+        let cause = format!("{what} (status {})", answer.status);
+        Failed::for_good(Error::Lost { host: self.peer(&call.url), cause, timed_out: false, foreign })
     }
 
     /// The fault of a port that speaks TLS, where `error` comes from that. A server says so in an answer to plain HTTP,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::Data;
-use crate::http::{self, Answer, Call, Judgement};
+use crate::http::{Answer, Call, Judgement};
 use crate::secret::Secret;
 use crate::text::{Text, is_visible, sanitize};
 
@@ -142,7 +142,7 @@ pub fn judge(call: &Call, answer: &Answer) -> Judgement {
         }
         (502 | 503, Some(_)) => Judgement::Again,
         (500..=599, Some(_)) => Judgement::Final,
-        (500..=599, None) if call.creates => Judgement::Lost(http::ANOTHER),
+        (500..=599, None) if call.creates => Judgement::Foreign,
         (502..=504, None) => Judgement::Again,
         (200..=299, _) if call.creates && is_cut(&answer.body) => Judgement::Lost("it was cut off"),
         _ => Judgement::Final,
