@@ -56,16 +56,28 @@ pub(crate) struct Rotation {
 pub(crate) struct AccessRotation {
     /// How to reach Vault, where that keeps the token.
     pub server: Server,
-    /// How to log in there.
-    pub login: Option<Login>,
     /// How to reach GitLab.
     pub gitlab: GitlabServer,
-    /// The variable, where it is not Vault that keeps the token.
-    pub place: Option<VariableRef>,
+    /// Where the token is kept.
+    pub kept: Kept,
     /// How long the new token is good for.
     pub ttl: Duration,
     /// Whether nothing is changed.
     pub dry_run: bool,
+}
+
+/// Where GitLab's access token is kept.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// In a variable of GitLab's own.
+    Variable(VariableRef),
+    /// In Vault.
+    Vault {
+        /// How to log in there.
+        login: Box<Login>,
+        /// What the login reads.
+        request: Box<Request>,
+    },
 }
 
 /// A GitLab instance.
@@ -175,21 +187,20 @@ impl AccessRotation {
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
         let gitlab = gitlab(&lookup, &server)?;
-        let in_vault = matches!(gitlab.token, GitlabToken::Vault(_));
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
-        let place = if in_vault {
-            None
+        let kept = if let GitlabToken::Vault(request) = &gitlab.token {
+            Kept::Vault { login: login::login(&lookup, None, &job)?.into(), request: request.clone() }
         } else {
             let key = text(&options::VARIABLE)?.unwrap_or_else(|| "CI_CREDS_GITLAB_TOKEN".to_owned());
-            Some(VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key })
+            let scope = text(&options::ENVIRONMENT_SCOPE)?;
+            Kept::Variable(VariableRef { owner: owner(&lookup)?, scope, key })
         };
         Ok(Self {
-            login: if in_vault { Some(login::login(&lookup, None, &job)?) } else { None },
+            kept,
             ttl: lookup.duration(&options::GITLAB_TOKEN_TTL)?.unwrap_or(ACCESS_TOKEN_TTL),
             dry_run: lookup.switch(&options::DRY_RUN)?,
             server,
             gitlab,
-            place,
         })
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::error::Fault;
 use super::{PAUSE, gitlab_token, may_write, read_token};
 use crate::cloud::gitlab::{AccessToken, Gitlab, Variable, VariableRef};
-use crate::config::{AccessRotation, GitlabToken};
+use crate::config::{AccessRotation, Kept};
 use crate::error::{Error, chain};
 use crate::http::Client;
 use crate::ledger::Ledger;
@@ -22,16 +22,18 @@ const STORES: usize = 6;
 
 /// Rotates, or leaves all as it was, or says what is lost.
 pub(crate) async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Error> {
-    let (GitlabToken::Vault(request), Some(login)) = (&rotation.gitlab.token, &rotation.login) else {
-        let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
-        let gitlab = client(&rotation, &token, &stop)?;
-        let place = rotation.place.clone().ok_or_else(|| Fault::GitlabToken("it was not read".to_owned()))?;
-        let current = gitlab.variable(&place).await?;
-        return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &stop).await;
+    let (login, request) = match &rotation.kept {
+        Kept::Vault { login, request } => (login, request),
+        Kept::Variable(place) => {
+            let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
+            let gitlab = client(&rotation, &token, &stop)?;
+            let (place, current) = (place.clone(), gitlab.variable(place).await?);
+            return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &stop).await;
+        }
     };
     let vault = Vault::at(&rotation.server, stop.clone())?;
     let requests = vec![(**request).clone()];
-    let order = Order { login: login.clone(), requests, look_up: false, dead_man: None };
+    let order = Order { login: (**login).clone(), requests, look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let outcome = async {
