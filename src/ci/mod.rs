@@ -140,6 +140,11 @@ pub(crate) fn shown_claims() -> Vec<&'static str> {
     all
 }
 
+/// Whether a failed job shows this claim unasked.
+pub(crate) fn is_shown_claim(name: &str) -> bool {
+    SYSTEMS.iter().any(|system| system.shown_claims.contains(&name))
+}
+
 /// Whether this claim is never shown.
 pub(crate) fn is_private_claim(name: &str) -> bool {
     SYSTEMS.iter().any(|system| system.private_claims.contains(&name))

@@ -54,6 +54,11 @@ pub(super) fn value(name: &'static str, value: &'static str, help: &'static str)
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
+/// The formats that --help lists, each with what it is for.
+pub(super) fn listed(formats: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    formats.fold("Formats:".to_owned(), |text, (name, about)| format!("{text}\n  {name}\n          {about}"))
+}
+
 /// --format of a report, which is not that of the credentials.
 pub(super) fn report() -> Arg {
     value("report", "FORMAT", "How to write the report")

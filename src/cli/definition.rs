@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
 
-use super::arguments::{arg, dry_run, env, groups, report, with_and};
+use super::arguments::{arg, dry_run, env, groups, listed, report, with_and};
 use super::help::with_examples;
 use super::{doctor, read, setup};
 use crate::options;
@@ -129,9 +129,7 @@ fn login_options(command: Command) -> Command {
 fn formats(provider: Option<&str>) -> String {
     let all = crate::emit::FORMATS.iter();
     let fitting = all.filter(|format| format.provider.is_none() || format.provider == provider);
-    fitting.fold("Formats:".to_owned(), |text, format| {
-        format!("{text}\n  {}\n          {}", format.name, format.about)
-    })
+    listed(fitting.map(|format| (format.name, format.about)))
 }
 
 /// What reads the state file: how Vault is reached, and where the file is, whose default is not that of a run.

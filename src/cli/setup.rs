@@ -4,16 +4,14 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::arguments::{switch, value};
+use super::arguments::{listed, switch, value};
 use super::{Setup, Subject, arguments, doctor};
 use crate::options;
 use crate::setup::FORMATS;
 
 /// Its arguments: those of a run, but for --format, which is the plan's.
 pub(super) fn options(command: Command) -> Command {
-    let formats = FORMATS.iter().fold("Formats:".to_owned(), |text, format| {
-        format!("{text}\n  {}\n          {}", format.name, format.about)
-    });
+    let formats = listed(FORMATS.iter().map(|format| (format.name, format.about)));
     let command = command
         .after_long_help(formats)
         .arg(

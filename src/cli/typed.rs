@@ -81,9 +81,6 @@ fn takes_next(command: &clap::Command, word: &str) -> bool {
     option.is_some_and(|option| option.get_action().takes_values() && !option.is_require_equals_set())
 }
 
-/// The commands without `-- COMMAND` and `--and`.
-const WITHOUT_COMMAND: &[&str] = &["revoke", "scan", "status", "rotate", "completions"];
-
 /// Programs that jobs run: where one stands, a command begins.
 const PROGRAMS: &[&str] = &[
     "ansible",
@@ -177,7 +174,9 @@ pub(super) fn tip(mut error: clap::Error, line: &[OsString], clap: &mut clap::Co
         .find(|(option, _)| *option == odd)
         .map(|(_, tip)| tip.replace("{command}", command).replace("{value}", &value_of(&odd, &words)));
     let has_command = words.len() + 1 < line.len();
-    let takes_command = !WITHOUT_COMMAND.contains(&command.as_str()) && !has_command;
+    let own = clap.find_subcommand(command);
+    let takes_command = !has_command
+        && own.is_none_or(|own| own.get_arguments().any(|argument| argument.get_id() == "COMMAND"));
     let runs = words.iter().skip(1).take_while(|word| **word != odd).any(|word| is_program(word));
     let tip = match known {
         Some(tip) => tip,

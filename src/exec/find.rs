@@ -38,7 +38,6 @@ impl Measure {
             Self { whole: length, span: length.div_ceil(2), gap: GAP_OF_LINES }
         } else {
             // The pieces are base64's: the characters that depend on the secret alone, wherever it begins.
-
             let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
             let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
             Self { whole: length, span: characters.min().unwrap_or(length), gap }
