@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::pipeline::{Call, Project, source};
 use super::tools::output;
-use crate::support::{Fake, Options, Reply, Server, Space, eventually, jwt, openbao, require, secret};
+use crate::support::{Options, Server, Space, eventually, jwt, openbao, require, secret};
 
 const ADDR: &str = "VAULT_ADDR";
 
@@ -65,8 +65,7 @@ pub fn register_aws(server: &Server, plugins: &std::path::Path) {
 
 /// A GitLab that publishes the harness's key.
 pub fn gitlab_keys() -> String {
-    let keys = jwt::jwks();
-    Fake::new(move |_| Reply::Json(200, keys.clone())).addr
+    jwt::issuer().addr
 }
 
 /// Nothing that a job was given is alive: no lease of these engines, and no token but root's and `kept`.

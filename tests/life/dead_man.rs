@@ -14,7 +14,7 @@ use super::shell;
 use crate::main_job::story::Story;
 use crate::support::relay::{Towards, relay};
 use crate::support::space::AppRole;
-use crate::support::{Cmd, Postgres, Space, eventually, secret};
+use crate::support::{Cmd, Postgres, Run, Space, eventually, secret};
 
 /// The smallest window.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -23,6 +23,8 @@ const BEYOND: Duration = Duration::from_secs(10);
 /// How often a process is killed. Those of a batch run side by side.
 const KILLS: usize = if cfg!(feature = "soak") { 100 } else { 5 };
 const BATCH: usize = 25;
+/// How many seconds a healthy run takes: longer than its window.
+pub(super) const HEALTHY: u64 = if cfg!(feature = "soak") { 180 } else { 40 };
 
 /// Nothing may be left a window after `since`, and until then it is looked for.
 #[track_caller]
@@ -103,24 +105,29 @@ fn a_healthy_run_outlives_its_window() {
     let Some(postgres) = Postgres::start() else { return };
     let space = Space::new();
     let mount = postgres.mount(&space, 1, 0.0);
-    let seconds = if cfg!(feature = "soak") { 180 } else { 40 };
-    let script = format!("echo \"$DB_USER $DB_PASSWORD\" >pair; exec sleep {seconds}");
+    let script = format!("echo \"$DB_USER $DB_PASSWORD\" >pair; exec sleep {HEALTHY}");
     let dir = tempfile::tempdir().unwrap();
     let cmd = database(&space, &mount).args(["--", "/bin/sh", "-c", &script]).dir(dir.path());
-    let running = cmd.spawn();
-    let (user, password) = pair(dir.path());
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(seconds - 2) {
-        assert!(postgres.works(&user, &password), "after {:?}", started.elapsed());
-        thread::sleep(Duration::from_secs(1));
-    }
-    let run = running.wait_within(Duration::from_secs(seconds + 60)).expect(0);
+    let run = works_to_its_end(&postgres, &cmd, dir.path());
     assert!(run.stderr.contains(", ends 30s after this process"), "{run}");
     assert!(!run.stderr.contains("warning"), "{run}");
     eventually("the user is gone", || postgres.users().is_empty());
 }
 
-pub(super) fn pair(dir: &Path) -> (String, String) {
+/// Runs it to its end; the pair that it writes into `dir` works all the time.
+#[track_caller]
+pub(super) fn works_to_its_end(postgres: &Postgres, cmd: &Cmd, dir: &Path) -> Run {
+    let running = cmd.spawn();
+    let (user, password) = pair(dir);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(HEALTHY - 2) {
+        assert!(postgres.works(&user, &password), "after {:?}", started.elapsed());
+        thread::sleep(Duration::from_secs(1));
+    }
+    running.wait_within(Duration::from_secs(HEALTHY + 60)).expect(0)
+}
+
+fn pair(dir: &Path) -> (String, String) {
     let mut pair = String::new();
     eventually("the command has the pair", || {
         pair = fs::read_to_string(dir.join("pair")).unwrap_or_default();

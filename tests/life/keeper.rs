@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::dead_man::{database, is_gone_in_time, pair};
+use super::dead_man::{HEALTHY, database, is_gone_in_time, works_to_its_end};
 use super::{Story, nothing_is_left};
 use crate::support::running::Running;
 use crate::support::shell::{require, shells};
@@ -40,6 +40,13 @@ impl Mark {
         };
         all.filter(is_ours).map(|folder| folder.display().to_string()).collect()
     }
+}
+
+/// Neither credentials nor a process in the background.
+#[track_caller]
+fn nothing_and_nobody_is_left(story: &Story<'_>, mark: &Mark) {
+    nothing_is_left(story);
+    eventually("the process in the background has ended", || mark.keepers().is_empty());
 }
 
 /// A script that stays when it has its credentials, without a program in its place.
@@ -116,11 +123,10 @@ fn a_healthy_script_outlives_its_window() {
     let Some(postgres) = Postgres::start() else { return };
     let space = Space::new();
     let mount = postgres.mount(&space, 1, 0.0);
-    let seconds = if cfg!(feature = "soak") { 180 } else { 40 };
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
         "eval \"$(ci-creds read {mount}/creds/web DB_USER=username DB_PASSWORD=password --and login --dead-man 30s)\"\n\
-         echo \"$DB_USER $DB_PASSWORD\" >pair; test -n \"$VAULT_TOKEN\"; sleep {seconds}"
+         echo \"$DB_USER $DB_PASSWORD\" >pair; test -n \"$VAULT_TOKEN\"; sleep {HEALTHY}"
     );
     let cmd = script("dash", &text).env("HOME", "/nonexistent").dir(dir.path());
     let login = database(&space, &mount);
@@ -128,14 +134,7 @@ fn a_healthy_script_outlives_its_window() {
         .into_iter()
         .filter_map(|name| Some((name, login.get_env(name)?)))
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value));
-    let running = cmd.spawn();
-    let (user, password) = pair(dir.path());
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(seconds - 2) {
-        assert!(postgres.works(&user, &password), "after {:?}", started.elapsed());
-        thread::sleep(Duration::from_secs(1));
-    }
-    let run = running.wait_within(Duration::from_secs(seconds + 60)).expect(0);
+    let run = works_to_its_end(&postgres, &cmd, dir.path());
     assert!(run.stderr.contains(", ends with this shell, 30s later at most"), "{run}");
     eventually("the user is gone", || postgres.users().is_empty() && space.login_tokens().is_empty());
 }
@@ -189,8 +188,7 @@ fn the_process_in_the_background_shows_and_holds_nothing() {
         assert_eq!(link.to_str(), Some("/dev/null"));
     }
     running.signal_group(Signal::KILL);
-    nothing_is_left(&story);
-    eventually("the process in the background has ended", || mark.keepers().is_empty());
+    nothing_and_nobody_is_left(&story, &mark);
     running.wait().expect(137);
 }
 
@@ -206,8 +204,7 @@ fn revoke_ends_the_process_in_the_background() {
     );
     let running = mark.on(story.script("dash", &text)).spawn();
     running.wait_for_stderr("ready");
-    nothing_is_left(&story);
-    eventually("the process in the background has ended", || mark.keepers().is_empty());
+    nothing_and_nobody_is_left(&story, &mark);
     assert!(!running.has_ended());
     running.signal_group(Signal::KILL);
     running.wait().expect(137);
@@ -260,8 +257,7 @@ fn it_ends_when_the_time_of_the_job_is_over() {
     let cmd = story.script("dash", text).job(dir.path()).env("CI_JOB_TIMEOUT", "12");
     let running = mark.on(cmd).spawn();
     running.wait_for_stderr("ready");
-    nothing_is_left(&story);
-    eventually("the process in the background has ended", || mark.keepers().is_empty());
+    nothing_and_nobody_is_left(&story, &mark);
     assert!(!running.has_ended());
     running.signal_group(Signal::KILL);
     running.wait().expect(137);

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::cmd::PROGRAM;
 use crate::support::jwt::{self, AUDIENCE};
 use crate::support::pages::pages;
-use crate::support::{CANARY, Cmd, Fake, Options, Reply, Server, openbao, require, secret};
+use crate::support::{CANARY, Cmd, Fake, Options, Server, openbao, require, secret};
 
 const NOT_RUN: &str = "<!-- not run by the tests: ";
 
@@ -102,7 +102,7 @@ impl Reader {
     /// `trusts` GitLab: not where the page itself shows how that is done.
     fn new(trusts: bool) -> Self {
         let server = Server::start(&Options { root_token: secret(), ..Options::default() });
-        let gitlab = gitlab();
+        let gitlab = jwt::issuer();
         engines(&server);
         server.ok("PUT", "sys/policies/acl/pages", json!({"policy": POLICY}));
         if trusts {
@@ -244,23 +244,6 @@ fn engines(server: &Server) {
     server.ok("POST", "ssh/config/ca", json!({"generate_signing_key": true, "key_type": "ed25519"}));
     let role = json!({"key_type": "ca", "allow_user_certificates": true, "allowed_users": "*", "ttl": "5m"});
     server.ok("POST", "ssh/roles/deploy", role);
-}
-
-/// A GitLab that publishes whose signature is on its ID tokens.
-fn gitlab() -> Fake {
-    Fake::new(|seen| {
-        let own = format!("http://{}", seen.header("host").unwrap());
-        match seen.target() {
-            "/.well-known/openid-configuration" => Reply::Json(
-                200,
-                json!({
-                    "issuer": own, "jwks_uri": format!("{own}/keys"), "response_types_supported": ["code"],
-                    "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
-                }),
-            ),
-            _ => Reply::Json(200, jwt::jwks()),
-        }
-    })
 }
 
 /// How each call of ci-creds ended that a shell made: its code, and its words.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::clouds::iam::Iam;
 use crate::support::jwt::{self, AUDIENCE};
 use crate::support::openbao::binary;
-use crate::support::{Cmd, Fake, Postgres, Reply, Run, Server, Space, bao, eventually};
+use crate::support::{Cmd, Fake, Postgres, Run, Server, Space, bao, eventually};
 
 /// A run, its engine, and who signs the ID tokens.
 pub struct World {
@@ -44,19 +44,7 @@ impl World {
     /// The same on a server of the test's own, with another login.
     pub fn on(server: &'static Server, kind: &str, login: &'static str) -> Option<Self> {
         let space = Space::in_namespace(server);
-        let issuer = Fake::new(|seen| {
-            let own = format!("http://{}", seen.header("host").unwrap());
-            match seen.target() {
-                "/.well-known/openid-configuration" => Reply::Json(
-                    200,
-                    json!({
-                        "issuer": own, "jwks_uri": format!("{own}/keys"), "response_types_supported": ["code"],
-                        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
-                    }),
-                ),
-                _ => Reply::Json(200, jwt::jwks()),
-            }
-        });
+        let issuer = jwt::issuer();
         let (run, options, env) = (Vec::new(), Vec::new(), Vec::new());
         let dir = tempfile::tempdir().unwrap();
         let (login_env, keep) = (Vec::new(), Vec::new());

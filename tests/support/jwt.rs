@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_RSA_SHA256, PublicKeyData as _};
 use serde_json::{Value, json};
 
-use super::{Space, secret};
+use super::{Fake, Reply, Space, secret};
 
 /// The instance that issues the tokens.
 pub const ISSUER: &str = "https://gitlab.example.com";
@@ -75,6 +75,23 @@ pub fn jwks() -> Value {
     // PKCS#1 at this key size: a sequence of the modulus, after 9 bytes of headers, and the exponent 65537.
     let modulus = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&der[9..9 + 256]);
     json!({"keys": [{"kty": "RSA", "kid": "harness", "use": "sig", "alg": "RS256", "n": modulus, "e": "AQAB"}]})
+}
+
+/// A GitLab that publishes the key: its configuration, and the keys at any other path.
+pub fn issuer() -> Fake {
+    Fake::new(|seen| {
+        let own = format!("http://{}", seen.header("host").unwrap());
+        match seen.target() {
+            "/.well-known/openid-configuration" => Reply::Json(
+                200,
+                json!({
+                    "issuer": own, "jwks_uri": format!("{own}/keys"), "response_types_supported": ["code"],
+                    "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+                }),
+            ),
+            _ => Reply::Json(200, jwks()),
+        }
+    })
 }
 
 fn merge(mut base: Value, changes: Value) -> Value {
