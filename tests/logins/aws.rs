@@ -251,7 +251,7 @@ fn a_profile_is_read_from_the_shared_files() {
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
     error: there are no AWS credentials in the source profile
-    hint: it needs a profile with aws_access_key_id and aws_secret_access_key (profiles with sso or a role to assume are not read)
+    hint: it needs a profile with aws_access_key_id and aws_secret_access_key (no SSO, no role to assume, no credential_process)
     ");
     // In HOME, without a name; and a web identity that moto exchanges.
     let home = tempfile::tempdir().unwrap();

@@ -121,7 +121,8 @@ impl Explain for Error {
                 "check AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, and the role's trust policy"
             }
             Self::Failed { .. } => {
-                "check the files that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name"
+                "check the files that AWS_SHARED_CREDENTIALS_FILE and AWS_CONFIG_FILE name, and AWS_PROFILE, or choose \
+                 another place with --aws-source"
             }
             Self::Unsigned { .. } => "are they complete, and not expired? --aws-source chooses other ones",
             Self::ServerId => "set --aws-server-id or CI_CREDS_AWS_SERVER_ID to plain text",

@@ -8,6 +8,16 @@ use reqsign_core::{Context, Error, ProvideCredential, Result};
 #[derive(Debug)]
 pub(super) struct Shared;
 
+/// What the SDKs use before a profile's keys, by the keys that ask for it: nobody else may sign instead.
+const BEFORE_KEYS: &[(&[&str], &str)] = &[
+    (&["role_arn", "source_profile"], "a role_arn to assume"),
+    (&["role_arn", "credential_source"], "a role_arn to assume"),
+    (&["role_arn", "web_identity_token_file"], "a web identity to exchange"),
+    (&["sso_start_url"], "an SSO login"),
+    (&["sso_session"], "an SSO login"),
+    (&["sso_account_id"], "an SSO login"),
+];
+
 /// One `[section]`: its name, and its keys in lower case.
 type Section = (String, Vec<(String, String)>);
 
@@ -25,16 +35,19 @@ impl ProvideCredential for Shared {
         let own = credentials.iter().find(|(name, _)| *name == profile);
         let configured =
             config.iter().find(|(name, _)| profile_of(name).as_deref() == Some(profile.as_str()));
-        let both = [own, configured];
-        for (_, keys) in both.iter().flatten() {
-            if get(keys, "role_arn").is_some()
-                && (get(keys, "source_profile").is_some() || get(keys, "credential_source").is_some())
-            {
-                let what = format!("the profile {profile} has a role_arn to assume, which is not done here");
-                return Err(Error::config_invalid(what));
-            }
+        let both = [own, configured].map(|found| found.map(|(_, keys)| keys.as_slice()).unwrap_or_default());
+        let has = |name: &str| both.iter().any(|keys| get(keys, name).is_some());
+        let not_done = |what: &str| {
+            Error::config_invalid(format!("the profile {profile} has {what}, which is not done here"))
+        };
+        if let Some((_, what)) = BEFORE_KEYS.iter().find(|(names, _)| names.iter().all(|name| has(name))) {
+            return Err(not_done(what));
         }
-        for (_, keys) in both.into_iter().flatten() {
+        for (number, keys) in both.into_iter().enumerate() {
+            // The SDKs run it unless the credentials file has keys.
+            if number == 1 && has("credential_process") {
+                return Err(not_done("a credential_process to run"));
+            }
             let Some(access_key_id) = get(keys, "aws_access_key_id") else { continue };
             let secret = get(keys, "aws_secret_access_key").ok_or_else(|| {
                 Error::config_invalid(format!("the profile {profile} has no aws_secret_access_key"))
