@@ -2,8 +2,11 @@
 //! `path_login.go`). It must not read the certificate: `http::tls` does.
 
 use super::{Method, Need, PLAIN, Place};
-use crate::options;
+use crate::options::{self, Opt};
 use crate::vault::Body;
+
+/// Where the certificate and its key are.
+pub(super) static FILES: &[&Opt] = &[&options::CLIENT_CERT, &options::CLIENT_KEY];
 
 /// `--auth cert`.
 pub(super) static CERT: Method = Method {

@@ -155,6 +155,17 @@ impl Login {
         self.parameters.iter().any(|one| matches!(one.origin, Origin::Issued(_)))
     }
 
+    /// The variables that this login alone was made with, or that say where that is: a command does not inherit them.
+    /// What logs in whatever the login is has its mark in the table of options.
+    pub fn variables(&self) -> Vec<String> {
+        let of = |origin: &Origin| match origin {
+            Origin::Signed(identity) => identity.taken_from().map(str::to_owned).collect(),
+            Origin::Connection { .. } => cert::FILES.iter().flat_map(|opt| opt.variables(None)).collect(),
+            _ => Vec::new(),
+        };
+        self.parameters.iter().flat_map(|one| of(&one.origin)).collect()
+    }
+
     /// The origin of a parameter.
     fn origin(&self, name: &str) -> Option<&Origin> {
         self.parameters.iter().find(|one| one.name == name).map(|one| &one.origin)

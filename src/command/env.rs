@@ -22,7 +22,7 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
         }
         return Ok(0);
     };
-    let environment = exec::environment(env, &credentials, command.id_token.as_deref())?;
+    let environment = exec::environment(env, &credentials, &command.withheld)?;
     let mut child = Child::start(&command.argv, env, &environment, None, Signals::listen()?)?;
     Ok(child.wait().await.map_err(exec::Error::Setup)?)
 }

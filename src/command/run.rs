@@ -128,7 +128,7 @@ impl Run<'_> {
         if self.session.token_is_idle() && !token_needed {
             ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
         }
-        let environment = exec::environment(self.env, &handed_over, self.command.id_token.as_deref())?;
+        let environment = exec::environment(self.env, &handed_over, &self.command.withheld)?;
         let end = self.session.token.window.map(|window| format!("ends {} after this process", show(window)));
         credentials::summary(&self.session.credentials, &self.config.job, end.as_deref());
         let mut renewer = Renewer::new(self.session, &self.config.job, fresh, token_needed);

@@ -87,8 +87,8 @@ pub(crate) struct Command {
     pub mask: bool,
     /// Whether it asks for its AWS credentials, and gets fresh ones.
     pub refresh: bool,
-    /// The variable that --id-token-env names: the command does not get it.
-    pub id_token: Option<String>,
+    /// The variables that this run logs in with, beside those of the table of options: the command does not get them.
+    pub withheld: Vec<String>,
     /// Where its credentials are looked for when it has ended.
     pub scan: Vec<OsString>,
 }
@@ -117,7 +117,7 @@ impl Config {
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
         let login = login::login(&lookup, engine_role, &job)?;
-        let command = command(parsed, &lookup)?;
+        let mut command = command(parsed, &lookup)?;
         let takes_stdin =
             |request: &Request| request.from_files.iter().any(|(_, from)| *from == Input::Stdin);
         if command.is_some() && requests.iter().any(takes_stdin) {
@@ -129,6 +129,11 @@ impl Config {
             return Err(Error::AgentsToken);
         }
         let hand_over_token = if hands_over(parsed) { Some(hand_over(&lookup, &server)?) } else { None };
+        // A command that gets the token reaches Vault by the same certificate.
+        let reaches_vault = hand_over_token.is_some() && login.method.name == "cert";
+        if let Some(command) = command.as_mut().filter(|_| !reaches_vault) {
+            command.withheld.extend(login.variables());
+        }
         Ok(Self {
             server,
             login,
@@ -322,7 +327,11 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
         argv: parsed.command.clone(),
         mask: !lookup.switch(&options::NO_MASK)?,
         refresh,
-        id_token: lookup.text(&options::ID_TOKEN_ENV)?.map(|found| found.value.trim().to_owned()),
+        withheld: lookup
+            .text(&options::ID_TOKEN_ENV)?
+            .map(|found| found.value.trim().to_owned())
+            .into_iter()
+            .collect(),
         scan,
     }))
 }

@@ -135,18 +135,18 @@ fn not_found(name: &str) -> String {
 }
 
 /// The environment of the command: the job's without what logs in and what is stale, with the credentials.
-/// `id_token` is the variable that --id-token-env names.
+/// `login` are the variables that this run's login was made with.
 pub(crate) fn environment(
     env: &Env,
     all: &[Credentials],
-    id_token: Option<&str>,
+    login: &[String],
 ) -> Result<HashMap<OsString, OsString>, Error> {
     let is = |name: &OsStr, known: &str| name.as_encoded_bytes() == known.as_bytes();
     let withheld: Vec<String> = options::withheld().collect();
     let ours = |name: &OsStr| {
         withheld.iter().any(|known| is(name, known))
             || ci::unasked_id_tokens().any(|known| is(name, known))
-            || id_token.is_some_and(|known| is(name, known))
+            || login.iter().any(|known| is(name, known))
     };
     let stale = |name: &OsStr| {
         all.iter().any(|one| {
@@ -325,12 +325,13 @@ mod tests {
         .into_iter()
         .collect();
         let all = crate::emit::tests::credentials(&[("KEY", "fresh"), ("VAULT_TOKEN", "own")], &["OLD"]);
-        let mut names: Vec<_> = environment(&env, &all, Some("MY_TOKEN")).unwrap().into_iter().collect();
+        let mut names: Vec<_> =
+            environment(&env, &all, &["MY_TOKEN".to_owned()]).unwrap().into_iter().collect();
         names.sort();
         let expected =
             [("KEY", "fresh"), ("PATH", "/bin"), ("VAULT_ADDR", "https://v"), ("VAULT_TOKEN", "own")];
         assert_eq!(names, expected.map(|(name, value)| (name.into(), value.into())));
         let nul = crate::emit::tests::credentials(&[("KEY", "a\0b")], &[]);
-        assert!(matches!(environment(&env, &nul, None), Err(Error::Nul(_))));
+        assert!(matches!(environment(&env, &nul, &[]), Err(Error::Nul(_))));
     }
 }

@@ -82,6 +82,60 @@ fn the_command_gets_nothing_that_logs_in() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// The runner's own AWS identity logs in: the command gets none of the place that was used, and keeps the others.
+#[test]
+fn the_command_gets_no_aws_identity_that_logged_in() {
+    let document = json!({"AccessKeyId": "AKIACONTAINER", "SecretAccessKey": secret(), "Token": "t",
+        "Expiration": "2099-01-01T00:00:00Z"});
+    let container = Fake::new(move |_| Reply::Json(200, document.clone()));
+    let sts = Fake::new(|_| Reply::text(200, WEB_IDENTITY));
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let profile = file("profile", "[web]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\n");
+    let (token, creds) = (file("token", &jwt::mint(json!({}))), format!("{}/creds", container.addr));
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
+    let shared = [("AWS_PROFILE", "web"), ("AWS_SHARED_CREDENTIALS_FILE", &profile)];
+    let endpoint =
+        [("AWS_CONTAINER_CREDENTIALS_FULL_URI", creds.as_str()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "t")];
+    let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str())];
+    let others = [
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/web"),
+        ("AWS_ENDPOINT_URL_STS", &sts.addr),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let left = |method: &str, source: &[&str], set: &[(&str, &str)]| {
+        let vault = Fake::vault();
+        let cmd =
+            Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).env("VAULT_AUTH_METHOD", method);
+        let cmd = cmd.env("VAULT_TOKEN", secret()).env("PATH", "/usr/bin:/bin").envs(others);
+        let run =
+            cmd.envs(set.iter().copied()).args(source).args(["--", "env"]).may_show_secrets().run().expect(0);
+        let given = |name: &&str| run.stdout.lines().any(|line| line.starts_with(&format!("{name}=")));
+        assert!(others.iter().all(|(name, _)| given(name)), "{run}");
+        set.iter().map(|(name, _)| *name).filter(given).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let names = |set: &[(&str, &str)]| set.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    for set in [&keys[..], &web, &shared, &endpoint] {
+        assert_eq!(left("aws", &[], set), Vec::<String>::new());
+        assert_eq!(left("token", &[], set), names(set), "no login used them");
+    }
+    // What an earlier `ci-creds aws` gave the job stays the job's.
+    let both = [&keys[..], &endpoint].concat();
+    assert_eq!(left("aws", &["--aws-source", "container"], &both), names(&keys));
+    assert_eq!(left("aws", &[], &both), names(&endpoint));
+}
+
+/// What STS answers.
+const WEB_IDENTITY: &str = "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+    <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAWEB</AccessKeyId><SecretAccessKey>s\
+    </SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>\
+    </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>";
+
 #[test]
 fn read_sets_no_name_that_runs_or_redirects_the_next_program() {
     for name in [

@@ -72,6 +72,11 @@ fn the_connections_certificate_logs_in() {
     let good = client(trusted, "runner", dir.path());
     assert_issued(with(&cmd, &good).run_both());
     assert_issued(with(&cmd, &good).env("VAULT_AUTH_ROLE", "runner").run_both());
+    let environment = with(&cmd, &good).env("PATH", "/usr/bin:/bin").args(["--", "env"]).may_show_secrets();
+    assert!(!environment.run().expect(0).stdout.contains("VAULT_CLIENT_"), "a command can't log in with it");
+    let login = Cmd::new(["login", "--", "env"]).inherit(&with(&cmd, &good)).env("PATH", "/usr/bin:/bin");
+    let handed = login.may_show_secrets().run().expect(0);
+    assert!(handed.stdout.contains("VAULT_CLIENT_KEY="), "the token's user reaches Vault with it: {handed}");
     let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
     let texts = [("VAULT_CLIENT_CERT_BYTES", text(&good.0)), ("VAULT_CLIENT_KEY_BYTES", text(&good.1))];
     assert_issued(cmd.clone().envs(texts).run_both());

@@ -100,6 +100,19 @@ impl Identity {
         others.into_iter().find(|source| (source.configured)(&variables).is_some()).map(|source| source.name)
     }
 
+    /// The variables that hold the credentials that sign, or say where they are: those of the source that was chosen,
+    /// else of each one up to the first that is meant to be used.
+    pub(crate) fn taken_from(&self) -> impl Iterator<Item = &'static str> {
+        let variables = sources::Variables::of(self);
+        let is_meant = |source: &Source| (source.configured)(&variables).is_some();
+        let end = SOURCES.iter().position(is_meant).map_or(SOURCES.len(), |at| at + 1);
+        let asked: Vec<_> = match self.source {
+            Some(one) => vec![one],
+            None => SOURCES.iter().take(end).collect(),
+        };
+        asked.into_iter().flat_map(|source| source.variables).copied()
+    }
+
     /// Each source in its turn: the first that is there must work.
     async fn find(&self, context: &Context) -> Result<(Credential, String), Error> {
         let variables = sources::Variables::of(self);

@@ -21,6 +21,8 @@ pub struct Source {
     pub about: &'static str,
     /// What must be there.
     pub needs: &'static str,
+    /// What holds its credentials, or says where they are: a command does not inherit what its login used.
+    pub variables: &'static [&'static str],
     /// What shows that it is meant to be used, by its variable.
     pub configured: fn(&Variables) -> Option<String>,
     /// Whether it is asked although nothing shows that; finding nothing there is then no fault.
@@ -35,6 +37,7 @@ pub(crate) static SOURCES: &[Source] = &[
         name: "env",
         about: "AWS_ACCESS_KEY_ID",
         needs: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        variables: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
         configured: |variables| variables.first(&["AWS_ACCESS_KEY_ID"]),
         quiet: false,
         provider: |_| Box::new(EnvCredentialProvider::new()),
@@ -43,6 +46,7 @@ pub(crate) static SOURCES: &[Source] = &[
         name: "web-identity",
         about: "AWS_WEB_IDENTITY_TOKEN_FILE",
         needs: "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
+        variables: &["AWS_WEB_IDENTITY_TOKEN_FILE"],
         configured: |variables| variables.first(&["AWS_WEB_IDENTITY_TOKEN_FILE"]),
         quiet: false,
         provider: |_| Box::new(AssumeRoleWithWebIdentityCredentialProvider::new()),
@@ -50,8 +54,9 @@ pub(crate) static SOURCES: &[Source] = &[
     Source {
         name: "profile",
         about: "the shared profile",
-        needs: "a profile with aws_access_key_id and aws_secret_access_key (profiles with sso or a role to assume are \
-                not read)",
+        needs: "a profile with aws_access_key_id and aws_secret_access_key (no SSO, no role to assume, no \
+                credential_process)",
+        variables: &["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"],
         configured: |variables| variables.first(&["AWS_PROFILE"]),
         quiet: true,
         provider: |_| Box::new(super::profile::Shared),
@@ -60,6 +65,12 @@ pub(crate) static SOURCES: &[Source] = &[
         name: "container",
         about: "the container endpoint",
         needs: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        variables: &[
+            FULL,
+            RELATIVE,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        ],
         configured: |variables| variables.first(&[FULL, RELATIVE]),
         quiet: false,
         provider: |_| Box::new(ECSCredentialProvider::new()),
@@ -68,6 +79,8 @@ pub(crate) static SOURCES: &[Source] = &[
         name: "imds",
         about: "the EC2 metadata service",
         needs: "the EC2 metadata service, which AWS_EC2_METADATA_DISABLED turns off",
+        // Whatever runs on the machine reaches it.
+        variables: &[],
         configured: |variables| match variables.get("AWS_EC2_METADATA_DISABLED") {
             Some(text) if text.eq_ignore_ascii_case("true") => None,
             _ => Some("the EC2 metadata service".to_owned()),
