@@ -129,7 +129,7 @@ fn a_healthy_script_outlives_its_window() {
          echo \"$DB_USER $DB_PASSWORD\" >pair; test -n \"$VAULT_TOKEN\"; sleep {HEALTHY}"
     );
     let cmd = script("dash", &text).env("HOME", "/nonexistent").dir(dir.path());
-    let login = database(&space, &mount);
+    let login = database(&space, &mount, "30s");
     let cmd = ["VAULT_ADDR", "VAULT_CACERT", "VAULT_AUTH_PATH", "VAULT_ROLE_ID", "VAULT_SECRET_ID"]
         .into_iter()
         .filter_map(|name| Some((name, login.get_env(name)?)))
