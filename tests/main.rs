@@ -18,6 +18,7 @@ mod main_job;
 mod manual;
 mod network;
 mod pages;
+mod recipes;
 mod rotate;
 mod scan;
 mod sdks;
