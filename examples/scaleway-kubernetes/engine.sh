@@ -4,7 +4,11 @@
 # place without any change to the pipeline. SCW_KEYS is a folder with dev.json, preprod.json and prod.json:
 #   {"access_key": "SCW…", "secret_key": "…", "project_id": "…", "expires_at": "2026-12-01T00:00:00Z"}
 set -eu
-vault secrets list | grep -q '^scaleway/' || vault secrets enable -path=scaleway -version=1 kv
+command -v vault >/dev/null || vault() { bao "$@"; }
+
+# >>> ci-creds setup scaleway dev --auth approle | sed -n 's/^#~ //p'
+test -n "$(vault read -field=type sys/mounts/scaleway 2>/dev/null)" || vault secrets enable -path=scaleway -version=1 kv
+# <<<
 for environment in dev preprod prod; do
   vault write "scaleway/creds/$environment" @"$SCW_KEYS/$environment.json" >/dev/null
 done

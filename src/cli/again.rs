@@ -42,7 +42,7 @@ pub(crate) fn doctor(arguments: &[OsString]) -> String {
 
 /// The run that a setup is for, in words that a page may hold: `ci-creds exoscale ci`.
 pub(crate) fn run(run: &Parsed) -> String {
-    format!("ci-creds {}", words(run, &[]))
+    format!("ci-creds {}", words(run, &[&options::REFRESH, &options::DEAD_MAN]))
 }
 
 /// Options of a run that its setup follows, beside those of its engine.
@@ -53,6 +53,7 @@ const SET_UP: &[&options::Opt] = &[
     &options::AUTH_PATH,
     &options::AWS_SERVER_ID,
     &options::REFRESH,
+    &options::DEAD_MAN,
 ];
 
 /// The call that prints what Vault must have for this run: `ci-creds setup exoscale ci --auth-role web -- COMMAND`, in

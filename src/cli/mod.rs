@@ -130,7 +130,9 @@ pub struct Setup {
     /// The ARNs of IAM roles.
     pub principals: Vec<String>,
     /// The life of the login's token.
-    pub token_ttl: String,
+    pub token_ttl: Option<String>,
+    /// `PATH=CAPABILITY` each: further lines of the policy.
+    pub allowed: Vec<String>,
 }
 
 impl Doctor {

@@ -77,9 +77,19 @@ pub(super) fn options(command: Command) -> Command {
                 .action(ArgAction::Append),
         )
         .arg(value("principal", "ARN", "AWS: the IAM role of the runners").action(ArgAction::Append))
+        .next_help_heading("The token")
+        .arg(value(
+            "token-ttl",
+            "DURATION",
+            "How long the login's token lives before it is renewed [default: the window of --dead-man, else 15m]",
+        ))
         .arg(
-            value("token-ttl", "DURATION", "How long the login's token lives before it is renewed")
-                .default_value("15m"),
+            value(
+                "allow",
+                "PATH=CAPABILITY",
+                "A further line of the policy, for what the job does with the token: auth/token/create=update",
+            )
+            .action(ArgAction::Append),
         );
     doctor::of_run(
         arguments::with_and(command)
@@ -120,6 +130,7 @@ pub(super) fn parsed(matches: &ArgMatches) -> Result<Setup, String> {
         cidrs: list("bound-cidr"),
         service_accounts: list("service-account"),
         principals: list("principal"),
-        token_ttl: text("token-ttl").unwrap_or_default(),
+        token_ttl: text("token-ttl"),
+        allowed: list("allow"),
     })
 }

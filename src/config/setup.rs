@@ -1,7 +1,9 @@
 //! What `setup` needs: the requests of the run, found as the run finds them, and who may do it. It must not ask Vault.
 
+use std::net::IpAddr;
+
 use super::lookup::Lookup;
-use super::{hands_over, references, requests};
+use super::{address, hands_over, references, requests};
 use crate::auth;
 use crate::ci::{self, Job, Meant, PATH_CLAIMS, PathClaim, gitlab};
 use crate::claims::Claims;
@@ -10,6 +12,9 @@ use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::options;
 use crate::setup::{self, Order, Who};
+
+/// How long a login's token lives where nothing else is said.
+const TOKEN_TTL: std::time::Duration = std::time::Duration::from_secs(900);
 
 /// A setup that can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,14 @@ pub enum Error {
     /// No issuer.
     #[error("the address of {} is not set", ci::usual().name)]
     NoIssuer,
+    /// An issuer whose keys Vault would fetch by plain http.
+    #[error("{source_name} is plain http to {host}: anyone on the way can give Vault other keys")]
+    PlainIssuer {
+        /// The flag or variable.
+        source_name: String,
+        /// Host and port.
+        host: String,
+    },
     /// No audience.
     #[error("the audience of the ID tokens is not set")]
     NoAudience,
@@ -100,7 +113,7 @@ impl Explain for Error {
         match self {
             Self::Common(error) => error.code(),
             Self::Unproven { .. } => Code::Bug,
-            Self::NoIssuer | Self::NoAudience => Code::Environment,
+            Self::NoIssuer | Self::NoAudience | Self::PlainIssuer { .. } => Code::Environment,
             _ => Code::Usage,
         }
     }
@@ -122,11 +135,20 @@ impl Explain for Error {
                 "project_id and namespace_id are numbers, which fit in a path: write {project_id} where the number goes. With \
                  --project several times, one role for each is printed, and {project_path} can be used too"
             }
+            Self::Odd { option: "--allow", .. } => "give it several times for several lines",
+            Self::Odd { option: "--bound-cidr", .. } => {
+                "name the network of the runners, several times for several"
+            }
+            Self::Odd { option: "--principal", .. } | Self::NoPrincipal => {
+                "such as --principal arn:aws:iam::123456789012:role/gitlab-runner"
+            }
             Self::Odd { .. } => return vec![format!("write it as {} shows it", ci::usual().name)],
             Self::NoServiceAccount => "such as --service-account ci/deployer, several times for several",
-            Self::NoPrincipal => "such as --principal arn:aws:iam::123456789012:role/gitlab-runner",
             Self::NoIssuer => {
                 "set --gitlab-url or CI_CREDS_GITLAB_URL to the address such as https://gitlab.example.com"
+            }
+            Self::PlainIssuer { .. } => {
+                "use https; where plain http is meant, set CI_CREDS_ALLOW_HTTP=true or --allow-http"
             }
             Self::NoAudience => {
                 "set --audience to the aud of the job's id_tokens:, or VAULT_ADDR, which is the usual one"
@@ -189,7 +211,12 @@ pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order
     if ["default", "root"].contains(&role.to_ascii_lowercase().as_str()) {
         return Err(Error::OwnPolicy { name: role });
     }
-    let token_ttl = crate::duration::parse(&setup.token_ttl).filter(|ttl| !ttl.is_zero());
+    // A process that is killed before it has cut the token's life then leaves one that ends with the window as well.
+    let dead_man = lookup.window(&options::DEAD_MAN)?;
+    let token_ttl = match &setup.token_ttl {
+        Some(text) => crate::duration::parse(text).filter(|ttl| !ttl.is_zero()),
+        None => dead_man.or(Some(TOKEN_TTL)),
+    };
     let token_ttl =
         token_ttl.ok_or(Error::Odd { option: "--token-ttl", why: "is no duration such as 15m" })?;
     let variables = [
@@ -202,6 +229,8 @@ pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order
         variables: variables.collect(),
         call: again::run(&run),
         hands_over: hands_over(&run),
+        allowed: setup.allowed.iter().map(|one| allowed(one)).collect::<Result<_, _>>()?,
+        has_window: dead_man.is_some(),
         refreshes: !run.command.is_empty() && lookup.switch(&options::REFRESH)?,
         runs_command: !run.command.is_empty(),
         requests,
@@ -309,6 +338,21 @@ fn named(what: &'static str, name: &str) -> Result<(), Error> {
     }
 }
 
+/// A further line of the policy: `PATH=CAPABILITY`.
+fn allowed(text: &str) -> Result<(String, &'static str), Error> {
+    let parts = text.rsplit_once('=').and_then(|(path, capability)| {
+        Some((path, setup::CAPABILITIES.iter().find(|known| **known == capability)?))
+    });
+    let why = "is a path and one capability: auth/token/create=update";
+    let (path, capability) = parts.ok_or(Error::Odd { option: "--allow", why })?;
+    let path = path.trim_matches('/');
+    if path.is_empty() {
+        return Err(Error::Odd { option: "--allow", why });
+    }
+    named("the path", path)?;
+    Ok((path.to_owned(), capability))
+}
+
 /// The options that narrow who may log in: each belongs to one login, and is refused with another.
 fn belongs(login: &'static str, setup: &Setup) -> Result<(), Error> {
     let options = [
@@ -333,7 +377,10 @@ fn belongs(login: &'static str, setup: &Setup) -> Result<(), Error> {
 fn who(login: &'static str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
     belongs(login, setup)?;
     match login {
-        "approle" => Ok(Who::Runners { cidrs: setup.cidrs.clone() }),
+        "approle" => match setup.cidrs.iter().find_map(|one| flaw_of_network(one)) {
+            Some(why) => Err(Error::Odd { option: "--bound-cidr", why }),
+            None => Ok(Who::Runners { cidrs: setup.cidrs.clone() }),
+        },
         "kubernetes" => {
             let whole =
                 |one: &String| one.split('/').filter(|part| !part.is_empty() && *part != "*").count() == 2;
@@ -353,7 +400,11 @@ fn who(login: &'static str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, E
         }
         "aws" => {
             let arns = setup.principals.clone();
-            if arns.is_empty() || !arns.iter().all(|arn| arn.starts_with("arn:") && !arn.contains('*')) {
+            if arns.iter().any(|arn| arn.ends_with(":root")) {
+                let why = "with :root names a whole account, or its owner: name a role of it";
+                return Err(Error::Odd { option: "--principal", why });
+            }
+            if arns.is_empty() || !arns.iter().all(|arn| is_principal(arn)) {
                 return Err(Error::NoPrincipal);
             }
             let server_id = lookup.text(&options::AWS_SERVER_ID)?.map(|found| found.value);
@@ -361,6 +412,33 @@ fn who(login: &'static str, setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, E
         }
         _ => jobs(setup, lookup),
     }
+}
+
+/// What is wrong with an address or a network, as Vault binds them.
+fn flaw_of_network(text: &str) -> Option<&'static str> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let most = match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return Some("is no network such as 10.0.0.0/8, and no address"),
+    };
+    let plain = |bits: &&str| bits.bytes().all(|byte| byte.is_ascii_digit());
+    match bits.map(|bits| Some(bits).filter(plain)?.parse::<u8>().ok().filter(|bits| *bits <= most)) {
+        Some(None) => Some("has no number of bits behind its /, such as the 8 of 10.0.0.0/8"),
+        Some(Some(0)) => Some("binds nothing: every address is in it. Leave it out, if that is meant"),
+        _ => None,
+    }
+}
+
+/// Whether this is the ARN of one IAM role or user. That of a session (`arn:aws:sts::…`) is not what Vault compares.
+fn is_principal(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [arn, partition, "iam", "", account, name] = parts[..] else { return false };
+    let kind = ["role/", "user/"].iter().find_map(|kind| name.strip_prefix(kind));
+    arn == "arn"
+        && partition.starts_with("aws")
+        && ci::is_number(account)
+        && kind.is_some_and(|name| !name.is_empty() && !name.contains('*'))
 }
 
 /// The jobs that are named, or that are like the one whose claims are given.
@@ -417,16 +495,25 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
             return Err(Error::Odd { option, why: "must not let in everybody: * alone does" });
         }
     }
-    let named = lookup.first(&[&options::GITLAB_URL, &gitlab::ISSUER])?.map(|found| found.value);
-    if named.as_ref().is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://")) {
+    let named = lookup.first(&[&options::GITLAB_URL, &gitlab::ISSUER])?;
+    if named.as_ref().is_some_and(|url| !url.value.contains("://")) {
         return Err(Error::Odd { option: "--gitlab-url", why: "has no scheme: https://HOST" });
     }
-    let issuer = claim("iss").or(named).ok_or(Error::NoIssuer)?;
+    let of_job = claim("iss").map(|issuer| (issuer, "iss in --from-job".to_owned()));
+    let issuer = of_job.or_else(|| named.map(|found| (found.value, found.source)));
+    let (issuer, source) = issuer.ok_or(Error::NoIssuer)?;
+    // Vault fetches the keys from there: who can change them on their way signs tokens.
+    address::vault(lookup, issuer.trim(), &source, "https://gitlab.example.com").map_err(
+        |error| match error {
+            super::Error::PlainHttp { source_name, host, .. } => Error::PlainIssuer { source_name, host },
+            error => Error::Common(error),
+        },
+    )?;
     let address = lookup.text(&options::ADDR)?.map(|found| found.value);
     let audience = setup.audience.clone().or_else(|| claims.as_ref()?.shown("aud")).or(address);
     Ok(Who::Jobs {
         meant: Meant { projects, groups, reference, is_tag, protected: !unprotected, environment },
-        issuer: issuer.trim_end_matches('/').to_owned(),
+        issuer: issuer.trim().trim_end_matches('/').to_owned(),
         audience: audience.ok_or(Error::NoAudience)?,
     })
 }

@@ -23,7 +23,7 @@ mod sh;
 mod sketch;
 mod terraform;
 
-pub(crate) use policy::{Line, Policy, can_be_in_policy};
+pub(crate) use policy::{CAPABILITIES, Line, Policy, can_be_in_policy};
 pub(crate) use sketch::Sketch;
 
 /// What is to be set up.
@@ -35,6 +35,10 @@ pub(crate) struct Order {
     pub requests: Vec<Request>,
     /// Whether the token itself is handed over.
     pub hands_over: bool,
+    /// Further lines of the policy, for what the job does with the token: path and capability.
+    pub allowed: Vec<(String, &'static str)>,
+    /// Whether the token's life is cut after the login, and renewed all the time.
+    pub has_window: bool,
     /// Whether the command gets fresh credentials, for which the token must live.
     pub refreshes: bool,
     /// Whether a command runs, whose credentials are kept alive meanwhile.

@@ -4,6 +4,9 @@ use super::{ACCESSOR, Order};
 use crate::provider::{Effect, Read, Request, other_version};
 use crate::vault::{self, Mount};
 
+/// What a policy can allow at a path.
+pub(crate) const CAPABILITIES: [&str; 7] = ["create", "read", "update", "patch", "delete", "list", "sudo"];
+
 /// A policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
@@ -89,6 +92,9 @@ pub(super) fn of_run(order: &Order) -> Policy {
             lines.push(line);
         }
     }
+    for (path, capability) in &order.allowed {
+        lines.push(Line::new("What the job does with the token itself.", path, capability));
+    }
     if renews(order) {
         let why = "The token lives as long as what was read with it.";
         lines.push(Line::new(why, vault::RENEW_SELF, "update"));
@@ -107,7 +113,7 @@ fn renews(order: &Order) -> bool {
         .requests
         .iter()
         .any(|request| has_lease(request) || request.steps.iter().any(|(step, _)| step.makes));
-    depends || order.refreshes || order.runs_command && order.hands_over
+    depends || order.has_window || order.refreshes || order.runs_command && order.hands_over
 }
 
 /// Whether what is read may have a lease. KV has none; what outlives the token needs none.
@@ -180,14 +186,11 @@ pub(super) fn notes(order: &Order) -> Vec<Vec<String>> {
             )]);
         }
     }
-    if order.hands_over {
+    if order.hands_over && order.allowed.is_empty() {
         notes.push(vec![
-            "The job has the token itself: add a line to the policy for each thing that it does with it."
+            "The job has the token itself: --allow PATH=CAPABILITY adds a line for each thing that it does with it."
                 .to_owned(),
-            format!(
-                "Terraform's Vault provider makes a child token: {}",
-                vault::policy("auth/token/create", "update")
-            ),
+            "Terraform's Vault provider makes a child token: --allow auth/token/create=update".to_owned(),
         ]);
     }
     notes.dedup();

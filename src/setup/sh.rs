@@ -18,6 +18,9 @@ fn write(plan: &Plan, options: &Options) -> String {
         "#!/bin/sh\n{}# Run it as an administrator, with {cli}'s own variables set. It can be run again.\nset -eu\n",
         comment(&format!("The Vault side of: {}", plan.call))
     );
+    if cli == "vault" {
+        text.push_str("# Where there is only OpenBao's program, that does it.\ncommand -v vault >/dev/null || vault() { bao \"$@\"; }\n");
+    }
     if let Some(namespace) = &plan.namespace {
         text.push_str(&format!("export VAULT_NAMESPACE={}\n", quoted(namespace)));
     }

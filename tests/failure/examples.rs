@@ -346,6 +346,7 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::MixedProjects => E::MixedProjects,
         E::Odd { .. } => E::Odd { option: "--ref", why: "x" },
         E::NoIssuer => E::NoIssuer,
+        E::PlainIssuer { .. } => E::PlainIssuer { source_name: "--gitlab-url".to_owned(), host: text() },
         E::NoServiceAccount => E::NoServiceAccount,
         E::NoPrincipal => E::NoPrincipal,
         E::NoAudience => E::NoAudience,

@@ -25,7 +25,7 @@ const COMBINATIONS: &[&str] = &[
     "{provider: read, read: 'kv/data/app DB_PASSWORD=password', keep-id-token: true, script-timeout: 2h, after-script-timeout: 5m, scan: dist/ report.xml}",
 ];
 
-const EXAMPLES: &[&str] = &[
+pub(super) const EXAMPLES: &[&str] = &[
     "exoscale-approle",
     "aws-jwt-terraform",
     "aws-runner-iam",

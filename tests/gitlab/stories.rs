@@ -8,6 +8,7 @@ mod scaleway;
 mod terraform;
 mod variables;
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,21 +16,33 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::pipeline::{Call, Project, source};
+use super::schema::EXAMPLES;
 use super::tools::output;
+use crate::support::cmd::PROGRAM;
 use crate::support::{Options, Server, Space, eventually, jwt, openbao, require, secret};
 
 const ADDR: &str = "VAULT_ADDR";
+/// The GitLab of the examples.
+const GITLAB: &str = "https://gitlab.example.com";
 
-/// Runs a script of an example as an administrator, who has `vault` (here it is `bao`) and these variables.
+/// Runs a script of an example as an administrator, who has these variables.
 fn apply(server: &Server, script: &str, variables: &[(&str, &str)]) {
-    let tools = tempfile::tempdir().unwrap();
-    symlink(openbao::binary(), tools.path().join("vault")).unwrap();
-    let mut command = Command::new("sh");
-    // As a person would run it: twice, and over somebody's shoulder.
-    command.arg(source(&format!("examples/{script}"))).env_clear().envs(variables.iter().copied());
-    command.env("PATH", format!("{}:/usr/bin:/bin", tools.path().display())).env("HOME", tools.path());
-    command.env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", &server.root_token);
-    for _ in 0..2 {
+    apply_for(GITLAB, server, script, variables);
+}
+
+/// The same for this GitLab, whose address stands in the script in the place of the example's.
+fn apply_for(gitlab: &str, server: &Server, script: &str, variables: &[(&str, &str)]) {
+    let text = fs::read_to_string(source(&format!("examples/{script}"))).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    // As a person would run it: twice, over somebody's shoulder, with the program of Vault or that of OpenBao.
+    for name in ["vault", "bao"] {
+        let tools = home.path().join(name);
+        fs::create_dir(&tools).unwrap();
+        symlink(openbao::binary(), tools.join(name)).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &text.replace(GITLAB, gitlab)]).env_clear().envs(variables.iter().copied());
+        command.env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("HOME", home.path());
+        command.env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", &server.root_token);
         let said = output(&mut command);
         let given = variables
             .iter()
@@ -81,6 +94,14 @@ pub fn nothing_is_left(server: &Server, kept: usize, engines: &[&str]) {
     });
 }
 
+/// The block of README's YAML that has this job, as a project's whole pipeline.
+fn readme(job: &str, recorders: &[&str]) -> Option<Project> {
+    let page = fs::read_to_string(source("README.md")).unwrap();
+    let mut blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let block = blocks.find(|block| block.lines().any(|line| line == format!("{job}:")));
+    Project::new(block.unwrap_or_else(|| panic!("README has no job {job}")), recorders)
+}
+
 /// Runs a job that must pass; the recorded call of a program.
 #[track_caller]
 fn passes(project: &Project, job: &str, program: &str) -> Call {
@@ -95,6 +116,40 @@ fn is_denied(project: &Project, job: &str, text: &str) {
     let run = project.run(&[job]);
     assert!(run.code != 0 && project.calls().is_empty(), "{run}");
     assert!(run.to_string().contains(text), "{run}");
+}
+
+/// What stands between two marks of a script is what the command in the first mark prints, to the byte.
+#[test]
+fn the_scripts_are_what_setup_prints() {
+    let tools = tempfile::tempdir().unwrap();
+    symlink(&*PROGRAM, tools.path().join("ci-creds")).unwrap();
+    let mut parts = 0;
+    for example in EXAMPLES {
+        for script in ["vault.sh", "engine.sh"] {
+            let name = format!("examples/{example}/{script}");
+            let text = fs::read_to_string(source(&name)).unwrap();
+            let (mut rest, mut by_hand) = (&*text, String::new());
+            while let Some((before, part)) = rest.split_once("\n# >>> ") {
+                by_hand.push_str(before);
+                let (line, part) = part.split_once('\n').unwrap();
+                let (printed, after) = part.split_once("# <<<\n").unwrap_or_else(|| panic!("{name}: {line}"));
+                let mut command = Command::new("sh");
+                command.args(["-c", line]).env_clear();
+                command.env("PATH", format!("{}:/usr/bin:/bin", tools.path().display()));
+                let wanted = output(&mut command);
+                let filled = script == "vault.sh" || !wanted.contains("\"<");
+                assert!(!wanted.is_empty() && filled, "{name}: {line}\n{wanted}");
+                assert_eq!(printed, wanted, "{name}: put there what this prints: {line}");
+                (rest, parts) = (after, parts + 1);
+            }
+            // By hand is only what setup can't know: no login's role and no policy.
+            by_hand.push_str(rest);
+            for word in ["policy write", "/role/", "auth enable"] {
+                assert!(!by_hand.contains(word), "{name}: {word}");
+            }
+        }
+    }
+    assert_eq!(parts, 13);
 }
 
 /// A protected variable and a role that binds a ref do not reach every branch.

@@ -212,7 +212,7 @@ fn the_pages_line_rehearses() {
     assert!(!lines.is_empty(), "no page says how a rotation is rehearsed");
     for (page, line) in lines {
         let words = line.split(' ').skip(2).map(|word| match word {
-            "gitlab-ci-runner-secrets" => story.token_role.as_str(),
+            "gitlab-ci-runner-issue" => story.token_role.as_str(),
             word => word,
         });
         let job = story.rotate([]).no_env("CI_CREDS_TOKEN_ROLE").no_env("CI_CREDS_APPROLE").args(words);

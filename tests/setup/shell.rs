@@ -90,6 +90,14 @@ fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
         (vec!["exoscale", "ci", "--unprotected"], 2, "--unprotected needs --ref"),
         (vec!["exoscale", "ci", "--from-job", "nothing"], 2, "--from-job holds no claims"),
         (vec!["exoscale", "ci", "--token-ttl", "soon"], 2, "--token-ttl is no duration"),
+        (vec!["exoscale", "ci", "--allow", "auth/token/create"], 2, "--allow is a path and one capability"),
+        (
+            vec!["exoscale", "ci", "--allow", "auth/token/create=write"],
+            2,
+            "--allow is a path and one capability",
+        ),
+        (vec!["exoscale", "ci", "--allow", "=read"], 2, "--allow is a path and one capability"),
+        (vec!["exoscale", "ci", "--allow", "secret/*=read"], 2, "the path secret/* can't stand in a policy"),
         (vec!["exoscale", "ci", "--auth-role", "Default"], 2, "the policy Default is Vault's own"),
         (vec!["exoscale", "root"], 2, "the policy root is Vault's own"),
         (vec!["exoscale"], 3, "the exoscale role is not set"),
@@ -115,9 +123,38 @@ fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
             2,
             "--bound-cidr does not go with --auth jwt",
         ),
+        (
+            vec!["--project", "22", "--audience", "x", "--gitlab-url", "http://gitlab.example.com"],
+            3,
+            "--gitlab-url is plain http to gitlab.example.com: anyone on the way can give Vault other keys",
+        ),
+        (
+            vec!["--project", "22", "--audience", "x", "--gitlab-url", "https://user@gitlab.example.com"],
+            3,
+            "has a user, a query or a fragment",
+        ),
+        (vec!["--auth", "approle", "--bound-cidr", "10.0.0.0/33"], 2, "--bound-cidr has no number of bits"),
+        (vec!["--auth", "approle", "--bound-cidr", "10.0.0.0/+8"], 2, "--bound-cidr has no number of bits"),
+        (vec!["--auth", "approle", "--bound-cidr", "10.0.0/8"], 2, "--bound-cidr is no network"),
+        (vec!["--auth", "approle", "--bound-cidr", "runners"], 2, "--bound-cidr is no network"),
+        (vec!["--auth", "approle", "--bound-cidr", "0.0.0.0/0"], 2, "--bound-cidr binds nothing"),
+        (vec!["--auth", "approle", "--bound-cidr", "::/0"], 2, "--bound-cidr binds nothing"),
+        (vec!["--auth", "aws", "--principal", "arn:aws:iam::123456789012:root"], 2, "names a whole account"),
+        (vec!["--auth", "aws", "--principal", "arn:aws:iam::123456789012:role/"], 2, "--principal is no ARN"),
+        (
+            vec!["--auth", "aws", "--principal", "arn:aws:sts::123456789012:assumed-role/runner/i-1"],
+            2,
+            "--principal is no ARN of an IAM role",
+        ),
         (vec!["--auth", "approle", "--ref", "main"], 2, "--ref does not go with --auth approle"),
     ] {
         let run = bare(&words).expect(code);
         assert!(run.stderr.contains(says), "{words:?}\n{run}");
     }
+    for good in ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1"] {
+        bare(&["--auth", "approle", "--bound-cidr", good]).expect(0);
+    }
+    let http =
+        ["--project", "22", "--audience", "x", "--gitlab-url", "http://gitlab.example.com", "--allow-http"];
+    assert!(bare(&http).expect(0).stdout.contains("\"bound_issuer\": \"http://gitlab.example.com\""));
 }

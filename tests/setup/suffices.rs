@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::world::{KINDS, World, cli};
-use crate::support::unique;
+use crate::support::{eventually, unique};
 
 /// The policies that a script writes, with their names.
 pub fn policies(script: &str) -> Vec<(String, String)> {
@@ -94,6 +94,51 @@ fn a_command_is_kept_alive_and_each_line_for_it_is_needed() {
     let without = policy(&script).replace("auth/token/renew-self", "auth/token/x");
     world.space.ok("PUT", "sys/policies/acl/job", json!({"policy": without}));
     assert!(!quiet(&job(&world).stderr));
+}
+
+/// With --dead-man a process may be killed between the login's answer and the cut of the token's life: then the role's own
+/// TTL is what ends the token.
+#[test]
+fn a_window_is_the_tokens_own_life() {
+    let mut world = World::new("exoscale").unwrap();
+    world.options = vec!["--dead-man".to_owned(), "30s".to_owned()];
+    let script = world.printed(&["--", "true"]);
+    let fields = role(&script);
+    assert_eq!((&fields["token_ttl"], &fields["token_max_ttl"]), (&json!(30), &json!(3600)));
+    assert!(world.printed(&["--format", "gitlab"]).contains("--dead-man 30s"));
+    world.shell(&script).run().expect(0);
+    // A login alone, whose process then is gone.
+    let (_, token) = login(&world, json!({}));
+    let looked = world.space.ok("POST", "auth/token/lookup", json!({"token": token}));
+    assert!(looked["data"]["ttl"].as_u64().is_some_and(|ttl| ttl <= 30), "{looked}");
+    // A healthy run lives longer than that.
+    let seconds = if cfg!(feature = "soak") { "75" } else { "40" };
+    let run = world.job(&world.token(json!({})), &["--dead-man", "30s", "--", "/bin/sleep", seconds]);
+    let run = run.run().expect(0);
+    assert!(run.stderr.contains(", ends 30s after this process"), "{run}");
+    assert!(!run.stderr.contains("login's token can't"), "{run}");
+    eventually("the token is gone", || world.tokens().is_empty());
+    // Another life that is named is meant.
+    world.options.extend(["--token-ttl", "5m"].map(str::to_owned));
+    assert_eq!(role(&world.printed(&[]))["token_ttl"], 300);
+}
+
+/// A line for what the job does with the token is needed as much as the others.
+#[test]
+fn a_line_is_allowed_for_what_the_job_does_with_the_token() {
+    let world = World::new("login").unwrap();
+    let told = "--allow auth/token/create=update";
+    assert!(world.printed(&[]).contains(told));
+    let script = world.printed(&["--allow", "auth/token/create=update", "--allow", "/sys/mounts/=read"]);
+    assert!(!script.contains(told), "{script}");
+    world.shell(&script).run().expect(0);
+    let (_, token) = login(&world, json!({}));
+    let ask = |method: &str, path: &str| {
+        let at = format!("{}/{path}", world.space.namespace);
+        world.space.server.api_as(&token, method, &at, json!({"ttl": "1m"})).status
+    };
+    assert_eq!((ask("POST", "auth/token/create"), ask("GET", "sys/mounts")), (200, 200));
+    assert_eq!((ask("POST", "sys/mounts/x"), ask("GET", "sys/auth")), (403, 403));
 }
 
 /// AWS's sessions outlive the token; a command that gets fresh ones needs it all the time.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ADDR, apply, empty, gitlab_keys, is_denied, nothing_is_left, passes, sha256};
+use super::{ADDR, apply, apply_for, empty, gitlab_keys, is_denied, nothing_is_left, passes, readme, sha256};
 use crate::gitlab::pipeline::Project;
 use crate::rotate::gitlab::Gitlab;
 use crate::support::plugins::exoscale_plugin;
@@ -21,13 +21,10 @@ fn exoscale_approle() {
     let (key, secret) = (format!("EXO{}", crate::support::unique()), secret());
     let root = [("SHA256", &*sum), ("EXOSCALE_ROOT_KEY", &*key), ("EXOSCALE_ROOT_SECRET", &*secret)];
     apply(&server, "exoscale-approle/engine.sh", &root);
-    // It can be run again.
-    for _ in 0..2 {
-        apply(&server, "exoscale-approle/vault.sh", &[("GITLAB_URL", &issuer)]);
-    }
+    apply_for(&issuer, &server, "exoscale-approle/vault.sh", &[]);
     // As the README says: role_id to the runner, issuing token to the project.
     let role_id = server.ok("GET", "auth/approle/role/gitlab-ci-runner/role-id", Value::Null);
-    let made = space.write("auth/token/create/gitlab-ci-runner-secrets", json!({}));
+    let made = space.write("auth/token/create/gitlab-ci-runner-issue", json!({}));
     let issuing_token = made["auth"]["client_token"].as_str().unwrap();
     gitlab.variable("projects/22", "VAULT_TOKEN", issuing_token, &json!({}));
     project.set([
@@ -51,6 +48,16 @@ fn exoscale_approle() {
         }
         nothing_is_left(&server, 1, ENGINE);
     }
+    // README's job, on what this example has set up.
+    let Some(mut page) = readme("build", &["packer"]) else { return };
+    page.set([
+        (ADDR, server.addr.as_str()),
+        ("VAULT_ROLE_ID", role_id["data"]["role_id"].as_str().unwrap()),
+        ("VAULT_TOKEN", issuing_token),
+    ]);
+    let call = passes(&page, "build", "packer build hello.json");
+    assert!(call.env("EXOSCALE_API_SECRET").is_some(), "{call:?}");
+    nothing_is_left(&server, 1, ENGINE);
 
     // The schedule.
     let id_token = jwt::mint(json!({"iss": issuer}));

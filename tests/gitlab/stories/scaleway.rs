@@ -92,6 +92,10 @@ fn scaleway_kubernetes() {
     }
     // A pod of dev that asks for prod's.
     namespace("dev");
-    is_denied(&project, "deploy-prod", r#"path "scaleway/creds/prod" { capabilities = ["read"] }"#);
+    is_denied(
+        &project,
+        "deploy-prod",
+        "Vault refused the Kubernetes login at auth/kubernetes, role app-deployer-prod",
+    );
     nothing_is_left(&server, 0, &[]);
 }

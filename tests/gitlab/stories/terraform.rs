@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use super::{ADDR, apply, empty, gitlab_keys, is_denied, nothing_is_left, passes, register_aws};
+use super::{
+    ADDR, apply, apply_for, empty, gitlab_keys, is_denied, nothing_is_left, passes, readme, register_aws,
+};
 use crate::gitlab::pipeline::Project;
 use crate::logins::moto::Moto;
 use crate::support::plugins::aws_plugins;
@@ -43,7 +45,7 @@ fn aws_jwt_terraform() {
         ("DB_ADDRESS", &format!("127.0.0.1:{}", database.port)),
     ];
     apply(&server, "aws-jwt-terraform/engine.sh", &engines);
-    apply(&server, "aws-jwt-terraform/vault.sh", &[("GITLAB_URL", &issuer)]);
+    apply_for(&issuer, &server, "aws-jwt-terraform/vault.sh", &[]);
     project.set([(ADDR, server.addr.clone()), ("VAULT_ID_TOKEN", jwt::mint(json!({"iss": issuer})))]);
     symlink(openbao::binary(), project.tools().join("vault")).unwrap();
     let terraform = project.tools().join("terraform");
@@ -65,6 +67,12 @@ fn aws_jwt_terraform() {
         let (user, password) = (call.env("DB_USER").unwrap_or(""), call.env("DB_PASSWORD").unwrap_or(""));
         assert!(!database.works(user, password), "the database user is gone");
     }
+    // README's job, on what this example has set up.
+    let Some(mut page) = readme("deploy", &["terraform"]) else { return };
+    page.set([(ADDR, server.addr.clone()), ("VAULT_ID_TOKEN", jwt::mint(json!({"iss": issuer})))]);
+    let call = passes(&page, "deploy", "terraform apply");
+    assert!(call.env("AWS_SESSION_TOKEN").is_some() && call.env("VAULT_ID_TOKEN").is_none(), "{call:?}");
+    nothing_is_left(&server, 0, ENGINES);
     project.set([("VAULT_ID_TOKEN", jwt::mint(json!({"iss": issuer, "ref": "dev"})))]);
     is_denied(
         &project,
