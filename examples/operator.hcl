@@ -31,6 +31,11 @@ path "auth/token/roles/+" {
   capabilities = ["read"]
 }
 
+# Which engine is mounted where, and the version of KV.
+path "sys/mounts" {
+  capabilities = ["read"]
+}
+
 # The policies that the roles give: whether they open more than the jobs read.
 path "sys/policies/acl/+" {
   capabilities = ["read"]

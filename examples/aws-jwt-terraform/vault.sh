@@ -132,7 +132,7 @@ esac
 
 # What `ci-creds read web-db/creds/web DB_USER=username DB_PASSWORD=password` does
 vault policy write web-db - <<'EOF'
-# What the job reads.
+# What the job reads, as from any engine but KV version 2, which has data/ in the path: --kv-version 2 puts it there.
 path "web-db/creds/web" { capabilities = ["read"] }
 # The token lives as long as what was read with it.
 path "auth/token/renew-self" { capabilities = ["update"] }
@@ -200,7 +200,7 @@ vault write auth/jwt/role/web-db - <<'EOF'
 }
 EOF
 
-# Where web-db is a KV engine, say --kv-version 1 or 2: the policy of version 2 has data/ in the path.
+# Where web-db is KV, say --kv-version 1 or 2: the policy of version 2 has data/ in the path. --check looks at the mount.
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }

@@ -19,7 +19,7 @@ esac
 vault policy write web-secrets - <<'EOF'
 # What the job reads.
 path "secret/data/app" { capabilities = ["read"] }
-# What the job reads.
+# What the job reads, as from any engine but KV version 2, which has data/ in the path: write it into the reference.
 path "web-db/creds/web" { capabilities = ["read"] }
 # What the job reads.
 path "secret/data/kube" { capabilities = ["read"] }
@@ -89,7 +89,7 @@ vault write auth/jwt/role/web-secrets - <<'EOF'
 }
 EOF
 
-# Where web-db is a KV engine, say --kv-version 1 or 2: the policy of version 2 has data/ in the path.
+# Where web-db is KV version 2, write data/ into the references: the policy of version 2 has data/ in the path. --check looks at the mount.
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }

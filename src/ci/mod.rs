@@ -12,7 +12,7 @@ pub(crate) use job::Job;
 pub(crate) use meant::{Meant, PATH_CLAIMS, PathClaim};
 pub(crate) use meant::{is_number, slug};
 pub(crate) use strangers::Stranger;
-pub(crate) use strangers::{a_job, beside, strangers};
+pub(crate) use strangers::{BESIDE, OF_THE_GROUP, a_job, beside, strangers};
 
 /// Every CI system, and the first one that detects itself counts. GitLab is the last one: it takes any job with `CI` for
 /// its own, also on a runner that sets no more.

@@ -2,6 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+/// The [`Stranger`] of the same group.
+pub(crate) const OF_THE_GROUP: &str = "another project of the group";
+/// The [`Stranger`] for whom a `*` stands as well.
+pub(crate) const BESIDE: &str = "another project that a * stands for";
+
 /// A job, by the claims of its ID token.
 #[derive(Debug, Clone)]
 pub struct Stranger {
@@ -52,7 +57,7 @@ pub(crate) fn strangers(job: &Map<String, Value>) -> Vec<Stranger> {
             project,
         ),
         like(
-            "another project of the group",
+            OF_THE_GROUP,
             json!({"project_id": "999000333", "project_path": format!("{group}/ci-creds-stranger")}),
             project,
         ),
@@ -120,7 +125,7 @@ pub(crate) fn beside(job: &Map<String, Value>, bound: &Map<String, Value>) -> Op
         found = true;
     }
     let remedy = "bind project_id, or whole names: a * in the name of a project stands for others as well";
-    found.then_some(Stranger { name: "another project that a * stands for", claims, remedy })
+    found.then_some(Stranger { name: BESIDE, claims, remedy })
 }
 
 fn text<'a>(job: &'a Map<String, Value>, name: &str) -> &'a str {

@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::secret::Secret;
 use crate::session;
 use crate::setup::check::{self, Finding, Fit};
-use crate::setup::{self, Options, Plan};
+use crate::setup::{self, Options, Plan, Proof};
 use crate::shutdown::Stop;
 use crate::text::one_line;
 use crate::vault::{self, Vault};
@@ -37,14 +37,18 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
 
 /// Nothing is printed that would keep out the job that it is for; whom else it lets in is said.
 fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
-    if let Some(own) = plan.proof.iter().find(|own| own.job == OWN && !own.enters) {
-        return Err(config::setup::Error::Unproven { claims: own.kept_out_by.join(", ") });
+    let mut strangers: Vec<&str> = Vec::new();
+    for Proof { entry, is_meant, .. } in &plan.proof {
+        if entry.job == OWN && !entry.enters {
+            return Err(config::setup::Error::Unproven { claims: entry.kept_out_by.join(", ") });
+        }
+        // Each role of several is made alike.
+        if entry.enters && !is_meant && !strangers.contains(&entry.job) {
+            strangers.push(entry.job);
+        }
     }
-    for entry in plan.proof.iter().filter(|entry| entry.job != OWN && entry.enters) {
-        tracing::warn!(
-            "this also lets in {}: name the jobs more narrowly, or see that it is meant",
-            entry.job
-        );
+    for job in strangers {
+        tracing::warn!("this also lets in {job}: name the jobs more narrowly, or see that it is meant");
     }
     Ok(())
 }
@@ -87,6 +91,10 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
     }
     for role in &plan.roles {
         findings.extend(check::role(role, look(vault, operator, &role.path).await?.as_ref()));
+    }
+    if !plan.engines.is_empty() {
+        let mounts = look(vault, operator, &format!("{}sys/mounts", plan.below)).await?.unwrap_or_default();
+        findings.extend(plan.engines.iter().map(|engine| engine.check(&mounts)));
     }
     Ok(findings)
 }

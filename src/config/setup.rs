@@ -230,6 +230,7 @@ pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order
         call: again::run(&run),
         hands_over: hands_over(&run),
         allowed: setup.allowed.iter().map(|one| allowed(one)).collect::<Result<_, _>>()?,
+        takes_kv_version: !matches!(run.verb, Verb::Env),
         has_window: dead_man.is_some(),
         refreshes: !run.command.is_empty() && lookup.switch(&options::REFRESH)?,
         runs_command: !run.command.is_empty(),

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
+use super::role::findings::loose;
 use super::{Step, policy_line, run, ttl};
 use crate::claims::entry::{Entry, entries};
 use crate::claims::role::Role;
@@ -60,14 +61,28 @@ fn one(report: &mut Report, name: &str, role: Role) -> Step {
     if !role.role.contains_key("user_claim") {
         return Step::skip("role", format!("{name} is no JWT role")).unchecked(format!("the role {name}"));
     }
+    if role.text("role_type") == "oidc" {
+        report.roles.push(json!({
+            "role": name, "role_type": "oidc", "policies": role.list("token_policies"),
+            "token_ttl_seconds": role.number("token_ttl"), "jobs": [], "findings": [],
+        }));
+        let seen = format!(
+            "{name} is of role_type oidc: it takes no ID token of a job, and people log in by a browser"
+        );
+        return Step::skip("role", seen)
+            .unchecked(format!("who may log in by a browser with the role {name}"));
+    }
     let all = entries(&role, vault::now());
+    let loose = loose(&role);
     let jobs =
         all.iter().map(|one| json!({"job": one.job, "enters": one.enters, "kept_out_by": one.kept_out_by}));
     report.roles.push(json!({
         "role": name,
+        "role_type": "jwt",
         "policies": role.list("token_policies"),
         "token_ttl_seconds": role.number("token_ttl"),
         "jobs": jobs.collect::<Vec<_>>(),
+        "findings": loose.iter().map(|(seen, _)| seen).collect::<Vec<_>>(),
     }));
     let policies = match &role.list("token_policies")[..] {
         [] => "none".to_owned(),
@@ -75,17 +90,21 @@ fn one(report: &mut Report, name: &str, role: Role) -> Step {
     };
     let means = format!("policies {policies}; token TTL {}", ttl(&role, "token_ttl"));
     let strangers: Vec<&Entry> = all.iter().skip(1).filter(|one| one.enters).collect();
-    if strangers.is_empty() {
-        return Step::ok("role", format!("{name} keeps out all of them")).line(means);
-    }
     let list: Vec<_> = strangers.iter().map(|one| one.job).collect();
-    let mut step = Step {
-        status: super::Status::Warn,
-        ..Step::ok("role", format!("{name} lets in {}", list.join(", ")))
+    let seen = match &list[..] {
+        [] => format!("{name} keeps out all of them"),
+        list => format!("{name} lets in {}", list.join(", ")),
     };
-    step = step.line(means);
-    let mut remedies: Vec<_> = strangers.iter().map(|one| one.remedy).collect();
+    let mut step = Step::ok("role", seen).line(means);
+    if !strangers.is_empty() || !loose.is_empty() {
+        step.status = super::Status::Warn;
+    }
+    let mut remedies: Vec<_> = strangers.iter().map(|one| one.remedy.to_owned()).collect();
     remedies.dedup();
+    for (seen, remedy) in loose {
+        step = step.line(seen);
+        remedies.push(remedy);
+    }
     remedies.into_iter().fold(step, Step::hint)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Format, Object, Options, Plan, Policy, Sketch};
+use super::{Format, Object, Options, Plan, Policy, Proof, Sketch};
 
 /// `--format json`.
 pub(super) static JSON: Format = Format { name: "json", about: "The whole plan, for scripts", write };
@@ -13,7 +13,9 @@ fn write(plan: &Plan, _: &Options) -> String {
     let proof = plan
         .proof
         .iter()
-        .map(|entry| json!({"job": entry.job, "enters": entry.enters, "kept_out_by": entry.kept_out_by}));
+        .map(|Proof { role, entry, is_meant }| {
+            json!({"role": role, "job": entry.job, "enters": entry.enters, "meant": is_meant, "kept_out_by": entry.kept_out_by})
+        });
     let text = serde_json::to_string_pretty(&json!({
         "version": 1,
         "run": plan.call,

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Order, Plan, Who, add_role};
-use crate::claims::entry::entries;
+use super::{Config, Order, Plan, Proof, Who, add_role};
+use crate::ci;
+use crate::claims::entry::{OWN, entries};
 use crate::claims::role::Role;
 
 /// The claims that name a job: they become metadata of its token. Nobody's name or address is among them.
@@ -40,7 +41,13 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     add_role(order, plan, "Which jobs may log in, and for how long.", fields);
     let role = plan.roles.last().map(|role| role.fields.clone()).unwrap_or_default();
     let config = plan.config.iter().flat_map(|config| config.object.fields.clone()).collect();
-    plan.proof = entries(&Role { role, config }, crate::vault::now());
+    let proof = entries(&Role { role, config }, crate::vault::now()).into_iter().map(|entry| {
+        // The other projects of a group are meant, and those of its subgroups where a * says so.
+        let of_group = entry.job == ci::OF_THE_GROUP && !meant.groups.is_empty()
+            || entry.job == ci::BESIDE && meant.groups.iter().any(|group| group.contains('*'));
+        Proof { role: order.role.clone(), is_meant: entry.job == OWN || of_group, entry }
+    });
+    plan.proof = proof.collect();
     plan.job.audience = Some(audience.clone());
     plan.job.environment.clone_from(&meant.environment);
     if let Some(claim) = order.claim {

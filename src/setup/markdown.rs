@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::sketch::{ABOUT, Sketch};
 use super::{Format, Options, Plan, Who};
 use crate::ci;
+use crate::claims::entry::OWN;
 use crate::duration::show;
 use crate::text::one_line;
 
@@ -45,14 +46,30 @@ fn write(plan: &Plan, _: &Options) -> String {
     for (part, loot) in thief(plan, &seconds("token_ttl")) {
         text.push_str(&format!("| {part} | {loot} |\n"));
     }
-    if !plan.proof.is_empty() {
-        text.push_str("\n## Proof\n\nThe role was held against these jobs, as Vault would do it:\n\n| job | verdict | kept out by |\n|---|---|---|\n");
-        for entry in &plan.proof {
-            let verdict = if entry.enters { "**let in**" } else { "refused" };
-            text.push_str(&format!("| {} | {verdict} | {} |\n", entry.job, entry.kept_out_by.join(", ")));
-        }
-    }
+    proof(plan, &mut text);
     text
+}
+
+/// Who gets in at each role.
+fn proof(plan: &Plan, text: &mut String) {
+    let mut role = "";
+    for proof in &plan.proof {
+        let entry = &proof.entry;
+        if proof.role != role {
+            role = &proof.role;
+            text.push_str(&format!(
+                "\n## Proof of the role {}\n\nIt was held against these jobs, as Vault would do it:\n\n\
+                 | job | verdict | kept out by |\n|---|---|---|\n",
+                code(role)
+            ));
+        }
+        let verdict = match (entry.enters, proof.is_meant && entry.job != OWN) {
+            (true, true) => "let in, as is meant",
+            (true, false) => "**let in**",
+            (false, _) => "refused",
+        };
+        text.push_str(&format!("| {} | {verdict} | {} |\n", entry.job, entry.kept_out_by.join(", ")));
+    }
 }
 
 /// The sketch of an engine and its role, which have to be made first.

@@ -11,6 +11,7 @@ use crate::provider::Request;
 
 mod approle;
 pub(crate) mod check;
+mod engines;
 mod gitlab;
 mod hcl;
 mod json;
@@ -23,6 +24,7 @@ mod sh;
 mod sketch;
 mod terraform;
 
+pub(crate) use engines::Engine;
 pub(crate) use policy::{CAPABILITIES, Line, Policy, can_be_in_policy};
 pub(crate) use sketch::Sketch;
 
@@ -35,6 +37,8 @@ pub(crate) struct Order {
     pub requests: Vec<Request>,
     /// Whether the token itself is handed over.
     pub hands_over: bool,
+    /// Whether the run takes --kv-version: references have the version in their paths.
+    pub takes_kv_version: bool,
     /// Further lines of the policy, for what the job does with the token: path and capability.
     pub allowed: Vec<(String, &'static str)>,
     /// Whether the token's life is cut after the login, and renewed all the time.
@@ -118,8 +122,8 @@ pub(crate) struct Plan {
     pub who: Who,
     /// What the job has.
     pub job: Job,
-    /// Which jobs the role lets in, where they are told by their claims.
-    pub proof: Vec<Entry>,
+    /// Which jobs the roles let in, where they are told by their claims.
+    pub proof: Vec<Proof>,
     /// The claim that stands in the paths of the run.
     pub claim: Option<&'static PathClaim>,
     /// The policies.
@@ -128,8 +132,23 @@ pub(crate) struct Plan {
     pub roles: Vec<Object>,
     /// The engines, as far as they can be told.
     pub sketches: Vec<Sketch>,
+    /// What is read from them.
+    pub engines: Vec<Engine>,
+    /// How the path of their mounts begins in the login's namespace: `app/`, or nothing.
+    pub below: String,
     /// What is to be done by hand, in order: paragraphs of text, a line each. `{cli}` stands for `vault` or `bao`.
     pub by_hand: Vec<Vec<String>>,
+}
+
+/// Whether one job gets in at a role.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    /// The role's name.
+    pub role: String,
+    /// The job, and the verdict.
+    pub entry: Entry,
+    /// Whether it is meant to get in.
+    pub is_meant: bool,
 }
 
 /// The job's side.
@@ -223,12 +242,13 @@ fn of_each(order: &Order, claim: &'static PathClaim, meant: &Meant) -> Plan {
         of_all(&one)
     });
     let mut whole = of_all(order);
-    (whole.policies, whole.roles, whole.proof, whole.sketches) = Default::default();
+    (whole.policies, whole.roles, whole.proof, whole.sketches, whole.engines) = Default::default();
     for plan in plans {
         whole.policies.extend(plan.policies);
         whole.roles.extend(plan.roles);
         whole.proof.extend(plan.proof);
         whole.sketches.extend(plan.sketches);
+        whole.engines.extend(plan.engines);
     }
     for (name, value) in &mut whole.job.variables {
         if name == "VAULT_AUTH_ROLE" {
@@ -253,6 +273,8 @@ fn of_all(order: &Order) -> Plan {
         policies: vec![policy::of_run(order)],
         roles: Vec::new(),
         sketches: sketch::of_run(order),
+        engines: order.requests.iter().map(|request| Engine::of(request, order.takes_kv_version)).collect(),
+        below: order.below.clone(),
         by_hand: policy::notes(order),
     };
     plan.job.variables.push(("VAULT_AUTH_ROLE".to_owned(), order.role.clone()));

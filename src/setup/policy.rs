@@ -82,7 +82,7 @@ pub(crate) fn can_be_in_policy(path: &str) -> bool {
 pub(super) fn of_run(order: &Order) -> Policy {
     let mut lines: Vec<Line> = Vec::new();
     for request in &order.requests {
-        let mut line = of_request(request);
+        let mut line = of_request(request, order.takes_kv_version);
         line.path = format!("{}{}", order.below, line.path);
         if let Some(claim) = order.claim {
             let template = format!("{{{{identity.entity.aliases.{ACCESSOR}.metadata.{}}}}}", claim.name);
@@ -121,11 +121,11 @@ fn has_lease(request: &Request) -> bool {
     request.kv_version.is_none() && !is_kv2(&request.read) && request.outlives_token.is_none()
 }
 
-fn is_kv2(read: &Read) -> bool {
+pub(super) fn is_kv2(read: &Read) -> bool {
     !read.post && read.path.split('/').nth(1) == Some("data")
 }
 
-fn of_request(request: &Request) -> Line {
+fn of_request(request: &Request, takes_kv_version: bool) -> Line {
     let mount = Mount {
         path: format!("{}/", read_mount(&request.read)),
         kv_version: request.kv_version,
@@ -139,9 +139,22 @@ fn of_request(request: &Request) -> Line {
     let read = read.as_ref().unwrap_or(&request.read);
     let what = match request.origin.cloud() {
         Some(cloud) => format!("{} credentials of one role.", cloud.title),
+        None if is_assumed(request) => {
+            let how =
+                if takes_kv_version { "--kv-version 2 puts it there" } else { "write it into the reference" };
+            format!(
+                "What the job reads, as from any engine but KV version 2, which has data/ in the path: {how}."
+            )
+        }
         None => "What the job reads.".to_owned(),
     };
     Line { parameters: parameters(request), ..Line::new(&what, &read.path, read.capability()) }
+}
+
+/// Whether nothing says which version of KV this is, if it is KV.
+fn is_assumed(request: &Request) -> bool {
+    let told = request.origin.cloud().is_some() || request.kv_version.is_some();
+    !told && !request.read.post && !is_kv2(&request.read)
 }
 
 fn read_mount(read: &Read) -> &str {
@@ -178,13 +191,16 @@ fn parameters(request: &Request) -> Vec<(String, Vec<String>)> {
 /// What this plan can't know, and what to check by hand.
 pub(super) fn notes(order: &Order) -> Vec<Vec<String>> {
     let mut notes = Vec::new();
-    for request in order.requests.iter().filter(|request| request.origin.cloud().is_none()) {
+    for request in order.requests.iter().filter(|request| is_assumed(request)) {
         let mount = read_mount(&request.read);
-        if request.kv_version.is_none() && !request.read.post && !is_kv2(&request.read) {
-            notes.push(vec![format!(
-                "Where {mount} is a KV engine, say --kv-version 1 or 2: the policy of version 2 has data/ in the path."
-            )]);
-        }
+        let how = if order.takes_kv_version {
+            format!("Where {mount} is KV, say --kv-version 1 or 2")
+        } else {
+            format!("Where {mount} is KV version 2, write data/ into the references")
+        };
+        notes.push(vec![format!(
+            "{how}: the policy of version 2 has data/ in the path. --check looks at the mount."
+        )]);
     }
     if order.hands_over && order.allowed.is_empty() {
         notes.push(vec![

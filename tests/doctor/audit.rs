@@ -148,6 +148,47 @@ fn the_report_says_who_gets_in_and_what_keeps_them_out() {
     );
 }
 
+/// What opens more than it must, with no stranger at the door: each of it is told, and fails --strict.
+#[test]
+fn what_lives_or_reaches_too_far_is_told() {
+    let space = Space::new();
+    let jwt = space.jwt();
+    let main = json!({"project_id": "22", "ref": "main", "ref_type": "branch", "ref_protected": "true"});
+    for (more, says) in [
+        (json!({"token_period": "24h"}), "token_period is 24h: its token can be renewed for ever"),
+        (json!({"expiration_leeway": "1h"}), "expiration_leeway is 1h: an ID token is good for that long"),
+        (json!({"not_before_leeway": "1h"}), "not_before_leeway is 1h"),
+        (json!({"clock_skew_leeway": "10m"}), "clock_skew_leeway is 10m"),
+        (
+            json!({"bound_audiences": [jwt::AUDIENCE, "https://other.example.com"]}),
+            "2 audiences are bound: an ID token for any of https://vault.example.com, https://other.example.com",
+        ),
+    ] {
+        let mut params = json!({"bound_claims": main, "token_ttl": "15m", "token_period": 0, "expiration_leeway": 0,
+            "not_before_leeway": 0, "clock_skew_leeway": 0, "bound_audiences": [jwt::AUDIENCE]});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        jwt.role(TIGHT, params);
+        let run = audit(&space, &jwt, &[]).run().expect(0);
+        let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(says) && text.contains("tight keeps out all of them"), "{says}\n{run}");
+        audit(&space, &jwt, &["--strict"]).run().expect(4);
+        let run = audit(&space, &jwt, &["--format", "json"]).run().expect(0);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        let found = report["roles"][0]["findings"].as_array().unwrap();
+        assert!(
+            found.len() == 1 && found[0].as_str().unwrap().starts_with(says.split(':').next().unwrap()),
+            "{run}"
+        );
+    }
+    // People's logins are told as what they are.
+    let oidc = json!({"role_type": "oidc", "user_claim": "sub", "allowed_redirect_uris": ["http://localhost:8250/oidc/callback"]});
+    space.write(&format!("auth/{}/role/people", jwt.mount), oidc);
+    let run = audit(&space, &jwt, &[]).run().expect(0);
+    let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("people is of role_type oidc: it takes no ID token of a job"), "{run}");
+    assert!(text.contains("who may log in by a browser with the role people"), "{run}");
+}
+
 #[test]
 fn what_can_not_be_audited_is_said() {
     let space = Space::new();

@@ -206,6 +206,81 @@ fn policies(world: &World, whole: &str) -> usize {
     count + 1
 }
 
+/// Which engine is mounted where, and which version of KV it is.
+#[test]
+fn the_mounts_of_the_run_are_looked_at() {
+    let mut world = World::new("kv1").unwrap();
+    world.shell(&world.printed(&[])).run().expect(0);
+    assert_eq!(findings(&world), (0, vec![]));
+    let kv1 = world.run[1].strip_suffix("/app").unwrap().to_owned();
+    let kv2 = world.space.mount("second", json!({"type": "kv", "options": {"version": "2"}}));
+    let deep = world.space.mount("deep/er", json!({"type": "kv", "options": {"version": "2"}}));
+    let pki = world.space.mount("pki", json!({"type": "pki"}));
+    let mut count = 0;
+    for (path, more, says) in [
+        (
+            "nowhere/app".to_owned(),
+            &["--kv-version", "1"][..],
+            "engine nowhere/: no secrets engine is mounted there",
+        ),
+        ("nowhere".to_owned(), &[], "engine nowhere/: no secrets engine is mounted there"),
+        (
+            format!("{kv1}/app"),
+            &["--kv-version", "2"],
+            "it is KV version 1, and the policy has the paths of version 2",
+        ),
+        (
+            format!("{kv2}/app"),
+            &["--kv-version", "1"],
+            "it is KV version 2, and the policy has the paths of version 1",
+        ),
+        (
+            format!("{kv2}/app"),
+            &[],
+            "it is KV version 2, and the policy lacks the data/ of its paths: say --kv-version 2",
+        ),
+        (format!("{deep}/app"), &[], "it is KV version 2, and the policy lacks the data/"),
+        (format!("{pki}/app"), &["--kv-version", "1"], "it is a pki engine, KV version 1 is needed"),
+        (format!("{pki}/data/app"), &[], "it is a pki engine, KV version 2 is needed"),
+    ] {
+        let run = [&["read", &path, "TOKEN=token"][..], more].concat();
+        world.run = run.into_iter().map(str::to_owned).collect();
+        world.shell(&world.printed(&[])).run().expect(0);
+        let (code, found) = findings(&world);
+        assert!(code == 4 && found.len() == 1 && found[0].0 == "missing", "{path} {more:?}: {found:?}");
+        assert!(found[0].1.contains(says), "{path} {more:?}: {found:?}");
+        count += 1;
+    }
+    assert_eq!(count, 8);
+    for (words, says) in [
+        (vec!["aws", "web", "--mount", &pki], Some("it is a pki engine, aws is needed")),
+        // What answers like the cloud's engine is as good.
+        (vec!["aws", "web", "--mount", &kv1], None),
+        (vec!["scaleway", "dev", "--mount", &kv2], Some("it is KV version 2, and the policy lacks")),
+        (vec!["read", &format!("{kv2}/data/app"), "TOKEN=token"], None),
+        (
+            vec!["read", &format!("{pki}/issue/web"), "C=certificate", "--data", "common_name=a.example.com"],
+            None,
+        ),
+    ] {
+        world.run = words.iter().map(|&word| word.to_owned()).collect();
+        world.shell(&world.printed(&[])).run().expect(0);
+        let (code, found) = findings(&world);
+        match says {
+            Some(says) => {
+                assert!(code == 4 && found.len() == 1 && found[0].1.contains(says), "{words:?}: {found:?}")
+            }
+            None => assert_eq!((code, found), (0, vec![]), "{words:?}"),
+        }
+    }
+    // A reference has the version in its path.
+    world.run = vec!["env".to_owned()];
+    world.env = vec![("APP".to_owned(), format!("vault:{kv2}/app#token"))];
+    world.shell(&world.printed(&[])).run().expect(0);
+    let (code, found) = findings(&world);
+    assert!(code == 4 && found[0].1.contains("write it into the reference"), "{found:?}");
+}
+
 #[test]
 fn an_approle_is_checked_with_its_issuing_side() {
     let world = World::on(bao(), "kv1", "approle").unwrap();

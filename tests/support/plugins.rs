@@ -25,14 +25,39 @@ pub fn exoscale_plugin() -> Option<PathBuf> {
     built(EXOSCALE)
 }
 
+/// The formatter of HCL that is a part of Terraform, for machines without Terraform.
+pub fn hclfmt() -> Option<PathBuf> {
+    let folder = target_dir().join(HCLFMT.rsplit_once('@').unwrap().1);
+    let lock = File::create(target_dir().join("hclfmt.lock")).unwrap();
+    lock.lock().unwrap();
+    let program = folder.join("hclfmt");
+    if !program.exists() {
+        let mut install = Command::new(go()?);
+        install.args(["install", HCLFMT]).env("GOBIN", &folder).env_remove("GOFLAGS").stdin(Stdio::null());
+        let output = install.output().unwrap_or_else(|error| panic!("{install:?}: {error}"));
+        assert!(output.status.success(), "{install:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Some(program)
+}
+
+const HCLFMT: &str = "github.com/hashicorp/hcl/v2/cmd/hclfmt@v2.24.0";
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws-plugins")
+}
+
+fn go() -> Option<PathBuf> {
+    match find("go") {
+        Some(go) => Some(go),
+        // The same program as a Python package: Debian's own may be too old.
+        None => Some(python("python-go", &source().join("requirements.txt"))?.join("go")),
+    }
+}
+
 /// Built by the first test that asks, in 2 to 3 minutes.
 fn built(directory: &str) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws-plugins");
-    let go = match find("go") {
-        Some(go) => go,
-        // The same program as a Python package: Debian's own may be too old.
-        None => python("python-go", &source.join("requirements.txt"))?.join("go"),
-    };
+    let source = source();
+    let go = go()?;
     let home = target_dir();
     let lock = File::create(home.join("aws-plugins.lock")).unwrap();
     lock.lock().unwrap();

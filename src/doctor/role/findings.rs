@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Step;
+use super::{Step, ttl};
 use crate::ci;
 use crate::claims::role::Role;
 
@@ -54,8 +54,46 @@ pub(super) fn jwt(role: &Role, path: &str) -> Vec<Step> {
             &format!("set bound_issuer to {}'s address", ci::usual().name),
         );
     }
+    steps.extend(loose(role).into_iter().map(|(seen, hint)| Step::warn("loose", seen, hint)));
     steps.extend(token(role, path));
     steps
+}
+
+/// How long past its end, in seconds, an ID token may be good by a role that sets no leeway (hashicorp/cap `jwt/jwt.go`).
+const LEEWAYS: [(&str, i64); 3] =
+    [("expiration_leeway", 150), ("not_before_leeway", 150), ("clock_skew_leeway", 60)];
+
+/// Where a JWT role lets its tokens, or those of the jobs, be good for more than is needed: what was seen, and the
+/// remedy.
+pub(in crate::doctor) fn loose(role: &Role) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    if role.number("token_period") > 0 {
+        let seen =
+            format!("token_period is {}: its token can be renewed for ever", ttl(role, "token_period"));
+        all.push((seen, "set token_period=0, and token_max_ttl to what a job takes".to_owned()));
+    }
+    for (name, usual) in LEEWAYS {
+        if role.number(name) > usual {
+            let seen = format!(
+                "{name} is {}: an ID token is good for that long outside of its times",
+                ttl(role, name)
+            );
+            all.push((seen, format!("set {name}=0, which is the usual one")));
+        }
+    }
+    let audiences = role.list("bound_audiences");
+    if audiences.len() > 1 {
+        let seen = format!(
+            "{} audiences are bound: an ID token for any of {} is good here",
+            audiences.len(),
+            audiences.join(", ")
+        );
+        all.push((
+            seen,
+            "leave the one that the jobs' id_tokens: have, which is this Vault's alone".to_owned(),
+        ));
+    }
+    all
 }
 
 /// `*`, `*x`, and a glob that is not cut off at a slash or a dash.

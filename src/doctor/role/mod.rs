@@ -2,7 +2,7 @@
 //! change the role.
 
 mod approle;
-mod findings;
+pub(super) mod findings;
 mod machine;
 mod policies;
 mod table;
