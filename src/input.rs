@@ -12,6 +12,8 @@ use crate::ci::{self, CiSystem};
 use crate::shutdown::{Stop, Stopped};
 use crate::text;
 
+mod known;
+
 /// What some editors write at the start of a file.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The longest text that is shown: names and typed paths are shorter.
@@ -32,6 +34,8 @@ pub enum Seems {
     VaultToken,
     /// A token of the CI system with this name.
     CiToken(&'static str),
+    /// What this says: a key or a token that shows by its form whose it is.
+    Known(&'static str),
     /// As role_ids, secret_ids and Scaleway's keys are.
     Uuid,
     /// A JSON object.
@@ -46,6 +50,7 @@ impl fmt::Display for Seems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CiToken(system) => return write!(f, "a {system} token"),
+            Self::Known(what) => what,
             Self::Key => "a private key",
             Self::Pem => "PEM text",
             Self::Jwt => "a JWT",
@@ -84,6 +89,9 @@ pub(crate) fn seems(text: &str) -> Option<Seems> {
     let is_own = |system: &&CiSystem| system.token_prefixes.iter().any(|prefix| is_token(text, prefix, 16));
     if let Some(system) = ci::SYSTEMS.iter().copied().find(is_own) {
         return Some(Seems::CiToken(system.name));
+    }
+    if let Some(what) = known::find(text) {
+        return Some(Seems::Known(what));
     }
     if is_uuid(text) {
         return Some(Seems::Uuid);
@@ -198,6 +206,7 @@ mod tests {
             ("s.0123456789abcdefghijABCD", Seems::VaultToken),
             ("s.0123456789abcdefghijABCD.nsid1\n", Seems::VaultToken),
             ("glpat-0123456789abcdefghij", Seems::CiToken("GitLab")),
+            ("AKIAIOSFODNN7EXAMPLE\n", Seems::Known("an AWS access key")),
             ("8E9d0b7c-0000-4000-8000-0000000000aF", Seems::Uuid),
             ("{\"type\":\"service_account\"}", Seems::Json),
             ("a\nb", Seems::Lines),

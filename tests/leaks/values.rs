@@ -4,7 +4,7 @@
 use ci_creds::testing::options::{self, Opt, Takes};
 use ci_creds::testing::provider::PROVIDERS;
 
-use crate::support::{CANARY, Cmd, canary};
+use crate::support::{CANARY, Cmd, Fake, canary};
 
 /// What stands in the wrong place; the canary is in all of them but the UUID, which has no room for it.
 fn contents() -> Vec<(&'static str, String)> {
@@ -19,6 +19,7 @@ fn contents() -> Vec<(&'static str, String)> {
         ("an OpenBao token", format!("s.{CANARY}0123456789ab")),
         ("a GitLab token", format!("glpat-{CANARY}0123456789")),
         ("a UUID", UUID.to_owned()),
+        ("a GitHub token", format!("ghp_{CANARY}aB3dE5fG7hI9jK1lM3nO5pQ7")),
         ("two lines", format!("web\n{CANARY}")),
         ("a long text", format!("{CANARY}{}", "x".repeat(300))),
     ]
@@ -238,7 +239,7 @@ fn a_secret_where_a_name_belongs_is_never_shown() {
     for (number, (place, way)) in ways().iter().enumerate() {
         for (index, (kind, content)) in contents.iter().enumerate() {
             // Key, JWT and UUID each time, another of the rest each time; with `soak`, all of them.
-            let rest = [1, 3, 4, 5, 7, 8];
+            let rest = [1, 3, 4, 5, 7, 8, 9];
             if !cfg!(feature = "soak") && ![0, 2, 6].contains(&index) && rest[number % rest.len()] != index {
                 continue;
             }
@@ -337,6 +338,52 @@ fn a_uuid_may_name_a_role_or_a_mount_and_no_file() {
             [2, 3].contains(&run.code) && run.stderr.contains("a UUID, as secret_ids are"),
             "{place}: {run}"
         );
+    }
+}
+
+/// Keys and tokens of others, where a name belongs: nothing is sent, and none is shown. Names are sent.
+#[test]
+fn keys_of_others_are_neither_shown_nor_sent() {
+    let letters = format!("{CANARY}aB3dE5fG7hI9jK1lM3nO5pQ7");
+    let keys = [
+        "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY".to_owned(),
+        "EXO0123456789abcdef01234567".to_owned(),
+        "SCW0123456789ABCDEFG".to_owned(),
+        format!("ghp_{letters}"),
+        format!("github_pat_{letters}_{letters}"),
+        format!("glpat-{letters}"),
+    ];
+    let places: &[(&str, Typed)] = &[
+        ("ROLE", |text| vec!["exoscale".into(), text.into()]),
+        ("--mount", |text| vec!["exoscale".into(), "ci".into(), format!("--mount={text}")]),
+        ("--path", |text| vec!["exoscale".into(), "ci".into(), format!("--path={text}")]),
+        ("PATH", |text| vec!["read".into(), text.into(), "A=b".into()]),
+        ("FIELD", |text| vec!["read".into(), "kv/a".into(), format!("A={text}")]),
+    ];
+    let variables = ["CI_CREDS_ROLE", "CI_CREDS_EXOSCALE_ROLE", "CI_CREDS_EXOSCALE_MOUNT", "VAULT_NAMESPACE"];
+    for key in &keys {
+        let server = Fake::vault();
+        let cmd = |arguments: Vec<String>| {
+            Cmd::new(arguments).env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", "none").very_verbose()
+        };
+        let typed = places.iter().map(|(place, arguments)| (*place, cmd(arguments(key))));
+        let set = variables.iter().map(|name| (*name, cmd(vec!["exoscale".into()]).env(name, key)));
+        for (place, cmd) in typed.chain(set) {
+            let run = cmd.may_show_secrets().run();
+            assert!([2, 3].contains(&run.code), "{place}: {run}");
+            assert!(!run.stderr.contains(key) && !run.stdout.contains(key), "{place}: {run}");
+        }
+        assert_eq!(server.lines(), Vec::<String>::new(), "{key}");
+    }
+    for name in ["WebStack-ProductionDeployRole-1OK4FQ8ZB2", "AWSServiceRoleForAmazonEKSNodegroup20241"] {
+        let server = Fake::vault();
+        Cmd::new(["exoscale", name])
+            .env("VAULT_ADDR", &server.addr)
+            .env("VAULT_TOKEN", "none")
+            .run()
+            .expect(0);
+        assert_eq!(server.lines(), [format!("GET /v1/exoscale/apikey/{name}")]);
     }
 }
 
