@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::faults;
-use super::world::{ROLE, World};
-use crate::support::{Space, jwt};
+use super::world::{ROLE, Report, World};
+use crate::leaks::policy::Machine;
+use crate::support::fake::redirect;
+use crate::support::{Fake, Reply, Space, jwt};
 
 #[test]
 fn the_issuers_keys_are_asked_in_the_job() {
@@ -31,6 +33,26 @@ fn the_issuers_keys_are_asked_in_the_job() {
     let space = Space::new();
     let report = World::new(&space).report();
     assert_eq!((report.code, &report.step("signature")["status"]), (0, &json!("skip")), "{:#}", report.body);
+}
+
+/// A policy lists Vault's addresses, and an issuer is none of them: it may keep its keys elsewhere.
+#[test]
+fn a_policy_for_vault_does_not_hold_the_issuer() {
+    let space = Space::new();
+    let mut world = World::new(&space);
+    let Some(machine) = Machine::with(&format!("addresses = [\"{}\"]\n", world.addr())) else { return };
+    let keys = faults::issuer(jwt::jwks());
+    let issuer = Fake::new(move |seen| match seen.target() {
+        "/.well-known/openid-configuration" => {
+            let address = format!("http://{}", seen.header("host").unwrap());
+            Reply::Json(200, json!({"issuer": address, "jwks_uri": format!("{address}/keys")}))
+        }
+        _ => redirect(&format!("{keys}/keys")),
+    });
+    trust(&world, &json!({"bound_issuer": issuer.addr, "oidc_discovery_url": issuer.addr}));
+    world.token(json!({"iss": issuer.addr}));
+    let report = Report::of(&machine.on(world.cmd.clone().args(["--format", "json"])).run());
+    assert_eq!((report.code, &report.step("signature")["status"]), (0, &json!("ok")), "{:#}", report.body);
 }
 
 #[test]
