@@ -245,6 +245,35 @@ fn any_path_is_looked_at() {
     );
 }
 
+/// A policy for a whole engine beside the line for the path that is read is wider than the run needs.
+#[test]
+fn a_whole_engine_beside_the_path_that_is_read_is_told() {
+    let space = Space::on(bao());
+    let (one, two) = (space.kv1("one"), space.kv2("two"));
+    let engine = crate::support::Engine::new(&space, "db", json!({"ttl": "15m"}));
+    engine.role(ROLE);
+    let dynamic = format!("{}/creds/{ROLE}", engine.mount);
+    for (path, wide, narrow) in [
+        (format!("{one}/team/app"), format!("{one}/*"), format!("{one}/team/*")),
+        (format!("{two}/data/team/app"), format!("{two}/*"), format!("{two}/data/team/*")),
+        (format!("{two}/data/team/app"), format!("{two}/data/*"), format!("{two}/data/team/+")),
+        (dynamic.clone(), format!("{}/*", engine.mount), format!("{}/roles/{ROLE}", engine.mount)),
+        (dynamic.clone(), format!("{}/creds/+", engine.mount), format!("{}/config/*", engine.mount)),
+    ] {
+        for (more, code) in [(&narrow, 0), (&wide, 4)] {
+            let policy = space.policy(&format!(
+                "path \"{path}\" {{ capabilities = [\"read\"] }}\npath \"{more}\" {{ capabilities = [\"read\"] }}"
+            ));
+            let token = space.token(&[&policy], json!({"ttl": "20m"}));
+            let cmd = Cmd::new(["doctor", "read", &path, "X=password", "--strict"]).vault(space.server);
+            let run = cmd.env("VAULT_TOKEN", token).env("CI", "true").run();
+            assert_eq!(run.code, code, "{more}: {run}");
+            let told = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert_eq!(told.contains("other paths too: the policy is wider"), code != 0, "{more}: {run}");
+        }
+    }
+}
+
 /// A policy such as `setup` prints lets no token read it: what was not checked is said, and fails under --strict.
 #[test]
 fn a_policy_that_can_not_be_read_is_no_good_news() {

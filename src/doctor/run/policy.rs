@@ -60,10 +60,12 @@ impl<'a> Asked<'a> {
             let other = mount.and_then(|mount| session::other_version(&request.read, mount));
             ways.extend(other.map(|(read, _)| read));
         }
-        let nobody = request.role.as_ref().and_then(|role| {
-            let (before, last) = request.read.path.rsplit_once('/')?;
-            (last == role).then(|| format!("{before}/{NOBODY}"))
-        });
+        let nobody = match &request.role {
+            Some(role) => request.read.path.strip_suffix(role).filter(|before| before.ends_with('/')),
+            // The last way of a KV secret is the one that its engine's version wants.
+            None => mount.zip(ways.last()).and_then(|(mount, read)| whole_of(&read.path, mount)),
+        };
+        let nobody = nobody.map(|before| format!("{before}{NOBODY}"));
         let role = mount.and_then(|mount| engine::role_path(request, mount));
         Self { request, ways, nobody, role }
     }
@@ -71,6 +73,18 @@ impl<'a> Asked<'a> {
     fn paths(&self) -> impl Iterator<Item = &str> {
         self.ways.iter().map(|read| &*read.path).chain(self.nobody.as_deref()).chain(self.role.as_deref())
     }
+}
+
+/// Where a policy that covers what nobody needs would cover a path that does not exist: beside what is read, and for KV at
+/// the top of the mount, because a team may well read all of its own folder.
+fn whole_of<'a>(path: &'a str, mount: &Mount) -> Option<&'a str> {
+    if mount.kind != "kv" {
+        return path.rsplit_once('/').map(|(before, _)| path.get(..=before.len()))?;
+    }
+    let inside = path.strip_prefix(&mount.path)?;
+    let top =
+        mount.path.len() + if inside.starts_with("data/") && mount.kv_version == Some(2) { 5 } else { 0 };
+    path.get(..top)
 }
 
 /// What `paths` are allowed, in their order.
@@ -164,7 +178,8 @@ fn allowed(asked: &Asked<'_>, outside_ci: bool, granted: &Granted) -> Step {
     if !root && own.iter().any(|one| !NARROW.contains(&one.as_str())) {
         Step::warn("policy", seen, hint)
     } else if !root && everybody {
-        let seen = format!("{seen}, and on every other role: the policy is wider than the path");
+        let others = if asked.request.role.is_some() { "every other role" } else { "other paths too" };
+        let seen = format!("{seen}, and on {others}: the policy is wider than the path");
         Step::warn("policy", seen, hint)
     } else {
         Step::ok("policy", seen)
