@@ -43,6 +43,19 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// Whether another user than root can rename and remove what is in this folder.
+pub(crate) fn is_exposed(folder: &Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    // It keeps others from renaming what is ours.
+    const STICKY: u32 = 0o1000;
+    is_foreign(folder) || (folder.mode() & OTHERS_WRITE != 0 && folder.mode() & STICKY == 0)
+}
+
+/// Whether it is another user's: neither root's nor ours.
+pub(crate) fn is_foreign(there: &Metadata) -> bool {
+    ![0, own_uid()].contains(&there.uid())
+}
+
 /// Whether it is this user's.
 pub(crate) fn is_own(there: &Metadata) -> bool {
     there.uid() == own_uid()

@@ -35,6 +35,8 @@ pub(crate) struct Job {
     pub id: Option<String>,
     /// A secret that this job alone has, and that ends with it.
     pub own_secret: Option<Secret>,
+    /// The variable of that secret, where it is there and empty.
+    pub empty_secret: Option<&'static str>,
     /// What identifies the job: project path, job and pipeline id, ref, user.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -58,6 +60,8 @@ impl Job {
                 .map(|(project, id)| (project.to_owned(), id.to_owned())),
             id: text(system.job_id_variable).map(str::to_owned),
             own_secret: text(system.job_secret_variable).map(Secret::from),
+            empty_secret: Some(system.job_secret_variable)
+                .filter(|name| here.is_some() && env.has(name) && text(name).is_none()),
             why_unset: (system.why_unset)(env),
             facts: system
                 .facts

@@ -23,6 +23,7 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     sink::check(&config.output, &config.job)?;
     let keeps_files = config.makes_files() && config.state_file.is_none();
     let (shell, dead_man) = watched(config.dead_man, &config.output)?;
+    let makes_files = config.makes_files();
     let server = config.server;
     let vault = Vault::at(&server, stop.clone())?;
     let order = Order { login: config.login, requests: config.requests, look_up: false, dead_man };
@@ -31,6 +32,9 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         None => None,
     };
     let mut ledger = Ledger::with(entry);
+    if makes_files {
+        private::check(&config.file_folder, &config.job);
+    }
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));

@@ -41,6 +41,9 @@ pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop
         dead_man: config.dead_man,
     };
     let mut ledger = Ledger::with(entry);
+    if config.makes_files() {
+        private::check(&config.file_folder, &config.job);
+    }
     let mut session = session::obtain(&vault, &order, &mut ledger).await?;
     if let Some(hand_over) = &config.hand_over_token {
         session.credentials.push(token_credentials(&session.token, hand_over));
@@ -205,8 +208,8 @@ impl Veil {
             }
             if secrets.iter().any(|value| is_long(&value.secret)) {
                 tracing::warn!(
-                    "values over 4 KiB are masked line by line, and as `base64` and `openssl base64` write the whole; \
-                     other forms of them are not masked"
+                    "values over 4 KiB are masked line by line, in JSON and in base64; those over 32 KiB line by line, \
+                     and as `base64` and `openssl base64` write the whole. Other forms of them are not masked"
                 );
             }
         }

@@ -111,6 +111,12 @@ pub(super) fn file_folder(
 
 pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::StateFile>, Error> {
     let Some(found) = lookup.text(&options::STATE_FILE)? else { return Ok(None) };
+    if let Some(variable) = job.empty_secret {
+        tracing::warn!(
+            "{variable} is empty: the lines of the state file can't be sealed, and other jobs of this runner can use \
+             the tokens in them. Do not set {variable}"
+        );
+    }
     if found.value.trim() == "auto" {
         return auto(job).map(Some).ok_or(Error::NoProjectDir {
             source_name: found.source,

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::sink::Error;
+use super::sink::{Error, warn_of_folder};
+use crate::ci::Job;
 use crate::credentials::{Credentials, Variable};
 use crate::ledger::{Ledger, Written};
 use crate::private_file;
@@ -14,6 +15,15 @@ use crate::secret::Secret;
 /// Files that were made, and are still empty.
 #[derive(Debug, Default)]
 pub(crate) struct Made(Vec<(File, PathBuf, Secret)>);
+
+/// Warns of a folder in which others can put other files in the place of ours. The job's own folder is writable by all
+/// under a docker executor, where nobody else is.
+pub(crate) fn check(folder: &Path, job: &Job) {
+    let is_jobs_own = job.temporary_dir().is_some_and(|own| own == folder);
+    if !is_jobs_own && folder.metadata().is_ok_and(|there| private_file::is_exposed(&there)) {
+        warn_of_folder(folder, "files with credentials: set TMPDIR, or name a --state-file in it");
+    }
+}
 
 /// Makes an empty file in `folder` for each such value, readable by its owner alone, notes in the ledger what will be in
 /// it, and sets the variable. Nothing is written yet: the state file comes first.

@@ -4,6 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+mod written;
+
+use written::{controls, html, json, odd_json, percent, quoted};
+
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
 pub(super) const SHORTEST: usize = 8;
 
@@ -11,9 +15,21 @@ pub(super) const SHORTEST: usize = 8;
 /// costs memory.
 pub(super) const LONG: usize = 4096;
 
+/// A secret longer than this is looked for in fewer forms still.
+const LONGER: usize = 32 * 1024;
+
+/// How much memory the forms of long secrets may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// Base64 of any width, wherever it begins, and JSON.
+    Full,
+    /// What all long secrets are looked for in, where several together need too much.
+    Thrifty,
+}
+
 /// Every form of `secret` that is long enough.
-pub(super) fn all(secret: &str) -> Vec<Vec<u8>> {
-    let mut forms = if secret.len() > LONG { of_long(secret) } else { of(secret) };
+pub(super) fn all(secret: &str, care: Care) -> Vec<Vec<u8>> {
+    let mut forms = if secret.len() > LONG { of_long(secret, care) } else { of(secret) };
     if secret.contains(['\n', '\r']) && secret.len() <= LONG {
         forms.extend(lines(secret).flat_map(of));
         // A shell's `echo $KEY`, and most readers of files, drop what is around it.
@@ -38,20 +54,68 @@ fn of(text: &str) -> Vec<Vec<u8>> {
     forms.extend(percent(text));
     let json = json(text);
     // JSON as a string in JSON.
-    forms.extend(json.iter().flat_map(|inner| self::json(inner)).map(String::into_bytes));
-    forms.extend(json.into_iter().map(String::into_bytes));
+    forms.extend(json.iter().flat_map(|inner| written::json(inner)).map(String::into_bytes));
+    forms.extend(json.into_iter().chain(odd_json(text)).map(String::into_bytes));
     forms.extend(quoted(text).into_iter().chain(html(text)).map(String::into_bytes));
+    if !text.is_ascii() || text.contains(|char: char| char.is_ascii_control()) {
+        forms.extend(controls(text).into_iter().map(String::into_bytes));
+    }
     forms
 }
 
-/// Each line of it, and its base64 in the lines of `base64` (76 columns) and `openssl base64` (64).
-fn of_long(text: &str) -> Vec<Vec<u8>> {
+/// Each line of it, and its base64 in the lines of `base64` (76 columns) and `openssl base64` (64). With care, each line
+/// in JSON too, and base64 in lines of any width, wherever the secret begins in what is encoded.
+fn of_long(text: &str, care: Care) -> Vec<Vec<u8>> {
     let mut forms: Vec<Vec<u8>> = lines(text).map(|line| line.as_bytes().to_vec()).collect();
+    if care == Care::Full && text.len() <= LONGER {
+        forms.extend(lines(text).flat_map(json).map(String::into_bytes));
+        forms.extend(blocks(text.as_bytes()));
+    }
     let encoded = STANDARD.encode(text);
     for columns in [76, 64] {
         forms.extend(encoded.as_bytes().chunks(columns).map(<[u8]>::to_vec));
     }
     forms
+}
+
+/// The base64 of a long secret in blocks of four groups, side by side: a quarter of the memory of [`base64`]. At the ends
+/// of what is encoded, up to 15 characters are in no block.
+fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
+    const BLOCK: usize = 16;
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let shifted = [&vec![0; before][..], bytes].concat();
+        let start = (8 * before).div_ceil(6);
+        let sure = 8 * shifted.len() / 6;
+        let text = STANDARD_NO_PAD.encode(&shifted);
+        let text = &text.as_bytes()[..sure.min(text.len())];
+        for at in (0..text.len()).step_by(BLOCK) {
+            let of = shifted.get(at / 4 * 3..).unwrap_or_default();
+            if !is_frame(&of[..of.len().min(BLOCK / 4 * 3)]) {
+                broken(text, at.max(start), (at + BLOCK).min(text.len()), &mut forms);
+            }
+        }
+        for all in [&shifted[..], &[&shifted[..], b"\n"].concat()] {
+            let text = STANDARD.encode(all);
+            broken(text.as_bytes(), text.len().saturating_sub(BLOCK), text.len(), &mut forms);
+        }
+    }
+    forms
+}
+
+/// Whether this is of the first or the last line of PEM alone, which is in every certificate: it is no secret.
+fn is_frame(bytes: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_uppercase() || b"- \n".contains(byte);
+    bytes.windows(3).any(|three| three == b"---") && bytes.iter().all(fits)
+}
+
+/// A part of base64, as it is and with a line break between two of its groups.
+fn broken(text: &[u8], from: usize, to: usize, forms: &mut Vec<Vec<u8>>) {
+    let Some(piece) = text.get(from..to) else { return };
+    for split in (from + 1..to).filter(|at| at % 4 == 0).map(|at| at - from) {
+        forms.push([&piece[..split], b"\n", &piece[split..]].concat());
+    }
+    forms.push(piece.to_vec());
 }
 
 /// Two groups of four characters each, from every group on, so that neither line breaks nor cuts matter. What stands
@@ -80,13 +144,7 @@ fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// The pieces of the base64 `text` of `bytes` from `start` on; each also with a line break between its groups.
 fn pieces(text: &[u8], start: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut pieces = Vec::new();
-    let mut add = |from: usize, to: usize| {
-        let Some(piece) = text.get(from..to) else { return };
-        for split in (from + 1..to).filter(|at| at % 4 == 0).map(|at| at - from) {
-            pieces.push([&piece[..split], b"\n", &piece[split..]].concat());
-        }
-        pieces.push(piece.to_vec());
-    };
+    let mut add = |from, to| broken(text, from, to, &mut pieces);
     for group in (0..text.len()).step_by(4) {
         // The frame of PEM is in every certificate: it is no secret.
         let of = bytes.get(group / 4 * 3..).unwrap_or_default();
@@ -101,95 +159,4 @@ fn pieces(text: &[u8], start: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
         add(last, text.len());
     }
     pieces
-}
-
-/// As shells and Python write a string that can be read back, without the quotes around it.
-fn quoted(text: &str) -> Vec<String> {
-    let escaped = |special: &dyn Fn(usize, char) -> bool| {
-        let mut out = String::new();
-        for (index, char) in text.chars().enumerate() {
-            if special(index, char) {
-                out.push('\\');
-            }
-            out.push(char);
-        }
-        out
-    };
-    let special = |char| " '\"\\|&;()<>!{}*[]?^$`,".contains(char);
-    let controls = |text: String| text.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t");
-    vec![
-        // bash's `printf %q`, and zsh's.
-        escaped(&|index, char| special(char) || (index == 0 && "#~".contains(char))),
-        escaped(&|_, char| special(char) && char != ','),
-        escaped(&|_, char| special(char) && char != ',' || "#~=".contains(char)),
-        // bash's `declare -p` and `export -p`.
-        escaped(&|_, char| "$`\"\\".contains(char)),
-        // Single quotes: `set`, `${NAME@Q}`, and dash.
-        text.replace('\'', "'\\''"),
-        text.replace('\'', "'\"'\"'"),
-        // `$'…'` of shells; Python's repr in either kind of quotes.
-        controls(escaped(&|_, char| "\\'".contains(char))),
-        controls(escaped(&|_, char| char == '\\')),
-    ]
-}
-
-/// As Go, Python, PHP and simpler encoders write it into HTML and XML.
-fn html(text: &str) -> Vec<String> {
-    let basic = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let mut forms: Vec<String> = [
-        ("&#34;", "&#39;"),
-        ("&quot;", "&#x27;"),
-        ("&quot;", "&#039;"),
-        ("&quot;", "&#39;"),
-        ("&quot;", "&apos;"),
-    ]
-    .iter()
-    .map(|(double, single)| basic.replace('"', double).replace('\'', single))
-    .collect();
-    forms.push(forms[0].replace('+', "&#43;"));
-    forms.push(basic.replace('"', "&quot;"));
-    forms.push(basic);
-    forms
-}
-
-/// RFC 3986, with what common encoders leave as it is: none, `/` (Python), `!'()*` (JavaScript), and + for a blank
-/// (forms).
-fn percent(text: &str) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    for (kept, blank) in [("", "%20"), ("/", "%20"), ("!'()*", "%20"), ("*", "+")] {
-        for upper in [true, false] {
-            let mut form = Vec::new();
-            for byte in text.bytes() {
-                match byte {
-                    b' ' => form.extend_from_slice(blank.as_bytes()),
-                    _ if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => form.push(byte),
-                    _ if kept.as_bytes().contains(&byte) => form.push(byte),
-                    _ if upper => form.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-                    _ => form.extend_from_slice(format!("%{byte:02x}").as_bytes()),
-                }
-            }
-            forms.push(form);
-        }
-    }
-    forms
-}
-
-/// The inside of a JSON string: plain, in ASCII alone (Python), with `\/` (PHP), and with Go's `\u003c`.
-fn json(text: &str) -> Vec<String> {
-    let plain = serde_json::to_string(text).unwrap_or_default();
-    let plain = plain.strip_prefix('"').unwrap_or(&plain);
-    let plain = plain.strip_suffix('"').unwrap_or(plain);
-    let ascii: String = plain
-        .chars()
-        .map(|char| {
-            if char.is_ascii() {
-                char.to_string()
-            } else {
-                char.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
-            }
-        })
-        .collect();
-    let php = ascii.replace('/', "\\/");
-    let go = plain.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    [plain.to_owned(), ascii, php, go].into()
 }

@@ -11,7 +11,7 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind, packed};
 
-use super::forms;
+use super::forms::{self, Care};
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 
@@ -56,7 +56,7 @@ pub(crate) fn is_long(secret: &Secret) -> bool {
 /// Every form of a secret, for the fuzzers, which compare the filter with a simple one.
 #[doc(hidden)]
 pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {
-    forms::all(secret.reveal())
+    forms::all(secret.reveal(), Care::Full)
 }
 
 /// What to look for.
@@ -163,6 +163,14 @@ type Forms = BTreeMap<Vec<u8>, Vec<usize>>;
 impl Patterns {
     /// Everything that these secrets may look like in a log; `None` if there is nothing to look for.
     pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret> + Clone) -> Result<Option<Self>, TooLarge> {
+        let full = Self::with(secrets.clone(), Care::Full);
+        if full.is_ok() { full } else { Self::with(secrets, Care::Thrifty) }
+    }
+
+    fn with<'a>(
+        secrets: impl Iterator<Item = &'a Secret> + Clone,
+        care: Care,
+    ) -> Result<Option<Self>, TooLarge> {
         let size = secrets.clone().map(|secret| secret.reveal().len()).sum();
         let (mut forms, mut length) = (Forms::new(), 0);
         for (place, secret) in secrets.enumerate() {
@@ -170,7 +178,7 @@ impl Patterns {
             if secret.reveal().len() > MOST {
                 return Err(TooLarge(size));
             }
-            for form in forms::all(secret.reveal()) {
+            for form in forms::all(secret.reveal(), care) {
                 let bytes = form.len();
                 let owners = forms.entry(form).or_default();
                 length += if owners.is_empty() { bytes } else { 0 };

@@ -118,8 +118,8 @@ impl Explain for Error {
                 format!("if it is yours, and what it lists is your jobs': `chmod 600 {}`", path.display())
             }
             Self::Unsafe { .. } => {
-                "name a file of your own outside the project directory, readable by you alone, in a folder that \
-                 others can't write; or remove this one"
+                "with --state-file or CI_CREDS_STATE_FILE, name a file of your own outside the project directory, \
+                 readable by you alone, in a folder that others can't write; or remove this one"
                     .to_owned()
             }
             Self::Damaged { kept: Some(kept), .. } => format!(

@@ -78,6 +78,37 @@ fn numbers_booleans_nested_fields_and_many_lines() {
     assert!(wrong.stderr.contains("no a.x") && wrong.stderr.contains("its fields: a, a.b, big"), "{wrong}");
 }
 
+/// Others could put another file in its place, as with --output.
+#[test]
+fn a_folder_of_others_for_files_is_named() {
+    let (space, folder) = (Space::new(), tempfile::tempdir().unwrap());
+    let kv = space.kv1("kv");
+    space.write(&format!("{kv}/kube"), json!({"config": secret()}));
+    let token = space.token(&[&space.may_read(&[&format!("{kv}/kube")])], json!({}));
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let read = Cmd::new(["read", &format!("{kv}/kube"), "KUBECONFIG=@config"]);
+    for command in [&["-q", "--format", "json"][..], &["-q", "--", "/bin/true"]] {
+        let cmd = job(&space, read.clone().args(command), &token).env("TMPDIR", folder.path());
+        for (mode, warned) in [(0o700, false), (0o755, false), (0o1777, false), (0o775, true), (0o777, true)]
+        {
+            set(folder.path(), mode);
+            let run = cmd.clone().run().expect(0);
+            assert_eq!(run.stderr.contains("others can replace files in"), warned, "{mode:o}: {run}");
+        }
+        // A value that goes into no file needs no folder.
+        let text = Cmd::new(["read", &format!("{kv}/kube"), "A=config"]).inherit(&cmd).run().expect(0);
+        assert!(!text.stderr.contains("others can replace"), "{text}");
+        // GitLab Runner's own folder is writable by all in a container, where nobody else is.
+        let own = folder.path().join("project.tmp");
+        std::fs::create_dir_all(&own).unwrap();
+        set(&own, 0o777);
+        let run = cmd.clone().job(folder.path()).run().expect(0);
+        assert!(!run.stderr.contains("others can replace"), "{run}");
+    }
+}
+
 #[test]
 fn a_value_in_a_file_goes_with_the_command_or_with_revoke() {
     let space = Space::new();

@@ -110,6 +110,52 @@ fn encoded_by_any_tool_a_secret_stays_masked() {
     assert_eq!(run.stderr.matches(word).count(), 1, "{run}");
 }
 
+/// What only shells and encoders with ways of their own write so: control characters, capitals, an escaped slash.
+const ESCAPED: &[(&str, &str)] = &[
+    ("bash -c 'printf \"%q\\n\" \"$SECRET\"'", "$'[MASKED]'"),
+    ("LC_ALL=C bash -c 'printf \"%q\\n\" \"$SECRET\"'", "$'[MASKED]'"),
+    ("bash -c 'declare -p SECRET'", "declare -x SECRET=$'[MASKED]'"),
+    ("zsh -fc 'printf \"%q\\n\" \"$SECRET\"'", "[MASKED]"),
+    ("zsh -fc 'typeset -p SECRET'", "export SECRET=$'[MASKED]'"),
+    ("ksh93 -c 'printf \"%q\\n\" \"$SECRET\"'", "$'[MASKED]'"),
+    ("mksh -c 'typeset -p SECRET'", "typeset -x SECRET=$'[MASKED]'"),
+    ("mksh -c 'printf \"%q\\n\" \"$SECRET\"'", "'[MASKED]'"),
+    ("/usr/bin/printf '%q\\n' \"$SECRET\"", "'[MASKED]'"),
+    ("python3 -c 'import os; print(repr(os.environ[\"SECRET\"]))'", "'[MASKED]'"),
+    ("python3 -c 'import os, json; print(json.dumps(os.environ[\"SECRET\"]))'", "\"[MASKED]\""),
+    (
+        "python3 -c 'import os, json; print(json.dumps(os.environ[\"SECRET\"]).replace(\"/\", \"\\\\u002f\"))'",
+        "\"[MASKED]\"",
+    ),
+    (
+        "python3 -c 'import os, json, re; print(re.sub(r\"\\\\u(....)\", lambda found: \"\\\\u\" + found[1].upper(), \
+         json.dumps(os.environ[\"SECRET\"]).replace(\"/\", \"\\\\u002f\")))'",
+        "\"[MASKED]\"",
+    ),
+];
+
+#[test]
+fn escaped_by_any_shell_a_secret_stays_masked() {
+    let tools = ["bash", "zsh", "ksh93", "mksh", "python3"];
+    if tools.iter().any(|tool| require(tool).is_none()) {
+        return;
+    }
+    let space = Space::new();
+    let mount = space.kv1("kv");
+    let path = format!("{mount}/app");
+    let value = format!("{}\u{1b}wo\u{1}\u{2}rd\u{7f}'q\"\\w\té/+{}", secret(), secret());
+    space.write(&path, serde_json::json!({"password": value}));
+    let token = space.token(&[&space.may_read(&[&path])], serde_json::json!({"ttl": "5m"}));
+    let script: String = ESCAPED.iter().map(|(line, _)| format!("{line}; echo :\n")).collect();
+    let cmd = Cmd::new(["read", &path, "SECRET=password", "--", "bash", "-c", &script]);
+    let cmd = cmd.vault(space.server).env("VAULT_TOKEN", &token).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    let run = cmd.env("LC_ALL", "C.UTF-8").may_show_secrets().run().expect(0);
+    let seen: Vec<&str> = run.stdout.split("\n:\n").collect();
+    let lines = ESCAPED.iter().zip(&seen).filter(|((_, expected), seen)| *expected != **seen);
+    let wrong: Vec<_> = lines.map(|((line, _), seen)| format!("{line}\n  {seen:?}")).collect();
+    assert!(wrong.is_empty() && seen.len() == ESCAPED.len() + 1, "{}", wrong.join("\n"));
+}
+
 /// A bundle of certificates is masked in 64 MiB; what would need more is refused before the command starts.
 #[test]
 fn a_large_secret_is_masked_in_bounded_memory_or_refused() {
@@ -133,8 +179,18 @@ fn a_large_secret_is_masked_in_bounded_memory_or_refused() {
     let kilobytes = |text: &str| -> u64 {
         text.lines().next().unwrap().chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
     };
-    let used = kilobytes(&large.stdout) - kilobytes(&small.expect(0).stdout);
+    let nothing = kilobytes(&small.expect(0).stdout);
+    let used = kilobytes(&large.stdout) - nothing;
     assert!(used <= 64 * 1024, "{used} kB");
+    for size in [5, 10, 31, 64] {
+        space.write(&path, serde_json::json!({"bundle": bundle[..size * 1024]}));
+        let script = "grep VmHWM /proc/$PPID/status";
+        let cmd = Cmd::new(["read", &path, "BUNDLE=@bundle", "--", "sh", "-c", script]);
+        let cmd = cmd.vault(space.server).env("VAULT_TOKEN", &token).env("PATH", "/usr/bin:/bin");
+        let used = kilobytes(&cmd.run().stdout) - nothing;
+        eprintln!("the mask of {size} KiB takes {used} kB");
+        assert!(used <= 64 * 1024, "{size} KiB: {used} kB");
+    }
     let rest: Vec<&str> = large.stdout.lines().skip(1).collect();
     assert_eq!(rest, ["[MASKED]", "[MASKED]", "[MASKED]"]);
     // Once, whatever the number of values: what is not masked is named.
@@ -143,6 +199,50 @@ fn a_large_secret_is_masked_in_bounded_memory_or_refused() {
     let refused = run(14, "echo started").expect(6);
     assert!(refused.stdout.is_empty() && refused.stderr.contains("too many for the mask"), "{refused}");
     assert!(refused.stderr.contains("--no-mask"), "{refused}");
+}
+
+/// How the whole of a key or a bundle gets into a log: in lines of any width, behind something else, in JSON, in YAML.
+const WRAPPED: &[&str] = &[
+    "cat \"$KEY\"",
+    "sed 's/^/    /' \"$KEY\"",
+    "base64 \"$KEY\"",
+    "base64 -w 0 \"$KEY\"",
+    "base64 -w 20 \"$KEY\"",
+    "openssl base64 -in \"$KEY\"",
+    "base64 \"$KEY\" | sed 's/^/      /'",
+    "(printf x; cat \"$KEY\") | base64",
+    "(printf xy; cat \"$KEY\") | base64 -w 0",
+    "python3 -c 'import json, os; print(json.dumps(open(os.environ[\"KEY\"]).read()))'",
+];
+
+/// A key in PEM, and a document in JSON as of a service account, both of 10 KB.
+#[test]
+fn a_long_secret_is_masked_however_it_is_wrapped() {
+    if require("python3").is_none() || require("openssl").is_none() {
+        return;
+    }
+    let space = Space::new();
+    let mount = space.kv1("kv");
+    let path = format!("{mount}/app");
+    let token = space.token(&[&space.may_read(&[&path])], serde_json::json!({"ttl": "5m"}));
+    let lines: Vec<String> = (0..150).map(|_| STANDARD.encode(format!("{}{}", secret(), secret()))).collect();
+    let lines: Vec<&str> = lines.iter().map(|line| &line[..64.min(line.len())]).collect();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+    let json = lines.iter().map(|line| format!("  \"{}\": \"{line}\",\n", &line[10..18])).collect::<String>();
+    for key in [pem, json] {
+        assert!((8_000..16_000).contains(&key.len()), "{}", key.len());
+        space.write(&path, serde_json::json!({"key": key}));
+        for line in WRAPPED {
+            let cmd =
+                Cmd::new(["read", &path, "KEY=@key", "-q", "--", "bash", "-c", line]).vault(space.server);
+            let cmd = cmd.env("VAULT_TOKEN", &token).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+            let run = cmd.may_show_secrets().run().expect(0);
+            let left = run.stdout.replace("[MASKED]", "").replace("\\n", "");
+            let left: String = left.split_whitespace().collect();
+            // What is in no whole block at either end, and the frame of PEM.
+            assert!(left.len() <= 120, "{line}: {} bytes are left: {left}", left.len());
+        }
+    }
 }
 
 #[test]

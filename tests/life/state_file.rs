@@ -1,7 +1,7 @@
 //! The state file, and `ci-creds revoke`, which takes back what it lists.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
 use rustix::process::Signal;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{nothing_is_left, shell};
 use crate::main_job::story::{ROLE, Story};
-use crate::support::{Cmd, Options, Server, Space, eventually};
+use crate::support::{Cmd, Options, Server, Space, eventually, say};
 
 fn revoke(path: &Path) -> Cmd {
     Cmd::new(["revoke", "--state-file"]).args([path])
@@ -125,6 +125,26 @@ fn what_others_may_read_or_replace_is_refused() {
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
     let run = story.run(["exoscale", "--state-file", open.join("state").to_str().unwrap()]).run().expect(3);
     assert!(run.stderr.contains("others may write its folder"), "{run}");
+    if rustix::process::geteuid().is_root() {
+        // Whoever owns it can rename and remove the file, whatever the mode.
+        let foreign = dir.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        let path = foreign.join("state").display().to_string();
+        let named = ["exoscale", "--state-file", &path];
+        for mode in [0o700, 0o755, 0o1777] {
+            fs::set_permissions(&foreign, fs::Permissions::from_mode(mode)).unwrap();
+            chown(&foreign, Some(65_534), None).unwrap();
+            let run = story.run(named).run().expect(3);
+            assert!(run.stderr.contains("its folder is somebody else's"), "{run}");
+            assert!(run.stderr.contains("--state-file or CI_CREDS_STATE_FILE"), "{run}");
+        }
+        // In a job the lines are sealed, and a container's folders may be a helper's.
+        let secret = crate::support::secret();
+        story.run(named).env("CI", "true").env("CI_JOB_TOKEN", &secret).run().expect(0);
+        revoke(Path::new(&path)).env("CI", "true").env("CI_JOB_TOKEN", &secret).run().expect(0);
+    } else {
+        say("SKIPPED: only root can make the folder of somebody else");
+    }
     let run = story.run(["exoscale", "--state-file", "state"]).job(dir.path()).run().expect(3);
     assert!(run.stderr.contains("inside the project directory"), "{run}");
     // A slash at the end of the checkout's path is none of the name of the folder beside it.

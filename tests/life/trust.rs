@@ -162,6 +162,25 @@ fn lines_are_sealed_for_their_job() {
     nothing_is_left(&story);
 }
 
+/// Without the job's secret nothing can be sealed: that is said where GitLab would have set it.
+#[test]
+fn an_empty_secret_of_the_job_is_named() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let dir = tempfile::tempdir().unwrap();
+    let word = "warning: CI_JOB_TOKEN is empty: the lines of the state file can't be sealed";
+    let cmd = story.run(["exoscale", "--state-file", "auto"]).job(dir.path());
+    for (empty, times) in [(Some(""), 1), (Some(" "), 1), (None, 0)] {
+        let cmd = empty.map_or_else(|| cmd.clone(), |empty| cmd.clone().env("CI_JOB_TOKEN", empty));
+        for cmd in [cmd.clone(), cmd.args(["--", "true"])] {
+            let run = cmd.run().expect(0);
+            assert_eq!(run.stderr.matches(word).count(), times, "{run}");
+        }
+    }
+    Cmd::new(["revoke"]).job(dir.path()).run().expect(0);
+    nothing_is_left(&story);
+}
+
 #[test]
 fn a_job_uses_no_line_that_it_did_not_seal() {
     let space = Space::new();

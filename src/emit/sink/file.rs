@@ -1,7 +1,7 @@
 //! A file of credentials: new, private from its first byte, and put in its place at once. It must not leave a
 //! half-written file.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::Error;
 use crate::ci::Job;
 use crate::input;
 use crate::ledger::Written;
-use crate::private_file::{self, is_own, own_uid};
+use crate::private_file::{self, is_exposed, is_own};
 
 /// What may be at the file's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +33,17 @@ pub(super) fn check(path: &Path, existing: Existing, job: &Job) -> Result<(), Er
     check_target(path, existing)?;
     let folder = folder(path);
     if is_exposed(&folder.metadata().map_err(|error| fault(path, error))?) && !is_in_project(folder, job) {
-        tracing::warn!(
-            "others can replace files in {}: a folder of the job's own is safer for {}",
-            input::path(folder),
-            input::path(path)
-        );
+        warn_of_folder(folder, &input::path(path));
     }
     Ok(())
+}
+
+/// Warns of a folder in which others can give the job other credentials.
+pub(in crate::emit) fn warn_of_folder(folder: &Path, what: &str) {
+    tracing::warn!(
+        "others can replace files in {}: a folder of the job's own is safer for {what}",
+        input::path(folder)
+    );
 }
 
 /// A new file that is still empty, beside the one whose place it will take.
@@ -110,14 +114,7 @@ fn check_target(path: &Path, existing: Existing) -> Result<(), Error> {
     }
 }
 
-/// Whether another user than root can rename and remove what is in this folder.
-fn is_exposed(folder: &Metadata) -> bool {
-    const OTHERS_WRITE: u32 = 0o022;
-    const STICKY: u32 = 0o1000;
-    let foreign = ![0, own_uid()].contains(&folder.uid());
-    foreign || (folder.mode() & OTHERS_WRITE != 0 && folder.mode() & STICKY == 0)
-}
-
+/// Whether it is the job's checkout, or in it.
 fn is_in_project(folder: &Path, job: &Job) -> bool {
     let project = job.project_dir.as_ref().and_then(|project| project.canonicalize().ok());
     let project = project.filter(|project| project.parent().is_some());

@@ -17,6 +17,7 @@ mod error;
 mod file;
 
 pub use error::Error;
+pub(super) use file::warn_of_folder;
 use file::{Existing, Fresh};
 
 /// Finds out, before anything is issued, whether the credentials may go where they should.

@@ -223,8 +223,11 @@ impl StateFile {
             return Err(self.not_safe("it is inside the project directory, and could become an artifact"));
         }
         let there = std::fs::metadata(&real).map_err(|cause| self.io("made", cause))?;
-        // The sticky bit keeps others from replacing it.
-        if !self.auto && there.mode() & 0o022 != 0 && there.mode() & 0o1000 == 0 {
+        // The job's own folder may be somebody else's in a container, where nobody else is.
+        if !self.auto && self.seal.is_none() && private_file::is_foreign(&there) {
+            return Err(self.not_safe("its folder is somebody else's"));
+        }
+        if !self.auto && !private_file::is_foreign(&there) && private_file::is_exposed(&there) {
             return Err(self.not_safe("others may write its folder"));
         }
         Ok(())
