@@ -28,12 +28,12 @@
 //! claims       the claims of an ID token, and what a role demands of them
 //! ci           one table per CI system: what it tells of a job and allows it
 //! private_file files that hold secrets: made for their owner alone, and opened with care
-//! options      every option as a row: flag, variables, help
 //! process      what the process does to itself
 //! console      stderr
 //! duration     durations, read and shown
 //! env          the environment, read once, and the policy that it is under
 //! policy       what the administrator of the machine allows: /etc/ci-creds/policy.toml
+//! options      every option as a row: flag, variables, help
 //! error        how a fault gets its exit code and its remedy
 //! text         what others wrote, made safe to show
 //! secret       a value that no message shows

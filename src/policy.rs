@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use serde::Deserialize;
 
 use crate::error::{Code, Explain};
+use crate::options::{self, Opt};
 use crate::text::one_line;
 
 /// The policy.
@@ -23,18 +24,6 @@ const NAME: &str = "policy.toml";
 const LONGEST: u64 = 64 * 1024;
 /// Write permission of the group and of everybody else.
 const OTHERS_WRITE: u32 = 0o022;
-
-/// What `forbid` may name, and the options that are then refused. Beside the switches, these are the ways to make
-/// another server pass for an allowed address.
-pub(crate) const FORBIDDABLE: &[(&str, &[&str])] = &[
-    ("tls-skip-verify", &["tls-skip-verify"]),
-    ("allow-http", &["allow-http"]),
-    ("no-mask", &["no-mask"]),
-    ("show", &["show"]),
-    ("ca-cert", &["ca-cert", "ca-path", "ca-cert-bytes", "SSL_CERT_FILE", "SSL_CERT_DIR"]),
-    ("tls-server-name", &["tls-server-name"]),
-    ("proxy", &["proxy", "HTTPS_PROXY", "HTTP_PROXY"]),
-];
 
 /// The policy of this machine; the default allows everything.
 #[derive(Debug, Clone, Default)]
@@ -204,9 +193,8 @@ impl Policy {
     }
 
     /// Whether this option may not be used.
-    pub(crate) fn forbids(&self, option: &str) -> bool {
-        let named = FORBIDDABLE.iter().filter(|(name, _)| self.forbid.contains(name));
-        named.flat_map(|(_, options)| *options).any(|one| *one == option)
+    pub(crate) fn forbids(&self, option: &Opt) -> bool {
+        option.lock.is_some_and(|lock| self.forbid.contains(&lock))
     }
 
     /// Whether Vault may be at this address, or behind this socket.
@@ -370,10 +358,10 @@ fn parse(text: &str) -> Result<Policy, Error> {
         return Err(empty("addresses"));
     }
     let mut forbid = Vec::new();
+    let all = options::locks();
     for name in &written.forbid {
-        let known = FORBIDDABLE.iter().map(|(known, _)| *known).find(|known| known == name);
+        let known = all.iter().copied().find(|known| known == name);
         forbid.push(known.ok_or_else(|| {
-            let all: Vec<_> = FORBIDDABLE.iter().map(|(known, _)| *known).collect();
             content(
                 format!("`{}` in forbid is not known", one_line(name)),
                 format!("forbid takes {}", all.join(", ")),

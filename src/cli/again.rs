@@ -128,7 +128,7 @@ fn is_hidden(option: &str) -> bool {
 }
 
 /// The row of `--option`.
-fn row(option: &str) -> Option<&'static options::Opt> {
+pub(super) fn row(option: &str) -> Option<&'static options::Opt> {
     let of_clouds = crate::provider::PROVIDERS.iter().flat_map(|provider| provider.options);
     let rows = options::FLAGS.iter().flat_map(|group| group.options).copied();
     let mut rows = rows.chain(of_clouds.map(|option| option.opt));

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::again::shown;
+use super::again::{self, shown};
 
 /// An option of other tools, and what does it here. `{command}` is the command that was typed, `{value}` what stood
 /// behind the option.
@@ -121,20 +121,13 @@ pub(super) fn is_program(word: &str) -> bool {
     PROGRAMS.contains(&word) || word.ends_with(".sh") || word.starts_with("./")
 }
 
-/// Options that open something: nobody is led to them by a misspelt word.
-const OPENING: &[&str] = &[
-    "--allow-any-name",
-    "--allow-http",
-    "--best-effort",
-    "--dead-man-best-effort",
-    "--force",
-    "--no-mask",
-    "--redirect-host",
-    "--show",
-    "--tls-skip-verify",
-    "--unprotected",
-    "--widen",
-];
+/// Options of setup and doctor alone that open something, beside those that the table marks.
+const OPENING: &[&str] = &["--unprotected", "--widen"];
+
+/// Whether an option opens something: nobody is led to it by a misspelt word.
+fn opens(option: &str) -> bool {
+    OPENING.contains(&option) || again::row(option).is_some_and(|row| row.opens)
+}
 
 /// Takes back what clap advises, where that opens something.
 fn close(error: &mut clap::Error, name: &str, command: &mut clap::Command) {
@@ -142,7 +135,7 @@ fn close(error: &mut clap::Error, name: &str, command: &mut clap::Command) {
         Some(ContextValue::String(advised)) => advised.clone(),
         _ => return,
     };
-    if OPENING.contains(&advised.as_str()) {
+    if opens(&advised) {
         error.remove(ContextKind::SuggestedArg);
         // It has the advised option.
         if let Some(own) = command.find_subcommand_mut(name) {

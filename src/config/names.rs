@@ -102,9 +102,6 @@ const DANGEROUS: &[&[&str]] = &[
     &["PIP_CONFIG_FILE", "KUBECTL_EXTERNAL_DIFF", "KUBE_EDITOR", "HELM_PLUGINS", "ANSIBLE_CONFIG"],
     &["PACKER_PLUGIN_PATH", "PACKER_CONFIG", "VIMINIT", "EXINIT", "ERL_LIBS", "GEM_HOME", "GEM_PATH"],
     &["BUNDLE_GEMFILE", "ELECTRON_RUN_AS_NODE"],
-    // Where the next call of ci-creds, `vault` or `bao` sends what logs in.
-    &["VAULT_ADDR", "BAO_ADDR", "VAULT_AGENT_ADDR", "BAO_AGENT_ADDR", "VAULT_SKIP_VERIFY", "BAO_SKIP_VERIFY"],
-    &["VAULT_PROXY_ADDR", "BAO_PROXY_ADDR", "VAULT_HTTP_PROXY", "BAO_HTTP_PROXY"],
 ];
 /// Names that are dangerous in capitals and in small letters: proxies see or send on what is asked for.
 const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY"];
@@ -209,6 +206,7 @@ fn is_name(name: &str) -> bool {
 
 fn is_dangerous(name: &str) -> bool {
     DANGEROUS.iter().any(|names| names.contains(&name))
+        || options::leads_elsewhere(name)
         || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
         || DANGEROUS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

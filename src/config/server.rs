@@ -198,10 +198,12 @@ pub(super) fn system(lookup: &Lookup<'_>) -> Result<Ca, Error> {
 
 /// --proxy and its variables, else the usual ones. This machine is never behind a proxy.
 fn proxy(lookup: &Lookup<'_>, address: &Url) -> Result<Option<Proxy>, Error> {
+    // Even where it is not used: the policy may forbid it.
+    let own = lookup.text(&options::PROXY)?;
     if is_loopback(address) {
         return Ok(None);
     }
-    match lookup.text(&options::PROXY)? {
+    match own {
         Some(found) => {
             Ok(Some(Proxy { url: Secret::new(found.value), source: found.source, except: String::new() }))
         }

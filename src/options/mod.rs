@@ -65,6 +65,11 @@ pub struct Opt {
     pub variables: Variables,
     /// Whether its value may be shown or inherited.
     pub secrecy: Secrecy,
+    /// What `forbid` of the machine's policy calls it. These are the switches that open something, and the ways to make
+    /// another server pass for an allowed address.
+    pub(crate) lock: Option<&'static str>,
+    /// Whether it opens something: nobody is led to it by a misspelt word.
+    pub(crate) opens: bool,
     /// For --help: a sentence without its full stop.
     pub help: &'static str,
 }
@@ -95,7 +100,7 @@ impl Opt {
         variables: Variables,
         help: &'static str,
     ) -> Self {
-        Self { name, short: None, takes, variables, secrecy: Secrecy::Shown, help }
+        Self { name, short: None, takes, variables, secrecy: Secrecy::Shown, lock: None, opens: false, help }
     }
 
     const fn short(self, letter: char) -> Self {
@@ -104,6 +109,14 @@ impl Opt {
 
     const fn secrecy(self, secrecy: Secrecy) -> Self {
         Self { secrecy, ..self }
+    }
+
+    const fn lock(self, name: &'static str) -> Self {
+        Self { lock: Some(name), ..self }
+    }
+
+    const fn opens(self) -> Self {
+        Self { opens: true, ..self }
     }
 
     /// The variables that are looked at, in order. `provider` names the one that the option belongs to.
@@ -164,10 +177,34 @@ impl Opt {
     }
 }
 
+/// Every row, those without a flag included.
+fn rows() -> impl Iterator<Item = &'static Opt> {
+    let with_flags = FLAGS.iter().flat_map(|group| group.options);
+    with_flags.chain(VARIABLES.options).chain(USUAL.options).copied()
+}
+
+/// What `forbid` of the machine's policy may name, each once.
+pub(crate) fn locks() -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for lock in rows().filter_map(|row| row.lock) {
+        if !all.contains(&lock) {
+            all.push(lock);
+        }
+    }
+    all
+}
+
+/// Whether this variable says where the next call of ci-creds, `vault` or `bao` sends what logs in, or who passes for
+/// Vault there.
+pub(crate) fn leads_elsewhere(variable: &str) -> bool {
+    let leads = |row: &&Opt| row.lock.is_some() || row.name == ADDR.name;
+    rows().filter(leads).any(|row| row.variables(None).iter().any(|name| name == variable))
+}
+
 /// The variables that a command does not inherit: they log in to Vault.
 pub(crate) fn withheld() -> impl Iterator<Item = String> {
-    let rows = FLAGS.iter().flat_map(|group| group.options).chain(VARIABLES.options);
-    rows.filter(|row| matches!(row.secrecy, Secrecy::Place | Secrecy::Withheld))
+    rows()
+        .filter(|row| matches!(row.secrecy, Secrecy::Place | Secrecy::Withheld))
         .flat_map(|row| row.variables(None))
 }
 

@@ -30,24 +30,24 @@ group! {
     AUTH_NAMESPACE = Opt::new("auth-namespace", Value("NAMESPACE"), Own,
         "The namespace of the login, where it is another");
     CA_CERT = Opt::new("ca-cert", Value("FILE"), Vault(&["CACERT"]),
-        "Trust only the CA certificates in this PEM file");
+        "Trust only the CA certificates in this PEM file").lock("ca-cert");
     CA_PATH = Opt::new("ca-path", Value("DIR"), Vault(&["CAPATH"]),
-        "Trust only the CA certificates in this folder");
+        "Trust only the CA certificates in this folder").lock("ca-cert");
     CLIENT_CERT = Opt::new("client-cert", Value("FILE"), Vault(&["CLIENT_CERT"]), "The client certificate, PEM");
     CLIENT_KEY = Opt::new("client-key", Value("FILE"), Vault(&["CLIENT_KEY"]),
         "The client certificate's key, PEM");
     TLS_SERVER_NAME = Opt::new("tls-server-name", Value("NAME"), Vault(&["TLS_SERVER_NAME"]),
-        "The name that the certificate must be for");
+        "The name that the certificate must be for").lock("tls-server-name");
     TLS_SKIP_VERIFY = Opt::new("tls-skip-verify", Switch, Vault(&["SKIP_VERIFY"]),
-        "Do not check Vault's certificate: anyone can then be Vault");
+        "Do not check Vault's certificate: anyone can then be Vault").lock("tls-skip-verify").opens();
     PROXY = Opt::new("proxy", Value("URL"), Vault(&["PROXY_ADDR", "HTTP_PROXY"]),
-        "The proxy for Vault, instead of HTTPS_PROXY's").secrecy(Hidden);
+        "The proxy for Vault, instead of HTTPS_PROXY's").secrecy(Hidden).lock("proxy");
     TIMEOUT = Opt::new("timeout", Value("DURATION"), Vault(&["CLIENT_TIMEOUT"]),
         "How long one request may take [default: 60s]");
     MAX_RETRIES = Opt::new("max-retries", Value("N"), Vault(&["MAX_RETRIES"]),
         "How often a request is repeated [default: as often as fits 20 s]");
-    REDIRECT_HOST = Opt::new("redirect-host", Values("HOST"), Own, "A further host that Vault may redirect to");
-    ALLOW_HTTP = Opt::new("allow-http", Switch, Own, "Allow http:// to an address that is not this machine's");
+    REDIRECT_HOST = Opt::new("redirect-host", Values("HOST"), Own, "A further host that Vault may redirect to").opens();
+    ALLOW_HTTP = Opt::new("allow-http", Switch, Own, "Allow http:// to an address that is not this machine's").lock("allow-http").opens();
 }
 
 group! {
@@ -97,12 +97,12 @@ group! {
     PROFILE = Opt::new("profile", Value("NAME"), Own, "The profile's name in a profile file [default: default]");
     OUTPUT_FILE = Opt::new("output", Value("FILE"), Own,
         "Write to this file, readable by you alone, instead of stdout");
-    FORCE = Opt::new("force", Switch, Own, "Replace an existing profile file");
+    FORCE = Opt::new("force", Switch, Own, "Replace an existing profile file").opens();
     DOTENV_LIMIT = Opt::new("dotenv-limit", Value("N"), Own,
         "How many variables GitLab takes in a dotenv report [default: 20]");
     STATE_FILE = Opt::new("state-file", Value("FILE"), Own,
         "Note in this file what `ci-creds revoke` takes back; auto is $CI_PROJECT_DIR.tmp/ci-creds.state");
-    SHOW = Opt::new("show", Switch, Own, "Print secrets to a terminal, or under CI_DEBUG_TRACE");
+    SHOW = Opt::new("show", Switch, Own, "Print secrets to a terminal, or under CI_DEBUG_TRACE").lock("show").opens();
     QUIET = Opt::new("quiet", Switch, Own, "Print nothing but warnings and errors on stderr").short('q');
     COLOR = Opt::new("color", Value("WHEN"), Own,
         "Colours in messages and reports: auto, always or never [default: auto, on a terminal and in a job's log]");
@@ -113,14 +113,14 @@ group! {
     /// What concerns `-- COMMAND`; of --dead-man, `eval` as well.
     COMMAND: "Command", only_in_long_help: false;
     NO_MASK = Opt::new("no-mask", Switch, Own,
-        "Leave the command's output alone: do not replace secrets by [MASKED]");
+        "Leave the command's output alone: do not replace secrets by [MASKED]").lock("no-mask").opens();
     REFRESH = Opt::new("refresh", Switch, Own,
         "AWS: let the command ask for fresh credentials whenever the old ones are about to end");
     DEAD_MAN = Opt::new("dead-man", Value("DURATION"), Own,
         "End the credentials so long after ci-creds is gone, however it went, or after Vault could not be reached: 30s to \
          10m. For `eval`, a process in the background renews them as long as the shell lives");
     DEAD_MAN_BEST_EFFORT = Opt::new("dead-man-best-effort", Switch, Own,
-        "Warn of credentials that --dead-man can't end (AWS sessions, batch tokens), instead of an error");
+        "Warn of credentials that --dead-man can't end (AWS sessions, batch tokens), instead of an error").opens();
     SCAN = Opt::new("scan", Values("PATH"), Own,
         "Look for the credentials in this file or folder when the command has ended; a find is exit code 7");
 }
@@ -129,7 +129,7 @@ group! {
     /// Only `revoke` has these, beside some of the others.
     REVOKE: "Revoke", only_in_long_help: false;
     BEST_EFFORT = Opt::new("best-effort", Switch, Own,
-        "Succeed when Vault can't be reached or refuses: what is left stays in the file");
+        "Succeed when Vault can't be reached or refuses: what is left stays in the file").opens();
 }
 
 group! {
@@ -149,7 +149,7 @@ group! {
     DATA = Opt::new("data", Values("K=V"), Variables::None,
         "Send this to the engine: the request becomes a write");
     ALLOW_ANY_NAME = Opt::new("allow-any-name", Switch, Variables::None,
-        "Allow names that change how a shell or the next program runs");
+        "Allow names that change how a shell or the next program runs").opens();
 }
 
 group! {
@@ -193,7 +193,7 @@ group! {
     VARIABLES: "Variables", only_in_long_help: true;
     CACERT_BYTES = variable("ca-cert-bytes", "", Vault(&["CACERT_BYTES"]),
         "Trust only the CA certificates in this PEM text (after `VAULT_CACERT`, before `VAULT_CAPATH`)")
-        .secrecy(Hidden);
+        .secrecy(Hidden).lock("ca-cert");
     CLIENT_CERT_BYTES = variable("client-cert-bytes", "", Vault(&["CLIENT_CERT_BYTES"]),
         "The client certificate as PEM text (after `VAULT_CLIENT_CERT`)").secrecy(Hidden);
     CLIENT_KEY_BYTES = variable("client-key-bytes", "", Vault(&["CLIENT_KEY_BYTES"]),
@@ -219,16 +219,16 @@ group! {
     /// Variables that many programs use, beside Vault's own.
     USUAL: "Usual variables", only_in_long_help: true;
     HTTPS_PROXY = variable("HTTPS_PROXY", "", Usual(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]),
-        "The proxy for https:// (also in lower case; then `ALL_PROXY`)").secrecy(Hidden);
+        "The proxy for https:// (also in lower case; then `ALL_PROXY`)").secrecy(Hidden).lock("proxy");
     // In a CGI program HTTP_PROXY is a header that a client sends, hence the order.
     HTTP_PROXY = variable("HTTP_PROXY", "", Usual(&["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"]),
-        "The proxy for http:// (also in lower case; then `ALL_PROXY`)").secrecy(Hidden);
+        "The proxy for http:// (also in lower case; then `ALL_PROXY`)").secrecy(Hidden).lock("proxy");
     NO_PROXY = variable("NO_PROXY", "", Usual(&["NO_PROXY", "no_proxy"]),
         "Hosts that are reached without the proxy (also in lower case)");
     SSL_CERT_FILE = variable("SSL_CERT_FILE", "FILE", Usual(&["SSL_CERT_FILE"]),
-        "The system's CA certificates: one PEM file");
+        "The system's CA certificates: one PEM file").lock("ca-cert");
     SSL_CERT_DIR = variable("SSL_CERT_DIR", "DIR", Usual(&["SSL_CERT_DIR"]),
-        "The system's CA certificates: a folder");
+        "The system's CA certificates: a folder").lock("ca-cert");
 }
 
 group! {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::rules::{Rule, covers, parse};
 use super::{Config, Line, Object, Policy};
+use crate::vault::rules::{Rule, covers, parse};
 
 /// The result of one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +111,10 @@ fn of_line(place: &str, line: &Line, rules: &[Rule]) -> Vec<Finding> {
     }
     if !rule.others.is_empty() {
         add(Missing, format!("{} may keep the run out", rule.others.join(", ")));
+    }
+    let is_sent = |name: &&String| line.parameters.iter().any(|(known, _)| known == *name);
+    for name in rule.required.iter().filter(|name| !is_sent(name)) {
+        add(Missing, format!("required_parameters has {name}, which the run does not send"));
     }
     for (name, values) in &line.parameters {
         match rule.parameters.iter().find(|(known, _)| known == name || known == "*") {

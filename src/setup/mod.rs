@@ -19,7 +19,6 @@ mod jwt;
 mod machine;
 mod markdown;
 mod policy;
-mod rules;
 mod sh;
 mod sketch;
 mod terraform;

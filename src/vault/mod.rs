@@ -18,6 +18,7 @@ mod error;
 mod kv;
 mod lease;
 mod look;
+pub(crate) mod rules;
 mod secret_id;
 mod token;
 

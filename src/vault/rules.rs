@@ -6,12 +6,17 @@ use std::str::Chars;
 
 /// One path of a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) path: String,
-    pub(super) capabilities: Vec<String>,
-    pub(super) parameters: Vec<(String, Vec<String>)>,
+pub(crate) struct Rule {
+    /// As it stands there: a `*` at its end stands for any rest.
+    pub(crate) path: String,
+    /// What is allowed, or `deny`.
+    pub(crate) capabilities: Vec<String>,
+    /// The parameters that may be sent, each with its values.
+    pub(crate) parameters: Vec<(String, Vec<String>)>,
+    /// The parameters that must be sent.
+    pub(crate) required: Vec<String>,
     /// The names of what else the path has: it may keep a request out.
-    pub(super) others: Vec<String>,
+    pub(crate) others: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +26,7 @@ enum Word {
 }
 
 /// The rules of a policy; `None` where it is no HCL of this kind.
-pub(super) fn parse(text: &str) -> Option<Vec<Rule>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<Rule>> {
     let mut words = words(text)?.into_iter().peekable();
     let mut rules = Vec::new();
     while let Some(word) = words.next() {
@@ -43,6 +48,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<Rule>> {
             match &*name {
                 "capabilities" => rule.capabilities = list(&mut words)?,
                 "allowed_parameters" => rule.parameters = map(&mut words)?,
+                "required_parameters" => rule.required = list(&mut words)?,
                 // The form of before Vault 0.5, which is still read.
                 "policy" => rule.capabilities.extend(legacy(words.next()?)?),
                 _ => {
@@ -74,6 +80,7 @@ impl Rule {
                 None => self.parameters.push((name, values)),
             }
         }
+        self.required.extend(other.required);
         self.others.extend(other.others);
     }
 }
@@ -191,7 +198,7 @@ fn quoted(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
 }
 
 /// Whether a policy's path stands for `path`: a `*` at its end for any rest, a part `+` for any one part.
-pub(super) fn covers(pattern: &str, path: &str) -> bool {
+pub(crate) fn covers(pattern: &str, path: &str) -> bool {
     let (pattern, open) = match pattern.strip_suffix('*') {
         Some(start) => (start, true),
         None => (pattern, false),

@@ -182,6 +182,15 @@ fn what_the_policy_forbids_is_refused_by_flag_and_by_variable() {
         assert!(run.stderr.contains(&format!("{FILE} forbids {variable}")), "{run}");
     }
     assert!(fake.seen().iter().all(|seen| !seen.line.contains("evil")));
+    // This machine is reached without a proxy. What was meant for Vault is refused all the same; what all programs have is
+    // not for it.
+    let proxy = ("VAULT_PROXY_ADDR", "http://evil.example");
+    for (run, source) in [(cmd(&["--proxy", proxy.1]), "--proxy"), (cmd(&[]).env(proxy.0, proxy.1), proxy.0)]
+    {
+        let run = machine.on(run).run().expect(3);
+        assert!(run.stderr.contains(&format!("{FILE} forbids {source}")), "{run}");
+    }
+    machine.on(cmd(&[]).env("HTTPS_PROXY", proxy.1)).run().expect(0);
 }
 
 #[test]

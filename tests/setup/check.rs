@@ -172,6 +172,11 @@ fn policies(world: &World, whole: &str) -> usize {
             "missing",
             "min_wrapping_ttl may keep",
         ),
+        (
+            whole.replace("  allowed", "  required_parameters = [\"ticket\"]\n  allowed"),
+            "missing",
+            "required_parameters has ticket, which the run does not send",
+        ),
         ("path \"a\" { policy = \"read\" }".to_owned(), "", "sts/web"),
         (
             format!("{whole}path \"*\" {{ policy = \"sudo\" }}\n"),
@@ -202,6 +207,11 @@ fn policies(world: &World, whole: &str) -> usize {
     }
     world.space.ok("DELETE", path, Value::Null);
     deviates(world, "missing", "policy job: there is no such policy");
+    // What the run sends may be asked for.
+    let strict = whole.replace("  allowed", "  required_parameters = [\"role_arn\", \"ttl\"]\n  allowed");
+    world.space.ok("PUT", path, json!({"policy": strict}));
+    let (code, found) = findings(world);
+    assert!(code == 0, "{found:?}");
     world.space.ok("PUT", path, json!({"policy": whole}));
     count + 1
 }

@@ -4,6 +4,7 @@
 use crate::doctor::{Step, policy_line};
 use crate::secret::Secret;
 use crate::vault::Vault;
+use crate::vault::rules::{self, Rule};
 
 pub(super) async fn look(vault: &Vault, operator: &Secret, names: &[String]) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -27,7 +28,12 @@ pub(super) async fn look(vault: &Vault, operator: &Secret, names: &[String]) -> 
             }
         };
         let rules = found.get("policy").and_then(serde_json::Value::as_str).unwrap_or_default();
-        let wide = wide(rules);
+        let Some(rules) = rules::parse(rules) else {
+            let step = Step::skip("policies", format!("{name} is not looked at: it is not written in HCL"));
+            steps.push(step.unchecked("a policy of the role (see above)"));
+            continue;
+        };
+        let wide = wide(&rules);
         if !wide.is_empty() {
             let seen = format!("{name} opens whole engines: {}", wide.join(", "));
             let hint = policy_line("name what the jobs read, as in", "exoscale/apikey/ROLE", "read");
@@ -37,11 +43,11 @@ pub(super) async fn look(vault: &Vault, operator: &Secret, names: &[String]) -> 
     steps
 }
 
-/// The paths of a policy that leave nothing out: `*`, and `MOUNT/*`.
-fn wide(rules: &str) -> Vec<&str> {
-    let lines = rules.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let paths =
-        lines.filter_map(|line| line.strip_prefix("path")?.trim_start().strip_prefix('"')?.split('"').next());
+/// The paths of a policy that leave nothing out: `*`, and `MOUNT/*`, where they allow anything.
+fn wide(rules: &[Rule]) -> Vec<&str> {
+    let denies =
+        |rule: &Rule| rule.capabilities.is_empty() || rule.capabilities.iter().any(|one| one == "deny");
+    let paths = rules.iter().filter(|rule| !denies(rule)).map(|rule| rule.path.as_str());
     paths.filter(|path| path.ends_with('*') && path.matches('/').count() < 2).collect()
 }
 
@@ -51,7 +57,10 @@ mod tests {
 
     #[test]
     fn whole_engines_are_found() {
-        let rules = "# path \"*\" {}\npath \"exoscale/*\" { capabilities = [\"read\"] }\n  path  \"aws/sts/*\" {}\npath \"*\" {}";
-        assert_eq!(wide(rules), ["exoscale/*", "*"]);
+        let rules = "# path \"*\" {}\n/* path \"x/*\" { policy = \"read\" } */\n\
+            path \"exoscale/*\" { capabilities = [\"read\"] } path \"aws/*\" { policy = \"write\" }\n\
+            path  \"aws/sts/*\" { policy = \"read\" }\npath \"kv/*\" { capabilities = [\"deny\"] }\n\
+            path\n\"*\"\n{ capabilities = [\"read\"] }";
+        assert_eq!(wide(&rules::parse(rules).unwrap()), ["exoscale/*", "aws/*", "*"]);
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Record;
 use crate::http::{Ca, Endpoint, is_loopback};
+use crate::options;
 use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -83,16 +84,16 @@ impl Record {
         }
         let mut server = self.server.server();
         server.http.allow_http = now.allow_http;
-        let may_skip = !now.policy.forbids("tls-skip-verify");
+        let may_skip = !now.policy.forbids(&options::TLS_SKIP_VERIFY);
         server.http.tls.skip_verify &= may_skip && (self.is_sealed || now.skip_verify);
         // What the policy keeps from flags and variables, a line must not bring back.
-        if now.policy.forbids("ca-cert") {
+        if now.policy.forbids(&options::CA_CERT) {
             server.http.tls.ca = Ca::System { file: None, dir: None };
         }
-        if now.policy.forbids("tls-server-name") {
+        if now.policy.forbids(&options::TLS_SERVER_NAME) {
             server.http.tls.server_name = None;
         }
-        if now.policy.forbids("proxy") {
+        if now.policy.forbids(&options::PROXY) {
             server.http.proxy = None;
         }
         server.http.policy = now.policy.clone();
