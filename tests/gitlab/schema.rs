@@ -64,6 +64,29 @@ fn snippets(markdown: &str) -> Vec<String> {
     fences.map(|rest| rest.split_once("```").unwrap().0.to_owned()).collect()
 }
 
+/// Runner's older bash loses the code of a line without it.
+#[test]
+fn what_is_retried_by_its_code_keeps_it_on_every_runner() {
+    let mut seen = 0;
+    let pages = std::iter::once(source("README.md"))
+        .chain(fs::read_dir(source("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
+    let pages = pages.flat_map(|page| snippets(&fs::read_to_string(page).unwrap()));
+    let examples = EXAMPLES.iter().map(|name| source(&format!("examples/{name}/.gitlab-ci.yml")));
+    let examples = examples.flat_map(|file| {
+        let text = fs::read_to_string(file).unwrap();
+        text.split("\n\n").map(str::to_owned).collect::<Vec<_>>()
+    });
+    for job in pages.chain(examples).filter(|job| job.contains("exit_codes")) {
+        let calls = job.lines().filter(|line| line.contains("- ") && line.contains("ci-creds "));
+        for line in calls.filter(|line| !line.trim_start().starts_with('#')) {
+            assert!(line.contains("|| exit $?"), "{line}\n{job}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "{seen}");
+}
+
 #[test]
 fn every_pipeline_is_valid_for_gitlab() {
     let Some(checker) = check_jsonschema() else { return };

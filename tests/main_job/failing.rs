@@ -19,6 +19,21 @@ fn stops(job: impl Fn(&str) -> Cmd, code: i32) {
     }
 }
 
+/// Runner's older bash runs a script as `: | eval …`, and reports 1 for whatever fails there
+/// (gitlab-runner `shells/bash.go`, FF_USE_NEW_BASH_EVAL_STRATEGY).
+#[test]
+fn the_old_way_of_gitlab_runner_keeps_the_code_behind_exit() {
+    let code = |line: &str| {
+        let text = format!("set -o pipefail\n: | eval $'{}\\necho after'\nexit 0", line.replace('\'', "\\'"));
+        script("bash", &text).run().code
+    };
+    for call in ["eval \"$(ci-creds exoscale ci)\"", "eval $(ci-creds exoscale ci)"] {
+        assert_eq!(code(call), 1, "{call}");
+        assert_eq!(code(&format!("{call} || exit $?")), 3, "{call}");
+    }
+    assert_eq!(code("ci-creds exoscale ci -- true || exit $?"), 3);
+}
+
 #[test]
 fn the_script_stops_with_the_documented_code() {
     let space = Space::new();

@@ -169,6 +169,10 @@ fn a_given_secret_id_is_not_tried_twice() {
     assert_eq!(kinds(&fake), "login read revoke");
     assert!(run.stderr.contains("exoscale/apikey/ci, role ci, may have made a key"), "{run}");
     assert!(run.stderr.contains("retry: exit_codes: [5]"), "{run}");
+    assert!(
+        run.stderr.contains("with `|| exit $?` behind the line"),
+        "the form that every runner takes: {run}"
+    );
 }
 
 #[test]
