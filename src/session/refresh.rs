@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
 
-use super::{Error, Order, Session, Token, issue, transaction};
+use super::{Error, Order, Session, Token, issue, left, transaction};
 use crate::credentials::Credentials;
 use crate::ledger::Ledger;
 use crate::provider::Request;
@@ -116,8 +116,8 @@ impl<'a> Reissuer<'a> {
     /// Names what a request without an answer may have made.
     fn name_lost<T>(&self, outcome: &Result<T, Error>, token: &Token, since: Timestamp, ledger: &Ledger) {
         if outcome.as_ref().is_err_and(Error::is_lost) {
-            let left = transaction::left_by_engine(self.request, since);
-            tracing::warn!("{left}: {}", transaction::end_of_lease(token, ledger));
+            let left = left::left_by_engine(self.request, since);
+            tracing::warn!("{left}: {}", left::end_of_lease(token, ledger));
         }
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures_util::future::{Either, join_all, select};
 use jiff::Timestamp;
 
-use super::{Error, Order, Session, Token, dead_man, depends_on_token, gather, issue, log_in};
-use crate::credentials::{Credentials, Life};
-use crate::duration::{granted, show};
+use super::left::{end_of_lease, left_by_engine, left_by_login};
+use super::login::log_in;
+use super::{Error, Order, Session, Token, dead_man, gather, issue, lives};
+use crate::credentials::Credentials;
 use crate::error::{Code, Explain as _, chain};
 use crate::ledger::Ledger;
 use crate::provider::{Context, Request};
@@ -165,7 +166,7 @@ async fn issue_all(
     if let Some(dead_man) = order.dead_man {
         dead_man.check(&credentials).map_err(failed)?;
     }
-    settle_lives(vault, &mut token, &mut credentials, order, ledger).await.map_err(failed)?;
+    lives::settle(vault, &mut token, &mut credentials, order, ledger).await.map_err(failed)?;
     for (request, one) in order.requests.iter().zip(&credentials) {
         for (step, settled) in &request.steps {
             let context = Context { vault, request, settled };
@@ -245,131 +246,4 @@ pub(crate) async fn issue_alone(
     };
     let left = vec![format!("{}: {end}", left_by_engine(request, started))];
     Err(Error::LeftBehind { error: error.into(), left })
-}
-
-/// What a login without an answer may have made.
-fn left_by_login(order: &Order, error: &Error, since: Timestamp) -> String {
-    let login = &order.login;
-    match error {
-        Error::Login(_) => format!(
-            "{} may have made a token at about {since}, without any credentials: it ends with the role's token TTL",
-            login.name()
-        ),
-        _ => format!(
-            "a secret_id may have been made at auth/{} at about {since}: it ends with the role's secret_id TTL",
-            login.mount
-        ),
-    }
-}
-
-/// What an engine without an answer may have made.
-pub(super) fn left_by_engine(request: &Request, since: Timestamp) -> String {
-    let role = request.role.as_ref().map(|role| format!(", role {role},")).unwrap_or_default();
-    let what = match request.origin.cloud().map(|provider| provider.key_names) {
-        Some(names) if !names.is_empty() => format!("a key whose name starts with {names}"),
-        _ => "credentials".to_owned(),
-    };
-    format!("{}{role} may have made {what} at about {since}", request.read.path)
-}
-
-/// When that ends, after taking back.
-pub(super) fn end_of_lease(token: &Token, ledger: &Ledger) -> &'static str {
-    match token {
-        token if token.is_agents() => {
-            "with a lease they end with it, or with the agent's token; without one nothing ends them"
-        }
-        Token { given: true, .. } => {
-            "with a lease they end with it, or when VAULT_TOKEN is revoked; without one nothing ends them"
-        }
-        Token { batch: true, .. } => "with a lease they end with it; without one nothing ends them",
-        token if ledger.lists(&token.secret) => {
-            "with a lease they end with it, or with the login's token, which was not revoked; without one nothing \
-             ends them"
-        }
-        // A node that steps down between writing a lease and tying it to its token (measured: OpenBao, 1 in some 100
-        // restarts under load).
-        _ => {
-            "with a lease they ended with the login's token, or end after their TTL if the server lost the tie; \
-             without one nothing ends them"
-        }
-    }
-}
-
-/// The effective lives: what ends with the token lives no longer than the token.
-async fn settle_lives(
-    vault: &Vault,
-    token: &mut Token,
-    credentials: &mut [Credentials],
-    order: &Order,
-    ledger: &mut Ledger,
-) -> Result<(), Error> {
-    if depends_on_token(credentials) {
-        let longest = credentials
-            .iter()
-            .filter(|one| !one.outlives_token || one.external.is_some())
-            .filter_map(|one| one.life)
-            .max_by_key(|life| life.ttl);
-        extend(vault, token, longest, order).await?;
-        if let Some(life) = token.life {
-            ledger.renewed(&token.secret, life.until);
-        }
-        for (one, request) in credentials.iter_mut().zip(&order.requests) {
-            if !one.outlives_token {
-                one.life = one.life.into_iter().chain(token.life).min_by_key(|life| life.until);
-                one.tell_end(request.expiry_variable.as_deref());
-            }
-        }
-    }
-    for (one, request) in credentials.iter().zip(&order.requests) {
-        if let (Some(wanted), Some(life)) = (request.min_ttl, one.life)
-            && life.ttl < wanted
-        {
-            return Err(Error::TooShort { provider: one.issued_by.name(), life: life.ttl, wanted });
-        }
-    }
-    Ok(())
-}
-
-/// Renews a token of ours that ends before the lease; looks a given one up where its end matters.
-async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
-    // A token with a window lives as long as it is renewed.
-    let (Some(lease), false) = (lease, token.counted || token.window.is_some()) else { return Ok(()) };
-    // The agent renews its own.
-    if token.is_agents() {
-        return Ok(());
-    }
-    if token.given {
-        let matters = order.requests.iter().any(|request| request.min_ttl.is_some());
-        if order.look_up || matters {
-            let info = match vault.lookup_self(&token.secret).await {
-                // A policy may lack the look-up; only --min-ttl can't do without it.
-                Err(error) if !matters => {
-                    tracing::debug!("the end of VAULT_TOKEN is not known: {error}");
-                    None
-                }
-                info => Some(info?),
-            };
-            token.life = info.and_then(|info| Life::new(info.ttl?, vault::now()));
-        }
-        return Ok(());
-    }
-    if token.renewable && token.life.is_some_and(|life| life.ends_before(&lease)) {
-        match vault.renew_self(&token.secret, lease.ttl.as_secs()).await {
-            Ok(auth) => token.life = Life::new(granted(auth.lease_duration), vault::now()),
-            Err(error) => tracing::warn!("the token could not be renewed: {error}"),
-        }
-    }
-    if let Some(life) = token.life.filter(|life| life.ends_before(&lease)) {
-        // A periodic token is granted one period at a time, and goes on.
-        let unless = if token.renewable && order.look_up {
-            ", unless it is renewed while the command runs,"
-        } else {
-            ""
-        };
-        let (token, lease) = (show(life.ttl), show(lease.ttl));
-        tracing::warn!(
-            "the login's token ends after {token}{unless} and takes the credentials with it; their lease is {lease}"
-        );
-    }
-    Ok(())
 }
