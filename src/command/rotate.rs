@@ -11,16 +11,16 @@ use crate::config::{GitlabToken, Rotation};
 use crate::duration;
 use crate::error::Error;
 use crate::http::Client;
-use crate::input::BYTE_ORDER_MARK;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
-use crate::session::{self, Order, Session};
+use crate::session::{self, Order};
 use crate::shutdown::{PATIENCE, Stop};
 use crate::vault::{self, TokenInfo, TokenRole, Vault};
 
 pub(crate) mod access;
 mod error;
 mod old;
+mod token;
 
 use error::Fault;
 use old::Old;
@@ -40,9 +40,11 @@ struct New {
 /// Rotates, or leaves the variable as it was, or says what is not certain.
 pub(crate) async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
     // Before the login, where that does not have to read the token: a secret_id may be good for one login.
-    let (early, requests) = match &rotation.gitlab.token {
+    let (early, requests) = match &rotation.gitlab_token {
         GitlabToken::Vault(request) => (None, vec![(**request).clone()]),
-        from => (Some(look(&rotation, gitlab_token(from, &stop).await?, &stop).await?), Vec::new()),
+        GitlabToken::Given(given) => {
+            (Some(look(&rotation, token::given(given, &stop).await?, &stop).await?), Vec::new())
+        }
     };
     let vault = Vault::at(&rotation.server, stop.clone())?;
     let order = Order { login: rotation.login.clone(), requests, look_up: false, dead_man: None };
@@ -51,7 +53,7 @@ pub(crate) async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
     let outcome = async {
         let (gitlab, current) = match early {
             Some(found) => found,
-            None => look(&rotation, read_token(&session)?, &stop).await?,
+            None => look(&rotation, token::read(&session)?, &stop).await?,
         };
         let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
         run.rotate(&current, &stop).await
@@ -67,14 +69,6 @@ async fn look(rotation: &Rotation, token: Secret, stop: &Stop) -> Result<(Gitlab
     let gitlab = Gitlab::new(client, rotation.gitlab.base.clone(), token);
     let current = gitlab.variable(&rotation.place).await?;
     Ok((gitlab, current))
-}
-
-/// The access token that the login has read.
-fn read_token(session: &Session) -> Result<Secret, Error> {
-    let read = session.credentials.first();
-    let value = read.and_then(|one| Some((one.path.as_str(), &one.variables.first()?.value)));
-    let (path, value) = value.ok_or_else(|| Fault::GitlabToken("it was not read".to_owned()))?;
-    sendable(value.reveal().trim(), &format!("what is at {path} in Vault"))
 }
 
 /// What all steps use.
@@ -343,30 +337,6 @@ fn attributes(current: &Variable) -> String {
     ];
     let kept: Vec<_> = all.into_iter().flatten().chain(current.variable_type.as_deref()).collect();
     format!("it stays {}", kept.join(", "))
-}
-
-async fn gitlab_token(from: &GitlabToken, stop: &Stop) -> Result<Secret, Error> {
-    let (input, source) = match from {
-        GitlabToken::Value(secret) => return sendable(secret.reveal(), "CI_CREDS_GITLAB_TOKEN"),
-        GitlabToken::Vault(_) => return Err(Fault::GitlabToken("it was not read".to_owned()).into()),
-        GitlabToken::Input { input, source } => (input, source),
-    };
-    let name = format!("{input} ({source})");
-    let text = input.read(stop).await?;
-    let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
-    match text.trim_start_matches(BYTE_ORDER_MARK).trim() {
-        "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),
-        text => sendable(text, &name),
-    }
-}
-
-/// The token, unless no header can carry it: a request without one would be refused as if it had expired.
-fn sendable(text: &str, name: &str) -> Result<Secret, Error> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Secret::from(text))
-    } else {
-        Err(Fault::GitlabToken(format!("{name} has blanks or characters that can't be sent")).into())
-    }
 }
 
 impl std::fmt::Debug for New {

@@ -38,7 +38,7 @@ pub use error::Error;
 pub(crate) use references::foreign;
 pub(crate) use revoke::{Revoke, Scan};
 pub use rotate::Error as RotationError;
-pub(crate) use rotate::{AccessRotation, GitlabToken, Kept, Rotation};
+pub(crate) use rotate::{AccessRotation, GitlabToken, Given, Kept, Rotation};
 pub(crate) use sources::{Setting, sources};
 pub(crate) use unknown::warn_of_unknown;
 

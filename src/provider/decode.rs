@@ -4,102 +4,22 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Absent, FieldSpec, Form, Origin, Request};
 use crate::credentials::{Credentials, InFile, Lease, Life, Variable};
-use crate::duration::{self, LONGEST, granted};
-use crate::error::{Code, Explain};
+use crate::duration::granted;
 use crate::secret::Secret;
 use crate::text::Text;
 use crate::vault::{Data, Envelope, Untold};
 
-/// Why an answer can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The answer has no data.
-    #[error("the answer of {path} has no data")]
-    NoData {
-        /// What was read.
-        path: String,
-    },
-    /// A field is missing, null, or not a single value.
-    #[error("the answer of {path} has {what}")]
-    Field {
-        /// What was read.
-        path: String,
-        /// Which field, and what is wrong with it.
-        what: String,
-        /// The fields that are there: names only.
-        there: Vec<String>,
-        /// The option that would mend it.
-        option: &'static str,
-    },
-    /// The answer of KV version 2, or a secret of version 1 that looks like one.
-    #[error("the answer of {path} may be KV version 2's, or a secret of version 1 that looks like it")]
-    Untold {
-        /// What was read.
-        path: String,
-        /// The option that says it.
-        option: String,
-    },
-    /// A field holds a negative life.
-    #[error("the answer of {path} has a field {field} that is less than 0")]
-    Negative {
-        /// What was read.
-        path: String,
-        /// Which field.
-        field: String,
-    },
-    /// Another engine, or KV version 1: neither keeps versions.
-    #[error("the answer of {path} is not version {version} of a secret: only KV version 2 keeps versions")]
-    NotVersioned {
-        /// What was read.
-        path: String,
-        /// The version that was asked for.
-        version: u64,
-    },
-    /// The credentials have ended.
-    #[error("the credentials at {path} ended at {end}")]
-    Ended {
-        /// What was read.
-        path: String,
-        /// By the answer.
-        end: Timestamp,
-    },
-}
+mod ends;
+mod error;
+#[cfg(test)]
+mod tests;
 
-impl Explain for Error {
-    fn code(&self) -> Code {
-        Code::Refused
-    }
-
-    fn notes(&self) -> Vec<String> {
-        match self {
-            Self::Field { there, .. } if !there.is_empty() => {
-                vec![format!("its fields: {}", there.join(", "))]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoData { path } => vec![format!("is {path} the path that gives out credentials?")],
-            Self::Untold { option, .. } => vec![format!("say which it is: {option}")],
-            Self::Negative { .. } => {
-                vec!["write a duration there, such as 15m, or take the field away".to_owned()]
-            }
-            Self::NotVersioned { .. } => {
-                vec!["leave the version away, or name a path of KV version 2".to_owned()]
-            }
-            Self::Ended { .. } => {
-                vec!["whoever puts them there must replace them before they end".to_owned()]
-            }
-            Self::Field { option, .. } => vec![format!("name the field with {option}, or read another path")],
-        }
-    }
-}
+use ends::{end, is_negative};
+pub use error::Error;
 
 /// What is inside base64, if that is text.
 fn decoded(text: &Secret) -> Option<Secret> {
@@ -297,50 +217,6 @@ impl Collected {
     }
 }
 
-/// The end that a text names: an RFC 3339 time, seconds since 1970, or seconds or a duration such as 30m from `now`.
-/// Zero seconds mean that the end is not known.
-fn end(text: &Secret, now: Timestamp) -> Option<Timestamp> {
-    let text = text.reveal();
-    if let Ok(time) = text.parse() {
-        return Some(time);
-    }
-    let ttl = span(text)?;
-    if ttl > LONGEST {
-        // Too long for a life: a time since 1970.
-        Timestamp::from_second(i64::try_from(ttl.as_secs()).ok()?).ok()
-    } else {
-        now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()
-    }
-}
-
-/// Whether it is a number or a duration below zero.
-fn is_negative(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|rest| span(rest).is_some())
-}
-
-/// A duration, or a number of seconds in any of JSON's forms; nothing of no length.
-fn span(text: &str) -> Option<Duration> {
-    let span = duration::parse(text).or_else(|| duration::whole(text).map(Duration::from_secs));
-    span.filter(|span| !span.is_zero())
-}
-
-impl Life {
-    /// Whether it ends so much sooner than `other` that it matters: seconds are rounded, and one request comes after
-    /// the other.
-    pub fn ends_before(&self, other: &Self) -> bool {
-        let sooner = other.until.duration_since(self.until);
-        sooner > SignedDuration::try_from(other.ttl / 100).unwrap_or_default()
-    }
-
-    /// A life of `ttl` from `now`, to the second.
-    pub fn new(ttl: Duration, now: Timestamp) -> Option<Self> {
-        let ttl = Duration::from_secs(ttl.as_secs());
-        let until = now.checked_add(SignedDuration::try_from(ttl).ok()?).ok()?;
-        let until = Timestamp::from_second(until.as_second()).ok()?;
-        Some(Self { ttl, until })
-    }
-}
-
 impl Envelope {
     /// The lease, unless the engine made none.
     pub fn lease(&self) -> Option<Lease> {
@@ -350,6 +226,3 @@ impl Envelope {
         Some(Lease { id, renewable: self.renewable && !shared, ttl, shared })
     }
 }
-
-#[cfg(test)]
-mod tests;

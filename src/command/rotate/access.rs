@@ -6,7 +6,7 @@
 use tokio::time::sleep;
 
 use super::error::Fault;
-use super::{PAUSE, gitlab_token, may_write, read_token};
+use super::{PAUSE, may_write, token};
 use crate::cloud::gitlab::{AccessToken, Gitlab, Variable, VariableRef};
 use crate::config::{AccessRotation, Kept};
 use crate::error::{Error, chain};
@@ -24,8 +24,8 @@ const STORES: usize = 6;
 pub(crate) async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Error> {
     let (login, request) = match &rotation.kept {
         Kept::Vault { login, request } => (login, request),
-        Kept::Variable(place) => {
-            let token = gitlab_token(&rotation.gitlab.token, &stop).await?;
+        Kept::Variable { place, given } => {
+            let token = token::given(given, &stop).await?;
             let gitlab = client(&rotation, &token, &stop)?;
             let (place, current) = (place.clone(), gitlab.variable(place).await?);
             return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &stop).await;
@@ -37,7 +37,7 @@ pub(crate) async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Erro
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let outcome = async {
-        let token = read_token(&session)?;
+        let token = token::read(&session)?;
         let gitlab = client(&rotation, &token, &stop)?;
         let path = session.credentials.first().map(|one| one.path.clone()).unwrap_or_default();
         let field = request.fields.first().map(|field| field.name.clone()).unwrap_or_default();

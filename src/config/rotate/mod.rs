@@ -2,24 +2,23 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
-
-use super::lookup::is_path;
-use super::lookup::{Lookup, Sourced};
-use super::{address, login, server};
+use super::lookup::Lookup;
+use super::{login, server};
 use crate::auth::Login;
-use crate::ci::{Job, gitlab};
+use crate::ci::{self, Job};
 use crate::cli::Parsed;
 use crate::cloud::gitlab::{Owner, VariableRef};
 use crate::env::Env;
-use crate::error::{Code, Explain};
-use crate::http::{self, Ca, FileFrom, Tls, is_loopback};
-use crate::input::Input;
 use crate::options;
-use crate::provider::{Request, Wanted};
-use crate::reference;
+use crate::provider::Request;
 use crate::secret::Secret;
 use crate::vault::Server;
+
+mod error;
+mod gitlab;
+
+pub use error::Error;
+pub(crate) use gitlab::{GitlabServer, GitlabToken, Given};
 
 /// How long jobs that started with the old token can go on using it.
 const GRACE: Duration = Duration::from_secs(3600);
@@ -36,6 +35,8 @@ pub(crate) struct Rotation {
     pub login: Login,
     /// How to reach GitLab.
     pub gitlab: GitlabServer,
+    /// Where its access token comes from.
+    pub gitlab_token: GitlabToken,
     /// The variable.
     pub place: VariableRef,
     /// What this job has in that variable: the old token, where GitLab does not show it.
@@ -70,7 +71,12 @@ pub(crate) struct AccessRotation {
 #[derive(Debug)]
 pub(crate) enum Kept {
     /// In a variable of GitLab's own.
-    Variable(VariableRef),
+    Variable {
+        /// Which one.
+        place: VariableRef,
+        /// How this job has it.
+        given: Given,
+    },
     /// In Vault.
     Vault {
         /// How to log in there.
@@ -78,101 +84,6 @@ pub(crate) enum Kept {
         /// What the login reads.
         request: Box<Request>,
     },
-}
-
-/// A GitLab instance.
-#[derive(Debug, Clone)]
-pub(crate) struct GitlabServer {
-    /// With the path prefix of the instance, and `/api/v4`.
-    pub base: Url,
-    /// For the client.
-    pub http: http::Settings,
-    /// The access token.
-    pub token: GitlabToken,
-}
-
-/// Where the access token comes from.
-#[derive(Debug, Clone)]
-pub(crate) enum GitlabToken {
-    /// The token itself, from a variable.
-    Value(Secret),
-    /// In Vault, which the login reads.
-    Vault(Box<Request>),
-    /// In a file, or on standard input.
-    Input {
-        /// Where.
-        input: Input,
-        /// The flag or variable.
-        source: String,
-    },
-}
-
-/// Why a rotation can't begin.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An error that other commands have too.
-    #[error(transparent)]
-    Common(#[from] super::Error),
-    /// No token role.
-    #[error("the token role is not set")]
-    NoTokenRole,
-    /// No GitLab token.
-    #[error("there is no access token of GitLab")]
-    NoGitlabToken,
-    /// A place in Vault that can't be one.
-    #[error("{source_name} does not say where in Vault the access token of GitLab is: {fault}")]
-    GitlabTokenPath {
-        /// The flag or variable.
-        source_name: String,
-        /// Whether it is a flag.
-        by_flag: bool,
-        /// What is wrong with it.
-        fault: reference::Fault,
-    },
-    /// No address.
-    #[error("the address of GitLab is not set")]
-    NoGitlab,
-    /// Neither project nor group.
-    #[error("neither a project nor a group is set")]
-    NoOwner,
-    /// Both a project and a group.
-    #[error("--project and --group are both given")]
-    TwoOwners,
-}
-
-impl Explain for Error {
-    fn code(&self) -> Code {
-        match self {
-            Self::Common(error) => error.code(),
-            Self::TwoOwners | Self::GitlabTokenPath { by_flag: true, .. } => Code::Usage,
-            _ => Code::Environment,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            Self::Common(error) => return error.hints(),
-            Self::NoTokenRole => {
-                "set --token-role or CI_CREDS_TOKEN_ROLE; `vault write auth/token/roles/ROLE …` makes one"
-            }
-            Self::NoGitlabToken => {
-                return vec![format!(
-                    "set --gitlab-token-path, --gitlab-token-file or CI_CREDS_GITLAB_TOKEN: a project or group access token with role \
-                     Maintainer (in a group: Owner) and scope api; {} can't change variables",
-                    Job::default().system.job_secret_variable
-                )];
-            }
-            Self::GitlabTokenPath { .. } => {
-                "the form is PATH#FIELD, mount included, such as secret/gitlab#token"
-            }
-            Self::NoGitlab => {
-                "set --gitlab-url or CI_CREDS_GITLAB_URL to an address such as https://gitlab.example.com"
-            }
-            Self::NoOwner => "set --project or --group; in a job, the default is its own project",
-            Self::TwoOwners => "the variable is either the project's or the group's",
-        };
-        vec![hint.to_owned()]
-    }
 }
 
 impl AccessRotation {
@@ -186,14 +97,17 @@ impl AccessRotation {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
-        let gitlab = gitlab(&lookup, &server)?;
+        let gitlab = gitlab::server(&lookup, &server)?;
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
-        let kept = if let GitlabToken::Vault(request) = &gitlab.token {
-            Kept::Vault { login: login::login(&lookup, None, &job)?.into(), request: request.clone() }
-        } else {
-            let key = text(&options::VARIABLE)?.unwrap_or_else(|| "CI_CREDS_GITLAB_TOKEN".to_owned());
-            let scope = text(&options::ENVIRONMENT_SCOPE)?;
-            Kept::Variable(VariableRef { owner: owner(&lookup)?, scope, key })
+        let kept = match gitlab::access_token(&lookup)? {
+            GitlabToken::Vault(request) => {
+                Kept::Vault { login: login::login(&lookup, None, &job)?.into(), request }
+            }
+            GitlabToken::Given(given) => {
+                let key = text(&options::VARIABLE)?.unwrap_or_else(|| "CI_CREDS_GITLAB_TOKEN".to_owned());
+                let scope = text(&options::ENVIRONMENT_SCOPE)?;
+                Kept::Variable { place: VariableRef { owner: owner(&lookup)?, scope, key }, given }
+            }
         };
         Ok(Self {
             kept,
@@ -222,7 +136,8 @@ impl Rotation {
         let place = VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
-            gitlab: gitlab(&lookup, &server)?,
+            gitlab: gitlab::server(&lookup, &server)?,
+            gitlab_token: gitlab::access_token(&lookup)?,
             login,
             server,
             in_this_job: lookup.plain(&place.key)?.map(|found| Secret::new(found.value)),
@@ -242,88 +157,16 @@ fn owner(lookup: &Lookup<'_>) -> Result<Owner, Error> {
         (project, Some(group)) if group.by_flag || project.is_none() => Ok(Owner::Group(group.value)),
         (Some(project), _) => Ok(Owner::Project(project.value)),
         _ => {
-            let own = lookup.text(&gitlab::PROJECT_ID)?.ok_or(Error::NoOwner)?;
+            let own = lookup.text(&ci::gitlab::PROJECT_ID)?.ok_or(Error::NoOwner)?;
             Ok(Owner::Project(own.value))
         }
     }
 }
 
-/// Where the access token is: nothing is read yet.
-fn access_token(lookup: &Lookup<'_>) -> Result<GitlabToken, Error> {
-    let (file_named, in_vault) =
-        (lookup.text(&options::GITLAB_TOKEN_FILE)?, lookup.text(&options::GITLAB_TOKEN_PATH)?);
-    // A flag wins over a variable, and Vault over a file.
-    let by_flag = |found: &Option<Sourced>| found.as_ref().is_some_and(|found| found.by_flag);
-    let in_vault = if by_flag(&file_named) && !by_flag(&in_vault) { None } else { in_vault };
-    match (in_vault, file_named, lookup.text(&options::GITLAB_TOKEN)?) {
-        (Some(found), ..) => kept_in_vault(found),
-        (None, Some(found), _) => {
-            Ok(GitlabToken::Input { input: Input::of(&found.value), source: found.source })
-        }
-        (None, None, Some(found)) if is_path(&found.value) => {
-            let instead = Some("--gitlab-token-file".to_owned());
-            Err(super::Error::PathForValue { source_name: found.source, instead }.into())
-        }
-        (None, None, Some(found)) => Ok(GitlabToken::Value(Secret::from(found.value.trim()))),
-        (None, None, None) => Err(Error::NoGitlabToken),
-    }
-}
-
-fn gitlab(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer, Error> {
-    let token = access_token(lookup)?;
-    let base = api(lookup)?;
-    let ca = match lookup.first(&[&options::GITLAB_CA_CERT, &gitlab::CA_FILE])? {
-        Some(found) => Ca::File(file(found)),
-        None => server::system(lookup)?,
-    };
-    let proxy = if is_loopback(&base) { None } else { server::usual_proxy(lookup, &base)? };
-    let http = http::Settings {
-        tls: Tls { ca, client: None, server_name: None, skip_verify: false },
-        needs_tls: base.scheme() == "https",
-        proxy,
-        unix_socket: None,
-        redirect_hosts: Vec::new(),
-        // The token travels in a header of GitLab's own.
-        follow_redirects: false,
-        policy: crate::policy::Policy::default(),
-        ..vault.http.clone()
-    };
-    Ok(GitlabServer { base, http, token })
-}
-
-/// PATH#FIELD: a secret of KV, of whichever version, or an engine that makes such tokens.
-fn kept_in_vault(found: Sourced) -> Result<GitlabToken, Error> {
-    let Sourced { value, source: source_name, by_flag } = found;
-    let fault = |fault| Error::GitlabTokenPath { source_name: source_name.clone(), by_flag, fault };
-    let text = value.trim();
-    match reference::parse(&format!("vault:{}", text.strip_prefix("vault:").unwrap_or(text)))
-        .map_err(fault)?
-    {
-        reference::Value::Reference(found) => {
-            let wanted = Wanted { name: "CI_CREDS_GITLAB_TOKEN".to_owned(), field: found.field, file: false };
-            let request = Request::referenced(found.path, vec![wanted], found.parameters);
-            Ok(GitlabToken::Vault(request.into()))
-        }
-        _ => Err(fault(reference::Fault::NoField)),
-    }
-}
-
-fn file(found: Sourced) -> FileFrom {
-    FileFrom { path: found.value.into(), source: found.source }
-}
-
-/// --gitlab-url, else what GitLab says of itself, path prefix included.
-fn api(lookup: &Lookup<'_>) -> Result<Url, Error> {
-    let found = lookup.first(&[&options::GITLAB_URL, &gitlab::SERVER])?.ok_or(Error::NoGitlab)?;
-    let text = found.value.trim().trim_end_matches('/');
-    let text = text.strip_suffix("/api/v4").unwrap_or(text);
-    let example = "https://gitlab.example.com";
-    Ok(address::web(&format!("{text}/api/v4"), &found.source, example)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Code, Explain as _};
 
     fn rotation(line: &str, env: &[(&str, &str)]) -> Result<Rotation, Error> {
         let line = line.split(' ').map(std::ffi::OsString::from).collect::<Vec<_>>();
