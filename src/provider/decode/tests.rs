@@ -1,6 +1,7 @@
 //! Answers as the engines give them, and the credentials that they become.
 
 use super::*;
+use crate::error::{Code, Explain as _};
 use crate::provider::{Settings, find};
 
 fn decode(provider: &str, options: &[(&'static str, &str)], json: &str) -> Result<Credentials, Error> {
