@@ -78,7 +78,7 @@ fn of_long(text: &str, care: Care) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The base64 of a long secret in blocks of four groups, side by side: a quarter of the memory of [`base64`]. At the ends
+/// The base64 of a long secret in blocks of four groups, side by side: a quarter of the memory that pieces take. At the ends
 /// of what is encoded, up to 15 characters are in no block.
 fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     const BLOCK: usize = 16;
