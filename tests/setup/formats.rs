@@ -1,13 +1,14 @@
 //! The other formats: each says the same plan, and is what its readers take.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::world::World;
 use crate::support::jwt::AUDIENCE;
-use crate::support::plugins::hclfmt;
-use crate::support::{Cmd, shell};
+use crate::support::plugins::{hclfmt, terraform_provider};
+use crate::support::{Cmd, Run, say, shell};
 
 /// Names that a format could read as something of its own.
 const HOSTILE: [&str; 6] =
@@ -24,7 +25,7 @@ const JOB: [&str; 9] =
 /// The resources of Terraform's Vault provider, and their attributes: the type of each, and whether it is required. The
 /// file says which release it is of, and where it is from. The provider itself can't be had where only the registries of
 /// packages are reached: Terraform fetches it from a registry of providers, and as a Go module it has no release after
-/// 1.9.0, because its path lacks the major version. So no `terraform validate` runs here.
+/// 1.9.0, because its path lacks the major version. `terraform validate` runs with a provider that has this schema alone.
 fn schema() -> Value {
     serde_json::from_str(include_str!("provider-vault.json")).unwrap()
 }
@@ -68,6 +69,7 @@ fn assert_schema(text: &str, schema: &Value, seen: &mut BTreeSet<String>) {
                 continue;
             }
             let wanted = known.get(name).unwrap_or_else(|| panic!("{kind}: {name}")).as_str().unwrap();
+            assert!(!wanted.ends_with(", exported"), "{kind}: {name} can't be set");
             let wanted = wanted.trim_end_matches(", required");
             let has = type_of(value);
             assert!(
@@ -110,6 +112,10 @@ fn terraform_is_formatted_and_has_attributes_of_the_provider() {
     }
     texts.extend(logins.iter().map(|words| uncommented(&printed("terraform", words))));
     texts.push(uncommented(&printed("terraform", &["scaleway", "dev", "--project", "22"])));
+    for who in [&["--group", "group"][..], &["--project", "1", "--project", "2"]] {
+        let run = ["read", "kv/{project_id}/app", "T=t", "--kv-version", "1", "--group-claim"];
+        texts.push(printed("terraform", &[&run, who].concat()));
+    }
     let (schema, mut seen) = (schema(), BTreeSet::new());
     for text in &texts {
         assert_schema(text, &schema, &mut seen);
@@ -129,8 +135,43 @@ fn terraform_is_formatted_and_has_attributes_of_the_provider() {
         cmd.env("TF_CLI_CONFIG_FILE", &rc).run().expect(0).stdout
     };
     assert_eq!(formatted("a   = 1\nbb = 2\n"), "a  = 1\nbb = 2\n");
-    for text in texts {
-        assert_eq!(formatted(&text), text);
+    for text in &texts {
+        assert_eq!(formatted(text), *text);
+    }
+    // Elsewhere the names and types are held against the schema by this test alone.
+    let Some(terraform) = terraform.filter(|program| program.ends_with("terraform")) else {
+        return say("there is no terraform here: `terraform validate` did not run");
+    };
+    let validate = validator(&terraform);
+    for text in &texts {
+        validate(text).expect(0);
+    }
+    for (odd, says) in [
+        ("  nmae = \"x\"\n", "Unsupported argument"),
+        ("  policy = [\"x\"]\n  name = \"x\"\n", "Incorrect attribute value type"),
+        ("  policy = vault_policy.other.name\n  name = \"x\"\n", "Reference to undeclared resource"),
+        ("  name = \"x\"\n", "Missing required argument"),
+    ] {
+        let run = validate(&format!("resource \"vault_policy\" \"one\" {{\n{odd}}}\n")).expect(1);
+        assert!(run.stderr.contains(says), "{odd}\n{run}");
+    }
+}
+
+/// Runs `terraform validate` with the stand-in of the provider.
+fn validator(terraform: &Path) -> impl Fn(&str) -> Run {
+    let (provider, dir) = (terraform_provider().unwrap(), tempfile::tempdir().unwrap());
+    let rc = format!(
+        "provider_installation {{\n  dev_overrides {{ \"hashicorp/vault\" = {:?} }}\n  direct {{}}\n}}\n",
+        provider.display().to_string()
+    );
+    std::fs::write(dir.path().join("rc"), rc).unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/setup/provider-vault.json");
+    let terraform = terraform.to_owned();
+    move |text| {
+        std::fs::write(dir.path().join("main.tf"), text).unwrap();
+        let cmd = Cmd::program(&terraform).args(["validate", "-no-color"]).dir(dir.path());
+        let cmd = cmd.env("HOME", dir.path()).env("VAULT_SCHEMA", schema).env("CHECKPOINT_DISABLE", "1");
+        cmd.env("TF_CLI_CONFIG_FILE", dir.path().join("rc")).run()
     }
 }
 

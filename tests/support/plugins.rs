@@ -27,7 +27,7 @@ pub fn exoscale_plugin() -> Option<PathBuf> {
 
 /// The formatter of HCL that is a part of Terraform, for machines without Terraform.
 pub fn hclfmt() -> Option<PathBuf> {
-    let folder = target_dir().join(HCLFMT.rsplit_once('@').unwrap().1);
+    let folder = target_dir().join(HCLFMT.replace(['/', '@'], "-"));
     let lock = File::create(target_dir().join("hclfmt.lock")).unwrap();
     lock.lock().unwrap();
     let program = folder.join("hclfmt");
@@ -38,6 +38,27 @@ pub fn hclfmt() -> Option<PathBuf> {
         assert!(output.status.success(), "{install:?}:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     Some(program)
+}
+
+/// The directory of a provider for `terraform validate`, which has the schema in the file that VAULT_SCHEMA names.
+pub fn terraform_provider() -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terraform-provider");
+    let folder = target_dir().join("terraform-provider");
+    let lock = File::create(target_dir().join("terraform-provider.lock")).unwrap();
+    lock.lock().unwrap();
+    let text =
+        ["main.go", "go.mod", "go.sum"].map(|name| fs::read_to_string(source.join(name)).unwrap()).concat();
+    let stamp = target_dir().join("terraform-provider.stamp");
+    if !fs::read_to_string(&stamp).is_ok_and(|built| built == text) {
+        say("building the provider of the tests with go (once, a minute)");
+        let mut build = Command::new(go()?);
+        build.current_dir(source).args(["build", "-trimpath", "-ldflags=-s -w", "-o"]);
+        build.arg(folder.join("terraform-provider-vault")).arg(".").stdin(Stdio::null());
+        let output = build.output().unwrap_or_else(|error| panic!("{build:?}: {error}"));
+        assert!(output.status.success(), "{build:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+        fs::write(stamp, text).unwrap();
+    }
+    Some(folder)
 }
 
 const HCLFMT: &str = "github.com/hashicorp/hcl/v2/cmd/hclfmt@v2.24.0";
