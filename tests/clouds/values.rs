@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::cmd::PROGRAM;
-use crate::support::{Cmd, Space, script, secret};
+use crate::support::{Cmd, Space, script, secret, shells};
 
 fn job(space: &Space<'_>, cmd: Cmd, token: &str) -> Cmd {
     cmd.vault(space.server).env("VAULT_TOKEN", token)
@@ -19,7 +19,7 @@ fn a_changed_ifs_breaks_no_value() {
         json!({"access_key": "AKIAIOSFODNN7", "secret_key": "wJalrXUtnFEMI/K7MDENG"}),
     );
     let token = space.token(&[&space.may_read(&[&format!("{kv}/aws")])], json!({}));
-    for shell in ["bash", "dash", "zsh", "ksh93", "mksh", "yash", "busybox"] {
+    for shell in shells() {
         for (ifs, arrives) in
             [("/", false), ("e", false), ("7", false), ("=", false), (":", true), (",", true)]
         {

@@ -175,7 +175,7 @@ fn a_signal_at_any_moment() {
 fn a_signal_while_nothing_comes() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    crate::support::fifo(&fifo);
     for source in ["-", fifo.to_str().unwrap()] {
         // Opened for writing as well, so that its end never comes.
         let text = format!(

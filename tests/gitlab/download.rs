@@ -4,14 +4,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::shell::scripts;
 use crate::support::fake::Seen;
-use crate::support::{Cmd, Fake, Reply, Run, require, secret};
+use crate::support::{Cmd, Fake, Reply, Run, fifo, require, secret};
 
 /// A stand-in for ci-creds: what matters here is whether it is run.
 const PROGRAM: &str = "#!/bin/sh\necho \"ran $*\" >&2\n";
@@ -207,7 +206,6 @@ fn what_is_kept_may_be_anything() {
         fs::create_dir_all(image.lasting()).unwrap();
         let (kept, prey) = (image.kept(), image.dir.path().join("prey"));
         fs::write(&prey, "mine").unwrap();
-        let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
         let links = |path: &Path| symlink(&prey, path).unwrap();
         let folder = |path: &Path| fs::create_dir(path).unwrap();
         let kinds: [&dyn Fn(&Path); 3] = [&fifo, &links, &folder];

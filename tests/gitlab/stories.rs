@@ -19,7 +19,8 @@ use super::pipeline::{Call, Project, source};
 use super::schema::EXAMPLES;
 use super::tools::output;
 use crate::support::cmd::PROGRAM;
-use crate::support::{Options, Server, Space, eventually, jwt, openbao, require, secret};
+use crate::support::shell::{SYSTEM_SHELL, system_tool};
+use crate::support::{Options, Server, Space, eventually, jwt, openbao, secret};
 
 const ADDR: &str = "VAULT_ADDR";
 /// The GitLab of the examples.
@@ -39,7 +40,7 @@ fn apply_for(gitlab: &str, server: &Server, script: &str, variables: &[(&str, &s
         let tools = home.path().join(name);
         fs::create_dir(&tools).unwrap();
         symlink(openbao::binary(), tools.join(name)).unwrap();
-        let mut command = Command::new("sh");
+        let mut command = Command::new(SYSTEM_SHELL);
         command.args(["-c", &text.replace(GITLAB, gitlab)]).env_clear().envs(variables.iter().copied());
         command.env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("HOME", home.path());
         command.env("VAULT_ADDR", &server.addr).env("VAULT_TOKEN", &server.root_token);
@@ -59,15 +60,15 @@ fn empty(plugin_dir: Option<PathBuf>) -> Server {
 }
 
 /// The SHA-256 of a file, as an operator gets it.
-pub fn sha256(file: &std::path::Path) -> Option<String> {
-    let text = output(Command::new(require("sha256sum")?).arg(file));
-    Some(text.split(' ').next().unwrap_or_default().to_owned())
+pub fn sha256(file: &std::path::Path) -> String {
+    let text = output(Command::new(system_tool("sha256sum")).arg(file));
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Registers the AWS plugins by Vault's names for them: "with OpenBao, plugins to register first".
 pub fn register_aws(server: &Server, plugins: &std::path::Path) {
     for (kind, program) in [("secret", "aws-engine"), ("auth", "aws-auth")] {
-        let sum = sha256(&plugins.join(program)).unwrap();
+        let sum = sha256(&plugins.join(program));
         server.ok(
             "PUT",
             &format!("sys/plugins/catalog/{kind}/aws"),
@@ -133,7 +134,7 @@ fn the_scripts_are_what_setup_prints() {
                 by_hand.push_str(before);
                 let (line, part) = part.split_once('\n').unwrap();
                 let (printed, after) = part.split_once("# <<<\n").unwrap_or_else(|| panic!("{name}: {line}"));
-                let mut command = Command::new("sh");
+                let mut command = Command::new(SYSTEM_SHELL);
                 command.args(["-c", line]).env_clear();
                 command.env("PATH", format!("{}:/usr/bin:/bin", tools.path().display()));
                 let wanted = output(&mut command);

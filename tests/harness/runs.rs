@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::shell::system_tool;
 use crate::support::{CANARY, Cmd, Space, canary, jwt, require, script, secret, shells, stable};
 
 /// A command other than ci-creds, to see what the harness makes of it.
@@ -58,13 +59,13 @@ fn a_leak_fails_the_run() {
 
 #[test]
 fn the_environment_is_empty_and_the_arguments_arrive() {
-    let env = require("env").unwrap();
+    let env = system_tool("env");
     assert_eq!(Cmd::program(&env).run().expect(0).stdout, "");
     let set = Cmd::program(&env).env("A", "1").env("B", "2").env("A", "3").no_env("B").run();
     assert_eq!(set.stdout, "A=3\n");
     let args = sh(r#"printf '[%s]' "$@""#).args(["program", "aws", "--", "-v"]).very_verbose().run();
     assert_eq!(args.stdout, "[aws][-vv][--][-v]");
-    assert_eq!(Cmd::program(require("cat").unwrap()).stdin("typed").run().stdout, "typed");
+    assert_eq!(Cmd::program(system_tool("cat")).stdin("typed").run().stdout, "typed");
 }
 
 #[test]

@@ -228,9 +228,6 @@ fn a_parent_that_no_header_can_carry_is_named_and_nothing_is_sent() {
 
 #[test]
 fn doctor_at_the_desk_hears_signals_while_it_reads() {
-    if require("mkfifo").is_none() {
-        return;
-    }
     let vault = Fake::new(|seen| {
         if seen.line.contains("sys/health") {
             Reply::Json(200, json!({"initialized": true, "sealed": false, "version": "2.7.2"}))
@@ -240,7 +237,7 @@ fn doctor_at_the_desk_hears_signals_while_it_reads() {
     });
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
-    Cmd::program("/usr/bin/mkfifo").args([&fifo]).run().expect(0);
+    crate::support::fifo(&fifo);
     for flag in ["--claims", "--from-job"] {
         for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
             let before = vault.seen().len();

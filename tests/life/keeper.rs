@@ -6,13 +6,13 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::dead_man::{HEALTHY, database, is_gone_in_time, works_to_its_end};
 use super::{Story, nothing_is_left};
 use crate::support::running::Running;
-use crate::support::shell::{require, shells};
+use crate::support::shell::{shells, system_tool};
 use crate::support::{Cmd, Postgres, Space, canary, eventually, say, script, secret, unique};
 
 /// The processes in the background that a test left. All that it starts has a limit of the size of files that no other
@@ -26,7 +26,7 @@ impl Mark {
 
     /// The same command, under the limit.
     fn on(&self, cmd: Cmd) -> Cmd {
-        cmd.wrapped(require("prlimit").unwrap(), [format!("--fsize={}", self.0)])
+        cmd.wrapped(system_tool("prlimit"), [format!("--fsize={}", self.0)])
     }
 
     fn keepers(&self) -> Vec<String> {
@@ -150,7 +150,8 @@ fn without_the_process_in_the_background_the_window_is_the_bound() {
     let keepers = mark.keepers();
     assert_eq!(keepers.len(), 1);
     let pid = keepers[0].trim_start_matches("/proc/");
-    assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+    let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
     let killed = Instant::now();
     running.signal_group(Signal::KILL);
     is_gone_in_time("what the shell was given", killed, || !space.login_tokens().is_empty());

@@ -44,7 +44,7 @@ pub use python::python;
 pub use raft::Cluster;
 pub use run::{Run, stable};
 pub use running::Running;
-pub use shell::{require, script, shells};
+pub use shell::{fifo, require, script, shells};
 pub use space::Space;
 
 /// The one server of all tests, started by the first that asks. Its watchdog ends it with this process.

@@ -208,11 +208,13 @@ impl Drop for Server {
 
 /// A program with its output in `DIR/log`; when the child's standard input is closed, it is killed and `DIR` removed.
 pub fn guarded(dir: &Path, program: &Path) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = Command::new("/bin/sh");
     command.args(["-c", WATCHDOG]).arg(dir).arg(program);
     // A clean environment: a developer's own VAULT_* must not reach the server. Its own process group:
     // Ctrl-C is for us, the server follows when the pipe closes.
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", dir);
+    // The watchdog needs `rm`, which POSIX systems have there.
+    let path = format!("{}:/usr/bin:/bin", std::env::var("PATH").unwrap_or_default());
+    command.env_clear().env("PATH", path).env("HOME", dir);
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

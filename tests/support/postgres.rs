@@ -147,6 +147,11 @@ impl Drop for Postgres {
 
 /// Debian keeps them off PATH, one folder for each version.
 fn programs() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        for tool in ["setpriv", "chown"] {
+            require(tool)?;
+        }
+    }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let found = versions.map(|entry| entry.path().join("bin")).find(|bin| bin.join("initdb").is_file());
     found.or_else(|| Some(require("initdb")?.parent()?.to_owned()))

@@ -1,6 +1,7 @@
 //! Scripts around the command under test, in real shells.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::cmd::{Cmd, PROGRAM};
 use super::say;
@@ -8,15 +9,22 @@ use super::say;
 /// The POSIX shells that `eval` must be safe in; `busybox` stands for its ash.
 pub const SHELLS: [&str; 7] = ["dash", "bash", "zsh", "ksh93", "mksh", "yash", "busybox"];
 
+/// The shell that every POSIX system has, where PATH names none.
+pub const SYSTEM_SHELL: &str = "/bin/sh";
+
 /// Those that this machine has (all of them in CI).
 pub fn shells() -> Vec<&'static str> {
     SHELLS.into_iter().filter(|shell| require(shell).is_some()).collect()
 }
 
 /// `SHELL -euc TEXT` (fish has no such options) with ci-creds first on PATH, otherwise in the same clean
-/// environment and with the same checks as [`Cmd::new`].
+/// environment and with the same checks as [`Cmd::new`]. dash and bash stand for any POSIX shell: where one is missing,
+/// CI fails, and elsewhere the system's own takes its place.
 pub fn script(shell: &str, text: &str) -> Cmd {
-    let program = require(shell).unwrap_or_else(|| panic!("ask shells() or require({shell:?}) first"));
+    let program = match shell {
+        "dash" | "bash" => require(shell).unwrap_or_else(|| SYSTEM_SHELL.into()),
+        _ => require(shell).unwrap_or_else(|| panic!("ask shells() or require({shell:?}) first")),
+    };
     let options: &[&str] = match shell {
         "busybox" => &["sh", "-euc"],
         "fish" => &["--no-config", "-c"],
@@ -25,9 +33,30 @@ pub fn script(shell: &str, text: &str) -> Cmd {
         _ => &["-euc"],
     };
     let own = Path::new(&*PROGRAM).parent().unwrap().display();
-    let path = format!("{own}:{}", inherited("PATH").unwrap_or_default());
+    let path = format!("{own}:{}", with_system_tools());
     // fish takes a home that is missing from the user's entry, and finds what lies there.
     Cmd::program(program).args(options).args([text]).env("PATH", path).env("HOME", "/nonexistent")
+}
+
+/// Makes a FIFO.
+#[track_caller]
+pub fn fifo(path: &Path) {
+    let mut shell = Command::new(SYSTEM_SHELL);
+    shell.args(["-c", "mkfifo \"$1\"", "sh"]).arg(path).env("PATH", with_system_tools());
+    assert!(shell.status().unwrap().success());
+}
+
+/// A program that every Linux system has, container images included: coreutils, and util-linux.
+#[track_caller]
+pub fn system_tool(name: &str) -> PathBuf {
+    let path = with_system_tools();
+    let found = path.split(':').map(|dir| Path::new(dir).join(name)).find(|program| program.is_file());
+    found.unwrap_or_else(|| panic!("{name} is neither on PATH nor in /usr/bin or /bin"))
+}
+
+/// PATH, and behind it the folders where POSIX systems have `cat`, `sleep` and the like.
+pub fn with_system_tools() -> String {
+    format!("{}:/usr/bin:/bin", inherited("PATH").unwrap_or_default())
 }
 
 /// The path of a tool. Where it is missing, CI fails, and a developer's machine says so aloud and goes on.

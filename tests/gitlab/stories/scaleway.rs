@@ -61,7 +61,7 @@ fn scaleway_kubernetes() {
     let pod = dir.path().join("token");
     // ci-creds comes from the package registry alone.
     fs::remove_file(project.tools().join("ci-creds")).unwrap();
-    let Some(sum) = sha256(Path::new(&*PROGRAM)) else { return };
+    let sum = sha256(Path::new(&*PROGRAM));
     project.set([
         (ADDR, server.addr.as_str()),
         ("CI_CREDS_ID_TOKEN_FILE", pod.to_str().unwrap()),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Setup;
 use crate::logins::{assert_issued, file};
 use crate::support::space::AppRole;
-use crate::support::{Cmd, Space, require};
+use crate::support::{Cmd, Space, openbao};
 
 /// A wrapping token with a new secret_id of the role inside.
 pub fn wrapped(space: &Space<'_>, login: &AppRole) -> String {
@@ -14,20 +14,11 @@ pub fn wrapped(space: &Space<'_>, login: &AppRole) -> String {
     issued["wrap_info"]["token"].as_str().unwrap().to_owned()
 }
 
-/// One call with the header that wraps its answer.
+/// One call that asks for its answer to be wrapped.
 fn wrapping(space: &Space<'_>, token: &str, path: &str) -> Value {
-    let url = format!("{}/v1/{path}", space.server.addr);
-    let headers = [format!("X-Vault-Token: {token}"), "X-Vault-Wrap-TTL: 60".to_owned()];
-    let curl = Cmd::program(require("curl").expect("curl makes the wrapping tokens")).args([
-        "-s",
-        "-X",
-        "POST",
-        &url,
-        "-d",
-        "{\"a\":\"b\"}",
-    ]);
-    let run = headers.iter().fold(curl, |curl, header| curl.args(["-H", header])).may_show_secrets().run();
-    serde_json::from_str(&run.stdout).unwrap()
+    let bao = Cmd::program(openbao::binary()).args(["write", "-format=json", "-wrap-ttl=60s", path, "a=b"]);
+    let bao = bao.vault(space.server).env("VAULT_TOKEN", token).env("HOME", "/nonexistent");
+    serde_json::from_str(&bao.may_show_secrets().run().expect(0).stdout).unwrap()
 }
 
 #[test]
