@@ -23,6 +23,7 @@
 //! cloud        the APIs that are not Vault's
 //! vault        Vault's API in Vault's words
 //! http         the one way out: TLS, proxy, redirects
+//! merge        files of profiles that others write too: one is put in, and taken out again
 //! input        what a value seems to be; the one reader of files and of standard input
 //! shutdown     signals that ask this process to end
 //! claims       the claims of an ID token, and what a role demands of them
@@ -67,6 +68,7 @@ mod exec;
 mod http;
 mod input;
 mod ledger;
+mod merge;
 mod options;
 mod policy;
 mod private_file;

@@ -1,6 +1,6 @@
 //! Makes and opens files that hold secrets. It must not know what is in them, or when they are deleted.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,33 @@ pub(crate) fn is_exposed(folder: &Metadata) -> bool {
 /// Whether it is another user's: neither root's nor ours.
 pub(crate) fn is_foreign(there: &Metadata) -> bool {
     ![0, own_uid()].contains(&there.uid())
+}
+
+/// Whether a file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// By this process, until it is closed.
+    Held,
+    /// By another one.
+    Busy,
+    /// It is, but another process has put another file in its place, or removed it.
+    Replaced,
+}
+
+/// Tries to lock the file that was opened at `path`.
+pub(crate) fn lock_at(path: &Path, file: &File) -> io::Result<Lock> {
+    match file.try_lock() {
+        Ok(()) if is_at(path, &file.metadata()?) => Ok(Lock::Held),
+        Ok(()) => Ok(Lock::Replaced),
+        Err(TryLockError::WouldBlock) => Ok(Lock::Busy),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether this file is what `path` names now.
+pub(crate) fn is_at(path: &Path, file: &Metadata) -> bool {
+    let same = |there: Metadata| (there.dev(), there.ino()) == (file.dev(), file.ino());
+    path.symlink_metadata().is_ok_and(same)
 }
 
 /// Whether it is this user's.

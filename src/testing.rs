@@ -79,6 +79,9 @@ pub mod http {
 pub mod input {
     pub use crate::input::Seems;
 }
+pub mod merge {
+    pub use crate::merge::{Error, FORMS, Form, merged};
+}
 pub mod ledger {
     pub use crate::ledger::Ledger;
 

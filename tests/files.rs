@@ -1,5 +1,7 @@
 //! `--output`: the file is this user's alone, nothing else is touched, and stdout stays empty.
 
+mod merge;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::support::{CANARY, Cmd, Engine, Run, Space, eventually, say, secret};
+use crate::support::{CANARY, Cmd, Engine, Run, Space, eventually, fifo, say, secret};
 
 /// A job that may read one secret; whatever it writes goes into its directory.
 struct Job {
@@ -106,7 +108,7 @@ fn what_is_no_file_of_ours_is_refused() {
     symlink(job.file("prey"), job.file("symlink")).unwrap();
     symlink(job.file("nothing"), job.file("dangling")).unwrap();
     fs::create_dir(job.file("dir")).unwrap();
-    assert!(Command::new("mkfifo").arg(job.file("fifo")).status().unwrap().success());
+    fifo(&job.file("fifo"));
     for (path, reason) in [
         (name("symlink"), "it is a symbolic link"),
         (name("dangling"), "it is a symbolic link"),

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use ci_creds::testing::merge;
 use serde_json::{Value, json};
 
 use crate::support::cmd::PROGRAM;
@@ -150,8 +151,15 @@ fn aws_sdks_take_credential_process_and_the_file() {
     let path = job.home("credentials").display().to_string();
     let by_file = format!("{stale}{write} {path} --force\nexport AWS_SHARED_CREDENTIALS_FILE={path}");
     let by_profile = format!("{by_file}\n{write} {path} --force --profile web\nexport AWS_PROFILE=web");
+    let shared = job.home("shared").display().to_string();
+    fs::write(&shared, "# mine\r\n[default]\r\naws_access_key_id = AKIAMINE\r\naws_secret_access_key = mine")
+        .unwrap();
+    let by_merge =
+        format!("{stale}{write} {shared} --merge --profile ci\nexport AWS_SHARED_CREDENTIALS_FILE={shared}");
+    let by_merge = format!("{by_merge} AWS_PROFILE=ci");
     for (before, method) in [
         (&by_process, "custom-process"),
+        (&by_merge, "shared-credentials-file"),
         (&by_file, "shared-credentials-file"),
         (&by_profile, "shared-credentials-file"),
     ] {
@@ -218,6 +226,65 @@ fn scaleways_sdk_takes_the_environment_and_the_file() {
         "{write} --force --profile web\nexport SCW_CONFIG_PATH={path} SCW_PROFILE=web\n$probe scaleway"
     );
     assert_eq!(job.sees(&by_profile), expected);
+    let own = "# mine\naccess_key: SCWMINE\nprofiles:\n    # another\n    other:\n        secret_key: mine\nactive_profile: other";
+    fs::write(&path, own).unwrap();
+    let by_merge = format!(
+        "{write} --merge --profile web\nexport SCW_CONFIG_PATH={path} SCW_PROFILE=web\n$probe scaleway"
+    );
+    assert_eq!(job.sees(&by_merge), expected);
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .contains("    # another\n    other:\n        secret_key: mine\nactive_profile: other")
+    );
+}
+
+/// Beside the profile that is put in, the parsers of the SDKs read what they read before.
+#[test]
+fn a_merged_file_reads_as_before() {
+    let Some(bin) = sdks() else { return };
+    let ini = [
+        "",
+        "\n\n",
+        "# a\n",
+        "[a]\nb = c",
+        "[a]\r\nb = c\r\n",
+        "[a]\nb: c\n\n; d\n[e]\n",
+        "[a]\ns3 =\n  x = 1\n  y = 2\n",
+        "[a]\nb = c\n   # d\n",
+        "[a]\nb =\n",
+        "[default]\nb = [x]\n[profile x]\nb = c = d\n",
+        "[a]\nb = \u{e4}\n",
+    ];
+    let scw = [
+        "",
+        "---\na: b",
+        "# a\na: b\n",
+        "a: b\r\nprofiles:\r\n  x:\r\n    k: v\r\n",
+        "profiles:",
+        "profiles:\n\n",
+        "profiles: # all\n",
+        "profiles:\n    # x's\n    x:\n        k: 'v' # w\n        l: \"1\"\n\n# end\na: b",
+        "a:\n  b:\n    c: d\n",
+        "profiles:\n  x:\n  y:\n    k: v",
+        "a: https://x.example/y\nb: 1e5\nc: true\nprofiles:\n  \"x y\":\n    k: -\n",
+        "access_key: x\nactive_profile: x\nprofiles:\n x:\n  k: v\n",
+    ];
+    let mut cases = Vec::new();
+    for (name, texts, values) in [
+        ("aws-credentials", &ini[..], ("k = A+/=\nl = 1e5\n", json!({"k": "A+/=", "l": "1e5"}))),
+        ("scw-config", &scw[..], ("k: \"A+/=\"\nl: \"1e5\"\n", json!({"k": "A+/=", "l": "1e5"}))),
+    ] {
+        let form = merge::FORMS.into_iter().find(|form| form.name == name).unwrap();
+        for before in texts {
+            if let Some(after) = merge::merged(form, "ci", values.0, before) {
+                cases.push(json!({"form": name, "before": before, "after": after, "values": values.1}));
+            }
+        }
+    }
+    assert!(cases.len() > 20, "{} are understood", cases.len());
+    let read = Cmd::program(bin.join("python")).args([file("merged.py")]).stdin(json!(cases).to_string());
+    assert_eq!(read.run().expect(0).stdout, "ok\n");
 }
 
 #[test]

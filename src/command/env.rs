@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::exec::{self, Child, Signals};
 use crate::ledger::Ledger;
 use crate::secret::Secret;
+use crate::shutdown::Stop;
 
 /// Hands over what needs no Vault, or runs the command with it; returns the exit code.
 pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
@@ -17,8 +18,8 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
     let Some(command) = run.command else {
         if !credentials.is_empty() {
             sink::check(&run.output, &run.job)?;
-            let bytes = (run.output.format.encode)(&credentials, &run.output.options)?;
-            Target::make(&run.output, &bytes, &mut Ledger::default())?.write(&bytes)?;
+            let content = run.output.encode(&credentials, &run.job)?;
+            Target::make(&run.output, content, &mut Ledger::default())?.write(&Stop::never()).await?;
         }
         return Ok(0);
     };

@@ -41,8 +41,8 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     }
     let outcome = async {
         let files = private::make(&mut session.credentials, &config.file_folder, &mut ledger)?;
-        let bytes = (config.output.format.encode)(&session.credentials, &config.output.options)?;
-        let target = Target::make(&config.output, &bytes, &mut ledger)?;
+        let content = config.output.encode(&session.credentials, &config.job)?;
+        let target = Target::make(&config.output, content, &mut ledger)?;
         ledger.handed_over(session.credentials.iter());
         ledger.write_down(&stop).await?;
         files.write()?;
@@ -53,7 +53,7 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         let keeper = keeper::start(&server, &session.token, shell, config.job.deadline).await?;
         // The last moment at which a signal can still mean that nothing was handed over.
         stop.check()?;
-        target.write(&bytes)?;
+        target.write(&stop).await?;
         Ok::<_, Error>(keeper)
     };
     let keeper = match outcome.await {

@@ -281,6 +281,9 @@ pub enum Error {
     /// An option that only a command needs.
     #[error("--{0} goes with `-- COMMAND`")]
     WithoutCommand(&'static str),
+    /// --merge without what it needs, or with what it excludes.
+    #[error("--merge {0}")]
+    Merge(&'static str),
     /// An option that only printing needs.
     #[error("--{0} does not go with `-- COMMAND`, which gets the credentials instead of stdout")]
     WithCommand(&'static str),

@@ -8,7 +8,7 @@ use crate::auth::Login;
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, Verb};
 use crate::credentials::DeadMan;
-use crate::emit::{self, Output};
+use crate::emit::{self, Format, Output};
 use crate::env::Env;
 use crate::input::Input;
 use crate::ledger::state;
@@ -112,7 +112,7 @@ impl Config {
     fn with(parsed: &Parsed, env: &Env, references: References) -> Result<Self, Error> {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
-        let output = output(&lookup)?;
+        let output = output(parsed, &lookup)?;
         let requests = requests::all(parsed, references, &lookup, &job)?;
         let server = server::server(&lookup, job.in_ci)?;
         let engine_role = requests.iter().find_map(|request| request.role.as_deref());
@@ -179,7 +179,7 @@ impl EnvRun {
         if !references.is_empty() || !parsed.and.is_empty() {
             return Ok(Self::Asks(Config::with(parsed, env, references)?.into()));
         }
-        let (output, command, job) = (output(&lookup)?, command(parsed, &lookup)?, Job::of(env));
+        let (output, command, job) = (output(parsed, &lookup)?, command(parsed, &lookup)?, Job::of(env));
         let nothing = Unreferenced { escaped: references.escaped, output, command, job };
         Ok(Self::Unreferenced(nothing.into()))
     }
@@ -312,7 +312,7 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
         return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag.name)));
     }
     // Where the variables of a whole project say how to print, this call does not print.
-    if let Some(flag) = [&options::FORMAT, &options::OUTPUT_FILE, &options::SHOW]
+    if let Some(flag) = [&options::FORMAT, &options::OUTPUT_FILE, &options::MERGE, &options::SHOW]
         .into_iter()
         .find(|flag| parsed.flags.one(flag).is_some())
     {
@@ -336,7 +336,25 @@ fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Command>, Erro
     }))
 }
 
-fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
+/// --merge. Its variable may be that of a whole project, and counts where there is a file to merge into.
+fn merge(lookup: &Lookup<'_>, format: &Format, has_file: bool) -> Result<bool, Error> {
+    let is_flag = |option| lookup.flags_count && lookup.flags.one(option).is_some();
+    let merge = lookup.switch(&options::MERGE)?;
+    if merge && is_flag(&options::MERGE) {
+        if format.merge.is_none() {
+            return Err(Error::Merge("takes --format aws-credentials or scw-config"));
+        }
+        if !has_file {
+            return Err(Error::Merge("takes --output FILE: the file that the profile is put into"));
+        }
+        if is_flag(&options::FORCE) && lookup.switch(&options::FORCE)? {
+            return Err(Error::Merge("leaves the rest of the file as it is, and --force replaces all of it"));
+        }
+    }
+    Ok(merge && format.merge.is_some() && has_file)
+}
+
+fn output(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Output, Error> {
     let named = lookup.text(&options::FORMAT)?;
     let chosen = named.is_some();
     let format = match named {
@@ -344,6 +362,8 @@ fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
         Some(found) => emit::find(found.value.trim())
             .ok_or(Error::Format { source_name: found.source, by_flag: found.by_flag })?,
     };
+    let file = file(lookup)?;
+    let merge = parsed.command.is_empty() && merge(lookup, format, file.is_some())?;
     Ok(Output {
         format,
         chosen,
@@ -351,8 +371,9 @@ fn output(lookup: &Lookup<'_>) -> Result<Output, Error> {
             profile: lookup.text(&options::PROFILE)?.map(|found| found.value),
             dotenv_limit: lookup.number(&options::DOTENV_LIMIT)?.unwrap_or(20),
         },
-        file: file(lookup)?,
+        file,
         force: lookup.switch(&options::FORCE)?,
+        merge,
         show: lookup.switch(&options::SHOW)?,
     })
 }

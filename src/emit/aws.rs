@@ -7,15 +7,16 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::profile::{self, Slot};
-use super::{Error, Format, Options};
+use super::{Error, Format, Merge, Options, Section};
 use crate::credentials::Credentials;
+use crate::merge;
 
 /// `--format aws-credential-process`.
 pub(super) static PROCESS: Format = Format {
     name: "aws-credential-process",
     about: "the answer to credential_process in ~/.aws/config",
     provider: Some("aws"),
-    keeps_existing: false,
+    merge: None,
     encode: process,
     failure: None,
 };
@@ -23,9 +24,9 @@ pub(super) static PROCESS: Format = Format {
 /// `--format aws-credentials`.
 pub(super) static FILE: Format = Format {
     name: "aws-credentials",
-    about: "a whole ~/.aws/credentials with one profile, for --output",
+    about: "~/.aws/credentials with one profile, for --output; with --merge beside others",
     provider: Some("aws"),
-    keeps_existing: true,
+    merge: Some(Merge { form: &merge::AWS, profile: section }),
     encode: file,
     failure: None,
 };
@@ -87,18 +88,19 @@ fn process(all: &[Credentials], _: &Options) -> Result<Zeroizing<Vec<u8>>, Error
 }
 
 fn file(all: &[Credentials], options: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let entries = profile::entries(all, &FILE, FILE_PLACES)?;
-    let name = profile::name(options, &FILE)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(profile::room_for(&entries) + name.len() + 8));
-    for part in ["[", name, "]\n"] {
+    let (name, lines) = section(all, options)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(lines.len() + name.len() + 8));
+    for part in ["[", &name, "]\n", &lines] {
         bytes.extend_from_slice(part.as_bytes());
     }
-    for entry in &entries {
-        for part in [entry.key, " = ", entry.value, "\n"] {
-            bytes.extend_from_slice(part.as_bytes());
-        }
-    }
     Ok(bytes)
+}
+
+/// The profile's name, and its lines.
+fn section(all: &[Credentials], options: &Options) -> Result<Section, Error> {
+    let entries = profile::entries(all, &FILE, FILE_PLACES)?;
+    let name = profile::name(options, &FILE)?;
+    Ok((name.to_owned(), profile::lines(&entries, [" = ", ""])))
 }
 
 #[cfg(test)]

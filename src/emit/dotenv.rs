@@ -18,7 +18,7 @@ pub(super) static DOTENV: Format = Format {
     about: "variables for later jobs, by artifacts:reports:dotenv. The report is an artifact that people can \
             download: add `artifacts: {access: none}`, and prefer a call of ci-creds in the later job",
     provider: None,
-    keeps_existing: false,
+    merge: None,
     encode,
     failure: None,
 };

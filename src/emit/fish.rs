@@ -14,7 +14,7 @@ pub(super) static FISH: Format = Format {
     name: "fish",
     about: "statements for fish's eval or source",
     provider: None,
-    keeps_existing: false,
+    merge: None,
     encode,
     failure: Some(failure),
 };

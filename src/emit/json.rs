@@ -13,7 +13,7 @@ pub(super) static JSON: Format = Format {
     name: "json",
     about: "variables, leases and times, for scripts",
     provider: None,
-    keeps_existing: false,
+    merge: None,
     encode,
     failure: None,
 };

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use crate::ci::Job;
 use crate::credentials::{Credentials, Variable};
 use crate::exec::limits;
+use crate::merge;
 
 mod aws;
 mod dotenv;
@@ -36,8 +38,9 @@ pub struct Format {
     pub about: &'static str,
     /// The one provider whose tools read it; `None`: any variables will do.
     pub provider: Option<&'static str>,
-    /// Whether it is a file that people write themselves too: an existing one is replaced only by --force.
-    pub keeps_existing: bool,
+    /// For a file that people write themselves too: how a profile is put into it. An existing one is replaced only by
+    /// --force.
+    pub merge: Option<Merge>,
     /// Writes all of it, or fails.
     pub encode: Encode,
     /// For shells: the one line that unsets these variables and ends with this status. Other formats print
@@ -48,6 +51,18 @@ pub struct Format {
 /// Every format; the first is the default.
 pub static FORMATS: &[&Format] =
     &[&sh::SH, &fish::FISH, &dotenv::DOTENV, &json::JSON, &aws::PROCESS, &aws::FILE, &scw::CONFIG];
+
+/// A profile: its name, and its lines without indentation.
+pub(crate) type Section = (String, Zeroizing<String>);
+
+/// How credentials become a profile of a file that has others too.
+#[derive(Debug, Clone, Copy)]
+pub struct Merge {
+    /// The kind of file.
+    pub form: &'static merge::Form,
+    /// The profile.
+    pub profile: fn(&[Credentials], &Options) -> Result<Section, Error>,
+}
 
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {
@@ -97,8 +112,37 @@ pub(crate) struct Output {
     pub file: Option<PathBuf>,
     /// Whether an existing profile file may be replaced.
     pub force: bool,
+    /// Whether the profile is put into the file, beside others.
+    pub merge: bool,
     /// Whether the user wants to see secrets.
     pub show: bool,
+}
+
+/// What is written.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// To stdout, or as the whole of a file.
+    Whole(Zeroizing<Vec<u8>>),
+    /// Into a file, beside other profiles.
+    Profile(merge::Profile),
+}
+
+impl Output {
+    /// These credentials in the form that was asked for.
+    pub(crate) fn encode(&self, all: &[Credentials], job: &Job) -> Result<Content, Error> {
+        let Some(merge) = self.merge() else {
+            return Ok(Content::Whole((self.format.encode)(all, &self.options)?));
+        };
+        let (name, values) = (merge.profile)(all, &self.options)?;
+        let until = all.iter().filter_map(|one| one.life).map(|life| life.until).min();
+        let owner = merge::Owner { job: job.id.clone(), until };
+        Ok(Content::Profile(merge::Profile { form: merge.form, name, values, owner }))
+    }
+
+    /// How the profile is put into a file, where that is asked for.
+    fn merge(&self) -> Option<Merge> {
+        self.format.merge.filter(|_| self.merge)
+    }
 }
 
 /// All variables, in the order in which they are written.

@@ -1,6 +1,8 @@
 //! What the formats of one provider's tools share: which variable goes where, and what all of their parsers take for
 //! plain text. It must not write a value that two parsers read differently.
 
+use zeroize::Zeroizing;
+
 use super::{Error, Format, Options, variables};
 use crate::credentials::Credentials;
 
@@ -55,6 +57,18 @@ pub(super) fn entries<'a>(
 pub(super) fn name<'a>(options: &'a Options, format: &'static Format) -> Result<&'a str, Error> {
     let name = options.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
     if is_plain(name) { Ok(name) } else { Err(Error::ProfileName { format: format.name }) }
+}
+
+/// One line for each entry, with this between key and value, and behind the value.
+pub(super) fn lines(entries: &[Entry<'_>], around: [&str; 2]) -> Zeroizing<String> {
+    let [between, after] = around;
+    let mut text = Zeroizing::new(String::with_capacity(room_for(entries)));
+    for entry in entries {
+        for part in [entry.key, between, entry.value, after, "\n"] {
+            text.push_str(part);
+        }
+    }
+    text
 }
 
 /// At least as many bytes as the entries take with what stands around them.

@@ -4,15 +4,16 @@
 use zeroize::Zeroizing;
 
 use super::profile::{self, DEFAULT_PROFILE, Slot};
-use super::{Error, Format, Options};
+use super::{Error, Format, Merge, Options, Section};
 use crate::credentials::Credentials;
+use crate::merge;
 
 /// `--format scw-config`.
 pub(super) static CONFIG: Format = Format {
     name: "scw-config",
-    about: "a whole ~/.config/scw/config.yaml with one profile, for --output",
+    about: "~/.config/scw/config.yaml with one profile, for --output; with --merge beside others",
     provider: Some("scaleway"),
-    keeps_existing: true,
+    merge: Some(Merge { form: &merge::SCW, profile: section }),
     encode,
     failure: None,
 };
@@ -27,23 +28,29 @@ const PLACES: &[(&str, Slot)] = &[
 ];
 
 fn encode(all: &[Credentials], options: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let entries = profile::entries(all, &CONFIG, PLACES)?;
-    let name = profile::name(options, &CONFIG)?;
-    let (head, indent) = match name {
+    let (name, lines) = section(all, options)?;
+    let (head, indent) = match name.as_str() {
         DEFAULT_PROFILE => (String::new(), ""),
         name => (format!("active_profile: \"{name}\"\nprofiles:\n  \"{name}\":\n"), "    "),
     };
-    let room = profile::room_for(&entries) + entries.len() * indent.len() + head.len();
+    let room = lines.len() + PLACES.len() * indent.len() + head.len();
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     bytes.extend_from_slice(head.as_bytes());
-    for entry in &entries {
-        // In quotes, or YAML would read some of them as numbers, dates or booleans. Nothing in them needs an
-        // escape: see `profile::is_plain`.
-        for part in [indent, entry.key, ": \"", entry.value, "\"\n"] {
+    for line in lines.lines() {
+        for part in [indent, line, "\n"] {
             bytes.extend_from_slice(part.as_bytes());
         }
     }
     Ok(bytes)
+}
+
+/// The profile's name, and its lines.
+fn section(all: &[Credentials], options: &Options) -> Result<Section, Error> {
+    let entries = profile::entries(all, &CONFIG, PLACES)?;
+    let name = profile::name(options, &CONFIG)?;
+    // In quotes, or YAML would read some of them as numbers, dates or booleans. Nothing in them needs an escape: see
+    // `profile::is_plain`.
+    Ok((name.to_owned(), profile::lines(&entries, [": \"", "\""])))
 }
 
 #[cfg(test)]

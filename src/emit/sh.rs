@@ -39,7 +39,7 @@ pub(super) static SH: Format = Format {
     name: "sh",
     about: "statements for eval, in any POSIX-like shell",
     provider: None,
-    keeps_existing: false,
+    merge: None,
     encode,
     failure: Some(failure),
 };

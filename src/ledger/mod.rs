@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::credentials::{self, Credentials, External};
 use crate::error::chain;
+use crate::merge::{self, Part};
 use crate::secret::Secret;
 use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::{self, Vault};
@@ -33,6 +34,8 @@ pub struct Ledger {
     leases: Vec<Lease>,
     /// Files with credentials.
     files: Vec<Written>,
+    /// Profiles in files that have others too.
+    parts: Vec<Part>,
     /// The variables with secrets that the job gets, for `scan`.
     names: Vec<String>,
     /// What steps made at clouds, and the token that reads the parent again.
@@ -145,6 +148,11 @@ impl Ledger {
         self.files.push(file);
     }
 
+    /// A profile that is about to be put into a file: it is taken out with the credentials.
+    pub(crate) fn part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
     /// A token of this run lives longer than was known when it was issued.
     pub fn renewed(&mut self, token: &Secret, ends: Timestamp) {
         if let Some(owned) = self.index_of(token).and_then(|index| self.tokens.get_mut(index)) {
@@ -154,7 +162,8 @@ impl Ledger {
 
     /// Whether there is nothing to take back.
     pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.externals.is_empty()
+        let no_files = self.files.is_empty() && self.parts.is_empty();
+        self.tokens.is_empty() && self.leases.is_empty() && no_files && self.externals.is_empty()
     }
 
     /// Whether a line in the state file has anything to say.
@@ -219,7 +228,7 @@ impl Ledger {
     /// Removes the files, where there is no server to ask for anything else.
     pub async fn take_back_files(&mut self, stop: &Stop) -> Left {
         self.names.clear();
-        let left = self.remove_files();
+        let left = self.remove_files(stop).await;
         self.write_rest(stop).await;
         left
     }
@@ -240,7 +249,7 @@ impl Ledger {
     async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
         // What is taken back is not looked for any longer.
         self.names.clear();
-        let mut left = self.remove_files();
+        let mut left = self.remove_files(vault.stop()).await;
         while let Some((one, token)) = self.externals.get(tried.externals) {
             match external::undo(vault, one, token.as_ref(), &mut tried.asking).await {
                 Left::Nothing => drop(self.externals.remove(tried.externals)),
@@ -274,7 +283,7 @@ impl Ledger {
         self.tokens.iter().skip(tried.tokens).for_each(|owned| owned.stays(why));
     }
 
-    fn remove_files(&mut self) -> Left {
+    async fn remove_files(&mut self, stop: &Stop) -> Left {
         let mut left = Left::Nothing;
         self.files.retain(|file| match file.remove() {
             Ok(Fate::Gone) => false,
@@ -289,6 +298,19 @@ impl Ledger {
                 true
             }
         });
+        for part in std::mem::take(&mut self.parts) {
+            match part.take_out(stop).await {
+                Ok(merge::Fate::Gone) => {}
+                Ok(merge::Fate::Another) => {
+                    tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
+                }
+                Err(error) => {
+                    tracing::warn!("{} could not be taken out: {}", part.shown(), chain(&error));
+                    left = Left::Refused;
+                    self.parts.push(part);
+                }
+            }
+        }
         left
     }
 
@@ -299,6 +321,7 @@ impl Ledger {
         self.shared.clear();
         self.leases.clear();
         self.files.clear();
+        self.parts.clear();
         self.names.clear();
         self.externals.clear();
     }

@@ -97,6 +97,8 @@ group! {
     PROFILE = Opt::new("profile", Value("NAME"), Own, "The profile's name in a profile file [default: default]");
     OUTPUT_FILE = Opt::new("output", Value("FILE"), Own,
         "Write to this file, readable by you alone, instead of stdout");
+    MERGE = Opt::new("merge", Switch, Own,
+        "Put the profile into the profile file that --output names, and leave the rest of it as it is");
     FORCE = Opt::new("force", Switch, Own, "Replace an existing profile file").opens();
     DOTENV_LIMIT = Opt::new("dotenv-limit", Value("N"), Own,
         "How many variables GitLab takes in a dotenv report [default: 20]");

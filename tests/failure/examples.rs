@@ -14,7 +14,7 @@ use ci_creds::testing::exec::background;
 use ci_creds::testing::exec::limits::TooLarge;
 use ci_creds::testing::ledger::state;
 use ci_creds::testing::vault::{ServerErrors, WithHints};
-use ci_creds::testing::{auth, config, emit, env, http, policy, provider, session, shutdown, vault};
+use ci_creds::testing::{auth, config, emit, env, http, merge, policy, provider, session, shutdown, vault};
 
 /// The examples of one enum, as errors on their way to `main`, by the text of their patterns.
 macro_rules! examples {
@@ -87,6 +87,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::StepNeeds { .. } => E::StepNeeds { switch: "--mint", provider: "scaleway", need: need() },
         E::WithoutCommand(_) => E::WithoutCommand("refresh"),
         E::WithCommand(_) => E::WithCommand("output"),
+        E::Merge(_) => E::Merge("x"),
         E::StdinTaken { .. } => E::StdinTaken { source_name: source_name() },
         E::AgentsToken => E::AgentsToken,
         E::NoProjectDir { .. } => E::NoProjectDir { source_name: source_name(), project_dir: "CI_PROJECT_DIR" },
@@ -280,6 +281,22 @@ fn scaleway_errors() -> Vec<(String, Error)> {
     all
 }
 
+fn merge_errors() -> Vec<(String, Error)> {
+    use merge::Error as E;
+    let path = || PathBuf::from("/x");
+    examples!(merge::Error {
+        E::Unsafe { .. } => E::Unsafe { path: path(), reason: "x" },
+        E::Content { .. } => E::Content { path: path(), line: 1, what: "x" },
+        E::Taken { .. } => E::Taken { path: path(), profile: text() },
+        E::Twice { .. } => E::Twice { path: path(), profile: text() },
+        E::InUse { .. } => E::InUse { path: path(), profile: text(), job: text(), until: jiff::Timestamp::MIN },
+        E::Locked { .. } => E::Locked { path: path() },
+        E::Changed { .. } => E::Changed { path: path() },
+        E::Io { .. } => E::Io { path: path(), done: "read", cause: std::io::ErrorKind::NotFound.into() },
+        E::Stopped(_) => E::Stopped(shutdown::Stopped(Code::Terminated)),
+    })
+}
+
 fn output_errors() -> Vec<(String, Error)> {
     use emit::Error as E;
     use emit::sink::Error as S;
@@ -292,7 +309,9 @@ fn output_errors() -> Vec<(String, Error)> {
         S::Stdout(_) => S::Stdout(text()),
         S::File { .. } => S::File { path: path(), reason: text() },
         S::Exists { .. } => S::Exists { path: path() },
+        S::Merge(_) => S::Merge(merge::Error::Locked { path: path() }),
     });
+    all.extend(merge_errors());
     all.extend(examples!(emit::Error {
         E::Value { .. } => E::Value { variable: text(), format: "sh", what: text() },
         E::Nul { .. } => E::Nul { variable: text(), format: "sh" },

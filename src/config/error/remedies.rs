@@ -77,6 +77,7 @@ impl Explain for Error {
             | Self::DangerousName(_)
             | Self::WithoutCommand(_)
             | Self::WithCommand(_)
+            | Self::Merge(_)
             | Self::StdinTaken { .. }
             | Self::Twice { .. } => Code::Usage,
             _ => Code::Environment,
@@ -182,6 +183,10 @@ impl Explain for Error {
             }
             Self::Twice { .. } => "issue them in two calls, or choose other names".to_owned(),
             Self::WithoutCommand(_) | Self::WithCommand(_) => "leave it out".to_owned(),
+            Self::Merge(_) => {
+                "for example: ci-creds aws --format aws-credentials --output ~/.aws/credentials --merge --profile ci"
+                    .to_owned()
+            }
             Self::StdinTaken { .. } => "name a file, or use the variable".to_owned(),
             Self::AgentsToken => {
                 "leave `login` out: `vault`, `bao` and Terraform use the agent themselves, with its address in VAULT_ADDR \

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Code, Explain};
+use crate::merge;
 
 /// Why credentials can't go where they should.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The profile can't be put into the file.
+    #[error(transparent)]
+    Merge(#[from] merge::Error),
     /// A file that people write themselves too is there.
     #[error("{} exists, and is neither edited nor replaced", crate::input::path(path))]
     Exists {
@@ -40,11 +44,15 @@ pub enum Error {
 
 impl Explain for Error {
     fn code(&self) -> Code {
-        Code::Output
+        match self {
+            Self::Merge(error) => error.code(),
+            _ => Code::Output,
+        }
     }
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Merge(error) => return error.hints(),
             Self::Terminal => {
                 "run the command under `ci-creds … -- COMMAND`; eval \"$(ci-creds …)\" sets them in this shell, and \
                  --show shows them"
@@ -60,7 +68,9 @@ impl Explain for Error {
                 "--output takes a new or regular file of your own, in a folder that you can write; the files of \
                  NAME=@FIELD go into TMPDIR"
             }
-            Self::Exists { .. } => "--force replaces it as a whole; --output names another file",
+            Self::Exists { .. } => {
+                "--merge adds the profile to it; --force replaces it as a whole; --output names another file"
+            }
         };
         vec![hint.to_owned()]
     }

@@ -1,9 +1,7 @@
 //! A file of credentials: new, private from its first byte, and put in its place at once. It must not leave a
 //! half-written file.
 
-use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -48,7 +46,7 @@ pub(in crate::emit) fn warn_of_folder(folder: &Path, what: &str) {
 
 /// A new file that is still empty, beside the one whose place it will take.
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     file: NamedTempFile,
     path: PathBuf,
     existing: Existing,
@@ -83,7 +81,7 @@ impl Fresh {
             io::ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
             _ => fault(&path, error.error),
         })?;
-        if !is_there(&path, &file).map_err(failed)? {
+        if !private_file::is_at(&path, &file.metadata().map_err(failed)?) {
             return Err(fault(&path, "somebody put another file in its place"));
         }
         Ok(())
@@ -119,11 +117,6 @@ fn is_in_project(folder: &Path, job: &Job) -> bool {
     let project = job.project_dir.as_ref().and_then(|project| project.canonicalize().ok());
     let project = project.filter(|project| project.parent().is_some());
     project.zip(folder.canonicalize().ok()).is_some_and(|(project, folder)| folder.starts_with(project))
-}
-
-fn is_there(path: &Path, file: &File) -> io::Result<bool> {
-    let (there, ours) = (path.symlink_metadata()?, file.metadata()?);
-    Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino()))
 }
 
 fn folder(path: &Path) -> &Path {

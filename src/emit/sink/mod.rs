@@ -3,15 +3,19 @@
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::stdio::stdout;
+use zeroize::Zeroizing;
 
-use super::Format;
-use super::Output;
+use super::profile::DEFAULT_PROFILE;
+use super::{Content, Format, Output};
 use crate::ci::Job;
 use crate::ledger::Ledger;
+use crate::shutdown::Stop;
+use crate::{merge, vault};
 
 mod error;
 mod file;
@@ -23,7 +27,12 @@ use file::{Existing, Fresh};
 /// Finds out, before anything is issued, whether the credentials may go where they should.
 pub(crate) fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(path) = &output.file {
-        return file::check(path, existing(output), job);
+        file::check(path, existing(output), job)?;
+        let Some(merge) = output.merge() else { return Ok(()) };
+        let name = output.options.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        let owner = merge::Owner { job: job.id.clone(), until: None };
+        let profile = merge::Profile { form: merge.form, name, values: Zeroizing::default(), owner };
+        return Ok(merge::check(path, &profile, vault::now())?);
     }
     if is_closed() {
         return Err(Error::Closed);
@@ -44,22 +53,40 @@ pub(crate) fn check_shell(output: &Output, job: &Job) -> Result<(), Error> {
 
 /// Where credentials are about to go: nothing of them is there yet.
 #[derive(Debug)]
-pub(crate) struct Target(Option<Fresh>);
+pub(crate) enum Target {
+    /// Standard output.
+    Stdout(Zeroizing<Vec<u8>>),
+    /// A file of its own.
+    File(Fresh, Zeroizing<Vec<u8>>),
+    /// A file that has other profiles too.
+    Merged(Box<merge::Target>),
+}
 
 impl Target {
     /// Makes the file ready, where it is one, and notes in `ledger` what it will hold.
-    pub(crate) fn make(output: &Output, bytes: &[u8], ledger: &mut Ledger) -> Result<Self, Error> {
-        let Some(path) = &output.file else { return Ok(Self(None)) };
-        let fresh = Fresh::make(path, existing(output))?;
-        ledger.file(fresh.written(bytes)?);
-        Ok(Self(Some(fresh)))
+    pub(crate) fn make(output: &Output, content: Content, ledger: &mut Ledger) -> Result<Self, Error> {
+        match (content, &output.file) {
+            (Content::Whole(bytes), None) => Ok(Self::Stdout(bytes)),
+            (Content::Whole(bytes), Some(path)) => {
+                let fresh = Fresh::make(path, existing(output))?;
+                ledger.file(fresh.written(&bytes)?);
+                Ok(Self::File(fresh, bytes))
+            }
+            (Content::Profile(profile), path) => {
+                let path = path.as_deref().unwrap_or_else(|| Path::new(""));
+                let (target, part) = merge::Target::make(path, profile, vault::now())?;
+                ledger.part(part);
+                Ok(Self::Merged(target.into()))
+            }
+        }
     }
 
-    /// Writes all of `bytes`, or fails; nothing is written twice.
-    pub(crate) fn write(self, bytes: &[u8]) -> Result<(), Error> {
-        match self.0 {
-            Some(fresh) => fresh.write(bytes),
-            None => write_stdout(bytes),
+    /// Writes all of it, or fails; nothing is written twice.
+    pub(crate) async fn write(self, stop: &Stop) -> Result<(), Error> {
+        match self {
+            Self::Stdout(bytes) => write_stdout(&bytes),
+            Self::File(fresh, bytes) => fresh.write(&bytes),
+            Self::Merged(target) => Ok(target.write(vault::now(), stop).await?),
         }
     }
 }
@@ -99,7 +126,8 @@ pub(crate) fn is_terminal() -> bool {
 }
 
 fn existing(output: &Output) -> Existing {
-    if output.format.keeps_existing && !output.force { Existing::Kept } else { Existing::Replaced }
+    let keeps = output.format.merge.is_some() && !output.force && !output.merge;
+    if keeps { Existing::Kept } else { Existing::Replaced }
 }
 
 /// Whether stdout has taken the beginning of something: a shell will read the failure statement as its end.

@@ -1,6 +1,6 @@
 //! The state file itself: checked, locked, read, and replaced as a whole. It must not use a file that others can write.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
 use super::{Content, Error, StateFile, Sync};
-use crate::private_file;
+use crate::private_file::{self, Lock};
 use crate::shutdown::Stop;
 
 /// How long a lock is waited for: others hold it for the time of a write.
@@ -158,18 +158,10 @@ impl StateFile {
             let Some(file) = self.open(make)? else { return Ok(None) };
             let there = file.metadata().map_err(|cause| self.io("read", cause))?;
             self.check(&there)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-                Err(TryLockError::Error(cause)) => return Err(self.io("locked", cause)),
-            }
-            // Another process may have replaced or removed it meanwhile.
-            match std::fs::symlink_metadata(&self.path) {
-                Ok(now) if (now.dev(), now.ino()) == (there.dev(), there.ino()) => return Ok(Some(file)),
-                _ => tokio::task::yield_now().await,
+            match private_file::lock_at(&self.path, &file).map_err(|cause| self.io("locked", cause))? {
+                Lock::Held => return Ok(Some(file)),
+                Lock::Busy => tokio::time::sleep(PAUSE).await,
+                Lock::Replaced => tokio::task::yield_now().await,
             }
         }
     }

@@ -17,6 +17,7 @@ use super::super::files::Written;
 use super::super::items::{By, Lease, Owned};
 use crate::credentials::External;
 use crate::http::Endpoint;
+use crate::merge::Part;
 use crate::provider;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -48,6 +49,9 @@ pub struct Record {
     leases: Vec<LeaseLine>,
     #[serde(default)]
     files: Vec<Written>,
+    /// Profiles in files that have others too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    profiles: Vec<Part>,
     /// The variables with secrets that the job got; never their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
@@ -88,7 +92,7 @@ struct Token {
 /// One thing that a line lists.
 #[derive(Debug)]
 pub struct Listed {
-    /// `token`, `lease`, `file` or `key`.
+    /// `token`, `lease`, `file`, `profile` or `key`.
     pub kind: &'static str,
     /// Its public handle.
     pub id: String,
@@ -114,7 +118,7 @@ pub enum State {
     },
     /// A lease whose token is not here.
     NoToken,
-    /// A file, and whether it still is what was written.
+    /// A file or a profile in one, and whether it still is what was written.
     File(bool),
     /// A key of a cloud, of which Vault knows nothing.
     Elsewhere,
@@ -162,6 +166,7 @@ impl Record {
             tokens: ledger.tokens.iter().map(token).collect(),
             leases: ledger.leases.iter().map(lease).collect(),
             files: ledger.files.clone(),
+            profiles: ledger.parts.clone(),
             names: ledger.names.clone(),
             externals: ledger.externals.iter().map(|(one, _)| ExternalLine::of(one)).collect(),
         }
@@ -233,6 +238,7 @@ impl Record {
         ledger.tokens = self.tokens.into_iter().map(token).collect();
         ledger.leases = self.leases.into_iter().map(lease).collect();
         ledger.files = self.files;
+        ledger.parts = self.profiles;
     }
 
     /// The variables with secrets that the job got.
@@ -242,7 +248,8 @@ impl Record {
 
     /// Whether there is nothing to be taken back: the line only tells names.
     pub fn is_only_names(&self) -> bool {
-        self.tokens.is_empty() && self.leases.is_empty() && self.files.is_empty() && self.externals.is_empty()
+        let no_files = self.files.is_empty() && self.profiles.is_empty();
+        self.tokens.is_empty() && self.leases.is_empty() && no_files && self.externals.is_empty()
     }
 
     /// What ci-creds wrote into this file for the job; `None` if it did not, or if the file is another now.
@@ -274,18 +281,25 @@ impl Record {
             ends: None,
             is: State::File(file.is_there()),
         });
+        let profiles = self.profiles.iter().map(|part| Listed {
+            kind: "profile",
+            id: part.shown(),
+            ends: None,
+            is: State::File(part.is_there()),
+        });
         let externals = self.externals.iter().map(|line| Listed {
             kind: "key",
             id: line.id.clone(),
             ends: line.ends.parse().ok(),
             is: State::Elsewhere,
         });
-        tokens.chain(leases).chain(files).chain(externals).collect()
+        tokens.chain(leases).chain(files).chain(profiles).chain(externals).collect()
     }
 
     /// Fills `ledger` with the files alone.
     pub fn fill_files(&self, ledger: &mut Ledger) {
         ledger.files.clone_from(&self.files);
+        ledger.parts.clone_from(&self.profiles);
     }
 
     /// Whether a part of it can only be taken back with a token that is not in the line.

@@ -1,0 +1,164 @@
+//! The file: looked at, locked, and replaced as a whole. It must not use one that others can write.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::private_file::{self, Lock};
+use crate::shutdown::Stop;
+
+/// How long a lock is waited for: others hold it for the time of a write.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is tried.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often it is begun again, because another tool changed the file in the midst of it.
+pub(super) const TRIES: u32 = 100;
+/// The longest file that is read: no one has so many profiles.
+const LONGEST: u64 = 1 << 20;
+
+/// What is in the file, if it is there.
+pub(super) fn text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
+    open(path)?.map(|file| read(path, &file)).transpose()
+}
+
+/// Changes what is in the file; nothing is done where it is missing, or where `change` gives nothing. An empty text
+/// removes the file, if that is wanted.
+pub(super) async fn change(
+    path: &Path,
+    removes: bool,
+    stop: &Stop,
+    change: impl Fn(&str) -> Option<Zeroizing<String>>,
+) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        let Some(held) = Held::take(path, stop).await? else { return Ok(()) };
+        let Some(new) = change(&held.text) else { return Ok(()) };
+        if new.is_empty() && removes && held.is_unchanged(path) {
+            return std::fs::remove_file(path).map_err(|cause| io(path, "removed", cause));
+        }
+        let fresh = private_file::fresh(folder(path)).map_err(|cause| io(path, "written", cause))?;
+        if replace(path, Some(&held), fresh, &new)?.is_none() {
+            return Ok(());
+        }
+    }
+    Err(Error::Changed { path: path.to_owned() })
+}
+
+/// A file that is locked, and what is in it.
+pub(super) struct Held {
+    file: File,
+    /// What is in it.
+    pub text: Zeroizing<String>,
+    /// As it was when it was read.
+    seen: Metadata,
+}
+
+impl Held {
+    /// `None` if it is missing. Whoever holds the lock holds nothing up for longer than [`PATIENCE`], and not beyond a
+    /// stop.
+    pub(super) async fn take(path: &Path, stop: &Stop) -> Result<Option<Self>, Error> {
+        let file = stop.guard(Duration::ZERO, stop.within(PATIENCE, lock(path))).await?;
+        let Some(file) = file.unwrap_or_else(|| Err(Error::Locked { path: path.to_owned() }))? else {
+            return Ok(None);
+        };
+        let seen = file.metadata().map_err(|cause| io(path, "read", cause))?;
+        let text = read(path, &file)?;
+        Ok(Some(Self { file, text, seen }))
+    }
+
+    /// Whether it is what `path` names, and nobody has written to it. Other tools know no lock.
+    fn is_unchanged(&self, path: &Path) -> bool {
+        let key = |there: &Metadata| (there.len(), there.mtime(), there.mtime_nsec());
+        let same = |now: Metadata| key(&now) == key(&self.seen);
+        private_file::is_at(path, &self.seen) && self.file.metadata().is_ok_and(same)
+    }
+}
+
+async fn lock(path: &Path) -> Result<Option<File>, Error> {
+    loop {
+        let Some(file) = open(path)? else { return Ok(None) };
+        match private_file::lock_at(path, &file).map_err(|cause| io(path, "locked", cause))? {
+            Lock::Held => return Ok(Some(file)),
+            Lock::Busy => tokio::time::sleep(PAUSE).await,
+            Lock::Replaced => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Gives `fresh` this content, and the place of the file; `Some` if that has changed, and must be read again.
+pub(super) fn replace(
+    path: &Path,
+    held: Option<&Held>,
+    mut fresh: NamedTempFile,
+    text: &str,
+) -> Result<Option<NamedTempFile>, Error> {
+    let file = fresh.as_file_mut();
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+    written.and_then(|()| file.sync_all()).map_err(|cause| io(path, "written", cause))?;
+    let Some(held) = held else {
+        return match fresh.persist_noclobber(path) {
+            Ok(_) => Ok(None),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(error.file)),
+            Err(error) => Err(io(path, "written", error.error)),
+        };
+    };
+    if !held.is_unchanged(path) {
+        return Ok(Some(fresh));
+    }
+    fresh.persist(path).map(|_| None).map_err(|error| io(path, "written", error.error))
+}
+
+/// The file, if it is there and may be used.
+fn open(path: &Path) -> Result<Option<File>, Error> {
+    let refused = |reason| Err(Error::Unsafe { path: path.to_owned(), reason });
+    // A lock on a network's file system needs the right to write.
+    let file = match private_file::open(path, OpenOptions::new().read(true).write(true)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return refused("it is a symbolic link");
+        }
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            return refused("it is not a regular file");
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return refused("you may not open it");
+        }
+        Err(cause) => return Err(io(path, "opened", cause)),
+    };
+    let there = file.metadata().map_err(|cause| io(path, "read", cause))?;
+    match there {
+        there if !there.is_file() => refused("it is not a regular file"),
+        there if !private_file::is_own(&there) => refused("it is somebody else's"),
+        there if there.mode() & 0o022 != 0 => refused("others can write it"),
+        there if there.nlink() > 1 => refused("it has a second name (hard link)"),
+        there if there.len() > LONGEST => refused("it is longer than 1 MiB"),
+        _ => Ok(Some(file)),
+    }
+}
+
+fn read(path: &Path, mut file: &File) -> Result<Zeroizing<String>, Error> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.rewind()
+        .and_then(|()| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        .map_err(|cause| io(path, "read", cause))?;
+    let refused = |reason| Error::Unsafe { path: path.to_owned(), reason };
+    if bytes.len() as u64 > LONGEST {
+        return Err(refused("it is longer than 1 MiB"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+pub(super) fn io(path: &Path, done: &'static str, cause: io::Error) -> Error {
+    Error::Io { path: path.to_owned(), done, cause }
+}
