@@ -134,6 +134,7 @@ const NAMES_A_CI_SYSTEM: &[&str] = &[
     "command/rotate.rs",
     "command/rotate",
     "config/rotate.rs",
+    "config/rotate",
     // Formats that GitLab defines: dotenv reports with their errors, and .gitlab-ci.yml.
     "emit/dotenv.rs",
     "emit/error.rs",
