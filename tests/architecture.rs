@@ -133,7 +133,6 @@ const NAMES_A_CI_SYSTEM: &[&str] = &[
     "cloud/gitlab",
     "command/rotate.rs",
     "command/rotate",
-    "config/rotate.rs",
     "config/rotate",
     // Formats that GitLab defines: dotenv reports with their errors, and .gitlab-ci.yml.
     "emit/dotenv.rs",
