@@ -10,7 +10,7 @@ pub(super) static ENV_FILE: Format = Format {
     name: "env-file",
     about: "lines for docker run --env-file",
     provider: None,
-    keeps_existing: false,
+    merge: None,
     encode,
     failure: None,
 };
