@@ -1,4 +1,4 @@
-# What `ci-creds doctor auth/…/role/…` and `ci-creds setup … --check` need at the desk: it reads, and changes nothing.
+# What an operator needs for `ci-creds doctor auth/…/role/…` and `ci-creds setup … --check`: it changes nothing.
 # Adapt the mounts: this is for auth methods at auth/jwt, auth/approle, auth/kubernetes and auth/aws.
 
 # The roles, and what the JWT mount trusts (bound_issuer, keys). `--audit` lists them.

@@ -205,7 +205,7 @@ fn other_tools_may_write_the_file_in_between() {
 }
 
 #[test]
-fn a_run_that_fails_after_the_write_leaves_nothing() {
+fn a_run_whose_state_file_fails_leaves_nothing() {
     let merge = Merge::new(Some(OWN));
     fs::create_dir(merge.job.file("state")).unwrap();
     // The state file can't be written any more: its folder is gone when the credentials are there.
