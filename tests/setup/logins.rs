@@ -17,10 +17,8 @@ fn split_custody_suffices_and_each_part_is_needed() {
             world.shell(&script).run().expect(0);
         }
         world.by_hand(&[]);
-        match kind {
-            "exoscale" => assert!(each_part_is_needed(&world, &script) >= 4),
-            _ => assert_eq!(world.fault(), None, "{kind}\n{script}"),
-        }
+        // The secret_id's path at least.
+        assert!(each_part_is_needed(&world, &script) >= 1, "{kind}\n{script}");
     }
 }
 
@@ -53,7 +51,7 @@ fn neither_half_opens_anything() {
 }
 
 #[test]
-fn a_service_account_suffices() {
+fn a_service_account_suffices_and_each_part_is_needed() {
     let cluster = Fake::new(|seen| {
         let review = seen.json();
         let user = json!({"username": "system:serviceaccount:ci:app-deployer", "uid": "u-1", "groups": []});
@@ -73,7 +71,7 @@ fn a_service_account_suffices() {
         world.shell(&script).run().expect(0);
         let path = world.file("token", &kubernetes::token("ci", "app-deployer"));
         world.by_hand(&[("CI_CREDS_ID_TOKEN_FILE", &path)]);
-        assert_eq!(world.fault(), None, "{kind}\n{script}");
+        each_part_is_needed(&world, &script);
         for (namespace, name) in [("dev", "app-deployer"), ("ci", "other")] {
             world.file("token", &kubernetes::token(namespace, name));
             assert!(world.fault().is_some(), "{namespace}/{name}");
@@ -82,7 +80,7 @@ fn a_service_account_suffices() {
 }
 
 #[test]
-fn an_iam_role_suffices() {
+fn an_iam_role_suffices_and_each_part_is_needed() {
     let Some(cloud) = Cloud::start() else { return };
     let cloud: &'static Cloud = Box::leak(Box::new(cloud));
     for kind in KINDS {
@@ -103,7 +101,7 @@ fn an_iam_role_suffices() {
             ("CI_CREDS_AWS_SERVER_ID", "vault.example.com"),
         ];
         world.by_hand(&keys);
-        assert_eq!(world.fault(), None, "{kind}\n{script}");
+        each_part_is_needed(&world, &script);
         let other = cloud.moto.assume("laptop");
         world.login_env.retain(|(name, _)| !name.starts_with("AWS_"));
         for (name, value) in [
