@@ -11,6 +11,7 @@ use crate::cli::{Flags, Parsed, Setup, Verb, again};
 use crate::env::Env;
 use crate::error::{Code, Explain};
 use crate::options;
+use crate::provider::Request;
 use crate::setup::{self, Order, Who};
 
 /// How long a login's token lives where nothing else is said.
@@ -202,7 +203,7 @@ pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order
     named("the mount", &mount)?;
     let engine_role = requests.iter().find_map(|request| request.role.clone());
     let engine_role = engine_role.filter(|role| !role.contains('{'));
-    let role = text(&options::AUTH_ROLE)?.or(engine_role).unwrap_or_else(|| "ci".to_owned());
+    let role = text(&options::AUTH_ROLE)?.or(engine_role).unwrap_or_else(|| own_role(&requests));
     let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
     if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
         return Err(Error::Name { what: "the role", name: crate::input::shown(&role) });
@@ -329,6 +330,14 @@ fn group_claim(
         return Err(wrong("no path of the run has it"));
     }
     Ok(Some(claim))
+}
+
+/// The name of the role where neither --auth-role nor an engine's role gives one: that of the path, so that the setup of one
+/// secret does not replace that of another.
+fn own_role(requests: &[Request]) -> String {
+    let slug = requests.first().map(|request| ci::slug(&request.read.path)).unwrap_or_default();
+    let words: Vec<_> = slug.split('-').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "ci".to_owned() } else { words.join("-") }
 }
 
 fn named(what: &'static str, name: &str) -> Result<(), Error> {

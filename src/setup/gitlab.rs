@@ -29,6 +29,11 @@ fn write(plan: &Plan, _: &Options) -> String {
         // GitLab fills $NAME in.
         text.push_str(&format!("    {name}: {}\n", quoted(&own(&value.replace('$', "$$"), true))));
     }
+    // What `eval` hands to the script is taken back behind it; a command's is taken back by itself.
+    let evals = !plan.job.runs_command;
+    if evals {
+        text.push_str("    CI_CREDS_STATE_FILE: auto\n");
+    }
     let script = if plan.job.runs_command {
         format!("{} -- COMMAND", plan.call)
     } else {
@@ -36,5 +41,8 @@ fn write(plan: &Plan, _: &Options) -> String {
     };
     let script = own(&script, false);
     text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
+    if evals {
+        text.push_str("  after_script:\n    - ci-creds revoke\n");
+    }
     text
 }

@@ -43,7 +43,7 @@ fn write(plan: &Plan, _: &Options) -> String {
     }
     plan.sketches.iter().for_each(|sketch| sketched(sketch, &mut text));
     text.push_str("\n## What a thief gets\n\n| of | gets |\n|---|---|\n");
-    for (part, loot) in thief(plan, &seconds("token_ttl")) {
+    for (part, loot) in thief(plan, &seconds("token_ttl"), &seconds("token_max_ttl")) {
         text.push_str(&format!("| {part} | {loot} |\n"));
     }
     proof(plan, &mut text);
@@ -108,6 +108,9 @@ fn who(plan: &Plan, text: &mut String) {
                 text.push_str(&format!("| {name} | {value} |\n"));
             }
             text.push_str(&format!("| aud | {} |\n| iss | {} |\n", code(audience), code(issuer)));
+            if meant.protected && meant.reference.is_none() {
+                text.push_str("\nThat is every protected branch and every protected tag.\n");
+            }
         }
         Who::Runners { cidrs } => {
             let from = match &cidrs[..] {
@@ -128,13 +131,23 @@ fn who(plan: &Plan, text: &mut String) {
 }
 
 /// Each part that can be stolen, and what it is worth.
-fn thief(plan: &Plan, ttl: &str) -> Vec<(&'static str, String)> {
-    let token = ("the login's token", format!("what the policy says, until the job ends, or for {ttl}"));
+fn thief(plan: &Plan, ttl: &str, longest: &str) -> Vec<(&'static str, String)> {
+    let mut lines = plan.policies.iter().flat_map(|policy| &policy.lines);
+    let renews = lines.any(|line| line.path == "auth/token/renew-self");
+    let longest = if renews { longest } else { ttl };
+    let token = ("the login's token", format!("what the policy says, until the job ends, or for {longest}"));
+    let read = (
+        "what the job reads",
+        "what it opens, until it is revoked or its own TTL ends; a secret of KV until somebody changes it"
+            .to_owned(),
+    );
     let own = match &plan.who {
         Who::Jobs { .. } => vec![(
             "the ID token",
-            "what the policy says, until the ID token expires, at the latest with the job's time-out"
-                .to_owned(),
+            format!(
+                "what the policy says, until the ID token expires, at the latest with the job's time-out; a token that it \
+                 got by then lives up to {longest}"
+            ),
         )],
         Who::Runners { .. } => vec![
             ("the role_id alone", "nothing".to_owned()),
@@ -148,7 +161,7 @@ fn thief(plan: &Plan, ttl: &str) -> Vec<(&'static str, String)> {
             vec![("the runner's AWS credentials", "what the policy says, until they end".to_owned())]
         }
     };
-    own.into_iter().chain([token]).collect()
+    own.into_iter().chain([token, read]).collect()
 }
 
 /// A text as code in a table, whatever is in it.

@@ -25,6 +25,10 @@ fn write(plan: &Plan, options: &Options) -> String {
         text.push_str(&format!("export VAULT_NAMESPACE={}\n", quoted(namespace)));
     }
     text.push_str(&mount(plan, cli));
+    // First of all: where it stops, nothing was replaced.
+    if let Some(config) = &plan.config {
+        text.push_str(&unless_there(config, cli));
+    }
     for policy in &plan.policies {
         let (about, name, rules) = (comment(&policy.about), quoted(&policy.name), policy.text());
         text.push_str(&if rules.contains(ACCESSOR) {
@@ -37,9 +41,6 @@ fn write(plan: &Plan, options: &Options) -> String {
         } else {
             format!("\n{about}{cli} policy write {name} - <<'EOF'\n{rules}EOF\n")
         });
-    }
-    if let Some(config) = &plan.config {
-        text.push_str(&unless_there(config, cli));
     }
     for role in &plan.roles {
         text.push_str(&format!("\n{}{}", comment(&role.about), written(role, cli)));

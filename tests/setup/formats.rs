@@ -305,10 +305,12 @@ fn the_jobs_lines_are_the_run() {
     ] {
         let text = printed("gitlab", words);
         assert!(text.contains(&format!("    - \"eval \\\"$({line})\\\"\"\n")), "{line}\n{text}");
+        assert!(text.contains("    CI_CREDS_STATE_FILE: auto\n"), "{text}");
+        assert!(text.ends_with("  after_script:\n    - ci-creds revoke\n"), "{text}");
         assert!(text.contains("VAULT_ID_TOKEN:\n      aud: \"https://vault.example.com\"\n"), "{text}");
     }
     let text =
         printed("gitlab", &[&JOB[..], &["--environment", "production", "--", "terraform", "apply"]].concat());
     assert!(text.starts_with("job:\n  environment: \"production\"\n"), "{text}");
-    assert!(text.contains("-- COMMAND\"\n"), "{text}");
+    assert!(text.ends_with("-- COMMAND\"\n") && !text.contains("STATE_FILE"), "{text}");
 }

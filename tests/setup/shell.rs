@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::World;
+use super::world::{World, cli};
 use crate::support::jwt::AUDIENCE;
 use crate::support::shell::{SYSTEM_SHELL, find};
 use crate::support::{Cmd, shells};
@@ -56,6 +56,9 @@ fn another_configuration_is_not_replaced() {
     let script = world.printed(&[]);
     let run = world.shell(&script).run().expect(1);
     assert!(run.stderr.contains("auth/jwt/config is set up for https://gitlab.example.com"), "{run}");
+    // It stops before it has written anything.
+    let policy = format!("{}/sys/policies/acl/job", world.space.namespace);
+    assert_eq!(world.space.server.api("GET", &policy, json!(null)).status, 404);
     // The same issuer: its configuration stays as it is.
     let mine = world.setup(&[
         "--project",
@@ -158,4 +161,28 @@ fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
     let http =
         ["--project", "22", "--audience", "x", "--gitlab-url", "http://gitlab.example.com", "--allow-http"];
     assert!(bare(&http).expect(0).stdout.contains("\"bound_issuer\": \"http://gitlab.example.com\""));
+}
+
+/// Two setups without --auth-role must not write the same role and policy: the second would take the first one's place.
+#[test]
+fn the_setup_of_each_secret_has_a_role_of_its_own() {
+    let printed = |path: &str, format: &str| {
+        let words = ["setup", "read", path, "A=a", "--kv-version", "2", "--project", "22", "--protected"];
+        let usual =
+            ["--gitlab-url", "https://gitlab.example.com", "--audience", AUDIENCE, "--format", format];
+        Cmd::new(words).args(usual).args(["--cli", cli()]).run().expect(0).stdout
+    };
+    for (path, role) in [("secret/app", "secret-app"), ("secret/other", "secret-other")] {
+        let script = printed(path, "sh");
+        assert!(script.contains(&format!("policy write {role} - ")), "{script}");
+        assert!(script.contains(&format!("write auth/jwt/role/{role} - ")), "{script}");
+    }
+    let page = printed("secret/app", "markdown");
+    for says in [
+        "That is every protected branch and every protected tag.",
+        "| the login's token | what the policy says, until the job ends, or for 15m |",
+        "| what the job reads | what it opens,",
+    ] {
+        assert!(page.contains(says), "{says}\n{page}");
+    }
 }

@@ -97,9 +97,10 @@ impl AccessRotation {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
+        let token = gitlab::access_token(&lookup)?;
         let gitlab = gitlab::server(&lookup, &server)?;
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
-        let kept = match gitlab::access_token(&lookup)? {
+        let kept = match token {
             GitlabToken::Vault(request) => {
                 Kept::Vault { login: login::login(&lookup, None, &job)?.into(), request }
             }
@@ -136,8 +137,8 @@ impl Rotation {
         let place = VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
-            gitlab: gitlab::server(&lookup, &server)?,
             gitlab_token: gitlab::access_token(&lookup)?,
+            gitlab: gitlab::server(&lookup, &server)?,
             login,
             server,
             in_this_job: lookup.plain(&place.key)?.map(|found| Secret::new(found.value)),
