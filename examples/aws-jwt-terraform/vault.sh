@@ -16,6 +16,23 @@ jwt | oidc) ;;
 *) echo sys/auth/jwt 'is another method' >&2; exit 1 ;;
 esac
 
+# Who signs the ID tokens.
+# The whole mount has it: it is written only where there is none.
+if found=$(vault read -field=bound_issuer auth/jwt/config 2>&1); then
+  test "$found" = https://gitlab.example.com || { echo auth/jwt/config "is set up for $found" >&2; exit 1; }
+else
+case $found in
+*'No value found'*) ;;
+*) echo "$found" >&2; exit 1 ;;
+esac
+vault write auth/jwt/config - <<'EOF'
+{
+  "oidc_discovery_url": "https://gitlab.example.com",
+  "bound_issuer": "https://gitlab.example.com"
+}
+EOF
+fi
+
 # What `ci-creds aws web-pipeline --mount web-aws --ttl 1h --and login` does
 vault policy write web-pipeline - <<'EOF'
 # AWS credentials of one role.
@@ -33,23 +50,6 @@ path "auth/token/renew-self" { capabilities = ["update"] }
 # The token ends with the job.
 path "auth/token/revoke-self" { capabilities = ["update"] }
 EOF
-
-# Who signs the ID tokens.
-# The whole mount has it: it is written only where there is none.
-if found=$(vault read -field=bound_issuer auth/jwt/config 2>&1); then
-  test "$found" = https://gitlab.example.com || { echo auth/jwt/config "is set up for $found" >&2; exit 1; }
-else
-case $found in
-*'No value found'*) ;;
-*) echo "$found" >&2; exit 1 ;;
-esac
-vault write auth/jwt/config - <<'EOF'
-{
-  "oidc_discovery_url": "https://gitlab.example.com",
-  "bound_issuer": "https://gitlab.example.com"
-}
-EOF
-fi
 
 # Which jobs may log in, and for how long.
 vault write auth/jwt/role/web-pipeline - <<'EOF'
@@ -130,18 +130,6 @@ jwt | oidc) ;;
 *) echo sys/auth/jwt 'is another method' >&2; exit 1 ;;
 esac
 
-# What `ci-creds read web-db/creds/web DB_USER=username DB_PASSWORD=password` does
-vault policy write web-db - <<'EOF'
-# What the job reads, as from any engine but KV version 2, which has data/ in the path: --kv-version 2 puts it there.
-path "web-db/creds/web" { capabilities = ["read"] }
-# The token lives as long as what was read with it.
-path "auth/token/renew-self" { capabilities = ["update"] }
-# What was read is kept alive while the command runs.
-path "sys/leases/renew" { capabilities = ["update"] }
-# The token ends with the job.
-path "auth/token/revoke-self" { capabilities = ["update"] }
-EOF
-
 # Who signs the ID tokens.
 # The whole mount has it: it is written only where there is none.
 if found=$(vault read -field=bound_issuer auth/jwt/config 2>&1); then
@@ -158,6 +146,18 @@ vault write auth/jwt/config - <<'EOF'
 }
 EOF
 fi
+
+# What `ci-creds read web-db/creds/web DB_USER=username DB_PASSWORD=password` does
+vault policy write web-db - <<'EOF'
+# What the job reads, as from any engine but KV version 2, which has data/ in the path: --kv-version 2 puts it there.
+path "web-db/creds/web" { capabilities = ["read"] }
+# The token lives as long as what was read with it.
+path "auth/token/renew-self" { capabilities = ["update"] }
+# What was read is kept alive while the command runs.
+path "sys/leases/renew" { capabilities = ["update"] }
+# The token ends with the job.
+path "auth/token/revoke-self" { capabilities = ["update"] }
+EOF
 
 # Which jobs may log in, and for how long.
 vault write auth/jwt/role/web-db - <<'EOF'

@@ -16,19 +16,6 @@ aws | aws-auth | vault-plugin-auth-aws) ;;
 *) echo sys/auth/aws 'is another method' >&2; exit 1 ;;
 esac
 
-# What `ci-creds aws deploy` does
-vault policy write runner - <<'EOF'
-# AWS credentials of one role.
-path "aws/sts/deploy" {
-  capabilities = ["read"]
-  allowed_parameters = {
-    "role_session_name" = []
-  }
-}
-# The token ends with the job.
-path "auth/token/revoke-self" { capabilities = ["update"] }
-EOF
-
 # A signature for another server is not good here.
 # The whole mount has it: it is written only where there is none.
 if found=$(vault read -field=iam_server_id_header_value auth/aws/config/client 2>&1); then
@@ -44,6 +31,19 @@ vault write auth/aws/config/client - <<'EOF'
 }
 EOF
 fi
+
+# What `ci-creds aws deploy` does
+vault policy write runner - <<'EOF'
+# AWS credentials of one role.
+path "aws/sts/deploy" {
+  capabilities = ["read"]
+  allowed_parameters = {
+    "role_session_name" = []
+  }
+}
+# The token ends with the job.
+path "auth/token/revoke-self" { capabilities = ["update"] }
+EOF
 
 # Who may log in, and for how long.
 vault write auth/aws/role/runner - <<'EOF'

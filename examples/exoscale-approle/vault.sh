@@ -113,16 +113,6 @@ jwt | oidc) ;;
 *) echo sys/auth/jwt 'is another method' >&2; exit 1 ;;
 esac
 
-# What `ci-creds login` does
-vault policy write rotate-vault-token - <<'EOF'
-# What the job does with the token itself.
-path "auth/token/create/gitlab-ci-runner-issue" { capabilities = ["update"] }
-# What the job does with the token itself.
-path "auth/token/roles/gitlab-ci-runner-issue" { capabilities = ["read"] }
-# The token ends with the job.
-path "auth/token/revoke-self" { capabilities = ["update"] }
-EOF
-
 # Who signs the ID tokens.
 # The whole mount has it: it is written only where there is none.
 if found=$(vault read -field=bound_issuer auth/jwt/config 2>&1); then
@@ -139,6 +129,16 @@ vault write auth/jwt/config - <<'EOF'
 }
 EOF
 fi
+
+# What `ci-creds login` does
+vault policy write rotate-vault-token - <<'EOF'
+# What the job does with the token itself.
+path "auth/token/create/gitlab-ci-runner-issue" { capabilities = ["update"] }
+# What the job does with the token itself.
+path "auth/token/roles/gitlab-ci-runner-issue" { capabilities = ["read"] }
+# The token ends with the job.
+path "auth/token/revoke-self" { capabilities = ["update"] }
+EOF
 
 # Which jobs may log in, and for how long.
 vault write auth/jwt/role/rotate-vault-token - <<'EOF'

@@ -15,22 +15,6 @@ jwt | oidc) ;;
 *) echo sys/auth/jwt 'is another method' >&2; exit 1 ;;
 esac
 
-# What `ci-creds env` does
-vault policy write web-secrets - <<'EOF'
-# What the job reads.
-path "secret/data/app" { capabilities = ["read"] }
-# What the job reads, as from any engine but KV version 2, which has data/ in the path: write it into the reference.
-path "web-db/creds/web" { capabilities = ["read"] }
-# What the job reads.
-path "secret/data/kube" { capabilities = ["read"] }
-# The token lives as long as what was read with it.
-path "auth/token/renew-self" { capabilities = ["update"] }
-# What was read is kept alive while the command runs.
-path "sys/leases/renew" { capabilities = ["update"] }
-# The token ends with the job.
-path "auth/token/revoke-self" { capabilities = ["update"] }
-EOF
-
 # Who signs the ID tokens.
 # The whole mount has it: it is written only where there is none.
 if found=$(vault read -field=bound_issuer auth/jwt/config 2>&1); then
@@ -47,6 +31,22 @@ vault write auth/jwt/config - <<'EOF'
 }
 EOF
 fi
+
+# What `ci-creds env` does
+vault policy write web-secrets - <<'EOF'
+# What the job reads.
+path "secret/data/app" { capabilities = ["read"] }
+# What the job reads, as from any engine but KV version 2, which has data/ in the path: write it into the reference.
+path "web-db/creds/web" { capabilities = ["read"] }
+# What the job reads.
+path "secret/data/kube" { capabilities = ["read"] }
+# The token lives as long as what was read with it.
+path "auth/token/renew-self" { capabilities = ["update"] }
+# What was read is kept alive while the command runs.
+path "sys/leases/renew" { capabilities = ["update"] }
+# The token ends with the job.
+path "auth/token/revoke-self" { capabilities = ["update"] }
+EOF
 
 # Which jobs may log in, and for how long.
 vault write auth/jwt/role/web-secrets - <<'EOF'
