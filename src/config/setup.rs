@@ -335,7 +335,10 @@ fn group_claim(
 /// The name of the role where neither --auth-role nor an engine's role gives one: that of the path, so that the setup of one
 /// secret does not replace that of another.
 fn own_role(requests: &[Request]) -> String {
-    let slug = requests.first().map(|request| ci::slug(&request.read.path)).unwrap_or_default();
+    let path = requests.first().map_or("", |request| &*request.read.path);
+    // Without the claims that stand in it.
+    let path = path.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+    let slug = ci::slug(&path.collect::<String>());
     let words: Vec<_> = slug.split('-').filter(|word| !word.is_empty()).collect();
     if words.is_empty() { "ci".to_owned() } else { words.join("-") }
 }

@@ -219,11 +219,14 @@ fn the_assumed_version_of_kv_is_said() {
 fn the_proof_of_each_role_has_its_name() {
     let list = ["read", "kv/{project_id}/app", "T=t", "--project", "22", "--project", "23", "--group-claim"];
     let page = printed("markdown", &list);
-    for role in ["ci-22", "ci-23"] {
+    for role in ["kv-app-22", "kv-app-23"] {
         assert_eq!(page.matches(&format!("\n## Proof of the role `{role}`\n")).count(), 1, "{page}");
     }
     let plan: Value = serde_json::from_str(&printed("json", &list)).unwrap();
-    assert_eq!((&plan["proof"][0]["role"], &plan["proof"][8]["role"]), (&json!("ci-22"), &json!("ci-23")));
+    assert_eq!(
+        (&plan["proof"][0]["role"], &plan["proof"][8]["role"]),
+        (&json!("kv-app-22"), &json!("kv-app-23"))
+    );
 }
 
 /// The other projects of a group are meant: only who is not is warned of.
