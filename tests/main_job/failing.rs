@@ -23,6 +23,10 @@ fn stops(job: impl Fn(&str) -> Cmd, code: i32) {
 /// (gitlab-runner `shells/bash.go`, FF_USE_NEW_BASH_EVAL_STRATEGY).
 #[test]
 fn the_old_way_of_gitlab_runner_keeps_the_code_behind_exit() {
+    // What it looks at is bash's `pipefail`: another shell in its place tells nothing.
+    if require("bash").is_none() {
+        return;
+    }
     let code = |line: &str| {
         let text = format!("set -o pipefail\n: | eval $'{}\\necho after'\nexit 0", line.replace('\'', "\\'"));
         script("bash", &text).run().code
