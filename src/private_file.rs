@@ -43,6 +43,16 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
+/// The folder of a file.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// The whole path, for a process in another folder; as it is where the current one is gone.
+pub(crate) fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Whether another user than root can rename and remove what is in this folder.
 pub(crate) fn is_exposed(folder: &Metadata) -> bool {
     const OTHERS_WRITE: u32 = 0o022;

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::private_file::{self, is_own, is_own_name};
+use crate::private_file::{self, is_own, is_own_name, whole};
 use crate::secret::Secret;
 use crate::text;
 
@@ -41,11 +41,10 @@ impl Written {
     /// `file` is new and still empty; `content` is what will be in it.
     pub fn new(file: &File, made: &Path, goal: Option<&Path>, content: &[u8]) -> io::Result<Self> {
         let there = file.metadata()?;
-        // `revoke` may run in another folder.
-        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let mut context = Context::new(&SHA256);
         context.update(content);
         Ok(Self {
+            // `revoke` may run in another folder.
             made: whole(made),
             goal: goal.map(whole),
             device: there.dev(),

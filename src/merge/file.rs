@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::private_file::{self, Lock};
+use crate::private_file::{self, Lock, folder};
 use crate::shutdown::Stop;
 
 /// How long a lock is waited for: others hold it for the time of a write.
@@ -153,10 +153,6 @@ fn read(path: &Path, mut file: &File) -> Result<Zeroizing<String>, Error> {
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
-}
-
-pub(super) fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 pub(super) fn io(path: &Path, done: &'static str, cause: io::Error) -> Error {

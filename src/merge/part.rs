@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::lines::{Lines, indent};
 use super::{Error, FORMS, Form, MARK, Profile, file, hash, sum, written_by};
-use crate::private_file;
+use crate::private_file::{self, whole};
 use crate::shutdown::Stop;
 
 /// A profile that was put into a file.
@@ -64,9 +64,8 @@ impl Part {
         fresh: &NamedTempFile,
     ) -> io::Result<Self> {
         let there = fresh.as_file().metadata()?;
-        // `revoke` may run in another folder.
-        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(Self {
+            // `revoke` may run in another folder.
             path: whole(path),
             format: profile.form.name.to_owned(),
             profile: profile.name.clone(),

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::file::{Held, TRIES, folder, io, replace, text};
+use super::file::{Held, TRIES, io, replace, text};
 use super::part::Part;
 use super::{Error, Profile, Put, Why};
-use crate::private_file;
+use crate::private_file::{self, folder};
 use crate::shutdown::Stop;
 
 /// A file that a profile is about to be put into: nothing of it is there yet.

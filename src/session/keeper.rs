@@ -1,7 +1,7 @@
 //! Who renews a token of --dead-man where no command is run: a process in the background, as long as the shell that
 //! evaluates lives. It must not hold more than the token and the way to the server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::exec::shell::Shell;
 use crate::http::{self, FileFrom, Pem};
 use crate::ledger::Ledger;
 use crate::ledger::state::{Reach, revealed};
+use crate::private_file::whole;
 use crate::secret::Secret;
 use crate::shutdown::Stop;
 use crate::vault::{self, Server, Vault};
@@ -49,7 +50,6 @@ enum Part {
 
 impl Part {
     fn of(pem: &Pem) -> Self {
-        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         match pem {
             Pem::File(file) => Self::File(whole(&file.path)),
             Pem::Text { text, .. } => Self::Text(text.clone()),

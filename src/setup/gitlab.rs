@@ -34,11 +34,8 @@ fn write(plan: &Plan, _: &Options) -> String {
     if evals {
         text.push_str("    CI_CREDS_STATE_FILE: auto\n");
     }
-    let script = if plan.job.runs_command {
-        format!("{} -- COMMAND", plan.call)
-    } else {
-        format!("eval \"$({})\"", plan.call)
-    };
+    let script =
+        if evals { format!("eval \"$({})\"", plan.call) } else { format!("{} -- COMMAND", plan.call) };
     let script = own(&script, false);
     text.push_str(&format!("  script:\n    - {}\n", quoted(&script)));
     if evals {

@@ -9,6 +9,7 @@ use crate::ci;
 use crate::claims::entry::OWN;
 use crate::duration::show;
 use crate::text::one_line;
+use crate::vault;
 
 /// `--format markdown`.
 pub(super) static MARKDOWN: Format =
@@ -133,7 +134,7 @@ fn who(plan: &Plan, text: &mut String) {
 /// Each part that can be stolen, and what it is worth.
 fn thief(plan: &Plan, ttl: &str, longest: &str) -> Vec<(&'static str, String)> {
     let mut lines = plan.policies.iter().flat_map(|policy| &policy.lines);
-    let renews = lines.any(|line| line.path == "auth/token/renew-self");
+    let renews = lines.any(|line| line.path == vault::RENEW_SELF);
     let longest = if renews { longest } else { ttl };
     let token = ("the login's token", format!("what the policy says, until the job ends, or for {longest}"));
     let read = (

@@ -11,7 +11,7 @@ use super::Error;
 use crate::ci::Job;
 use crate::input;
 use crate::ledger::Written;
-use crate::private_file::{self, is_exposed, is_own};
+use crate::private_file::{self, folder, is_exposed, is_own};
 
 /// What may be at the file's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,10 +117,6 @@ fn is_in_project(folder: &Path, job: &Job) -> bool {
     let project = job.project_dir.as_ref().and_then(|project| project.canonicalize().ok());
     let project = project.filter(|project| project.parent().is_some());
     project.zip(folder.canonicalize().ok()).is_some_and(|(project, folder)| folder.starts_with(project))
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn fault(path: &Path, reason: impl ToString) -> Error {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::http::{self, Ca, FileFrom, Proxy, Tls};
 use crate::policy::Policy;
+use crate::private_file::whole;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -68,17 +69,13 @@ pub(crate) fn revealed<S: Serializer>(secret: &Secret, serializer: S) -> Result<
     serializer.serialize_str(secret.reveal())
 }
 
-/// `revoke` may run in another folder.
-fn whole(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
 fn from_line(path: PathBuf) -> FileFrom {
     FileFrom { path, source: "the state file".to_owned() }
 }
 
 impl CaLine {
     fn of(ca: &Ca) -> Self {
+        // `revoke` may run in another folder.
         let path = |file: &FileFrom| whole(&file.path);
         match ca {
             Ca::File(file) => Self::File(path(file)),
