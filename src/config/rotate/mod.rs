@@ -97,6 +97,7 @@ impl AccessRotation {
         let lookup = Lookup::of(parsed, env);
         let job = Job::of(env);
         let server = server::server(&lookup, job.in_ci)?;
+        // The token before the address: a value of the wrong kind is the likelier fault, and more is at stake.
         let token = gitlab::access_token(&lookup)?;
         let gitlab = gitlab::server(&lookup, &server)?;
         let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
@@ -137,6 +138,7 @@ impl Rotation {
         let place = VariableRef { owner: owner(&lookup)?, scope: text(&options::ENVIRONMENT_SCOPE)?, key };
         let server = server::server(&lookup, job.in_ci)?;
         Ok(Self {
+            // Before the address, as above.
             gitlab_token: gitlab::access_token(&lookup)?,
             gitlab: gitlab::server(&lookup, &server)?,
             login,
