@@ -53,7 +53,7 @@ pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop)
             machine(&mut report, env)?;
             let (and, flags) = (parsed.and.clone(), parsed.flags.clone());
             let parsed = Parsed { verb, and, command: parsed.command.clone(), flags };
-            let call = Call::of(&parsed, &config::setup::variables(&parsed, env));
+            let call = Call::of(&parsed, &config::again::variables(&parsed, env));
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => {

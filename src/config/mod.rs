@@ -17,6 +17,7 @@ use crate::provider::{Form, Request};
 use crate::vault::Server;
 
 mod address;
+pub(crate) mod again;
 mod aws;
 mod colour;
 mod error;
