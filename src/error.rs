@@ -116,3 +116,12 @@ pub(crate) fn causes<'a>(
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     causes(error.source()).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+/// The advice to take a setting away: a flag is left out, a variable is unset.
+pub(crate) fn leave_out(source_name: &str) -> String {
+    if source_name.starts_with('-') {
+        format!("leave {source_name} out")
+    } else {
+        format!("unset {source_name}")
+    }
+}

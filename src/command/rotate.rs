@@ -15,11 +15,12 @@ use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
 use crate::shutdown::{PATIENCE, Stop};
-use crate::vault::{self, TokenInfo, TokenRole, Vault};
+use crate::vault::{self, TokenInfo, Vault};
 
 pub(crate) mod access;
 mod error;
 mod old;
+mod rehearsal;
 mod token;
 
 use error::Fault;
@@ -235,66 +236,6 @@ impl Run<'_> {
             old: old.name(),
         }
     }
-
-    /// `--dry-run`: everything that leaves no trace.
-    async fn rehearse(&self, current: &Variable, old: &Old) -> Result<(), Error> {
-        let (role, place) = (&self.rotation.token_role, &self.rotation.place);
-        let path = format!("auth/token/create/{role}");
-        let may = self.vault.login_capabilities(self.login, &path).await?;
-        if !may_write(&may) {
-            return Err(Fault::MayNotCreate { path }.into());
-        }
-        match self.vault.token_role(self.login, role).await {
-            Ok(found) => self.judge(&found, old)?,
-            Err(error) if matches!(error.refusal(), Some((403, _))) => {
-                tracing::warn!(
-                    "the login may not read auth/token/roles/{role}: what its tokens are like is not known"
-                );
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tracing::info!("{} would be replaced: {}", place, attributes(current));
-        tracing::info!("{}", old.plan(self.rotation.grace));
-        tracing::info!(
-            "nothing was changed (--dry-run); whether GitLab lets this token change the variable is not known"
-        );
-        Ok(())
-    }
-}
-
-impl Run<'_> {
-    /// What [`Run::prove`] would refuse, as far as the token role tells.
-    fn judge(&self, role: &TokenRole, old: &Old) -> Result<(), Fault> {
-        let name = &self.rotation.token_role;
-        for (fault, why) in [
-            (!role.orphan, "dies with the login that makes it: set orphan=true"),
-            (role.batch, "is a batch token, which can't be revoked"),
-            (role.num_uses > 0, "is good for a limited number of requests"),
-        ] {
-            if fault {
-                return Err(Fault::unfit(name, why));
-            }
-        }
-        let Old::Alive { info: before, .. } = old else { return Ok(()) };
-        // Without a list a token gets what the login has.
-        if role.policies.is_empty() {
-            return Ok(());
-        }
-        // Vault adds `default` to every token.
-        let gets = |policy: &String| policy == "default" || role.policies.contains(policy);
-        let lacking: Vec<_> = before.policies.iter().filter(|policy| !gets(policy)).cloned().collect();
-        match (lacking.is_empty(), &self.rotation.secret_id_path) {
-            (true, _) => Ok(()),
-            (false, None) => Err(Fault::Lacks { role: name.clone(), policies: lacking.join(", ") }),
-            (false, Some(path)) => {
-                tracing::warn!(
-                    "the new token would lack {}, which the old one has: whether it may write {path} is not known",
-                    lacking.join(", ")
-                );
-                Ok(())
-            }
-        }
-    }
 }
 
 /// Revokes the new token, which is in no variable, and says why the rotation ends here.
@@ -325,18 +266,6 @@ fn life(info: &TokenInfo) -> String {
 
 fn until(ttl: Duration) -> String {
     vault::now().checked_add(ttl).map_or_else(|_| "far ahead".to_owned(), |end| end.to_string())
-}
-
-fn attributes(current: &Variable) -> String {
-    let is = |what: Option<bool>, name| what.unwrap_or(false).then_some(name);
-    let all = [
-        is(current.masked, "masked"),
-        is(Some(current.hidden), "hidden"),
-        is(current.protected, "protected"),
-        is(current.raw, "raw"),
-    ];
-    let kept: Vec<_> = all.into_iter().flatten().chain(current.variable_type.as_deref()).collect();
-    format!("it stays {}", kept.join(", "))
 }
 
 impl std::fmt::Debug for New {

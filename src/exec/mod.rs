@@ -14,16 +14,16 @@ use futures_util::future::{Either, select};
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 
-use crate::ci;
-use crate::credentials::Credentials;
 use crate::env::Env;
-use crate::error::{Code, Explain};
 use crate::input;
-use crate::options;
 use crate::{process, shutdown};
+pub(crate) use environment::environment;
+pub(crate) use error::Error;
 use program::{is_no_program, is_text, located};
 
 pub(crate) mod background;
+mod environment;
+mod error;
 pub(crate) mod find;
 mod forms;
 pub(crate) mod limits;
@@ -57,115 +57,6 @@ const FORWARDED: &[Signal] = &[
     #[cfg(target_os = "linux")]
     Signal::POWER,
 ];
-
-/// A command that can't be started.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// No file has this name.
-    #[error("{0}: there is no such command")]
-    NotFound(String),
-    /// The file exists, but the system refuses to run it.
-    #[error("{0} can't be run")]
-    NotExecutable(String, #[source] io::Error),
-    /// The file exists, but the interpreter in its first line does not.
-    #[error("{0} can't be run: the program in its first line is not there")]
-    NoInterpreter(String),
-    /// A word or a variable has a NUL byte, which no environment can hold.
-    #[error("{0} can't be passed to the command: its value has a NUL character")]
-    Nul(String),
-    /// The environment is larger than the system accepts.
-    #[error(transparent)]
-    TooLarge(#[from] limits::TooLarge),
-    /// The system gave no pipe, or no signals.
-    #[error("the command can't be set up")]
-    Setup(#[source] io::Error),
-}
-
-impl Explain for Error {
-    fn code(&self) -> Code {
-        match self {
-            Self::NotFound(_) => Code::NotFound,
-            Self::NotExecutable(..) | Self::NoInterpreter(_) => Code::NotExecutable,
-            Self::Nul(_) | Self::TooLarge(_) => Code::Output,
-            Self::Setup(_) => Code::Environment,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NotFound(name) => vec![not_found(name)],
-            Self::NotExecutable(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                vec!["is it a program, and is it executable (chmod +x)?".to_owned()]
-            }
-            Self::NotExecutable(_, error) if is_no_program(error) => {
-                vec!["is it for another kind of machine?".to_owned()]
-            }
-            Self::NoInterpreter(_) => {
-                vec!["is it installed here, and does the line end as lines of Linux do (no CR)?".to_owned()]
-            }
-            Self::Setup(_) => {
-                vec![
-                    "is a limit of processes or open files reached (ulimit -u, ulimit -n, the container's)?"
-                        .to_owned(),
-                ]
-            }
-            Self::TooLarge(large) => vec![large.hint()],
-            Self::Nul(_) => vec!["`read` can put such a value into a file instead".to_owned()],
-            Self::NotExecutable(..) => Vec::new(),
-        }
-    }
-}
-
-/// Words that exist only inside a shell.
-const BUILTINS: &[&str] = &[
-    "cd", "export", "set", "unset", "source", ".", "eval", "exec", "alias", "ulimit", "umask", "exit", "trap",
-];
-
-/// The hint for a command that was not found, by its name.
-fn not_found(name: &str) -> String {
-    if name.contains(char::is_whitespace) {
-        return "this is one word with blanks: leave the quotes out, or let a shell part it: sh -c '…'"
-            .to_owned();
-    }
-    if BUILTINS.contains(&name) {
-        format!("{name} is the shell's own: run sh -c '{name} …'")
-    } else {
-        "is it installed here, and is PATH right?".to_owned()
-    }
-}
-
-/// The environment of the command: the job's without what logs in and what is stale, with the credentials.
-/// `login` are the variables that this run's login was made with.
-pub(crate) fn environment(
-    env: &Env,
-    all: &[Credentials],
-    login: &[String],
-) -> Result<HashMap<OsString, OsString>, Error> {
-    let is = |name: &OsStr, known: &str| name.as_encoded_bytes() == known.as_bytes();
-    let withheld: Vec<String> = options::withheld().collect();
-    let ours = |name: &OsStr| {
-        withheld.iter().any(|known| is(name, known))
-            || ci::unasked_id_tokens().any(|known| is(name, known))
-            || login.iter().any(|known| is(name, known))
-    };
-    let stale = |name: &OsStr| {
-        all.iter().any(|one| {
-            one.unsets.iter().any(|known| is(name, known))
-                || one.variables.iter().any(|variable| is(name, &variable.name))
-        })
-    };
-    let kept = env.all().filter(|(name, _)| !ours(name) && !stale(name));
-    let mut environment: HashMap<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    for variable in all.iter().flat_map(|one| &one.variables) {
-        let value = variable.value.reveal();
-        if value.contains('\0') {
-            return Err(Error::Nul(variable.name.clone()));
-        }
-        environment.insert(variable.name.clone().into(), value.into());
-    }
-    limits::check(environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())))?;
-    Ok(environment)
-}
 
 /// A command that runs.
 pub(crate) struct Child {
@@ -299,39 +190,4 @@ fn is_the_terminals(signal: Signal) -> bool {
 fn is_in_foreground() -> bool {
     let terminal = std::fs::File::open("/dev/tty");
     terminal.is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal.as_fd()).ok() == Some(getpgrp()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_gets_the_credentials_and_nothing_that_logs_in() {
-        let env: Env = [
-            ("PATH", "/bin"),
-            ("VAULT_ADDR", "https://v"),
-            ("VAULT_TOKEN", "x"),
-            ("BAO_TOKEN", "x"),
-            ("VAULT_ROLE_ID", "x"),
-            ("BAO_SECRET_ID", "x"),
-            ("VAULT_WRAPPED_SECRET_ID", "x"),
-            ("VAULT_ID_TOKEN", "x"),
-            ("CI_JOB_JWT_V2", "x"),
-            ("VAULT_CLIENT_KEY_BYTES", "x"),
-            ("MY_TOKEN", "x"),
-            ("OLD", "x"),
-            ("KEY", "stale"),
-        ]
-        .into_iter()
-        .collect();
-        let all = crate::emit::tests::credentials(&[("KEY", "fresh"), ("VAULT_TOKEN", "own")], &["OLD"]);
-        let mut names: Vec<_> =
-            environment(&env, &all, &["MY_TOKEN".to_owned()]).unwrap().into_iter().collect();
-        names.sort();
-        let expected =
-            [("KEY", "fresh"), ("PATH", "/bin"), ("VAULT_ADDR", "https://v"), ("VAULT_TOKEN", "own")];
-        assert_eq!(names, expected.map(|(name, value)| (name.into(), value.into())));
-        let nul = crate::emit::tests::credentials(&[("KEY", "a\0b")], &[]);
-        assert!(matches!(environment(&env, &nul, &[]), Err(Error::Nul(_))));
-    }
 }

@@ -7,17 +7,17 @@ use jiff::Timestamp;
 
 use crate::credentials::{self, Credentials, External};
 use crate::error::chain;
-use crate::merge::{self, Part};
+use crate::merge::Part;
 use crate::secret::Secret;
-use crate::shutdown::{Stop, TAKING_BACK};
-use crate::vault::{self, Vault};
+use crate::shutdown::Stop;
+use crate::vault;
 
 mod external;
 mod files;
 mod items;
+mod revoke;
 pub(crate) mod state;
 
-use files::Fate;
 pub(crate) use files::Written;
 pub(crate) use items::may_revoke;
 use items::{By, Lease, Owned};
@@ -67,16 +67,6 @@ impl Left {
         *self = (*self).max(other);
         1
     }
-}
-
-/// How many of each list were tried, stay, and are named: the first ones.
-#[derive(Default)]
-struct Tried {
-    externals: usize,
-    leases: usize,
-    tokens: usize,
-    /// The cloud that is asked now; `None` where it is Vault.
-    asking: Option<&'static str>,
 }
 
 impl Ledger {
@@ -207,113 +197,6 @@ impl Ledger {
         }
     }
 
-    /// Revokes what is listed. What can't be revoked is named in a warning and stays listed.
-    pub async fn revoke_all(&mut self, vault: &Vault) -> Left {
-        self.take_back_within(TAKING_BACK, vault).await
-    }
-
-    /// The same, in less time.
-    pub async fn take_back_within(&mut self, limit: Duration, vault: &Vault) -> Left {
-        let vault = vault.unstoppable();
-        let mut tried = Tried::default();
-        let outcome = vault.stop().within(limit, self.take_back_all(&vault, &mut tried)).await;
-        let left = outcome.unwrap_or_else(|| {
-            self.name_rest(&tried, &given_up(vault.stop()));
-            tried.asking.map_or(Left::Unreachable, Left::Cloud)
-        });
-        self.write_rest(vault.stop()).await;
-        left
-    }
-
-    /// Removes the files, where there is no server to ask for anything else.
-    pub async fn take_back_files(&mut self, stop: &Stop) -> Left {
-        self.names.clear();
-        let left = self.remove_files(stop).await;
-        self.write_rest(stop).await;
-        left
-    }
-
-    /// Revokes one token of this run, which nothing needs any longer.
-    pub async fn end(&mut self, vault: &Vault, token: &Secret) {
-        let Some(index) = self.index_of(token) else { return };
-        match vault.stop().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
-            Some(Left::Nothing) => drop(self.tokens.remove(index)),
-            // It is named already; or the run ends, and takes back what is listed.
-            Some(_) => {}
-            None if vault.stop().is_asked() => {}
-            None => self.tokens[index].stays(&given_up(vault.stop())),
-        }
-        self.write_rest(vault.stop()).await;
-    }
-
-    async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
-        // What is taken back is not looked for any longer.
-        self.names.clear();
-        let mut left = self.remove_files(vault.stop()).await;
-        while let Some((one, token)) = self.externals.get(tried.externals) {
-            match external::undo(vault, one, token.as_ref(), &mut tried.asking).await {
-                Left::Nothing => drop(self.externals.remove(tried.externals)),
-                other => tried.externals += left.stays(other),
-            }
-        }
-        tried.asking = None;
-        // The parents that are still needed are read with the token: `revoke` can try again.
-        if !self.externals.is_empty() && self.entry.is_some() {
-            return left;
-        }
-        while let Some(lease) = self.leases.get(tried.leases) {
-            match lease.revoke(vault).await {
-                Left::Nothing => drop(self.leases.remove(tried.leases)),
-                other => tried.leases += left.stays(other),
-            }
-        }
-        while let Some(owned) = self.tokens.get(tried.tokens) {
-            match owned.revoke(vault).await {
-                Left::Nothing => drop(self.tokens.remove(tried.tokens)),
-                other => tried.tokens += left.stays(other),
-            }
-        }
-        left
-    }
-
-    /// Warns of what there was no time for.
-    fn name_rest(&self, tried: &Tried, why: &str) {
-        self.externals.iter().skip(tried.externals).for_each(|(one, _)| external::stays(one, why));
-        self.leases.iter().skip(tried.leases).for_each(|lease| lease.stays(why));
-        self.tokens.iter().skip(tried.tokens).for_each(|owned| owned.stays(why));
-    }
-
-    async fn remove_files(&mut self, stop: &Stop) -> Left {
-        let mut left = Left::Nothing;
-        self.files.retain(|file| match file.remove() {
-            Ok(Fate::Gone) => false,
-            Ok(Fate::Another) => {
-                let place = file.place().display();
-                tracing::warn!("{place} is not what ci-creds wrote there, and stays");
-                false
-            }
-            Err(error) => {
-                tracing::warn!("{} could not be removed: {error}", file.place().display());
-                left = Left::Refused;
-                true
-            }
-        });
-        for part in std::mem::take(&mut self.parts) {
-            match part.take_out(stop).await {
-                Ok(merge::Fate::Gone) => {}
-                Ok(merge::Fate::Another) => {
-                    tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
-                }
-                Err(error) => {
-                    tracing::warn!("{} could not be taken out: {}", part.shown(), chain(&error));
-                    left = Left::Refused;
-                    self.parts.push(part);
-                }
-            }
-        }
-        left
-    }
-
     /// Leaves all of it to its TTL, to the state file, or to the job: the run has succeeded.
     pub fn disarm(&mut self) {
         self.entry = None;
@@ -324,13 +207,5 @@ impl Ledger {
         self.parts.clear();
         self.names.clear();
         self.externals.clear();
-    }
-}
-
-fn given_up(stop: &Stop) -> String {
-    if stop.is_asked() {
-        "no time was left for it after the stop".to_owned()
-    } else {
-        format!("taking back was given up after {} s", TAKING_BACK.as_secs())
     }
 }

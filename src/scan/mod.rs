@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -22,8 +22,10 @@ use crate::exec::mask::Filter;
 use crate::input::{Seems, seems};
 use crate::secret::Secret;
 use crate::text::Text;
-use source::{Bomb, Stream};
+use archive::{EXPANSION, LAYERS, Look, RATIO, is_bomb};
+use source::Stream;
 
+mod archive;
 mod error;
 mod report;
 mod source;
@@ -35,12 +37,6 @@ pub use error::Error;
 pub use report::Lines;
 pub(crate) use report::Report;
 
-/// How much may come out of the archives in one file: so many bytes, and so many times its size.
-const EXPANSION: u64 = 256 << 20;
-/// See [`EXPANSION`].
-const RATIO: u64 = 100;
-/// How deep archives are looked into: a compressed tar, in another one.
-const LAYERS: u8 = 4;
 /// What else a file may begin with that hides its content. Runners can be told to make caches with zstd.
 const CLOSED: [(&[u8], &str); 5] = [
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -225,52 +221,6 @@ impl Search<'_> {
     }
 }
 
-/// What shows the files of an archive.
-struct Look<'s, 'a> {
-    search: &'s mut Search<'a>,
-    shown: &'s str,
-    layers: u8,
-    budget: &'s Cell<u64>,
-    found: BTreeSet<usize>,
-}
-
-impl Look<'_, '_> {
-    /// A file that is the next `size` bytes of `source`.
-    fn member(&mut self, name: &[u8], source: &mut Stream<'_>, size: u64) -> io::Result<()> {
-        let mut whole = Read::take(source, size);
-        self.stream(name, &mut whole)?;
-        match whole.limit() {
-            0 => Ok(()),
-            _ => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
-    /// A file of this name, or the only one.
-    fn stream(&mut self, name: &[u8], input: impl Read) -> io::Result<()> {
-        let shown = self.path(name);
-        let mut source = Stream::new(input, Some(self.budget), self.search.sought.finder());
-        let found = self.search.stream(&mut source, &shown, self.layers, self.budget)?;
-        self.found.extend(found);
-        Ok(())
-    }
-
-    fn path(&self, name: &[u8]) -> String {
-        match name {
-            b"" => self.shown.to_owned(),
-            name => format!("{}: {}", self.shown, self.search.shown(name)),
-        }
-    }
-
-    fn pass_over(&mut self, name: &[u8], why: &str) {
-        let line = format!("{} ({why})", self.path(name));
-        self.search.report.passed.add(line);
-    }
-
-    fn closed(&mut self, why: &str) {
-        self.pass_over(b"", why);
-    }
-}
-
 /// What a file is, by how it begins.
 enum Kind {
     Plain,
@@ -305,28 +255,9 @@ fn open(path: &Path, follow: bool) -> io::Result<Option<(File, u64)>> {
     Ok(there.is_file().then_some((file, there.len())))
 }
 
-/// Whether our own limit ended a stream; decoders wrap this error.
-fn is_bomb(error: &io::Error) -> bool {
-    let mut source = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
-    while let Some(inner) = source {
-        if inner.is::<Bomb>() {
-            return true;
-        }
-        source = match inner.downcast_ref::<io::Error>() {
-            Some(error) => error.get_ref().map(|inner| inner as _),
-            None => inner.source(),
-        };
-    }
-    false
-}
-
 fn said(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
         _ => error.to_string(),
     }
-}
-
-fn damaged(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
 }

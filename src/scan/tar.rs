@@ -3,8 +3,8 @@
 
 use std::io::{self, Read as _};
 
+use super::archive::{Look, damaged};
 use super::source::Stream;
-use super::{Look, damaged};
 
 const BLOCK: usize = 512;
 /// The longest name: Linux has no longer paths.

@@ -8,8 +8,8 @@ use std::io::{self, Read};
 
 use flate2::bufread::DeflateDecoder;
 
+use super::archive::{Look, damaged};
 use super::source::Stream;
-use super::{Look, damaged};
 
 pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";

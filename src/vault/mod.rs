@@ -20,6 +20,7 @@ mod lease;
 mod look;
 pub(crate) mod rules;
 mod secret_id;
+mod send;
 mod token;
 
 pub(crate) use answer::Auth;

@@ -6,20 +6,11 @@ use crate::ci;
 use crate::cloud::aws::SOURCES;
 use crate::config::login;
 use crate::emit::FORMATS;
-use crate::error::{Code, Explain};
+use crate::error::{Code, Explain, leave_out};
 
 /// Why a variable that somebody has set may be missing where nobody expects it, which is the likeliest cause, and advice.
 fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
     why_unset.clone().into_iter().chain([hint]).collect()
-}
-
-/// How a setting is taken away.
-fn without(source_name: &str) -> String {
-    if source_name.starts_with('-') {
-        format!("leave {source_name} out")
-    } else {
-        format!("unset {source_name}")
-    }
 }
 
 /// Where the content itself belongs that stands where the path of a file is meant: the end of the flag's or variable's
@@ -130,8 +121,8 @@ impl Explain for Error {
             Self::Namespace { source_name } => {
                 format!("set {source_name} to a path such as team-a/project-b")
             }
-            Self::HalfClient { source_name } => format!("set the other one too, or {}", without(source_name)),
-            Self::Value { source_name, .. } => format!("correct it, or {}", without(source_name)),
+            Self::HalfClient { source_name } => format!("set the other one too, or {}", leave_out(source_name)),
+            Self::Value { source_name, .. } => format!("correct it, or {}", leave_out(source_name)),
             Self::Content { source_name, meant, .. } => content(source_name, meant),
             Self::Method { .. } => {
                 format!("the logins are {}", names(METHODS.iter().map(|method| method.name)))

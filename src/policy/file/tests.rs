@@ -1,5 +1,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use reqwest::Url;
+
 use super::*;
 
 fn owner() -> u32 {
