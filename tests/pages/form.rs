@@ -191,3 +191,28 @@ fn the_reference_is_what_the_code_says() {
         assert!(text == reference::page(name, &text), "run `cargo run --example reference`: {name} is old");
     }
 }
+
+/// The cells of the tables between this heading and the next one.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, rest) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let part = rest.split("\n#").next().unwrap();
+    let cells = |line: &str| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    part.lines().filter(|line| line.starts_with("| ")).skip(1).map(cells).collect()
+}
+
+/// Whoever sees a code of ours in a job finds on the page of doctor what to look at first.
+#[test]
+fn each_exit_code_has_its_first_step() {
+    let page = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let ours = rows(&page("README.md"), "## Exit codes");
+    let ours: Vec<u8> =
+        ours.iter().filter_map(|row| row[0].parse().ok()).filter(|code| (1..100).contains(code)).collect();
+    assert_eq!(ours, [1, 2, 3, 4, 5, 6, 7]);
+    let steps = rows(&page("docs/doctor.md"), "## What the codes ask for");
+    let has = |code: u8| {
+        let number = code.to_string();
+        steps.iter().any(|row| row[0].split([',', ' ']).any(|word| word == number) && !row[1].is_empty())
+    };
+    let lacking: Vec<_> = ours.into_iter().filter(|code| !has(*code)).collect();
+    assert!(lacking.is_empty(), "docs/doctor.md says nothing of the codes {lacking:?}");
+}
