@@ -216,3 +216,12 @@ fn each_exit_code_has_its_first_step() {
     let lacking: Vec<_> = ours.into_iter().filter(|code| !has(*code)).collect();
     assert!(lacking.is_empty(), "docs/doctor.md says nothing of the codes {lacking:?}");
 }
+
+/// A fault in the program is nothing for a public issue, and not everybody has an account on that GitLab.
+#[test]
+fn a_vulnerability_can_be_reported_in_two_ways() {
+    let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let issue = concat!(env!("CARGO_PKG_REPOSITORY"), "/-/issues/new?issue[confidential]=true");
+    assert!(page.contains(issue), "no form for a confidential issue:\n{page}");
+    assert!(page.contains("git log -1 --format='%an <%ae>'"), "no second way:\n{page}");
+}
