@@ -225,3 +225,11 @@ fn a_vulnerability_can_be_reported_in_two_ways() {
     assert!(page.contains(issue), "no form for a confidential issue:\n{page}");
     assert!(page.contains("git log -1 --format='%an <%ae>'"), "no second way:\n{page}");
 }
+
+/// What was tested is said where people read what it works with.
+#[test]
+fn the_readme_says_that_the_tests_have_openbao_alone() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap().replace('\n', " ");
+    let sentence = page.split(". ").find(|text| text.contains("docs/support.md") && text.contains("OpenBao"));
+    assert!(sentence.is_some_and(|text| text.contains("HashiCorp Vault")), "{sentence:?}");
+}
