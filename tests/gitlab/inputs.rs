@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use ci_creds::testing::auth::METHODS;
+use ci_creds::testing::provider::PROVIDERS;
+
 use super::pipeline::source;
 use super::shell::scripts;
 use crate::support::{require, script};
@@ -179,4 +182,30 @@ fn each_input_is_on_the_page_of_the_component() {
     };
     assert_eq!(page.lines().filter_map(row).collect::<Vec<_>>(), expected);
     assert!(page.contains("catalog"));
+}
+
+/// The names that an input takes, and what the component's page says of it.
+fn options_of(input: &str) -> (Vec<String>, String) {
+    let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
+    let part = text.split(&format!("\n    {input}:\n")).nth(1).unwrap();
+    let list = part.split("options: [").nth(1).unwrap().split(']').next().unwrap();
+    let page = fs::read_to_string(source("templates/ci-creds/README.md")).unwrap();
+    let row = page.lines().find(|line| line.starts_with(&format!("| `{input}` |"))).unwrap();
+    (list.split(", ").map(str::to_owned).collect(), row.to_owned())
+}
+
+/// What the program can do, the template can: no login and no provider is forgotten.
+#[test]
+fn the_inputs_have_every_login_and_every_provider() {
+    let logins: Vec<_> = METHODS.iter().map(|method| method.name).collect();
+    let providers = PROVIDERS.iter().map(|provider| provider.name);
+    let providers: Vec<_> = providers.chain(["read", "env", "login", "none"]).collect();
+    for (input, mut expected) in [("auth-method", logins), ("provider", providers)] {
+        let (mut options, row) = options_of(input);
+        options.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(options, expected, "{input}");
+        let unsaid: Vec<_> = expected.iter().filter(|name| !row.contains(&format!("`{name}`"))).collect();
+        assert!(unsaid.is_empty(), "{input}: the page has no {unsaid:?}");
+    }
 }
