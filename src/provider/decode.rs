@@ -50,6 +50,32 @@ impl Request {
         let data =
             data.map_err(|Untold| Error::Untold { path: path.to_owned(), option: self.kv_option() })?;
         let data = data.ok_or_else(|| Error::NoData { path: path.to_owned() })?;
+        let mut found = self.collect(path, data)?;
+        let lease = answer.lease();
+        let outlives_token =
+            lease.is_none() || self.outlives_token.as_ref().is_some_and(|name| found.has(self, name));
+        let life = self.life(path, data, answer, now)?;
+        found.expires(self.expiry_variable.as_ref(), life);
+        let label =
+            self.label.as_ref().and_then(|name| data.field(name).filter(|value| !value.is_absent())?.text());
+        Ok(Credentials {
+            issued_by: self.origin.issued_by(),
+            role: self.role.clone(),
+            path: path.to_owned(),
+            detour: None,
+            label: label.map(|text| Text::new(text.reveal())),
+            variables: found.variables,
+            unsets: found.unsets,
+            lease,
+            life,
+            outlives_token,
+            external: None,
+            files: found.files,
+        })
+    }
+
+    /// What the fields of an answer and the constants of the request become.
+    fn collect(&self, path: &str, data: &Data) -> Result<Collected, Error> {
         let mut found = Collected { unsets: self.unsets.clone(), ..Collected::default() };
         for field in &self.fields {
             // A cloud's tools need a single value that is not empty; `read` takes what there is.
@@ -68,9 +94,7 @@ impl Request {
                     Form::File => found.put(&field.sets, &text),
                     Form::Base64File => match decoded(&text) {
                         Some(content) => found.put(&field.sets, &content),
-                        None => {
-                            return Err(self.fault(path, data, field, Flaw::NotBase64));
-                        }
+                        None => return Err(self.fault(path, data, field, Flaw::NotBase64)),
                     },
                 },
                 (Some(None), _) => return Err(self.fault(path, data, field, Flaw::NotSingle)),
@@ -88,29 +112,7 @@ impl Request {
             found.variables.retain(|variable| variable.name != *name);
             found.set(std::slice::from_ref(name), Secret::from(value.as_str()), false);
         }
-        let lease = answer.lease();
-        let outlives_token =
-            lease.is_none() || self.outlives_token.as_ref().is_some_and(|name| found.has(self, name));
-        let life = self.life(path, data, answer, now)?;
-        found.expires(self.expiry_variable.as_ref(), life);
-        Ok(Credentials {
-            issued_by: self.origin.issued_by(),
-            role: self.role.clone(),
-            path: path.to_owned(),
-            detour: None,
-            label: self
-                .label
-                .as_ref()
-                .and_then(|name| data.field(name).filter(|value| !value.is_absent())?.text())
-                .map(|text| Text::new(text.reveal())),
-            variables: found.variables,
-            unsets: found.unsets,
-            lease,
-            life,
-            outlives_token,
-            external: None,
-            files: found.files,
-        })
+        Ok(found)
     }
 
     /// The end that the engine names, and that of the lease: whichever comes first.

@@ -35,31 +35,14 @@ pub(crate) fn resolve(setup: &Setup, parsed: &Parsed, env: &Env) -> Result<Order
     let text = |option| Ok::<_, Error>(lookup.text(option)?.map(|found| found.value.trim().to_owned()));
     let trimmed = |option| text(option).map(|found| found.map(|name| name.trim_matches('/').to_owned()));
     let (namespace, own) = (trimmed(&options::NAMESPACE)?, trimmed(&options::AUTH_NAMESPACE)?);
-    let below = match &own {
-        Some(own) if namespace.as_ref() != Some(own) => {
-            let rest = namespace.as_ref().and_then(|name| name.strip_prefix(own)?.strip_prefix('/'));
-            format!("{}/", rest.ok_or(Error::TwoNamespaces)?)
-        }
-        _ => String::new(),
-    };
-    named("the namespace", &below)?;
+    let below = below(namespace.as_deref(), own.as_deref())?;
     let method = text(&options::AUTH)?;
     let method = auth::find(method.as_deref().unwrap_or("jwt"));
     let method = method.ok_or(Error::Login { login: "that --auth names" })?;
     let login = setup::login(method.name).ok_or(Error::Login { login: method.name })?;
     let mount = super::login::mount(&lookup)?.unwrap_or_else(|| method.name.to_owned());
     named("the mount", &mount)?;
-    let engine_role = requests.iter().find_map(|request| request.role.clone());
-    let engine_role = engine_role.filter(|role| !role.contains('{'));
-    let role = text(&options::AUTH_ROLE)?.or(engine_role).unwrap_or_else(|| own_role(&requests));
-    let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
-    if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
-        return Err(Error::Name { what: "the role", name: crate::input::shown(&role) });
-    }
-    // Vault's names of policies have no capitals.
-    if ["default", "root"].contains(&role.to_ascii_lowercase().as_str()) {
-        return Err(Error::OwnPolicy { name: role });
-    }
+    let role = role(text(&options::AUTH_ROLE)?, &requests)?;
     // A process that is killed before it has cut the token's life then leaves one that ends with the window as well.
     let dead_man = lookup.window(&options::DEAD_MAN)?;
     let token_ttl = match &setup.token_ttl {
@@ -123,6 +106,35 @@ fn group_claim(setup: &Setup, requests: &[Request]) -> Result<Option<&'static Pa
         return Err(wrong("no path of the run has it"));
     }
     Ok(Some(claim))
+}
+
+/// How the engines' paths begin in the login's namespace `own`: `app/`, or nothing where it is theirs.
+fn below(namespace: Option<&str>, own: Option<&str>) -> Result<String, Error> {
+    let below = match own {
+        Some(own) if namespace != Some(own) => {
+            let rest = namespace.and_then(|name| name.strip_prefix(own)?.strip_prefix('/'));
+            format!("{}/", rest.ok_or(Error::TwoNamespaces)?)
+        }
+        _ => String::new(),
+    };
+    named("the namespace", &below)?;
+    Ok(below)
+}
+
+/// The role to log in with, whose policy has its name: the one that is given, else that of an engine, else [`own_role`].
+fn role(given: Option<String>, requests: &[Request]) -> Result<String, Error> {
+    let engine_role = requests.iter().find_map(|request| request.role.clone());
+    let engine_role = engine_role.filter(|role| !role.contains('{'));
+    let role = given.or(engine_role).unwrap_or_else(|| own_role(requests));
+    let plain = |char: char| char.is_ascii_alphanumeric() || "_.-".contains(char);
+    if role.is_empty() || !role.chars().all(plain) || role.starts_with(['-', '.']) {
+        return Err(Error::Name { what: "the role", name: crate::input::shown(&role) });
+    }
+    // Vault's names of policies have no capitals.
+    if ["default", "root"].contains(&role.to_ascii_lowercase().as_str()) {
+        return Err(Error::OwnPolicy { name: role });
+    }
+    Ok(role)
 }
 
 /// The name of the role where neither --auth-role nor an engine's role gives one: that of the path, so that the setup of one

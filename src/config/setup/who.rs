@@ -106,41 +106,15 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
         Some(line) => Some(Claims::from_line(line).ok_or(Error::NoClaims)?),
         None => None,
     };
-    let claim = |name: &str| claims.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let claims = claims.as_ref();
+    let projects = projects(setup, claims)?;
     let groups = setup.groups.clone();
-    let projects = match &setup.projects[..] {
-        [] if !groups.is_empty() => Vec::new(),
-        [] => claim("project_id").or_else(|| claim("project_path")).into_iter().collect(),
-        all => all.to_vec(),
-    };
-    if projects.is_empty() && groups.is_empty() {
-        return Err(Error::NoProject);
-    }
-    let is_list = |one: &String| one.split(',').count() > 1 && one.split(',').all(|part| part.contains('/'));
-    let is_one = |one: &String| ci::is_number(one) || (one.contains('/') && !is_list(one));
-    if groups.iter().any(|one| ci::is_number(one)) && !groups.iter().all(|one| ci::is_number(one)) {
-        return Err(Error::MixedProjects);
-    }
-    if !projects.iter().all(is_one) {
-        let why = "is a number or GROUP/PROJECT, given several times for several";
-        return Err(Error::Odd { option: "--project", why });
-    }
-    let numbers = projects.iter().filter(|one| ci::is_number(one)).count();
-    if numbers != 0 && numbers != projects.len() {
-        return Err(Error::MixedProjects);
-    }
-    let typed = setup.reference.clone().or_else(|| claim("ref").filter(|_| !setup.protected));
-    let tagged = setup.reference.is_none() && claim("ref_type").as_deref() == Some("tag");
-    let (reference, is_tag) = match typed.as_deref().map(|text| (text.strip_prefix("refs/tags/"), text)) {
-        Some((Some(tag), _)) => (Some(tag.to_owned()), true),
-        Some((None, text)) => (Some(text.strip_prefix("refs/heads/").unwrap_or(text).to_owned()), tagged),
-        None => (None, false),
-    };
-    let unprotected = setup.unprotected || claim("ref_protected").as_deref() == Some("false");
+    let (reference, is_tag) = reference(setup, claims);
+    let unprotected = setup.unprotected || claim(claims, "ref_protected").as_deref() == Some("false");
     if unprotected && reference.is_none() {
         return Err(Error::Odd { option: "--unprotected", why: "needs --ref: else every branch would do" });
     }
-    let environment = setup.environment.clone().or_else(|| claim("environment"));
+    let environment = setup.environment.clone().or_else(|| claim(claims, "environment"));
     let texts = projects.iter().map(|one| ("--project", Some(one)));
     let texts = texts.chain(groups.iter().map(|one| ("--group", Some(one))));
     for (option, text) in
@@ -154,11 +128,67 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
             return Err(Error::Odd { option, why: "must not let in everybody: * alone does" });
         }
     }
+    let issuer = issuer(lookup, claims)?;
+    let address = lookup.text(&options::ADDR)?.map(|found| found.value);
+    let audience = setup.audience.clone().or_else(|| claims?.shown("aud")).or(address);
+    Ok(Who::Jobs {
+        meant: Meant { projects, groups, reference, is_tag, protected: !unprotected, environment },
+        issuer,
+        audience: audience.ok_or(Error::NoAudience)?,
+    })
+}
+
+/// A claim of --from-job, if it is a text.
+fn claim(claims: Option<&Claims>, name: &str) -> Option<String> {
+    claims?.get(name)?.as_str().map(str::to_owned)
+}
+
+/// The projects that are named; else that of --from-job, unless a group is named.
+fn projects(setup: &Setup, claims: Option<&Claims>) -> Result<Vec<String>, Error> {
+    let projects = match &setup.projects[..] {
+        [] if !setup.groups.is_empty() => Vec::new(),
+        [] => claim(claims, "project_id").or_else(|| claim(claims, "project_path")).into_iter().collect(),
+        all => all.to_vec(),
+    };
+    if projects.is_empty() && setup.groups.is_empty() {
+        return Err(Error::NoProject);
+    }
+    let is_list = |one: &String| one.split(',').count() > 1 && one.split(',').all(|part| part.contains('/'));
+    let is_one = |one: &String| ci::is_number(one) || (one.contains('/') && !is_list(one));
+    let is_mixed = |all: &[String]| {
+        let numbers = all.iter().filter(|one| ci::is_number(one)).count();
+        numbers != 0 && numbers != all.len()
+    };
+    if is_mixed(&setup.groups) {
+        return Err(Error::MixedProjects);
+    }
+    if !projects.iter().all(is_one) {
+        let why = "is a number or GROUP/PROJECT, given several times for several";
+        return Err(Error::Odd { option: "--project", why });
+    }
+    if is_mixed(&projects) { Err(Error::MixedProjects) } else { Ok(projects) }
+}
+
+/// The branch or tag, without its prefix, and whether it is a tag.
+fn reference(setup: &Setup, claims: Option<&Claims>) -> (Option<String>, bool) {
+    let typed = setup.reference.clone().or_else(|| claim(claims, "ref").filter(|_| !setup.protected));
+    let Some(text) = typed else { return (None, false) };
+    match text.strip_prefix("refs/tags/") {
+        Some(tag) => (Some(tag.to_owned()), true),
+        None => {
+            let is_tag = setup.reference.is_none() && claim(claims, "ref_type").as_deref() == Some("tag");
+            (Some(text.strip_prefix("refs/heads/").unwrap_or(&text).to_owned()), is_tag)
+        }
+    }
+}
+
+/// The issuer of the ID tokens: that of --from-job, else the address that is set.
+fn issuer(lookup: &Lookup<'_>, claims: Option<&Claims>) -> Result<String, Error> {
     let named = lookup.first(&[&options::GITLAB_URL, &gitlab::ISSUER])?;
     if named.as_ref().is_some_and(|url| !url.value.contains("://")) {
         return Err(Error::Odd { option: "--gitlab-url", why: "has no scheme: https://HOST" });
     }
-    let of_job = claim("iss").map(|issuer| (issuer, "iss in --from-job".to_owned()));
+    let of_job = claim(claims, "iss").map(|issuer| (issuer, "iss in --from-job".to_owned()));
     let issuer = of_job.or_else(|| named.map(|found| (found.value, found.source)));
     let (issuer, source) = issuer.ok_or(Error::NoIssuer)?;
     // Vault fetches the keys from there: who can change them on their way signs tokens.
@@ -168,11 +198,5 @@ fn jobs(setup: &Setup, lookup: &Lookup<'_>) -> Result<Who, Error> {
             error => Error::Common(error),
         },
     )?;
-    let address = lookup.text(&options::ADDR)?.map(|found| found.value);
-    let audience = setup.audience.clone().or_else(|| claims.as_ref()?.shown("aud")).or(address);
-    Ok(Who::Jobs {
-        meant: Meant { projects, groups, reference, is_tag, protected: !unprotected, environment },
-        issuer: issuer.trim().trim_end_matches('/').to_owned(),
-        audience: audience.ok_or(Error::NoAudience)?,
-    })
+    Ok(issuer.trim().trim_end_matches('/').to_owned())
 }
