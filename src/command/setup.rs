@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::secret::Secret;
 use crate::session;
 use crate::setup::check::{self, Finding, Fit};
-use crate::setup::{self, Options, Plan, Proof};
+use crate::setup::{self, Plan, Proof};
 use crate::shutdown::Stop;
 use crate::text::one_line;
 use crate::vault::{self, Vault};
@@ -31,7 +31,7 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
     }
     let format = setup::find(&setup.format).unwrap_or(setup::FORMATS[0]);
     let cli = if setup.cli == "bao" { "bao" } else { "vault" };
-    sink::text(&(format.write)(&plan, &Options { cli }))?;
+    sink::text(&(format.write)(&plan, cli))?;
     Ok(0)
 }
 

@@ -99,6 +99,13 @@ pub struct Options {
     pub dotenv_limit: usize,
 }
 
+impl Options {
+    /// The profile that is written: the one that tools use where none is named.
+    fn profile(&self) -> &str {
+        self.profile.as_deref().unwrap_or(profile::DEFAULT)
+    }
+}
+
 /// How credentials are handed over.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {

@@ -7,7 +7,7 @@ use super::{Error, Format, Options, variables};
 use crate::credentials::Credentials;
 
 /// The profile that tools use when none is named.
-pub(super) const DEFAULT_PROFILE: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// Where a variable's value goes in a format.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ pub(super) fn entries<'a>(
 
 /// The profile's name, which the same parsers must take.
 pub(super) fn name<'a>(options: &'a Options, format: &'static Format) -> Result<&'a str, Error> {
-    let name = options.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    let name = options.profile();
     if is_plain(name) { Ok(name) } else { Err(Error::ProfileName { format: format.name }) }
 }
 

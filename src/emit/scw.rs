@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::profile::{self, DEFAULT_PROFILE, Slot};
+use super::profile::{self, Slot};
 use super::{Error, Format, Merge, Options, Section};
 use crate::credentials::Credentials;
 use crate::merge;
@@ -30,7 +30,7 @@ const PLACES: &[(&str, Slot)] = &[
 fn encode(all: &[Credentials], options: &Options) -> Result<Zeroizing<Vec<u8>>, Error> {
     let (name, lines) = section(all, options)?;
     let (head, indent) = match name.as_str() {
-        DEFAULT_PROFILE => (String::new(), ""),
+        profile::DEFAULT => (String::new(), ""),
         name => (format!("active_profile: \"{name}\"\nprofiles:\n  \"{name}\":\n"), "    "),
     };
     let room = lines.len() + PLACES.len() * indent.len() + head.len();

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Format, Options, Plan};
+use super::{Format, Plan};
 
 /// `--format gitlab`.
 pub(super) static GITLAB: Format =
     Format { name: "gitlab", about: "The job's part of .gitlab-ci.yml", write };
 
-fn write(plan: &Plan, _: &Options) -> String {
+fn write(plan: &Plan, _: &str) -> String {
     // A JSON string is a YAML string as well.
     let quoted = |text: &str| Value::from(text).to_string();
     // The job's own value, in the place of a claim: in a name as a part of it, in a shell's word as a text.

@@ -1,11 +1,11 @@
 //! `--format hcl`: the policies alone, as files of policies have them. It must not hold commands.
 
-use super::{ACCESSOR, Format, Options, Plan};
+use super::{ACCESSOR, Format, Plan};
 
 /// `--format hcl`.
 pub(super) static HCL: Format = Format { name: "hcl", about: "The policies alone", write };
 
-fn write(plan: &Plan, _: &Options) -> String {
+fn write(plan: &Plan, _: &str) -> String {
     let policies = plan.policies.iter().map(|policy| {
         format!("# {}: {}\n{}", policy.name, crate::text::one_line(&policy.about), policy.text())
     });

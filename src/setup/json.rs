@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Format, Object, Options, Plan, Policy, Proof, Sketch};
+use super::{Format, Object, Plan, Policy, Proof, Sketch};
 
 /// `--format json`.
 pub(super) static JSON: Format = Format { name: "json", about: "The whole plan, for scripts", write };
 
-fn write(plan: &Plan, _: &Options) -> String {
+fn write(plan: &Plan, _: &str) -> String {
     let written = |object: &Object| json!({"path": object.path, "fields": object.fields});
     let (login, mount) = &plan.auth;
     let proof = plan

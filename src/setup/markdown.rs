@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::sketch::{ABOUT, Sketch};
-use super::{Format, Options, Plan, Who};
+use super::{Format, Plan, Who};
 use crate::ci;
 use crate::claims::entry::OWN;
 use crate::duration::show;
@@ -15,7 +15,7 @@ use crate::vault;
 pub(super) static MARKDOWN: Format =
     Format { name: "markdown", about: "A page for a security review, with the proof", write };
 
-fn write(plan: &Plan, _: &Options) -> String {
+fn write(plan: &Plan, _: &str) -> String {
     let seconds = |name: &str| {
         let found = plan.roles.iter().find_map(|role| role.fields.get(name)).and_then(Value::as_u64);
         show(std::time::Duration::from_secs(found.unwrap_or_default()))

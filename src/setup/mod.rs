@@ -237,15 +237,8 @@ pub(crate) struct Format {
     pub name: &'static str,
     /// For --help.
     pub about: &'static str,
-    /// The whole text.
-    pub write: fn(&Plan, &Options) -> String,
-}
-
-/// What the writers can be told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    /// The program that commands call: `vault` or `bao`.
-    pub cli: &'static str,
+    /// The whole text, with the program that its commands call: `vault` or `bao`.
+    pub write: fn(&Plan, &str) -> String,
 }
 
 /// Every format; the first is the default.

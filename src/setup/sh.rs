@@ -5,15 +5,14 @@
 use serde_json::{Map, Value};
 
 use super::sketch::{ABOUT, Sketch};
-use super::{ACCESSOR, Config, Format, Object, Options, Plan};
+use super::{ACCESSOR, Config, Format, Object, Plan};
 use crate::text::one_line;
 
 /// `--format sh`.
 pub(super) static SH: Format =
     Format { name: "sh", about: "Commands for `vault` or `bao`, which can be run again", write };
 
-fn write(plan: &Plan, options: &Options) -> String {
-    let cli = options.cli;
+fn write(plan: &Plan, cli: &str) -> String {
     let mut text = format!(
         "#!/bin/sh\n{}# Run it as an administrator, with {cli}'s own variables set. It can be run again.\nset -eu\n",
         comment(&format!("The Vault side of: {}", plan.call))

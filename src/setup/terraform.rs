@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::sketch::{ABOUT, Sketch};
-use super::{ACCESSOR, Format, Object, Options, Plan};
+use super::{ACCESSOR, Format, Object, Plan};
 use crate::text::one_line;
 
 /// `--format terraform`.
@@ -62,7 +62,7 @@ static RESOURCES: &[Resource] = &[
     },
 ];
 
-fn write(plan: &Plan, _: &Options) -> String {
+fn write(plan: &Plan, _: &str) -> String {
     let (login, mount) = &plan.auth;
     let mut text = format!("# The Vault side of: {}\n", one_line(&plan.call));
     let mut variable = |name: &str, about: &str, value: &str| {

@@ -10,7 +10,6 @@ use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::stdio::stdout;
 use zeroize::Zeroizing;
 
-use super::profile::DEFAULT_PROFILE;
 use super::{Content, Format, Output};
 use crate::ci::Job;
 use crate::ledger::Ledger;
@@ -29,7 +28,7 @@ pub(crate) fn check(output: &Output, job: &Job) -> Result<(), Error> {
     if let Some(path) = &output.file {
         file::check(path, existing(output), job)?;
         let Some(merge) = output.merge() else { return Ok(()) };
-        let name = output.options.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
+        let name = output.options.profile().to_owned();
         let owner = merge::Owner { job: job.id.clone(), until: None };
         let profile = merge::Profile { form: merge.form, name, values: Zeroizing::default(), owner };
         return Ok(merge::check(path, &profile, vault::now())?);
