@@ -112,8 +112,8 @@ pub struct Credentials {
     pub files: Vec<InFile>,
 }
 
-/// Something that a step made at a cloud itself. Vault knows nothing of it, so that it is undone there, with the parent:
-/// the secret that it was made with.
+/// Something that a step made at a cloud itself. Vault knows nothing of it, so that it is undone there, with the
+/// parent: the secret that it was made with.
 #[derive(Debug, Clone)]
 pub struct External {
     /// The cloud's name: its table says how it is undone.

@@ -36,8 +36,8 @@ pub(crate) fn is_own_name(path: &Path) -> bool {
     name.is_some_and(|name| [FRESH, KEPT].iter().any(|start| name.starts_with(start)))
 }
 
-/// Opens what others may have put there. A link is not followed, and a FIFO or a terminal is not waited for: what it is,
-/// the caller looks at.
+/// Opens what others may have put there. A link is not followed, and a FIFO or a terminal is not waited for: what it
+/// is, the caller looks at.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)

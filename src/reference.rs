@@ -36,7 +36,7 @@ const FOREIGN: &[&str] = &[
 pub enum Value {
     /// Nothing that begins like a reference.
     Plain,
-    /// A text that begins like a reference and is none, its escape taken off: `vault::8200` is `vault:8200`.
+    /// A text whose beginning is escaped, without the escape: `vault::8200` stands for `vault:8200`.
     Escaped(String),
     /// A reference of another tool, by how it begins.
     Foreign(&'static str),
@@ -75,7 +75,7 @@ impl Reference {
     }
 }
 
-/// Why a text that begins like a reference is none.
+/// Why a text that begins like a reference is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// `vault:secret/app`.
@@ -113,7 +113,8 @@ pub enum Fault {
 /// What the whole value of a variable is.
 ///
 /// # Errors
-/// The text begins like a reference and is none: passed on as it is, a program would take it for the secret.
+/// The text begins like a reference and is not valid. It is not passed on as it is, because a program would take it
+/// for the secret.
 pub fn parse(value: &str) -> Result<Value, Fault> {
     let value = value.trim();
     if let Some(rest) = value.strip_prefix(VALS) {

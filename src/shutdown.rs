@@ -38,7 +38,8 @@ struct Asked {
     at: Instant,
 }
 
-/// What ends a process that does not care, and can be heard; the status is 128 + its number, as a shell has it.
+/// The signals that end a process by default and that a process can catch. The exit status is 128 + the number, as in
+/// a shell.
 const SIGNALS: &[(SignalKind, Code, &str)] = &[
     (SignalKind::terminate(), Code::Terminated, "SIGTERM"),
     (SignalKind::interrupt(), Code::Interrupted, "SIGINT"),
@@ -58,7 +59,7 @@ const SIGNALS: &[(SignalKind, Code, &str)] = &[
     (SignalKind::from_raw(Signal::POWER.as_raw()), Code::Power, "SIGPWR"),
 ];
 
-/// The real-time signals, each of which ends a process that does not care (signal(7)). The C library has those before
+/// The real-time signals, each of which ends a process by default (signal(7)). The C library keeps the numbers before
 /// them for itself.
 #[cfg(target_os = "linux")]
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
@@ -66,7 +67,7 @@ const REAL_TIME: RangeInclusive<i32> = 34..=64;
 #[allow(clippy::reversed_empty_ranges)]
 const REAL_TIME: RangeInclusive<i32> = 1..=0;
 
-/// Listens to every real-time signal that the C library gives away and that this process was not started with ignored.
+/// Listens to every real-time signal that a program may use and that is not ignored since this process started.
 pub(crate) fn real_time() -> impl Iterator<Item = Signals> {
     let heard = REAL_TIME.filter(|number| !crate::process::ignores(*number));
     // musl keeps 34 for itself as well, and refuses it.
@@ -143,7 +144,7 @@ impl Stop {
         self.asked.borrow().filter(|_| self.heeded).map_or(Ok(()), |asked| Err(Stopped(asked.by)))
     }
 
-    /// Whether the process was asked to stop, also where work does not end for it.
+    /// Whether the process was asked to stop, whether or not the work ends early for it.
     pub fn is_asked(&self) -> bool {
         self.asked.borrow().is_some()
     }
@@ -165,8 +166,8 @@ impl Stop {
         }
     }
 
-    /// The outcome of `work`, unless it takes longer than `limit`, or than `LIMIT` after a stop, which may come before
-    /// it or in its midst.
+    /// The outcome of `work`, unless it takes longer than `limit`, or goes on for longer than `LIMIT` after a stop.
+    /// The stop may come before or during the work.
     pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
         let stopped = async { sleep_until(self.requested().await.at + LIMIT).await };
         let (limit, stopped) = (pin!(sleep(limit)), pin!(stopped));
@@ -205,12 +206,13 @@ impl Stop {
     }
 }
 
-/// A stop that begins to count when a command has ended: the signal was the command's, which may take its time.
+/// A stop that counts only when the command has ended: the signal was passed on to the command, which may take its
+/// time.
 pub struct Later(watch::Sender<Option<Asked>>);
 
 impl Later {
-    /// Passes on what `stop` is asked, now or from now on. Where a command has used up its time, there are 2 s left; if
-    /// the process was not killed when that was over, it will not be: the time begins again.
+    /// Passes on a stop that `stop` has got or will get. Where the command used up the time of the stop, 2 s are
+    /// left. Where the process outlived even that time, nobody is about to kill it, and the time begins again.
     pub fn follow(self, stop: &Stop) {
         let pass = |sender: &watch::Sender<_>, asked: Asked, now: Instant| {
             let at = match now.saturating_duration_since(asked.at) {

@@ -1,4 +1,5 @@
-//! What the tests and the fuzz targets use of the rooms. It must not be used in `src/`: it is no interface of the program.
+//! What the tests and the fuzz targets use of the rooms. It must not be used in `src/`: it is no interface of the
+//! program.
 #![allow(missing_docs, reason = "each item is documented in its own room")]
 
 pub mod auth {

@@ -21,7 +21,7 @@ pub(super) static CERT: Method = Method {
              VAULT_CLIENT_CERT_BYTES and VAULT_CLIENT_KEY_BYTES",
         ),
     }],
-    // The role is called name here; without it Vault tries all.
+    // This method calls the role `name`. Without it, Vault tries every role.
     request: Some(|login, _| {
         let name = login.role.iter().map(|role| ("name".to_owned(), role.as_str().into()));
         Body(name.collect())

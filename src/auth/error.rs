@@ -16,7 +16,7 @@ pub struct Insight {
     pub notes: Vec<String>,
     /// What to do, better than any hint of the table's.
     pub hints: Vec<String>,
-    /// Whether they leave nothing for the table to say.
+    /// Whether they explain the refusal completely: the table of the login's refusals is then left out.
     pub is_whole: bool,
 }
 

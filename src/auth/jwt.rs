@@ -111,7 +111,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
 /// The hints for a claim that does not fit: for the job, then for the role.
 fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
     let unprotected = claims.shown("ref_protected").as_deref() == Some("false");
-    // The pipeline may keep the job off the refs that the role does not take.
+    // The pipeline's rules can keep the job off the refs that the role refuses.
     let ci = login.ci;
     let rules = match claims.shown("ref") {
         Some(here) if unprotected && ci.ref_claims.contains(&name) => {

@@ -155,8 +155,8 @@ impl Login {
         self.parameters.iter().any(|one| matches!(one.origin, Origin::Issued(_)))
     }
 
-    /// The variables that this login alone was made with, or that say where that is: a command does not inherit them.
-    /// What logs in whatever the login is has its mark in the table of options.
+    /// The variables that gave this login its parameters, or their files' paths: a command does not inherit them.
+    /// Variables that log in by any login have a mark in the table of options instead.
     pub fn variables(&self) -> Vec<String> {
         let of = |origin: &Origin| match origin {
             Origin::Signed(identity) => identity.taken_from().map(str::to_owned).collect(),

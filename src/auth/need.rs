@@ -39,7 +39,7 @@ pub enum Place {
     Wrapped(&'static Self),
     /// The token in this option, which issues the value.
     IssuedBy(&'static Opt),
-    /// The connection has it, when one of these options is set; it is not sent.
+    /// The TLS connection has it, when one of these options is set: the request does not carry it.
     Connection(&'static [&'static Opt]),
     /// A signature with the AWS credentials of this machine.
     AwsIdentity,

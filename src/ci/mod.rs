@@ -14,12 +14,12 @@ pub(crate) use meant::{is_number, slug};
 pub(crate) use strangers::Stranger;
 pub(crate) use strangers::{BESIDE, OF_THE_GROUP, a_job, beside, strangers};
 
-/// Every CI system, and the first one that detects itself counts. GitLab is the last one: it takes any job with `CI` for
-/// its own, also on a runner that sets no more.
+/// Every CI system, and the first one that detects itself counts. GitLab is the last one: it takes any job with `CI`
+/// for its own, also on a runner that sets no more.
 pub static SYSTEMS: &[&CiSystem] = &[&gitlab::GITLAB];
 
-/// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it, and empty where
-/// the system has none.
+/// What there is to know about a CI system. Each `…_variable` is the name of the variable that holds it, and empty
+/// where the system has none.
 #[derive(Debug)]
 pub struct CiSystem {
     /// Its name in messages.
@@ -59,7 +59,7 @@ pub struct CiSystem {
     pub set_prefixes: &'static [&'static str],
     /// Variables with ID tokens that the system puts into a job unasked; they are taken last, and not inherited.
     pub unasked_id_tokens: &'static [&'static str],
-    /// Of those, the ones that log in, the best first.
+    /// Those of the set variables that log in, the best first.
     pub unasked_logins: &'static [&'static str],
     /// What they are, and what is wrong with them: `VARIABLE …`.
     pub unasked_texts: (&'static str, &'static str),
@@ -69,7 +69,7 @@ pub struct CiSystem {
     pub ref_claims: &'static [&'static str],
     /// The claims that a job has from its environment.
     pub environment_claims: &'static [&'static str],
-    /// Of both, those that say that the system guards the ref or the environment.
+    /// The claims that say that the system guards the ref or the environment.
     pub protection_claims: &'static [&'static str],
     /// How a pipeline keeps a job off refs that are not protected: ` … keeps the job off such refs`.
     pub keep_to_protected: &'static str,
@@ -96,8 +96,8 @@ impl CiSystem {
     }
 }
 
-/// The system that messages name where they don't depend on a job, and that is assumed where none shows itself, so that a
-/// job's variables count in a shell too.
+/// The system that messages name where they don't depend on a job, and that is assumed where none shows itself, so
+/// that a job's variables count in a shell too.
 pub(crate) fn usual() -> &'static CiSystem {
     &gitlab::GITLAB
 }

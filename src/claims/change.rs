@@ -84,7 +84,7 @@ fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
     match row.field {
         "bound_claims" => {
             let bound = role.map("bound_claims").remove(claim);
-            // Written as a number where the token has text, and the like: it let no token in.
+            // The role has it in another type, such as a number for a text: that value let no token in.
             let same = |bound: &Value| value.is_some_and(|value| text(bound) == text(value));
             let repaired = match &bound {
                 Some(Value::Array(list)) => list.iter().any(same),
@@ -97,7 +97,7 @@ fn opens(role: &Role, row: &Row, value: Option<&Value>) -> Option<String> {
                 Some(own).filter(|_| !repaired)
             }
         }
-        // A token with an aud gets in nowhere while none is bound.
+        // A role that binds no audience refuses every token with an aud.
         "bound_audiences" => Some(own).filter(|_| !role.list("bound_audiences").is_empty()),
         "bound_subject" => Some(own),
         "bound_issuer" => {
@@ -148,7 +148,7 @@ fn bind(change: &mut Change, role: &Role, claim: &str, value: &Value) {
         Value::Number(_) => Some(value).filter(|_| !role.globs()),
         _ => None,
     };
-    // Globs are strings: what is none can't be bound with them.
+    // Globs match strings alone: no other type can be bound beside them.
     let one = one.filter(|one| one.is_string() || !role.globs());
     let Some(map) = part(change, role, "bound_claims") else { return };
     let Some(one) = one else {

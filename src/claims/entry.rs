@@ -58,7 +58,7 @@ fn meant(role: &Role, now: Timestamp) -> Map<String, Value> {
         Value::Array(list) => list.first().cloned().unwrap_or(Value::Null),
         other => other.clone(),
     };
-    // What a * stands for may be empty; this is no number, and no name that is bound elsewhere.
+    // A * may stand for any text. This one is no number, and no other claim is bound to it.
     let filled = |value: Value| match value {
         Value::String(text) if globs => Value::String(text.replace('*', "x")),
         other => other,

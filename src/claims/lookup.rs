@@ -54,7 +54,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Whether what the role has, this, is what the token has.
+    /// Whether this value, the role's, equals the token's `has`.
     pub(super) fn equals(&self, has: &Self, globs: bool) -> bool {
         match (&self.value, &has.value) {
             (Value::String(want), Value::String(has)) if globs => glob(want, has),

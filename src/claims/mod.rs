@@ -76,11 +76,12 @@ impl Claims {
     /// The claims that a failed job printed: what [`Claims::line`] made, wherever it stands in `text`.
     pub fn from_line(text: &str) -> Option<Self> {
         let line = text.split_once(MARK).map_or(text, |(_, line)| line);
-        // A step of doctor's that was not reached; the dash of an environment's name stands within a line.
+        // The text may go on with a step that doctor did not reach, which begins with a dash. A dash in an
+        // environment's name is not at the beginning of a line.
         let line = line.split_once("\n- ").map_or(line, |(line, _)| line);
         let mut found: Vec<(&str, String)> = Vec::new();
         for word in line.split_whitespace() {
-            // What stands behind it: a hint, where doctor has it from, or doctor's next step.
+            // The claims are over: a hint, a source or doctor's next step begins here.
             if ["hint:", "error:", "→", "✗", "✓", "!"].contains(&word) || word.starts_with('(') {
                 break;
             }

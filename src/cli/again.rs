@@ -7,7 +7,7 @@ use super::{Parsed, Verb};
 use crate::input::{Seems, seems};
 use crate::options::{self, Secrecy};
 
-/// Options of a run that doctor has not: --format is its report's.
+/// Options of a run that mean something else to doctor: its --format is the report's.
 const LEFT_OUT: &[&str] = &["--format"];
 /// The longest word that is shown: names, paths and addresses are shorter.
 const LENGTH: usize = 200;
@@ -56,8 +56,8 @@ const SET_UP: &[&options::Opt] = &[
     &options::DEAD_MAN,
 ];
 
-/// The call that prints what Vault must have for this run: `ci-creds setup exoscale ci --auth-role web -- COMMAND`, in
-/// two parts. Who may do it stands between them.
+/// The call that prints what Vault must have for this run: `ci-creds setup exoscale ci --auth-role web -- COMMAND`.
+/// It comes in two parts, and the options that say who may do it go between them.
 pub(crate) fn setup(run: &Parsed) -> (String, &'static str) {
     let command = if run.command.is_empty() { "" } else { " -- COMMAND" };
     (format!("ci-creds setup {}", words(run, SET_UP)), command)

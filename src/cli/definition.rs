@@ -97,7 +97,8 @@ fn provider_options(command: Command) -> Command {
             command = command.arg(arg(option.opt, Some(&name)));
         }
     }
-    // Its role in Vault says how long a key lives: asked for, it is an error that says so.
+    // Only the role in Vault decides how long this cloud's keys live. --help does not list --ttl then, and an error
+    // explains it.
     let fixed = crate::provider::find(&name).is_some_and(|provider| provider.takes_no_ttl());
     groups(command, Some(&name), &[&options::ENGINE], options::COMMON)
         .mut_arg("ttl", |ttl| ttl.hide(fixed))
@@ -140,7 +141,8 @@ fn with_state_file(command: Command, lists: &str) -> Command {
     })
 }
 
-/// A line says how its server is reached; what is not in it goes only where these options say.
+/// A line of the state file says how its server is reached. A secret that is not in the line goes only where these
+/// options lead.
 fn revoke_options(command: Command) -> Command {
     let rows =
         [&options::STATE_FILE, &options::BEST_EFFORT, &options::QUIET, &options::COLOR, &options::VERBOSE];
@@ -174,7 +176,7 @@ fn status_options(command: Command) -> Command {
     with_state_file(command, "is to be taken back")
 }
 
-/// It hands nothing over: of the output options it has only those of the log.
+/// `rotate` hands no credentials over: of the output options it has only those of the log.
 fn rotate_options(command: Command) -> Command {
     let command = groups(command, None, &[&options::ROTATE], &[&options::VAULT, &options::LOGIN]);
     let log = [&options::QUIET, &options::COLOR, &options::VERBOSE];

@@ -1,5 +1,5 @@
-//! Parses what is typed: arguments become a [`Parsed`]. `definition` makes clap's commands from the providers' tables and
-//! the rows in [`options`]. It must not look at the environment.
+//! Parses what is typed: arguments become a [`Parsed`]. `definition` makes clap's commands from the providers' tables
+//! and the rows in [`options`]. It must not look at the environment.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

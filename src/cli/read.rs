@@ -73,7 +73,7 @@ fn slip(words: &[&str]) -> Result<(), String> {
     if let Some(glued) = glued {
         return Err(format!("`{}` is one word: give each NAME=FIELD as a word of its own", shown(glued)));
     }
-    // A word without = is a path, and one that gives nothing is no path.
+    // Words behind the last NAME=FIELD are no paths, because nothing is read from them: they may be a command.
     let command = rest.iter().rposition(|word| word.contains('=')).map_or(rest, |last| &rest[last + 1..]);
     match command {
         [program, ..] if command.len() < rest.len() && (command.len() > 1 || is_program(program)) => {

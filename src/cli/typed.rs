@@ -28,8 +28,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("--debug", "write -v, or -vv"),
 ];
 
-/// The line as clap wants it: `help aws` and `man aws` are `aws --help`, `version` is `--version`, and options that stand
-/// before the command go behind it.
+/// The line as clap wants it: `help aws` and `man aws` are `aws --help`, `version` is `--version`, and options that
+/// stand before the command go behind it.
 pub(super) fn in_order(arguments: &[OsString], command: &clap::Command) -> Vec<OsString> {
     let mut line = arguments.to_vec();
     let is_command = |word: &OsString| {
@@ -124,12 +124,12 @@ pub(super) fn is_program(word: &str) -> bool {
 /// Options of setup and doctor alone that open something, beside those that the table marks.
 const OPENING: &[&str] = &["--unprotected", "--widen"];
 
-/// Whether an option opens something: nobody is led to it by a misspelt word.
+/// Whether an option lets more in or checks less: no advice on a misspelt word names it.
 fn opens(option: &str) -> bool {
     OPENING.contains(&option) || again::row(option).is_some_and(|row| row.opens)
 }
 
-/// Takes back what clap advises, where that opens something.
+/// Removes clap's advice, where it names an option that opens something.
 fn close(error: &mut clap::Error, name: &str, command: &mut clap::Command) {
     let advised = match error.get(ContextKind::SuggestedArg) {
         Some(ContextValue::String(advised)) => advised.clone(),
@@ -174,7 +174,7 @@ pub(super) fn tip(mut error: clap::Error, line: &[OsString], clap: &mut clap::Co
     let tip = match known {
         Some(tip) => tip,
         None if !takes_command || (odd.starts_with('-') && !runs) => {
-            // Clap's own would put the dashes before what is no command.
+            // Clap's own advice would put the dashes before a word that is no command.
             error.remove(ContextKind::Suggested);
             return error;
         }

@@ -1,5 +1,5 @@
 //! `ci-creds env` where no variable holds a reference: a warning, and success, so that every job can share one
-//! before_script. With references it is a run like any other; it must ask Vault for nothing here.
+//! before_script. It must not ask Vault: with references, `env` is a run like any other.
 
 use crate::config::Unreferenced;
 use crate::credentials::{Credentials, IssuedBy, Variable};

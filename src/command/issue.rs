@@ -79,7 +79,8 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     Ok(())
 }
 
-/// The shell whose end is that of the credentials, where --dead-man asks for it: found out before anything is issued.
+/// Finds the shell with which the credentials must end, where --dead-man asks for that. It is looked for before
+/// anything is issued.
 fn watched(
     dead_man: Option<DeadMan>,
     output: &Output,

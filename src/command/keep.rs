@@ -1,5 +1,6 @@
 //! What runs in the background for `eval "$(ci-creds … --dead-man …)"`: renew the token as long as the shell that
-//! evaluates lives, and revoke it at once when that is gone. ci-creds starts it by itself; nobody types it. It must not print.
+//! evaluates lives, and revoke it at once when that is gone. ci-creds starts it by itself; nobody types it. It must
+//! not print.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,7 +14,7 @@ pub(crate) fn is_asked(arguments: &[OsString]) -> bool {
     arguments.len() == 2 && arguments.get(1).is_some_and(|argument| argument == background::ARGUMENT)
 }
 
-/// Carries the order out; whether there was one that can be.
+/// Carries the order out. False where there is no order, or none that can be carried out.
 pub(crate) async fn run(stop: Stop) -> bool {
     match work(&stop).await {
         Ok(()) => true,

@@ -85,7 +85,7 @@ pub(crate) async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error:
             tell(count, others, &config.place);
             Ok(0)
         }
-        // What is left can still be taken back: it is told last, and its code counts.
+        // What is left can still be revoked, so that it is reported last and gives the exit code.
         (damaged, incomplete) if config.best_effort => {
             damaged.iter().for_each(|error| tracing::warn!("{error}"));
             incomplete.iter().for_each(|error| tracing::warn!("{error}"));
@@ -145,7 +145,7 @@ fn by_address(records: Vec<Record>) -> Vec<Vec<Record>> {
     all
 }
 
-/// The lines of one server, which is not asked again when it did not answer.
+/// Revokes the lines of one server. A server that did not answer is not asked again.
 async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, stop: &Stop) -> Left {
     let (mut left, mut down) = (Left::Nothing, false);
     for record in records {

@@ -28,7 +28,7 @@ use old::Old;
 
 /// How often a change of the variable is sent, when it is not clear whether it took place.
 const STORES: usize = 3;
-/// What lies between two looks at a variable that may be changing.
+/// The pause between two looks at a variable that may be changing.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The new issuing token.
@@ -92,7 +92,7 @@ impl Run<'_> {
         }
         stop.check()?;
         let new = self.create(stop).await?;
-        // From here on a stop must not leave anything half done: what follows is short.
+        // From here on a stop does not interrupt: what follows is short, and must not be left half done.
         let vault = self.vault.unstoppable();
         let new = match self.prove(&vault, &new, &old).await {
             Ok(life) => New { life, ..new },
@@ -187,7 +187,7 @@ impl Run<'_> {
         Ok(life(&info))
     }
 
-    /// Changes the variable, and does not come back before it is certain what it holds.
+    /// Changes the variable, and returns only when it is known what the variable holds, or that it can't be known.
     async fn store(&self, vault: &Vault, current: &Variable, new: &New, old: &Old) -> Result<(), Error> {
         let (gitlab, place) = (self.gitlab.unstoppable(), &self.rotation.place);
         let mut doubt = None;

@@ -66,11 +66,12 @@ pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop
             return Err(error);
         }
     };
-    // What the command wrote last arrives, and what it leaves behind is looked at, while its credentials are taken back.
+    // What the command wrote last arrives, and what it leaves behind is looked at, while its credentials are taken
+    // back.
     let (_, found) = join(ledger.revoke_all(&after), look(&command.scan, ended.values, &scanning)).await;
     ended.rest.arrive();
     found.map(|()| ended.code).or_else(|error| match error {
-        // The command's own failure comes first, unless there are credentials to be dealt with.
+        // The command's own exit code comes first, unless credentials were found that somebody must deal with.
         error if ended.code != 0 && error.code() != Code::Found => {
             tracing::warn!("{error}");
             Ok(ended.code)
@@ -124,7 +125,7 @@ impl Run<'_> {
         if let (Some(endpoint), Some(index)) = (&endpoint, fresh) {
             endpoint.replace(&mut handed_over[index]);
         }
-        // Before anything is handed over: what can't be masked is refused.
+        // The mask is made before anything is handed over, because a value that can't be masked is an error.
         let veil = Veil::new(self.command.mask, &[&self.session.credentials, &handed_over])?;
         files.write()?;
         let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
@@ -140,7 +141,7 @@ impl Run<'_> {
         stop.check()?;
         let mut child =
             Child::start(&self.command.argv, self.env, &environment, veil.mask.as_ref(), signals)?;
-        // What keeps the credentials alive goes on when the command was asked to stop, and works at it.
+        // The credentials are kept alive while the command deals with a request to stop.
         let source = fresh.and_then(|index| Reissuer::new(after, self.order, self.session, index, ledger));
         let serve = async {
             match (&endpoint, &source) {
@@ -216,7 +217,8 @@ impl Veil {
         Ok(Self { mask, fixed: secrets.len(), secrets: RefCell::new(secrets) })
     }
 
-    /// Hides these too. Output with old ones may still come; where there are too many, the oldest are dropped.
+    /// Masks these too. Older ones stay masked, because output with them may still come; where there are too many,
+    /// the oldest are dropped.
     fn add(&self, fresh: &Credentials) {
         let mut secrets = self.secrets.borrow_mut();
         secrets.extend(sensitive(fresh));

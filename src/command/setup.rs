@@ -1,4 +1,5 @@
-//! `ci-creds setup`: prints what Vault needs for a run; with --check it looks whether that is there. It changes nothing.
+//! `ci-creds setup`: prints what Vault needs for a run; with --check it looks whether that is there. It changes
+//! nothing.
 
 use serde_json::{Map, Value, json};
 
@@ -35,7 +36,7 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
     Ok(0)
 }
 
-/// Nothing is printed that would keep out the job that it is for; whom else it lets in is said.
+/// Refuses a plan whose role would keep out the job that it is for, and warns of other jobs that the role lets in.
 fn prove(plan: &Plan) -> Result<(), config::setup::Error> {
     let mut strangers: Vec<&str> = Vec::new();
     for Proof { entry, is_meant, .. } in &plan.proof {
@@ -69,7 +70,7 @@ async fn compare(vault: &Vault, operator: &Secret, plan: &Plan) -> Result<Vec<Fi
     }
     let (kind, accessor) = match vault.mount_of(operator, &format!("{place}/")).await {
         Ok(found) => (found.kind, found.accessor),
-        // So is a mount that is not there, and one that this token may not see.
+        // Vault answers in the same way for a mount that does not exist and for one that this token may not see.
         Err(error) if error.refusal().is_some() => Default::default(),
         Err(error) => return Err(vault::WithHints::from(error).into()),
     };

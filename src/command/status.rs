@@ -97,7 +97,7 @@ async fn seen(vault: Result<&Vault, &str>, listed: Listed, now: Timestamp) -> Se
     };
     match outcome {
         Ok(ends) => told(Some(true), "Vault knows it", ends),
-        // Only a token that lives gets a policy's no: one that has ended is refused in other words.
+        // Vault names the policy only when it refuses a valid token. The error for one that has ended is another.
         Err(error) if matches!(is, State::Token(_)) && error.is_by_policy() => {
             told(Some(true), "Vault knows it, and its policy does not let it look itself up", ends)
         }

@@ -39,7 +39,7 @@ fn parsed(text: &str, source_name: &str, example: &'static str, allowed: Option<
             fault("has no scheme: is it https://?")
         }
     })?;
-    // The parser would take the first part of the path for it.
+    // Without a host, the parser would take the first part of the path for one.
     if text
         .split_once("://")
         .is_none_or(|(_, rest)| rest.starts_with(['/', '\\', '?', '#']) || rest.is_empty())

@@ -7,8 +7,8 @@ use crate::cli::{Flags, Parsed, Verb, again};
 use crate::env::Env;
 use crate::options;
 
-/// The variables that this run has, and that its setup needs as well: they are not in its words. Each value is as a
-/// shell takes it, and none is a secret.
+/// The variables that this run reads and that its setup needs as well, because they are not in the words of the call.
+/// Each value is quoted for a shell, and none is a secret.
 pub(crate) fn variables(run: &Parsed, env: &Env) -> Vec<(String, String)> {
     let first = match &run.verb {
         Verb::Provider(ask) => Some(ask.provider),

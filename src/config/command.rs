@@ -32,7 +32,7 @@ pub(super) fn command(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Option<Com
             .find(|flag| parsed.flags.one(flag).is_some());
         return flag.map_or(Ok(None), |flag| Err(Error::WithoutCommand(flag.name)));
     }
-    // Where the variables of a whole project say how to print, this call does not print.
+    // Only the flags are an error: the variables may be those of a whole project, where other calls print.
     if let Some(flag) = [&options::FORMAT, &options::OUTPUT_FILE, &options::MERGE, &options::SHOW]
         .into_iter()
         .find(|flag| parsed.flags.one(flag).is_some())

@@ -40,7 +40,8 @@ impl Sourced {
         match seems(text) {
             None => Ok(()),
             Some(Seems::Uuid) if opt.takes_uuid() => Ok(()),
-            // No key begins like that, and CI systems make long paths for variables that are files.
+            // A long path is fine: no key begins with a folder's name, and CI systems make long paths for variables
+            // of type file.
             Some(Seems::Long) if is_rooted(text) => Ok(()),
             Some(seems) => Err(self.content(seems, meant)),
         }

@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub state_file: Option<state::StateFile>,
     /// Where the files of `read NAME=@FIELD` go.
     pub file_folder: PathBuf,
-    /// Whether all of it ends with the process that renews it.
+    /// --dead-man: whether all of it ends when nobody renews the token.
     pub dead_man: Option<DeadMan>,
     /// The job.
     pub job: Job,
@@ -85,7 +85,7 @@ impl Config {
     }
 }
 
-/// What a job needs beside the token, because it came from flags.
+/// Settings that came from flags, which a job needs beside the token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HandOver {
     /// VAULT_ADDR.
@@ -141,7 +141,7 @@ impl Config {
     }
 }
 
-/// `env` where no variable holds a reference: nothing is asked of Vault, and nothing that reaches it is needed.
+/// A run of `env` in which no variable holds a reference: it does not ask Vault, and needs no address.
 #[derive(Debug)]
 pub(crate) struct Unreferenced {
     /// Variables whose escape is taken off.

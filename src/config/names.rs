@@ -120,8 +120,8 @@ const DANGEROUS_PREFIXES: &[&str] = &[
 ];
 
 /// Names that mean something to one of the shells whose statements are of the format `sh`, as they say themselves
-/// (`set`, `typeset -p`, zsh's `$parameters`, bash's `compgen -v`), and what their manuals add. In zsh, USERNAME changes
-/// the user. Such a shell also gets the variables of a dotenv report.
+/// (`set`, `typeset -p`, zsh's `$parameters`, bash's `compgen -v`), and what their manuals add. In zsh, USERNAME
+/// changes the user. Such a shell also gets the variables of a dotenv report.
 const SH: &str = "ARGC BASH BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_EXECUTION_STRING \
     BASH_LINENO BASH_LOADABLES_PATH BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO BASH_VERSION COLUMNS COMP_WORDBREAKS \
     COPROC CPUTYPE DIRSTACK DIRSTACKSIZE EGID EPOCHREALTIME EPOCHSECONDS EXECIGNORE FCEDIT FIGNORE FPATH \

@@ -79,8 +79,8 @@ fn is_ours(name: &str) -> bool {
     OURS.iter().any(|start| name.starts_with(start))
 }
 
-/// The references of the environment, sorted by the variables' names; none, unless the command is `env`. What is odd
-/// about a variable is said in a warning: this is asked once in a run.
+/// The references of the environment, sorted by the variables' names; none, unless the command is `env`. It warns of
+/// suspicious variables, so that it must be called only once in a run.
 pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Error> {
     if !matches!(parsed.verb, Verb::Env) {
         return Ok(References::default());
@@ -93,7 +93,7 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Er
     for (name, value) in variables {
         let value = reference::parse(value);
         if !choice.includes(name) {
-            // Outsiders write CI_… variables; whoever set one of ours meant something by it.
+            // Outsiders can write CI_… variables. One of ci-creds' own was set on purpose, so that a warning is due.
             if matches!(value, Ok(Value::Reference(_))) && is_ours(name) {
                 tracing::warn!("{name} holds a reference: variables that log in are not resolved");
             }

@@ -101,8 +101,8 @@ fn of_vault(lookup: &Lookup<'_>) -> Result<(Url, Option<std::path::PathBuf>), Er
     Ok((host, Some(socket.into())))
 }
 
-/// The name that Vault's certificate must be for. Where the policy lists addresses, another server must not pass for one
-/// of them.
+/// The name that Vault's certificate must be for. Where the policy lists addresses, another server must not pass for
+/// one of them.
 fn server_name(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
     let Some(found) = lookup.text(&options::TLS_SERVER_NAME)? else { return Ok(None) };
     lookup.env.policy().check_host(found.value.trim(), &found.source)?;

@@ -31,7 +31,7 @@ pub(super) static FILE: Format = Format {
     failure: None,
 };
 
-/// What `credential_process` reads. A region or an end in the environment's form has no place in it.
+/// What `credential_process` reads. The document has no field for a region, and has the end in another form.
 const PROCESS_PLACES: &[(&str, Slot)] = &[
     ("AWS_ACCESS_KEY_ID", Slot::Key("AccessKeyId")),
     ("AWS_SECRET_ACCESS_KEY", Slot::Key("SecretAccessKey")),

@@ -163,8 +163,8 @@ fn unsets(all: &[Credentials]) -> Vec<&str> {
     all.iter().flat_map(|one| &one.unsets).map(String::as_str).filter(|name| seen.insert(name)).collect()
 }
 
-/// No environment, and no shell but zsh, can hold a NUL; and what is too long for an environment lets a shell start
-/// no command any more.
+/// Refuses a NUL, which no environment and no shell but zsh can hold, and values that are too long for an
+/// environment: a shell that has them can't start a command.
 fn fits_a_shell(all: &[Credentials], format: &'static str) -> Result<(), Error> {
     let exported = variables(all).into_iter();
     limits::check(

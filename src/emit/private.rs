@@ -16,8 +16,8 @@ use crate::secret::Secret;
 #[derive(Debug, Default)]
 pub(crate) struct Made(Vec<(File, PathBuf, Secret)>);
 
-/// Warns of a folder in which others can put other files in the place of ours. The job's own folder is writable by all
-/// under a docker executor, where nobody else is.
+/// Warns of a folder in which others can put other files in the place of ours. Under a docker executor the job's own
+/// folder is writable by all, but nobody else is in the container.
 pub(crate) fn check(folder: &Path, job: &Job) {
     let is_jobs_own = job.temporary_dir().is_some_and(|own| own == folder);
     if !is_jobs_own && folder.metadata().is_ok_and(|there| private_file::is_exposed(&there)) {
@@ -25,8 +25,8 @@ pub(crate) fn check(folder: &Path, job: &Job) {
     }
 }
 
-/// Makes an empty file in `folder` for each such value, readable by its owner alone, notes in the ledger what will be in
-/// it, and sets the variable. Nothing is written yet: the state file comes first.
+/// Makes an empty file in `folder` for each such value, readable by its owner alone, notes in the ledger what will be
+/// in it, and sets the variable. Nothing is written yet: the state file comes first.
 pub(crate) fn make(all: &mut [Credentials], folder: &Path, ledger: &mut Ledger) -> Result<Made, Error> {
     let mut made = Made::default();
     for one in all {

@@ -16,16 +16,16 @@
 //!
 //! This is promised for an IFS of one character, or of blank, tab, newline, `,` and `|`, each at most once; the pages
 //! recommend `eval "$(…)"`, which holds for every IFS. Known not to hold for an unquoted `eval`: An IFS that has each
-//! character of the line leaves nothing, which succeeds. One that has `&` and another character of the line can make one
-//! command of it, named by what is left of the first word, such as `PATH` or `PA`: the secrets are its arguments, and
-//! the shell's error may show them. So may bash's, for a line with odd characters, where IFS has the single quote and
-//! another character of the line. ksh93 sets nothing and succeeds with `&` and `;` in IFS. An IFS with `&`, `i` and the
-//! parentheses can let a failing line succeed.
+//! character of the line leaves nothing, which succeeds. One that has `&` and another character of the line can make
+//! one command of it, named by what is left of the first word, such as `PATH` or `PA`: the secrets are its arguments,
+//! and the shell's error may show them. So may bash's, for a line with odd characters, where IFS has the single quote
+//! and another character of the line. ksh93 sets nothing and succeeds with `&` and `;` in IFS. An IFS with `&`, `i`
+//! and the parentheses can let a failing line succeed.
 //!
 //! Not served: ksh93 with an IFS that has a blank and the first letter of the line (P, or in a failing line u or f),
-//! where `eval` does nothing and says that all is well;
-//! an IFS of blanks that are not ASCII's, for values that have them; yash under the locale C, which takes non-ASCII for an error anywhere, and zsh with GLOB_SUBST but
-//! without SH_GLOB, which no emulation sets: it stops at the parentheses with an error.
+//! where `eval` does nothing and says that all is well; an IFS of blanks that are not ASCII's, for values that have
+//! them; yash under the locale C, which takes non-ASCII for an error anywhere, and zsh with GLOB_SUBST but without
+//! SH_GLOB, which no emulation sets: it stops at the parentheses with an error.
 
 use std::collections::BTreeSet;
 

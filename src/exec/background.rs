@@ -80,8 +80,7 @@ impl Background {
         if answer == READY { Ok(Self(stdin)) } else { Err(io::Error::other("it ended at once")) }
     }
 
-    /// Everything is handed over: from now on it goes on by itself. If it is not there any longer, the token ends with its
-    /// window.
+    /// Lets it go on by itself, because everything is handed over. If it has died, the token ends with its window.
     pub(crate) async fn go(mut self) {
         let _ = self.0.write_all(GO).await;
     }
@@ -96,7 +95,8 @@ pub(crate) fn order() -> io::Result<Zeroizing<String>> {
 
 /// In the background: answers that the order is being carried out, and lets go of standard output and of the session.
 pub(crate) fn ready() -> io::Result<()> {
-    // Signals for the process group, and the hang-up of a terminal, are not for it. Refused, it has a session already.
+    // In a session of its own it gets no signal of the process group and no hang-up of the terminal. If the system
+    // refuses, it has a session already.
     let _ = rustix::process::setsid();
     let mut stdout = io::stdout();
     stdout.write_all(READY)?;

@@ -113,7 +113,8 @@ impl Child {
             let mut command = tokio::process::Command::new(program);
             command.args(first).args(arguments).stdin(Stdio::inherit());
             command.stdout(stdio(&ends[0])?).stderr(stdio(&ends[1])?);
-            // The difference alone: where all of it is new, the standard library copies this process to start another.
+            // Only the difference is set: where the environment is replaced as a whole, the standard library forks
+            // instead of the faster posix_spawn.
             command.envs(environment.iter().filter(|(name, value)| env.raw(name) != Some(*value)));
             for (name, _) in env.all().filter(|(name, _)| !environment.contains_key(*name)) {
                 command.env_remove(name);
@@ -157,7 +158,8 @@ impl Child {
                 let _ = kill_process(pid, signal);
             }
             if let Some(pid) = pid.filter(|_| signal == Signal::TSTP && is_in_foreground()) {
-                // A shell waits for this process to stop. Whoever lets it go on means the command as well.
+                // A shell that sent SIGTSTP waits for this process to stop. What continues this process is meant for
+                // the command as well.
                 let _ = kill_process(getpid(), Signal::STOP);
                 let _ = kill_process(pid, Signal::CONT);
             }
@@ -166,7 +168,7 @@ impl Child {
         Ok(u8::try_from(code).unwrap_or(u8::MAX))
     }
 
-    /// The command has ended: what it wrote is on its way. Returns what waits until it has arrived.
+    /// Takes the streams of a command that has ended. The result waits until its last output has passed the mask.
     pub(crate) fn ended(self) -> Rest {
         self.streams.ended()
     }

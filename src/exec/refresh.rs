@@ -58,7 +58,8 @@ impl Endpoint {
         };
         set("AWS_CONTAINER_CREDENTIALS_FULL_URI", self.address.as_str().into(), false);
         set("AWS_CONTAINER_AUTHORIZATION_TOKEN", self.token.clone(), true);
-        // A file with keys would come before the endpoint, as it would not before the keys that this replaces.
+        // SDKs prefer a file with keys to the endpoint. They did not prefer it to the keys in variables, which the
+        // endpoint replaces.
         set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into(), false);
     }
 

@@ -1,10 +1,10 @@
 //! The shell that evaluates what this process prints: found once, and watched to its end by another process.
 //!
-//! In `eval "$(ci-creds …)"` the parent may be the shell, a fork of it for the substitution, or a program between them
-//! (`timeout`, `env`). The shell is the one that reads what is printed: an ancestor that has the other end of standard
-//! output open. ksh93 takes a file instead of a pipe, open for both. Where nobody reads, it is the parent. From there the
-//! way goes up through all forks: the script's shell is meant, not a subshell of it, which may end at once. It
-//! must not guess: where /proc does not tell, there is an error.
+//! In `eval "$(ci-creds …)"` the parent may be the shell, a fork of it for the substitution, or a program between
+//! them (`timeout`, `env`). The shell is the one that reads what is printed: an ancestor that has the other end of
+//! standard output open. ksh93 takes a file instead of a pipe, open for both. Where nobody reads, it is the parent.
+//! From there the way goes up through all forks: the script's shell is meant, not a subshell of it, which may end at
+//! once. It must not guess: where /proc does not tell, there is an error.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -26,8 +26,8 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// The shell that evaluates; `prints` says whether what it evaluates goes to standard output. An error where it can't
-    /// be told, or not be watched.
+    /// The shell that evaluates; `prints` says whether what it evaluates goes to standard output. An error where it
+    /// can't be told, or not be watched.
     pub(crate) fn find(prints: bool) -> io::Result<Self> {
         let parent = getppid().map(Pid::as_raw_pid);
         let parent = parent.ok_or_else(|| io::Error::other("its parent is in another container"))?;
@@ -53,7 +53,7 @@ impl Shell {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => return Ok(None),
             opened => opened?,
         };
-        // From here on the number is not given to another one; it may have been before.
+        // While the descriptor is open, no other process gets the number. One may have got it before.
         if stat(self.pid).ok().map(|stat| stat.started) != Some(self.started) {
             return Ok(None);
         }
@@ -121,7 +121,8 @@ fn program(pid: i32) -> io::Result<Vec<u8>> {
     Ok(vector)
 }
 
-/// Whether a process can read what is written to `stdout`. What it does not let be seen, it does not read.
+/// Whether a process can read what is written to `stdout`. A process whose descriptors may not be looked at is taken
+/// for one that can't.
 fn reads(pid: i32, stdout: &Metadata) -> bool {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     files.flatten().map(|file| file.path()).any(|file| {

@@ -61,11 +61,11 @@ pub enum Judgement {
     Again,
     /// The node has not caught up with its cluster, and did not run it: ask again soon.
     Soon,
-    /// The node does not forward because a client asks for it, and did not run it: ask again without.
+    /// The node refuses to forward at a client's request, and did not run it: send it again without that header.
     Unforwarded,
     /// The request may have run, and this is not its answer: what it is instead.
     Lost(&'static str),
-    /// The same, and it is not the server that answered.
+    /// The request may have run, and something else than the server answered.
     Foreign,
 }
 
@@ -89,8 +89,8 @@ pub(super) fn wants_tls(body: &[u8]) -> bool {
     TEXTS.iter().any(|text| body.windows(text.len()).any(|part| part == *text))
 }
 
-/// Caches say so in X-Cache (vault and openbao: `command/agentproxyshared/cache/handler.go`; `Hit from …` of others), or
-/// by an age (RFC 9111, section 5.1); some give what is fresh an age of 0.
+/// Caches say so in X-Cache (vault and openbao: `command/agentproxyshared/cache/handler.go`; `Hit from …` of others),
+/// or by an age (RFC 9111, section 5.1); some give what is fresh an age of 0.
 pub(super) fn cached(age: Option<String>, notes: GetAll<'_, HeaderValue>) -> Option<Duration> {
     let age = age.and_then(|age| age.trim().parse().ok()).map(Duration::from_secs).unwrap_or_default();
     let is_hit = |note: &HeaderValue| note.as_bytes().to_ascii_lowercase().starts_with(b"hit");

@@ -127,7 +127,8 @@ impl Error {
         matches!(self, Self::Lost { .. } | Self::Abandoned { .. })
     }
 
-    /// For a request that creates something: a connection that broke, and an answer that is not taken, are lost answers.
+    /// For a request that creates something: a connection that broke, and an answer that is not taken, are lost
+    /// answers.
     pub(super) fn or_lost(self, timeout: std::time::Duration) -> Self {
         let lost = |host, cause, timed_out| Self::Lost { host, cause, timed_out, foreign: false };
         match self {
@@ -150,7 +151,7 @@ impl Error {
         } else {
             format!("the proxy of {source} asks for a user and a password")
         };
-        // Who names a proxy for Vault alone means it: NO_PROXY does not count there.
+        // NO_PROXY does not count for a proxy that is set for Vault alone.
         let usual = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
         let around = usual.iter().any(|name| name.eq_ignore_ascii_case(source));
         let around = if around { ", or list Vault's host in NO_PROXY" } else { "" };

@@ -24,8 +24,8 @@ struct Other {
 }
 
 impl Names {
-    /// Nothing to do without a server name, for an IP address (which no handshake carries), and behind a proxy, which
-    /// would look the name up itself: there the certificate is checked all the same.
+    /// There is nothing to do without a server name, for an IP address, which no handshake carries, and behind a
+    /// proxy, which would look the name up itself. The certificate is checked in each case.
     pub(super) fn new(settings: &Settings) -> Self {
         let name = settings.tls.server_name.as_deref().filter(|_| settings.proxy.is_none());
         let name = name.filter(|name| matches!(ServerName::try_from(*name), Ok(ServerName::DnsName(_))));

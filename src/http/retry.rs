@@ -20,7 +20,7 @@ pub(super) struct Failed {
 /// How long to wait before the next attempt.
 #[derive(Clone, Copy)]
 pub(super) enum Pause {
-    /// 50 ms at first, longer the more often it was too short.
+    /// 50 ms at first, and longer after each attempt that came too early.
     Short,
     /// 250 ms at first.
     Usual,

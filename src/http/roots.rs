@@ -13,8 +13,9 @@ use super::{Ca, Error, FileFrom};
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
 ///
-/// `rustls-native-certs` reads the folder of certificates as well as the bundle. On Debian that takes 13 ms instead of
-/// 0.5 ms, for the same certificates. It also reads `SSL_CERT_FILE` itself, so that an error could not name the variable.
+/// `rustls-native-certs` reads the folder of certificates as well as the bundle. On Debian that takes 13 ms instead
+/// of 0.5 ms, for the same certificates. It also reads `SSL_CERT_FILE` itself, so that an error could not name the
+/// variable.
 const BUNDLES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -27,7 +28,7 @@ const BUNDLES: &[&str] = &[
 pub(super) struct Roots {
     /// The CA certificates.
     pub(super) store: RootCertStore,
-    /// The certificates of the user's own choice, as they are: empty where the system chose.
+    /// The certificates that the user named; empty where the system's are used.
     pub(super) named: Vec<CertificateDer<'static>>,
 }
 

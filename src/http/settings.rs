@@ -31,7 +31,8 @@ pub struct Settings {
     pub follow_redirects: bool,
     /// Whether plain http may leave this machine.
     pub allow_http: bool,
-    /// Where the machine's administrator lets redirects lead; for a server that is not Vault, the policy that allows all.
+    /// Where the machine's administrator lets redirects lead; for a server that is not Vault, the policy that allows
+    /// all.
     pub policy: Policy,
 }
 

@@ -1,5 +1,5 @@
-//! Tokens and keys that show by their form what they are. It must not take the name of a role, a mount or a path for one:
-//! what has no published beginning is judged by its length and its letters alone.
+//! Tokens and keys that show by their form what they are. It must not take the name of a role, a mount or a path for
+//! one: what has no published beginning is judged by its length and its letters alone.
 
 /// What may stand behind a beginning.
 #[derive(Clone, Copy)]
@@ -87,8 +87,8 @@ fn fits(text: &str, least: usize, rest: Rest) -> bool {
     }
 }
 
-/// 40 letters of base64 without order: nine of ten of AWS's secret keys. In a name the letters of one kind stand together, and
-/// numbers are few.
+/// 40 letters of base64 without order: nine of ten of AWS's secret keys. In a name the letters of one kind stand
+/// together, and numbers are few.
 fn is_aws_secret(text: &str) -> bool {
     let kind = |byte: u8| match byte {
         b'a'..=b'z' => Some('a'),

@@ -28,7 +28,7 @@ pub(super) async fn undo(
     asking: &mut Option<&'static str>,
 ) -> Left {
     *asking = None;
-    // The cloud has ended it, or ends it sooner than we could.
+    // The cloud has ended it, or will have by the time we ask.
     if external.ends <= vault::now() {
         return Left::Nothing;
     }

@@ -19,7 +19,7 @@ use crate::text;
 pub struct Written {
     /// Where it is made, under a random name.
     made: PathBuf,
-    /// Where it goes when it is whole, if that is elsewhere.
+    /// The path that it is moved to when it is complete, if that is another.
     goal: Option<PathBuf>,
     device: u64,
     inode: u64,
@@ -113,7 +113,8 @@ impl Written {
         if there.len() == self.size && digest(file, self.size)? == self.digest {
             return Ok(true);
         }
-        // Nothing yet, or a beginning: the inode, and a name that only ci-creds makes up, are what there is to go by.
+        // It is empty or incomplete, so that its digest can't tell. Its inode and a name that only ci-creds makes up
+        // do.
         Ok(made && there.len() < self.size && is_own_name(&self.made))
     }
 }

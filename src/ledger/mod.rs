@@ -70,7 +70,7 @@ impl Left {
 }
 
 impl Ledger {
-    /// One whose content is also a line of a state file, from [`Ledger::write_down`] on.
+    /// A ledger that is also written to the state file, from [`Ledger::write_down`] on.
     pub fn with(entry: Option<Entry>) -> Self {
         Self { entry, ..Self::default() }
     }
@@ -95,7 +95,8 @@ impl Ledger {
         self.shared.push(token.clone());
     }
 
-    /// What was issued with `token`: the leases of a given one, or of a batch token, do not go with it.
+    /// Notes what was issued with `token`. The leases of a given token or of a batch token are listed one by one,
+    /// because revoking the token does not revoke them.
     pub fn issued(&mut self, token: &Secret, credentials: &Credentials) {
         self.externals.extend(credentials.external.clone().map(|one| (one, Some(token.clone()))));
         if let Some(lease) = &credentials.lease {
@@ -103,7 +104,7 @@ impl Ledger {
         }
     }
 
-    /// A lease that `token` was given, whatever became of what it stands for.
+    /// Notes a lease that was issued with `token`, even where its credentials could not be used.
     pub fn leased(&mut self, token: &Secret, lease: &credentials::Lease, ends: Option<Timestamp>) {
         if lease.shared {
             tracing::warn!(
@@ -123,8 +124,8 @@ impl Ledger {
         self.leases.push(Lease { id: lease.id.clone(), ends, by });
     }
 
-    /// Notes what the job is about to get: `scan` looks for the values of these variables, or for the content of the files
-    /// they name.
+    /// Notes what the job is about to get: `scan` looks for the values of these variables, or for the content of the
+    /// files they name.
     pub fn handed_over<'a>(&mut self, all: impl Iterator<Item = &'a Credentials>) {
         for one in all {
             let secret = one.variables.iter().filter(|variable| variable.sensitive);
@@ -156,7 +157,7 @@ impl Ledger {
         self.tokens.is_empty() && self.leases.is_empty() && no_files && self.externals.is_empty()
     }
 
-    /// Whether a line in the state file has anything to say.
+    /// Whether its line in the state file would be empty.
     fn says_nothing(&self) -> bool {
         self.is_empty() && self.names.is_empty()
     }
@@ -180,7 +181,7 @@ impl Ledger {
         self.write(Sync::Yes, stop).await
     }
 
-    /// The same as soon as there is something to take back, for a process that is killed before it goes on.
+    /// The same as soon as there is something to take back, so that `revoke` finds it after this process was killed.
     pub async fn write_ahead(&mut self, stop: &Stop) -> Result<(), state::Error> {
         self.write(Sync::No, stop).await
     }
@@ -190,14 +191,14 @@ impl Ledger {
         entry.replace(self, sync, stop).await
     }
 
-    /// What is left is in the file for `revoke`; otherwise a warning says that it is not.
+    /// Writes what is left to the state file, for `revoke`. A warning says when that fails.
     async fn write_rest(&mut self, stop: &Stop) {
         if let Err(error) = self.write(Sync::Yes, &stop.unheeded()).await {
             tracing::warn!("{}", chain(&error));
         }
     }
 
-    /// Leaves all of it to its TTL, to the state file, or to the job: the run has succeeded.
+    /// Forgets all of it, because the run has succeeded: it is left to its TTL, to the state file, or to the job.
     pub fn disarm(&mut self) {
         self.entry = None;
         self.tokens.clear();

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::Vault;
 
-/// How many of each list were tried, stay, and are named: the first ones.
+/// How many at the head of each list were tried, could not be taken back, and were named in a warning.
 #[derive(Default)]
 struct Tried {
     externals: usize,
@@ -52,7 +52,7 @@ impl Ledger {
         let Some(index) = self.index_of(token) else { return };
         match vault.stop().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
             Some(Left::Nothing) => drop(self.tokens.remove(index)),
-            // It is named already; or the run ends, and takes back what is listed.
+            // A warning has named it; or the run is ending, and takes back all that is listed.
             Some(_) => {}
             None if vault.stop().is_asked() => {}
             None => self.tokens[index].stays(&given_up(vault.stop())),
@@ -71,7 +71,7 @@ impl Ledger {
             }
         }
         tried.asking = None;
-        // The parents that are still needed are read with the token: `revoke` can try again.
+        // `revoke` can try again, and needs the token to read their parents.
         if !self.externals.is_empty() && self.entry.is_some() {
             return left;
         }

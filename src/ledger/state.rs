@@ -6,12 +6,13 @@
 //!
 //! # What is trusted
 //!
-//! The file is not: other jobs of the runner can write to its folder. In a job, where it has a secret of its own, each line is
-//! [sealed](Seal) for it. A line that does not open, and a plain one, is another's: it is not used, and `revoke` drops
-//! it a day after it was written. Elsewhere lines are plain, and the file is readable by its owner alone. In both cases:
+//! The file is not: other jobs of the runner can write to its folder. In a job, where it has a secret of its own,
+//! each line is [sealed](Seal) for it. A line that does not open, and a plain one, is another's: it is not used, and
+//! `revoke` drops it a day after it was written. Elsewhere lines are plain, and the file is readable by its owner
+//! alone. In both cases:
 //!
-//! * A secret that is not in the line (VAULT_TOKEN, a client certificate, the parent of what was made at a cloud) goes only to the
-//!   address that is configured now, by the TLS and proxy settings that are configured now.
+//! * A secret that is not in the line (VAULT_TOKEN, a client certificate, the parent of what was made at a cloud)
+//!   goes only to the address that is configured now, by the TLS and proxy settings that are configured now.
 //! * A token that is in the line goes to the line's address, if that is https or this machine, or if plain http is
 //!   allowed now, by the line's own CA and proxy. That Vault's certificate is not checked counts where the line was
 //!   sealed, or where it is configured now.
@@ -154,7 +155,7 @@ pub struct Entry {
 pub(super) enum Sync {
     /// It waits until the disk has it.
     Yes,
-    /// The kernel has it: enough for a process that is killed.
+    /// Written to the kernel alone: enough where only the process is killed.
     No,
 }
 

@@ -17,7 +17,7 @@ use crate::shutdown::Stop;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is tried.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often it is begun again, because another tool changed the file in the midst of it.
+/// How often a write begins anew because another tool has changed the file meanwhile.
 pub(super) const TRIES: u32 = 100;
 /// The longest file that is read: no one has so many profiles.
 const LONGEST: u64 = 1 << 20;
@@ -59,8 +59,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// `None` if it is missing. Whoever holds the lock holds nothing up for longer than [`PATIENCE`], and not beyond a
-    /// stop.
+    /// `None` if it is missing. The lock of another process is waited for no longer than [`PATIENCE`], and not beyond
+    /// a stop.
     pub(super) async fn take(path: &Path, stop: &Stop) -> Result<Option<Self>, Error> {
         let file = stop.guard(Duration::ZERO, stop.within(PATIENCE, lock(path))).await?;
         let Some(file) = file.unwrap_or_else(|| Err(Error::Locked { path: path.to_owned() }))? else {

@@ -81,7 +81,8 @@ impl<'a> Lines<'a> {
         text
     }
 
-    /// The lines that begin with one that `begins`, and have this many bytes without the last line end.
+    /// The ranges of lines whose first line `begins` accepts, and that have this many bytes without the last line
+    /// end.
     pub(super) fn places(
         &self,
         begins: impl Fn(&str) -> bool,

@@ -82,8 +82,8 @@ fn odd() -> impl Strategy<Value = String> {
     .prop_map(|chars| chars.into_iter().collect())
 }
 
-/// Puts profiles in, one after another, and takes them out in the reverse and in the same order: each other byte is there
-/// at each moment, and at the end nothing else.
+/// Puts profiles in, one after another, and takes them out in the reverse and in the same order: each other byte is
+/// there at each moment, and at the end nothing else.
 fn comes_and_goes(form: usize, text: &str) {
     for names in [["one", "two"], ["two", "default"]] {
         let Ok(first) = profile(form, names[0]).put_into(text, Timestamp::UNIX_EPOCH) else { continue };

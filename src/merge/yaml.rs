@@ -33,7 +33,8 @@ const USUAL: usize = 2;
 fn find(lines: &Lines<'_>, profile: &str) -> Result<Found, Fault> {
     let mut found = Found { place: lines.count(), ..Found::default() };
     let mut map = Map::default();
-    // The line of `profiles`, how far its profiles are indented, and whether the last one is the one that is looked for.
+    // The line of `profiles`, how far its profiles are indented, and whether the last one is the one that is looked
+    // for.
     let (mut profiles, mut children, mut own) = (None, USUAL, false);
     let mut in_profiles = false;
     for (number, line) in lines.all().filter(|(_, line)| !is_silent(line, &['#'])) {

@@ -68,7 +68,7 @@ pub struct Opt {
     /// What `forbid` of the machine's policy calls it. These are the switches that open something, and the ways to make
     /// another server pass for an allowed address.
     pub(crate) lock: Option<&'static str>,
-    /// Whether it opens something: nobody is led to it by a misspelt word.
+    /// Whether it lets more in or checks less: no advice on a misspelt word names it.
     pub(crate) opens: bool,
     /// For --help: a sentence without its full stop.
     pub help: &'static str,

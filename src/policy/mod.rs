@@ -41,7 +41,7 @@ pub enum Refused {
         /// The addresses that are allowed.
         allowed: String,
     },
-    /// A host that is none of the addresses', where --redirect-host or --tls-server-name names it.
+    /// The host of no address that is allowed, in --redirect-host or --tls-server-name.
     #[error("{FILE} lists no address with the host {host} ({source_name})")]
     Host {
         /// The flag or variable.
@@ -175,7 +175,7 @@ impl Address {
         Some(Self::Url { scheme, host, port: url.port_or_known_default() })
     }
 
-    /// One of `addresses`: it has no path, because none is compared.
+    /// Parses one of `addresses`. A path is refused, because paths are not compared.
     fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix("unix://") {
             return path.starts_with('/').then(|| Self::Socket(path.into()));

@@ -88,7 +88,7 @@ pub struct Api {
     pub example: &'static str,
     /// The usual address in the region that the job works in; `None` if that can't be a region.
     pub usual: fn(region: Option<&str>) -> Option<String>,
-    /// How long a request may take, and how often it is repeated, where that is not as for Vault.
+    /// How long a request may take, and how often it is repeated, where that differs from requests to Vault.
     pub patience: Option<(Duration, usize)>,
 }
 

@@ -1,9 +1,9 @@
 //! Looks for the values that a job was given in what the job leaves behind: files and folders, and what is in gzip, tar
 //! and zip. Only whole values count, in any form that the mask knows, so that a find is never a guess.
 //!
-//! What is searched is not trusted. No link inside a folder is followed, and only regular files are opened (a FIFO would
-//! be waited for); archives are read as they stream, in memory that does not depend on them, up to a limit on what comes
-//! out of them; names are shown without control characters, and with secrets masked.
+//! What is searched is not trusted. No link inside a folder is followed, and only regular files are opened (a FIFO
+//! would be waited for); archives are read as they stream, in memory that does not depend on them, up to a limit on
+//! what comes out of them; names are shown without control characters, and with secrets masked.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

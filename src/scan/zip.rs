@@ -27,7 +27,7 @@ const SIZES_BEHIND: u16 = 1 << 3;
 struct Header {
     flags: u16,
     method: u16,
-    /// Of the compressed file.
+    /// The size of the compressed file.
     size: u64,
     name: Vec<u8>,
 }

@@ -47,7 +47,7 @@ pub enum Error {
         /// How long they should be.
         wanted: Duration,
     },
-    /// --dead-man, and something that does not end with this process.
+    /// --dead-man, with something that would outlive the token.
     #[error("--dead-man can't end {what}: {why}")]
     Unbounded {
         /// The token, or what was issued.

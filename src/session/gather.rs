@@ -1,5 +1,5 @@
-//! Turns a login's parameters, and those of requests, into values: reads files and standard input, issues and unwraps a secret_id, signs with
-//! AWS credentials. It must not log in.
+//! Turns a login's parameters, and those of requests, into values: reads files and standard input, issues and unwraps
+//! a secret_id, signs with AWS credentials. It must not log in.
 
 use super::{Error, wrapping};
 use crate::auth::{self, Gathered, Issuer, Login, LoginParameter, Origin};
@@ -28,7 +28,7 @@ pub(crate) async fn all(vault: &Vault, login: &Login) -> Result<Gathered, Error>
             Origin::Connection { .. } => {}
             Origin::Signed(identity) => {
                 let signed = identity.sign(vault.client()).await.map_err(auth::Error::from)?;
-                // AWS may repeat the signed text to Vault, and Vault to us.
+                // AWS may quote the signed text in an error to Vault, and Vault quotes AWS's error.
                 signed.session_token.iter().for_each(|token| vault.hide(token));
                 gathered.0.extend(signed.fields);
                 gathered.0.push(("aws_source", Secret::new(signed.used)));
@@ -128,7 +128,7 @@ async fn issued(vault: &Vault, login: &Login, issuer: &Issuer) -> Result<Secret,
 enum Granted {
     /// It can't look itself up.
     Nobody,
-    /// It is valid, but its policies don't list the path.
+    /// The token is valid, but its policies don't list the path.
     Nothing,
     /// Its policies allow the path, but not the parameters that were sent.
     Path,
@@ -185,7 +185,8 @@ fn not_issued(error: vault::Error, issuer: &Issuer, path: &str, granted: Option<
     vault::WithHints { error, hints, notes: Vec::new() }.into()
 }
 
-/// A stray newline and a byte order mark (editors of Windows write one) are cut off; anything else that can't be printed does not belong into a header or an ID.
+/// Cuts off a final newline and a byte order mark, which editors of Windows write. Any other character that can't be
+/// printed is an error: no header and no ID can have it.
 fn clean(parameter: &LoginParameter, text: &str) -> Result<Secret, Error> {
     let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     if text.is_empty() {

@@ -12,7 +12,7 @@ use crate::vault::{self, Envelope, Vault};
 
 use super::{Error, Token};
 
-/// Why nothing was issued, and a lease that exists all the same.
+/// Why there are no credentials, and the lease that Vault made all the same.
 pub(super) struct NotIssued {
     error: Error,
     lease: Option<Lease>,
@@ -121,7 +121,7 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Answe
 /// The time-out of a look after a refusal.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Whether the policies allow what was refused: then something else in them refuses.
+/// Whether the policies allow the path that was refused: then another rule of theirs refuses it.
 async fn granted(vault: &Vault, token: &Token, read: &Read, error: &vault::Error) -> bool {
     if token.counted || error.refusal().is_none_or(|(status, _)| status != 403) {
         return false;
@@ -213,13 +213,13 @@ fn explained(error: vault::Error, granted: bool, token: &Token, request: &Reques
         }
         _ => {}
     }
-    // Of several paths, which one it was is best said by the variables that it was for.
+    // Where several paths are read, the variables tell best which one it was.
     let names: Vec<_> = request.sets().filter(|_| request.origin.cloud().is_none()).collect();
     let notes = (!names.is_empty()).then(|| format!("it is read for {}", names.join(", ")));
     vault::WithHints { error, hints, notes: notes.into_iter().collect() }.into()
 }
 
-/// A policy for KV version 2 has a path that people do not type.
+/// The path in a policy for KV version 2 is not the one that people type.
 fn versioned(request: &Request, read: &Read) -> Option<String> {
     let (mount, rest) =
         read.path.split_once('/').filter(|_| request.origin.cloud().is_none() && !read.post)?;

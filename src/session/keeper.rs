@@ -36,7 +36,8 @@ pub(crate) struct Order {
     token: Secret,
     /// In seconds.
     window: u64,
-    /// In so many seconds the job's time is over, where it has one: whatever was taken for its shell then.
+    /// In so many seconds the job's time is over, where it is limited: the process then ends even if it watches the
+    /// wrong shell.
     rest: Option<u64>,
     shell: Shell,
 }
@@ -98,7 +99,8 @@ impl Order {
         self.shell
     }
 
-    /// Renews the token until `left` has come or the job's time is over, then revokes it; or until it has ended by itself.
+    /// Renews the token until `left` has come or the job's time is over, then revokes it; or until it has ended by
+    /// itself.
     pub(crate) async fn carry_out(self, left: impl Future<Output = ()>) -> Result<(), http::Error> {
         let mut server = self.server.server();
         server.http.tls.client = self.client.map(|(certificate, key)| (certificate.pem(), key.pem()));
@@ -120,8 +122,8 @@ impl Order {
     }
 }
 
-/// Renews a token at each third of its window. Returns when it has ended: `revoke` took it back, Vault did not answer for
-/// too long, or its longest life is over.
+/// Renews a token at each third of its window. Returns when it has ended: `revoke` took it back, Vault did not answer
+/// for too long, or its longest life is over.
 async fn renew(vault: &Vault, token: &Secret, window: Duration) {
     let mut asked = Instant::now();
     let mut ends = asked + window;

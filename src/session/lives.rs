@@ -6,9 +6,9 @@ use crate::duration::{granted, show};
 use crate::ledger::Ledger;
 use crate::vault::{self, Vault};
 
-/// Whether some of it ends with the token that it was read with.
+/// Whether some of these credentials end with the token that read them.
 pub(super) fn depend_on_token(credentials: &[Credentials]) -> bool {
-    // What was made at a cloud is undone with a parent that is read again.
+    // A key that was made at a cloud is deleted with its parent, which the token reads again.
     credentials.iter().any(|one| !one.outlives_token || one.external.is_some())
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn settle(
 
 /// Renews a token of ours that ends before the lease; looks a given one up where its end matters.
 async fn extend(vault: &Vault, token: &mut Token, lease: Option<Life>, order: &Order) -> Result<(), Error> {
-    // A token with a window lives as long as it is renewed.
+    // A token of --dead-man lives as long as it is renewed: its TTL says nothing.
     let (Some(lease), false) = (lease, token.counted || token.window.is_some()) else { return Ok(()) };
     // The agent renews its own.
     if token.is_agents() {

@@ -58,7 +58,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// Whether it is an agent's on the way to Vault: there is none here, and the agent renews its own.
+    /// Whether an agent on the way to Vault has the token: ci-creds has none, and the agent renews its own.
     pub(crate) fn is_agents(&self) -> bool {
         self.given && self.secret.reveal().is_empty()
     }

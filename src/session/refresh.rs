@@ -48,7 +48,8 @@ impl<'a> Reissuer<'a> {
         Some(Self { vault, order, request, state, idle: Notify::new() })
     }
 
-    /// Credentials that last a while: those at hand, or new ones. `seen` is told of new ones before they go out.
+    /// Credentials that last a while: those that were issued before, or new ones. `seen` gets new ones before the
+    /// command does.
     pub(crate) async fn get(&self, seen: impl Fn(&Credentials)) -> Result<Credentials, Error> {
         let mut state = self.state.lock().await;
         let left = |one: &Credentials| {

@@ -163,8 +163,8 @@ impl Item {
         let moved = (asked + granted).saturating_duration_since(self.ends);
         self.ends = asked + granted;
         self.outage = false;
-        // Less than was asked for may be the period of a periodic token, which never ends; what is at its maximum ends
-        // when it ended before. To the second, and a second for the way.
+        // Less than was asked for may be the period of a periodic token, which never ends. At its maximum, the end
+        // does not move; the comparison is in seconds, with one for the round trip.
         if moved <= Duration::from_secs(1) {
             self.next = None;
             self.warn_before(deadline);
@@ -190,7 +190,7 @@ impl Item {
         self.next = Some(Instant::now() + PAUSE.min(left / 8).max(Duration::from_millis(200)));
     }
 
-    /// The one warning, unless it ends only after `deadline`.
+    /// Warns once, unless it ends only after `deadline`.
     fn warn_before(&self, deadline: Option<Timestamp>) {
         let left = self.ends.saturating_duration_since(Instant::now());
         let Ok(ends) = vault::now().checked_add(left) else { return };

@@ -41,7 +41,7 @@ struct FailedAttempt {
     error: Error,
     logged_in: bool,
     left: Vec<String>,
-    /// The token that engines made it with: whether it is gone is known when it was taken back.
+    /// The token that the engines used. Whether something is left is known only when the token was revoked.
     token: Option<Token>,
 }
 
@@ -80,7 +80,7 @@ async fn transaction(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Resul
             };
             tracing::warn!("{}; {next}", chain(&error));
         }
-        // It is named once: by the error, or when the run has succeeded.
+        // It is named once: in the error, or when the run has succeeded.
         left.extend(more);
         match (again, left.is_empty()) {
             (true, _) => {}
@@ -209,7 +209,7 @@ pub(super) async fn log_in_again(vault: &Vault, order: &Order, ledger: &mut Ledg
                 tokio::time::sleep(SETTLE).await;
             }
             Ok(mut token) => {
-                // What it issues is not held by it: --dead-man has said so.
+                // --dead-man has refused already what does not end with the token.
                 if let Some(dead_man) = order.dead_man {
                     dead_man.cut(vault, &mut token).await?;
                 }

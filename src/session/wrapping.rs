@@ -32,14 +32,14 @@ impl Wrapped<'_> {
         vault.unwrap_secret_id(self.token, self.own).await.map_err(|error| self.explained(error))
     }
 
-    /// Without a name, any role of the mount will do: the role_id decides whose it must be.
+    /// Without a name, any role of the mount fits: Vault itself compares the secret_id with the role_id.
     fn fits(&self, path: &str) -> bool {
         let role = path.strip_prefix("auth/").and_then(|path| path.strip_prefix(self.mount));
         let role = role.and_then(|path| path.strip_prefix("/role/")?.strip_suffix("/secret-id"));
         role.is_some_and(|role| !role.contains('/') && self.role.is_none_or(|expected| expected == role))
     }
 
-    /// Vault tells the same of a token that was used and of one that never existed.
+    /// Vault gives the same error for a token that was used and for one that never existed.
     fn explained(&self, error: crate::vault::Error) -> Error {
         match error.refusal() {
             Some((400 | 403 | 404, said)) => {

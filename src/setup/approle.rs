@@ -24,7 +24,7 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         name: issuing.clone(),
         about: "What the issuing token may do: it has no rights in any engine".to_owned(),
         lines: vec![Line {
-            // Not the number of uses, nor the TTL: they are the role's to say.
+            // The number of uses and the TTL are left out, because the role decides them.
             parameters: vec![("metadata".to_owned(), Vec::new())],
             ..Line::new("A secret_id for one login.", &vault::secret_id_path(mount, role), "update")
         }],

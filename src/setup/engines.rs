@@ -21,7 +21,7 @@ pub(crate) struct Engine {
     remedy: &'static str,
 }
 
-/// Engines that everybody's server has, and that answer in their own way alone. A plugin may have any name.
+/// The types of built-in engines: one of them can't be another cloud's engine. A plugin may have any other name.
 const KNOWN: [&str; 19] = [
     "ad",
     "alicloud",

@@ -11,7 +11,7 @@ pub(super) static GITLAB: Format =
 fn write(plan: &Plan, _: &str) -> String {
     // A JSON string is a YAML string as well.
     let quoted = |text: &str| Value::from(text).to_string();
-    // The job's own value, in the place of a claim: in a name as a part of it, in a shell's word as a text.
+    // Replaces the claim by the job's own variable: by the slug in a name, by the quoted value in a word of a shell.
     let own = |text: &str, name: bool| match plan.claim {
         Some(claim) if name => claim.filled(text, &format!("${}", claim.slug)),
         Some(claim) => claim.filled(text, &format!("'\"${}\"'", claim.variable)),
@@ -29,7 +29,7 @@ fn write(plan: &Plan, _: &str) -> String {
         // GitLab fills $NAME in.
         text.push_str(&format!("    {name}: {}\n", quoted(&own(&value.replace('$', "$$"), true))));
     }
-    // What `eval` hands to the script is taken back behind it; a command's is taken back by itself.
+    // What `eval` hands to the script is revoked in after_script; what a command gets is revoked when it ends.
     let evals = !plan.job.runs_command;
     if evals {
         text.push_str("    CI_CREDS_STATE_FILE: auto\n");

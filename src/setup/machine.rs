@@ -23,7 +23,7 @@ pub(super) fn kubernetes(order: &Order, plan: &mut Plan) {
     let mut fields = Map::new();
     fields.insert("bound_service_account_namespaces".to_owned(), json!(parts(0)));
     fields.insert("bound_service_account_names".to_owned(), json!(parts(1)));
-    // The number of the account: another one of the same name is not the same.
+    // The uid tells the account from a later one of the same name.
     fields.insert("alias_name_source".to_owned(), json!("serviceaccount_uid"));
     plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "kubernetes".to_owned()));
     plan.by_hand.push(vec![

@@ -59,7 +59,7 @@ pub(crate) enum Who {
         /// The audience of the tokens.
         audience: String,
     },
-    /// Whoever has both halves of an AppRole, from these addresses; none given: from anywhere.
+    /// Jobs that have both halves of an AppRole, from these addresses; from anywhere if there are none.
     Runners {
         /// As Vault has them: `10.0.0.0/8`.
         cidrs: Vec<String>,

@@ -151,7 +151,7 @@ fn of_request(request: &Request, takes_kv_version: bool) -> Line {
     Line { parameters: parameters(request), ..Line::new(&what, &read.path, read.capability()) }
 }
 
-/// Whether nothing says which version of KV this is, if it is KV.
+/// Whether the version of KV is assumed, because neither the path nor an option says it.
 fn is_assumed(request: &Request) -> bool {
     let told = request.origin.cloud().is_some() || request.kv_version.is_some();
     !told && !request.read.post && !is_kv2(&request.read)

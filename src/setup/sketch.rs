@@ -44,7 +44,8 @@ pub(super) fn of_run(order: &Order) -> Vec<Sketch> {
 
 fn of_request(order: &Order, request: &Request) -> Option<Sketch> {
     let (cloud, role) = (request.origin.cloud()?, request.role.clone()?);
-    // Another path inside the mount is of another engine, or of another kind of role.
+    // Where --path is another than the table's, the engine or the kind of role is another too, and the sketch would
+    // not fit.
     let inside = cloud.read.path.replace("{role}", &role);
     let mount = request.read.path.strip_suffix(&inside)?.strip_suffix('/')?.to_owned();
     let sketch = &cloud.sketch;

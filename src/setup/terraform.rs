@@ -136,7 +136,7 @@ fn of_role(plan: &Plan, role: &Object) -> String {
     block(&resource(found.kind, name), &fields, &maps)
 }
 
-/// An engine and its role, as comments: nothing applies what is not filled in.
+/// An engine and its role, as comments, so that nobody applies them before they are filled in.
 fn sketched(sketch: &Sketch) -> String {
     let mount = format!("vault_mount.{}", name_of(&sketch.mount));
     let mut fields = vec![("path", string(&sketch.mount)), ("type", string(sketch.engine))];

@@ -109,7 +109,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// An empty token is none: an agent on the way adds its own.
+    /// With an empty token no header is sent: an agent on the way adds its own.
     pub(super) fn by(self, token: &'a Secret) -> Self {
         Self { token: Some(token).filter(|token| !token.reveal().is_empty()), ..self }
     }
@@ -146,8 +146,9 @@ pub(super) fn headers(ask: &Ask<'_>) -> Result<HeaderMap, Error> {
     if let Some(agent) = ask.agent {
         headers.insert(USER_AGENT, header(agent, "the job's number")?);
     }
-    // A caching proxy takes the header for a part of the request: equal requests of two jobs get an answer each, and not
-    // the same token or lease (openbao 2.7.2 `bao proxy` with `cache {}`; its index is a hash of the whole request).
+    // A caching proxy takes the header for a part of the request: equal requests of two jobs get an answer each, and
+    // not the same token or lease (openbao 2.7.2 `bao proxy` with `cache {}`; its index is a hash of the whole
+    // request).
     if ask.creates
         && let Ok(id) = crate::process::random()
         && let Ok(id) = HeaderValue::from_str(&id)

@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-/// A value by its text: serde has no other way to the text of a number.
+/// Parses a value from its raw text, because serde gives the text of a number in no other way.
 fn tree(raw: &RawValue, depth: usize) -> Result<Data, serde_json::Error> {
     let deeper = || depth.checked_sub(1).ok_or_else(|| serde_json::Error::custom("too deep"));
     let text = raw.get();

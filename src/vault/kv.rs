@@ -37,7 +37,7 @@ impl Envelope {
 pub struct Kept {
     /// The field's value.
     pub value: Secret,
-    /// Of KV version 2: the version that this is.
+    /// The number of this version, in KV version 2.
     pub version: Option<u64>,
 }
 

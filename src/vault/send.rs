@@ -136,8 +136,8 @@ impl Vault {
     }
 }
 
-/// A success that can't be read is a lost answer, where something was made: a number that is none, the same key twice,
-/// bytes that are not UTF-8, an end that comes too early. A page or a remark for people is not Vault's.
+/// Marks a successful answer that can't be parsed as lost, where something may have been made: a broken number, a key
+/// that stands twice, bytes that are not UTF-8, a truncated body. An HTML page is not Vault's, and loses nothing.
 fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
     let for_people = body.trim_ascii_start().starts_with(b"<");
     match error {
@@ -149,7 +149,7 @@ fn lost(error: Error, ask: &Ask<'_>, status: u16, body: &[u8]) -> Error {
     }
 }
 
-/// KV version 2 answers so for a version that is gone: with its metadata, and without errors.
+/// KV version 2 answers for a deleted version with its metadata and without errors.
 fn is_deleted(answer: &Envelope) -> bool {
     answer.data.as_ref().is_some_and(|data| data.field("metadata.version").is_some())
 }

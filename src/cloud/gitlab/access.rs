@@ -1,11 +1,13 @@
 //! The access token of a project, a group or a person, as it looks after itself (GitLab
-//! `lib/api/personal_access_tokens/self_information.rb`, `self_rotation.rb`, from 16.10 on). A rotation ends the old token
-//! at once. GitLab takes an ended token that rotates again for stolen, and ends the new one too: it is never sent twice.
+//! `lib/api/personal_access_tokens/self_information.rb`, `self_rotation.rb`, from 16.10 on). A rotation ends the old
+//! token at once. GitLab takes an ended token that rotates again for stolen, and ends the new one too: it is never
+//! sent twice.
 //!
-//! The tokens of projects and groups are personal ones of a bot, and `app/services/personal_access_tokens/rotate_service.rb`
-//! keeps the bot a member. GitLab also documents `/projects/:id/access_tokens/self/rotate` for them
-//! (`doc/api/project_access_tokens.md`, "Self-rotate"), which needs the project's number and takes no one else's token.
-//! Either takes the scope `api`, or `self_rotate` where the version has it.
+//! The tokens of projects and groups are personal ones of a bot, and
+//! `app/services/personal_access_tokens/rotate_service.rb` keeps the bot a member. GitLab also documents
+//! `/projects/:id/access_tokens/self/rotate` for them (`doc/api/project_access_tokens.md`, "Self-rotate"), which
+//! needs the project's number and takes no one else's token. Either takes the scope `api`, or `self_rotate` where the
+//! version has it.
 
 use reqwest::{Method, Url};
 use serde::Deserialize;

@@ -1,7 +1,8 @@
-//! `ci-creds rotate --gitlab-access-token`: GitLab's access token takes a new value, and is stored where the old one is.
+//! `ci-creds rotate --gitlab-access-token`: GitLab's access token takes a new value, and is stored where the old one
+//! is.
 //!
-//! GitLab ends the old value at once, so that the new one must not be lost. In this order: look at the place, prove that
-//! it can be written (GitLab by writing the old value once more, Vault by the policy), rotate, store, read back.
+//! GitLab ends the old value at once, so that the new one must not be lost. In this order: look at the place, prove
+//! that it can be written (GitLab by writing the old value once more, Vault by the policy), rotate, store, read back.
 
 use tokio::time::sleep;
 
@@ -88,7 +89,7 @@ async fn rotate(
     }
     target.prove(gitlab, old).await?;
     stop.check()?;
-    // From here on a stop must not leave anything half done: what follows is short.
+    // From here on a stop does not interrupt: what follows is short, and must not be left half done.
     let gitlab = gitlab.unstoppable();
     let new = made(&gitlab, &before, &expiry(rotation)).await?;
     let value = new.token.clone().ok_or_else(|| Fault::LostAccess {

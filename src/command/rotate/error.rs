@@ -113,7 +113,7 @@ pub(super) enum Fault {
         /// The new token's name and number.
         new: String,
     },
-    /// The new token is in the variable, and the old one is as alive as before.
+    /// The new token is in the variable, and the old one still lives as long as before.
     #[error("the old issuing token, {old}, could not be ended: {cause}")]
     OldLives {
         /// Its handle and its end.

@@ -1,4 +1,4 @@
-//! What to do about each of them, and the exit codes.
+//! The remedy and the exit code of each error. It must not show a value that may be a secret.
 
 use super::Error;
 use crate::auth::METHODS;
@@ -8,7 +8,8 @@ use crate::config::login;
 use crate::emit::FORMATS;
 use crate::error::{Code, Explain, leave_out};
 
-/// Why a variable that somebody has set may be missing where nobody expects it, which is the likeliest cause, and advice.
+/// Why a variable that somebody has set may be missing where nobody expects it, which is the likeliest cause, and
+/// advice.
 fn with_reason(hint: String, why_unset: &Option<String>) -> Vec<String> {
     why_unset.clone().into_iter().chain([hint]).collect()
 }

@@ -121,7 +121,8 @@ fn below(namespace: Option<&str>, own: Option<&str>) -> Result<String, Error> {
     Ok(below)
 }
 
-/// The role to log in with, whose policy has its name: the one that is given, else that of an engine, else [`own_role`].
+/// The role to log in with, whose policy has its name: the one that is given, else that of an engine, else
+/// [`own_role`].
 fn role(given: Option<String>, requests: &[Request]) -> Result<String, Error> {
     let engine_role = requests.iter().find_map(|request| request.role.clone());
     let engine_role = engine_role.filter(|role| !role.contains('{'));
@@ -137,8 +138,8 @@ fn role(given: Option<String>, requests: &[Request]) -> Result<String, Error> {
     Ok(role)
 }
 
-/// The name of the role where neither --auth-role nor an engine's role gives one: that of the path, so that the setup of one
-/// secret does not replace that of another.
+/// The name of the role where neither --auth-role nor an engine's role gives one: that of the path, so that the setup
+/// of one secret does not replace that of another.
 fn own_role(requests: &[Request]) -> String {
     let path = requests.first().map_or("", |request| &*request.read.path);
     // Without the claims that stand in it.

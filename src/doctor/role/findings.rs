@@ -59,7 +59,8 @@ pub(super) fn jwt(role: &Role, path: &str) -> Vec<Step> {
     steps
 }
 
-/// How long past its end, in seconds, an ID token may be good by a role that sets no leeway (hashicorp/cap `jwt/jwt.go`).
+/// How long past its end, in seconds, an ID token may be good by a role that sets no leeway (hashicorp/cap
+/// `jwt/jwt.go`).
 const LEEWAYS: [(&str, i64); 3] =
     [("expiration_leeway", 150), ("not_before_leeway", 150), ("clock_skew_leeway", 60)];
 

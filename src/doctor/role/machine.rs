@@ -21,7 +21,8 @@ pub(super) struct Kind {
     find: fn(&Role) -> Vec<Step>,
 }
 
-/// Vault's `builtin/credential/{aws,cert}` `path_role.go`, `path_certs.go`; vault-plugin-auth-kubernetes `path_role.go`.
+/// Vault's `builtin/credential/{aws,cert}` `path_role.go`, `path_certs.go`; vault-plugin-auth-kubernetes
+/// `path_role.go`.
 const KINDS: &[Kind] = &[
     Kind {
         title: "Kubernetes",

@@ -31,7 +31,7 @@ async fn of_request(
 ) -> Vec<Step> {
     let mount = match mount {
         Ok(mount) => mount,
-        // Vault does not tell a token without rights there whether something is mounted.
+        // Vault does not say whether something is mounted there to a token that may do nothing there.
         Err(error) if refused && error.refusal().is_some() => {
             return vec![Step::skip(
                 "engine",

@@ -17,7 +17,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     let source = login.parameters.iter().find(|one| one.name == "jwt").map(|one| one.origin.source());
     let source = source.unwrap_or_default();
     let claims = match Claims::of(token) {
-        // Other logins decide themselves whether it has to be a JWT.
+        // Only the login jwt needs a JWT here: the others check their own tokens.
         Err(_) if login.method.name != "jwt" => return Vec::new(),
         Ok(claims) => claims,
         Err(fault) => return vec![unusable(&fault, None).from(source)],

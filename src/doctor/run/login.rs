@@ -42,7 +42,7 @@ fn is_absent(error: &session::Error, login: &Login) -> bool {
         || login.method.absent.iter().any(known)
 }
 
-/// Vault names one claim, and of the role a job sees nothing: who may read it sees all.
+/// Vault names one claim alone, and a job can't read the role. An operator can, and sees every claim.
 fn with_role_check(step: Step, login: &Login) -> Step {
     match &login.role {
         Some(role) if login.method.name == "jwt" && step.code == Code::Refused => step.hint(format!(

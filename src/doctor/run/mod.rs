@@ -1,7 +1,7 @@
 //! Checks a run, step by step. It must not keep what was issued on the way.
 //!
-//! A check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them failed,
-//! it is not reached.
+//! A check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them
+//! failed, it is not reached.
 
 mod address;
 mod clock;
@@ -92,7 +92,7 @@ type OfToken = for<'a> fn(&'a mut Walk, &'a Vault, &'a mut Token) -> Steps<'a>;
 enum Look {
     /// The configuration alone.
     Run(OfRun),
-    /// The way to Vault: what `doctor auth/…/role/…` goes too.
+    /// The way to Vault, which `doctor auth/…/role/…` checks as well.
     Way(OfWay),
     /// A Vault that answers.
     Login(OfLogin),

@@ -10,7 +10,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         Ok(gathered) => walk.gathered = Some(gathered),
         Err(error) => {
             let step = Step::failed("login", &error);
-            // Who issues secret_ids may lack the policy, or the AppRole is not there.
+            // The token that issues secret_ids may lack the policy, or the AppRole does not exist.
             let absent = step.code == Code::Refused;
             return vec![step.absent(absent)];
         }

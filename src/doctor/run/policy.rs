@@ -30,7 +30,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> V
     let steps = match allowed_to_all(vault, token, &requests, outside_ci).await {
         Ok(steps) => steps,
         Err(error) => {
-            // Nor is it known whether the token may see what is mounted.
+            // It is then not known either whether the token may see what is mounted.
             walk.refused = true;
             return vec![not_read(&walk.config.requests, &error, walk.issue)];
         }
@@ -75,8 +75,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Where a policy that covers what nobody needs would cover a path that does not exist: beside what is read, and for KV at
-/// the top of the mount, because a team may well read all of its own folder.
+/// A path that does not exist, and that only a policy that is too wide covers. It is beside the path that is read;
+/// for KV it is at the top of the mount, because a team may well read all of its own folder.
 fn whole_of<'a>(path: &'a str, mount: &Mount) -> Option<&'a str> {
     if mount.kind != "kv" {
         return path.rsplit_once('/').map(|(before, _)| path.get(..=before.len()))?;
@@ -98,7 +98,7 @@ impl Granted {
 
 /// Capabilities on every path that a run would use.
 ///
-/// `outside_ci`: there a token that looks after roles or policies is an operator's, and need not read keys.
+/// `outside_ci`: a token that may manage roles or policies is then an operator's, and need not read keys.
 async fn allowed_to_all(
     vault: &Vault,
     token: &Token,
@@ -126,7 +126,7 @@ async fn allowed_to_all(
     Ok(steps)
 }
 
-/// The policy can't be read: by this look alone, the run may be refused what it asks for.
+/// The step where the policy can't be read: it is then not known whether the run may do what it asks for.
 fn unread(requests: &[Request], why: String, issue: bool) -> Step {
     let step = Step::skip("policy", why);
     if issue || requests.is_empty() {

@@ -16,7 +16,7 @@ async fn revoke(vault: &Vault, token: &Token, ledger: &mut Ledger, lost: bool) -
         return None;
     }
     if ledger.has_externals() {
-        // Such a key is deleted with a parent that the token reads.
+        // A key that was made at a cloud is deleted with its parent, which the token reads.
         return Some(match ledger.revoke_all(vault).await {
             Left::Nothing if lost => Step::ok("revoke", "what this look knows of is taken back"),
             Left::Nothing => Step::ok("revoke", "what this look made is taken back"),

@@ -26,7 +26,8 @@ pub(super) fn hint(walk: &Walk, call: &Call) -> Option<String> {
 /// The run's own words, for `hint`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Call {
-    /// What stands before it: the variables that the run reads and a desk has not, each with a blank behind it.
+    /// What goes before the call: the variables that the run reads and that an operator's shell lacks, each with a
+    /// blank behind it.
     pub variables: String,
     /// `ci-creds setup exoscale ci`.
     pub words: String,

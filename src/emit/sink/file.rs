@@ -18,7 +18,7 @@ use crate::private_file::{self, folder, is_exposed, is_own};
 pub(super) enum Existing {
     /// A regular file of our own goes.
     Replaced,
-    /// Nothing: what is there may hold more than we know.
+    /// It stays: a file of profiles may hold others that ci-creds does not know.
     Kept,
 }
 

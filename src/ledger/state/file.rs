@@ -146,8 +146,8 @@ impl StateFile {
         if text.len() as u64 > LONGEST { Err(self.not_safe("it is longer than 16 MiB")) } else { Ok(text) }
     }
 
-    /// The file, checked and locked; `None` if it is missing and not to be made. Whoever holds the lock holds nothing up
-    /// for longer than [`PATIENCE`], and not beyond a stop.
+    /// The file, checked and locked; `None` if it is missing and not to be made. The lock of another process is
+    /// waited for no longer than [`PATIENCE`], and not beyond a stop.
     pub(super) async fn lock(&self, make: bool, stop: &Stop) -> Result<Option<File>, Error> {
         let locked = stop.guard(Duration::ZERO, stop.within(PATIENCE, self.lock_at_last(make))).await?;
         locked.unwrap_or_else(|| Err(Error::Locked { path: self.path.clone() }))
@@ -215,7 +215,7 @@ impl StateFile {
             return Err(self.not_safe("it is inside the project directory, and could become an artifact"));
         }
         let there = std::fs::metadata(&real).map_err(|cause| self.io("made", cause))?;
-        // The job's own folder may be somebody else's in a container, where nobody else is.
+        // In a container the job's own folder may belong to another uid, but nobody else is there.
         if !self.auto && self.seal.is_none() && private_file::is_foreign(&there) {
             return Err(self.not_safe("its folder is somebody else's"));
         }

@@ -249,8 +249,8 @@ impl ExternalLine {
         }
     }
 
-    /// The thing, and what its parent is read with. The parent is not in the line: it goes to the API that is configured
-    /// now, or nowhere.
+    /// The thing, and what its parent is read with. The parent is not in the line: it goes to the API that is
+    /// configured now, or nowhere.
     fn read(self, now: &Configured, reader: Option<&Secret>) -> Option<(External, Option<Secret>)> {
         let cloud = provider::find(&self.cloud);
         let Some((cloud, externals)) = cloud.and_then(|cloud| Some((cloud, cloud.externals?))) else {

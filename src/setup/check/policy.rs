@@ -79,7 +79,7 @@ fn of_line(place: &str, line: &Line, rules: &[Rule]) -> Vec<Finding> {
     let unknown =
         rule.parameters.iter().filter(|(name, _)| !line.parameters.iter().any(|(known, _)| known == name));
     for (name, _) in unknown {
-        // Where the run sends none, a list of them keeps nothing out.
+        // It keeps nothing out, because the run does not send the parameter.
         add(Wider, format!("the parameter {name} may be sent, and is not"));
     }
     if findings.is_empty() {

@@ -36,7 +36,7 @@ pub enum State {
     NoToken,
     /// A file or a profile in one, and whether it still is what was written.
     File(bool),
-    /// A key of a cloud, of which Vault knows nothing.
+    /// A key that was made at a cloud: Vault does not know it.
     Elsewhere,
 }
 

@@ -99,7 +99,7 @@ impl CaLine {
         }
     }
 
-    /// A file that it names and that is none: reading a FIFO would wait for ever.
+    /// The first path that names something else than a regular file: reading a FIFO would wait for ever.
     fn unreadable(&self) -> Option<&Path> {
         let (Self::File(path) | Self::System { file: Some(path), .. }) = self else { return None };
         Some(path.as_path()).filter(|path| path.exists() && !path.is_file())
@@ -136,7 +136,7 @@ impl Reach {
         }
     }
 
-    /// A file of the CA's that is none.
+    /// A path of the CA's that names something else than a regular file.
     pub(super) fn unreadable(&self) -> Option<&Path> {
         self.ca.unreadable()
     }

@@ -42,7 +42,7 @@ pub enum Refused {
     /// The token would be sent over plain http.
     #[error("its token would go over plain http; CI_CREDS_ALLOW_HTTP=true allows that")]
     PlainHttp,
-    /// The line's address is none that may be used on this machine.
+    /// The policy of this machine does not allow the line's address.
     #[error("{} does not list this address", crate::policy::FILE)]
     Policy,
     /// The line's address is neither https nor http.
