@@ -110,22 +110,25 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
 
 /// The hints for a claim that does not fit: for the job, then for the role.
 fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
-    let unprotected = claims.shown("ref_protected").as_deref() == Some("false");
     // The pipeline's rules can keep the job off the refs that the role refuses.
     let ci = login.ci;
-    let rules = match claims.shown("ref") {
-        Some(here) if unprotected && ci.ref_claims.contains(&name) => {
-            format!("run this job on a protected ref: {here} is none, and {}", ci.keep_to_protected)
-        }
-        _ if ci.environment_claims.contains(&name) => {
-            format!("{}: {name} comes from it", ci.give_environment)
-        }
-        _ => {
-            format!("run this job where the role allows it: its {name} is not among the role's bound_claims")
-        }
+    let unprotected = claims.shown("ref_protected").as_deref() == Some("false");
+    let here = claims.shown("ref").filter(|_| unprotected && ci.ref_claims.contains(&name));
+    let off = ci.keep_to_protected;
+    if let Some(here) = here.as_ref().filter(|_| name == "ref_protected") {
+        return vec![format!("run this job on a protected ref: {here} is none, and {off}")];
+    }
+    let mut place = if ci.environment_claims.contains(&name) {
+        format!("{}: {name} comes from it", ci.give_environment)
+    } else {
+        format!("run this job where the role allows it: its {name} is not among the role's bound_claims")
     };
+    // Not the claim that failed, but the next one that may.
+    if let Some(here) = here {
+        place.push_str(&format!("; {here} is not a protected ref, and {off}"));
+    }
     let change = match (claims.shown(name), claims.get(name)) {
-        (Some(value), _) if name == "ref_protected" && value == "false" => return vec![rules],
+        (Some(value), _) if name == "ref_protected" && value == "false" => return vec![place],
         (Some(value), _) => format!(
             "or the role's bound_claims must contain {name}={value}, which also lets in every other job with it"
         ),
@@ -137,7 +140,7 @@ fn of_claim(login: &Login, claims: &Claims, name: &str) -> Vec<String> {
              opens the role to every job that meets the rest"
         ),
     };
-    vec![rules, change]
+    vec![place, change]
 }
 
 /// The hint for the role or the mount that a text of Vault's leads to, with the token's own claim.

@@ -135,9 +135,43 @@ fn protection_is_not_given_up_unasked() {
             Cmd::new(["exoscale", ROLE]).inherit(&world.cmd.clone().env("VAULT_ID_TOKEN", jwt::mint(claims)));
         let run = run.run().expect(4);
         let first = run.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap();
-        assert!(first.starts_with("hint: run this job on a protected ref"), "{run}");
+        // Of two claims that fail, Vault names the one that it came to first.
+        let of_ref = run.stderr.contains("claim \"ref\" does not match");
+        assert!(of_ref == first.contains("its ref is not among"), "{run}");
+        assert!(of_ref != first.starts_with("hint: run this job on a protected ref"), "{run}");
         assert!(!run.stderr.contains("must contain ref_protected"), "{run}");
     }
+}
+
+/// The claim that failed comes first, also where the ref is not protected.
+#[test]
+fn the_first_hint_is_about_the_claim_that_failed() {
+    let space = Space::new();
+    let world = World::new(&space);
+    let off = "dev is not a protected ref, and `rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs";
+    let branch = json!({"ref": "dev", "ref_protected": "false", "environment_protected": "false"});
+    for (bound, start) in [
+        (
+            json!({"ref": "main"}),
+            "run this job where the role allows it: its ref is not among the role's bound_claims",
+        ),
+        (
+            json!({"environment_protected": "true"}),
+            "give this job the `environment:` that the role is bound to: environment_protected comes from it",
+        ),
+    ] {
+        world.role(json!({"bound_claims": bound}));
+        let cmd = world.cmd.clone().env("VAULT_ID_TOKEN", jwt::mint(branch.clone()));
+        let run = Cmd::new(["exoscale", ROLE]).inherit(&cmd).run().expect(4);
+        let first = run.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+        assert_eq!(first, format!("{start}; {off}"), "{run}");
+    }
+    world.role(json!({"bound_claims": {"ref_protected": "true"}}));
+    let run =
+        Cmd::new(["exoscale", ROLE]).inherit(&world.cmd.clone().env("VAULT_ID_TOKEN", jwt::mint(branch)));
+    let run = run.run().expect(4);
+    let first = run.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+    assert!(first.starts_with("run this job on a protected ref: dev is none, and `rules: "), "{run}");
 }
 
 #[test]
