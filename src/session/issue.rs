@@ -75,14 +75,18 @@ struct Answered {
 }
 
 async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Answered, Error> {
-    let ask = async |read: &Read, kv: Option<u32>, why: Option<&str>| {
+    // `known` is what the policy says of this read, where that was looked at.
+    let ask = async |read: &Read, kv: Option<u32>, why: &str, known: Option<bool>| {
         let answer = vault.issue(&token.secret, &read.path, &request.parameters, read.post).await;
-        let detour = why.map(|why| format!("by {}, {why}", read.show()));
+        let detour = Some(format!("by {}, {why}", read.show()));
         let found = |answer| Answered { path: read.path.clone().into_owned(), answer, kv, detour };
         match answer {
             Ok(answer) => Ok(found(answer)),
             Err(error) => {
-                let granted = granted(vault, token, read, &error).await;
+                let granted = match known {
+                    Some(known) => known,
+                    None => granted(vault, token, read, &error).await,
+                };
                 Err(explained(error, granted, token, request, read))
             }
         }
@@ -101,18 +105,20 @@ async fn answer(vault: &Vault, token: &Token, request: &Request) -> Result<Answe
     };
     // A token with a limited number of uses gets no optional request.
     let status = error.refusal().map(|(status, _)| status).filter(|_| !token.counted);
-    if status == Some(403)
-        && !request.fallbacks.is_empty()
-        && let Some(allowed) = allowed(vault, &token.secret, &request.fallbacks).await
-    {
-        return ask(allowed, None, Some("as the policy allows")).await;
+    if status == Some(403) && !request.fallbacks.is_empty() {
+        let (of_read, fallbacks) = allowed(vault, &token.secret, request).await;
+        let fallback = request.fallbacks.iter().zip(fallbacks).find(|(_, allowed)| *allowed);
+        return match fallback {
+            Some((read, _)) => ask(read, None, "as the policy allows", Some(true)).await,
+            None => Err(explained(error, of_read, token, request, &request.read)),
+        };
     }
     if matches!(status, Some(403 | 404))
         && request.fallbacks.is_empty()
         && let Ok(mount) = vault.mount_of(&token.secret, &request.read.path).await
         && let Some((read, why)) = other_version(&request.read, &mount)
     {
-        return ask(&read, mount.kv_version, Some(why)).await;
+        return ask(&read, mount.kv_version, why, None).await;
     }
     let granted = granted(vault, token, &request.read, &error).await;
     Err(explained(error, granted, token, request, &request.read))
@@ -144,11 +150,14 @@ fn limits(request: &Request, read: &Read) -> String {
     )
 }
 
-/// The first of `reads` that the token's policies allow.
-async fn allowed<'a>(vault: &Vault, token: &Secret, reads: &'a [Read]) -> Option<&'a Read> {
+/// Whether the token's policies allow a request's read, and each of its fallbacks: one look at all of them, because each
+/// look takes a use of a token that is good for so many requests. Of a given token nothing else tells that it is.
+async fn allowed(vault: &Vault, token: &Secret, request: &Request) -> (bool, Vec<bool>) {
+    let reads: Vec<&Read> = std::iter::once(&request.read).chain(&request.fallbacks).collect();
     let paths: Vec<&str> = reads.iter().map(|read| &*read.path).collect();
-    let capabilities = vault.capabilities(token, &paths).await.ok()?;
-    reads.iter().zip(&capabilities).find(|(read, granted)| allows(granted, read)).map(|(read, _)| read)
+    let granted = vault.capabilities(token, &paths).await.unwrap_or_default();
+    let mut allowed = reads.iter().zip(&granted).map(|(read, granted)| allows(granted, read));
+    (allowed.next().unwrap_or(false), allowed.collect())
 }
 
 /// Whether these capabilities suffice for `read`.

@@ -207,6 +207,33 @@ fn the_policy_decides_between_get_and_post_sts_and_creds() {
     assert!(denied.stderr.contains(&policy), "{denied}");
 }
 
+/// A token may be good for a number of requests, which nothing but a further request tells: a refusal costs two, the
+/// second one to look at the policy, whatever that says.
+#[test]
+fn after_a_refusal_one_request_looks_at_the_policy() {
+    let Some(world) = world() else { return };
+    let space = Space::on(&world.server);
+    let aws = Aws::new(&space, world, &world.strict);
+    let limited = "required_parameters = [\"ticket\"]";
+    for (rules, says) in [
+        (rule(&aws, "roles", "list", ""), "the policy must have: "),
+        (rule(&aws, "sts/web", "read", limited), "something else in it refuses"),
+        (rule(&aws, "creds/web", "read", limited), "something else in it refuses"),
+    ] {
+        let uses = if rules.contains("creds/") { 3 } else { 2 };
+        let policy = space.policy(&rules);
+        let token = space.token(&[&policy], json!({"ttl": "1h", "num_uses": 9}));
+        let run = aws.job(Cmd::new(["aws", "web"]), &token).run().expect(4);
+        assert!(run.stderr.contains(says), "{run}");
+        let left = space.server.ok("POST", "auth/token/lookup", json!({"token": token}));
+        assert_eq!(left["data"]["num_uses"], 9 - uses, "{rules}: {run}");
+    }
+}
+
+fn rule(aws: &Aws<'_>, path: &str, capability: &str, more: &str) -> String {
+    format!("path \"{}/{path}\" {{\n capabilities = [\"{capability}\"]\n {more}\n}}\n", aws.mount)
+}
+
 #[test]
 fn what_the_engine_refuses_has_a_hint() {
     let Some(world) = world() else { return };
