@@ -58,6 +58,7 @@ vault write auth/approle/role/gitlab-ci-runner - <<'EOF'
 EOF
 
 # How the issuing token is made, also by `ci-creds rotate`: it outlives the login that made it.
+# The policy `default` is for `rotate` and `doctor`: lookup-self, renew-self, revoke-self, capabilities-self.
 vault write auth/token/roles/gitlab-ci-runner-issue - <<'EOF'
 {
   "allowed_policies": [

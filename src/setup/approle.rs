@@ -42,7 +42,6 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         fields,
     });
     let Value::Object(fields) = json!({
-        // `default` lets `rotate` look the token up, and shorten its life.
         "allowed_policies": [issuing, "default"],
         "allowed_policies_glob": [],
         "disallowed_policies": [],
@@ -60,7 +59,8 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     };
     plan.roles.push(Object {
         about:
-            "How the issuing token is made, also by `ci-creds rotate`: it outlives the login that made it."
+            "How the issuing token is made, also by `ci-creds rotate`: it outlives the login that made it.\n\
+             The policy `default` is for `rotate` and `doctor`: lookup-self, renew-self, revoke-self, capabilities-self."
                 .to_owned(),
         path: format!("auth/token/roles/{issuing}"),
         fields,

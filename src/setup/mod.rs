@@ -87,7 +87,7 @@ pub(crate) struct Job {
 /// merges a write with what is there, so that an old field would live on.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
-    /// What it is for: one sentence.
+    /// What it is for: a sentence; more of them stand on lines of their own.
     pub about: String,
     /// Where it is written.
     pub path: String,

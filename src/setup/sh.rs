@@ -42,7 +42,8 @@ fn write(plan: &Plan, cli: &str) -> String {
         });
     }
     for role in &plan.roles {
-        text.push_str(&format!("\n{}{}", comment(&role.about), written(role, cli)));
+        let about: String = role.about.lines().map(comment).collect();
+        text.push_str(&format!("\n{about}{}", written(role, cli)));
     }
     plan.sketches.iter().for_each(|sketch| text.push_str(&sketched(sketch, cli)));
     for paragraph in &plan.by_hand {

@@ -17,6 +17,7 @@ fn split_custody_suffices_and_each_part_is_needed() {
             world.shell(&script).run().expect(0);
         }
         world.by_hand(&[]);
+        assert!(script.contains("\n# The policy `default` is for "), "{script}");
         // The secret_id's path at least.
         assert!(each_part_is_needed(&world, &script) >= 1, "{kind}\n{script}");
     }
