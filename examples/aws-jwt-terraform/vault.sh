@@ -113,7 +113,7 @@ EOF
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }
-#   variables: { VAULT_AUTH_ROLE: "web-pipeline" }
+#   variables: { VAULT_AUTH_METHOD: jwt, VAULT_AUTH_ROLE: "web-pipeline" }
 # <<<
 
 # The migration has a role of its own: it has no way to AWS, and Terraform none to the database.
@@ -204,5 +204,5 @@ EOF
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }
-#   variables: { VAULT_AUTH_ROLE: "web-db" }
+#   variables: { VAULT_AUTH_METHOD: jwt, VAULT_AUTH_ROLE: "web-db" }
 # <<<

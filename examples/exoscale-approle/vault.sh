@@ -97,7 +97,7 @@ EOF
 #   vault read -field=role_id auth/approle/role/gitlab-ci-runner/role-id
 # GitLab gets the issuing token, as the variable VAULT_TOKEN: masked, protected, and scoped to its environment:
 #   vault token create -role=gitlab-ci-runner-issue -ttl=768h -field=token
-# The job has the variable VAULT_AUTH_ROLE=gitlab-ci-runner
+# The job has the variables VAULT_AUTH_METHOD=approle and VAULT_AUTH_ROLE=gitlab-ci-runner
 # <<<
 
 # Who replaces the issuing token: the scheduled job of one project, on its protected default branch.
@@ -184,5 +184,5 @@ EOF
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }
-#   variables: { VAULT_AUTH_ROLE: "rotate-vault-token" }
+#   variables: { VAULT_AUTH_METHOD: jwt, VAULT_AUTH_ROLE: "rotate-vault-token" }
 # <<<

@@ -93,5 +93,5 @@ EOF
 
 # The job in .gitlab-ci.yml:
 #   id_tokens: { VAULT_ID_TOKEN: { aud: "https://vault.example.com" } }
-#   variables: { VAULT_AUTH_ROLE: "web-secrets" }
+#   variables: { VAULT_AUTH_METHOD: jwt, VAULT_AUTH_ROLE: "web-secrets" }
 # <<<

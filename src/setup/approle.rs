@@ -65,6 +65,7 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         path: format!("auth/token/roles/{issuing}"),
         fields,
     });
+    plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "approle".to_owned()));
     plan.by_hand.push(vec![
         format!("The runner gets the role_id, {}:", ci::usual().runner_variable.replace("NAME", "VAULT_ROLE_ID")),
         format!("  {{cli}} read -field=role_id auth/{mount}/role/{role}/role-id"),
@@ -73,6 +74,6 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
             ci::usual().name
         ),
         format!("  {{cli}} token create -role={issuing} -ttl={ISSUING_TTL} -field=token"),
-        format!("The job has the variable VAULT_AUTH_ROLE={role}"),
+        format!("The job has the variables VAULT_AUTH_METHOD=approle and VAULT_AUTH_ROLE={role}"),
     ]);
 }

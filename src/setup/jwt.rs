@@ -48,6 +48,8 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
         Proof { role: order.role.clone(), is_meant: entry.job == OWN || of_group, entry }
     });
     plan.proof = proof.collect();
+    // The runner may have the role_id of other jobs.
+    plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "jwt".to_owned()));
     plan.job.audience = Some(audience.clone());
     plan.job.environment.clone_from(&meant.environment);
     if let Some(claim) = order.claim {
@@ -60,6 +62,9 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     plan.by_hand.push(vec![
         "The job in .gitlab-ci.yml:".to_owned(),
         format!("  id_tokens: {{ VAULT_ID_TOKEN: {{ aud: {} }} }}", Value::from(audience.as_str())),
-        format!("  variables: {{ VAULT_AUTH_ROLE: {} }}", Value::from(order.role.as_str())),
+        format!(
+            "  variables: {{ VAULT_AUTH_METHOD: jwt, VAULT_AUTH_ROLE: {} }}",
+            Value::from(order.role.as_str())
+        ),
     ]);
 }

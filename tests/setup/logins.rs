@@ -116,6 +116,33 @@ fn an_iam_role_suffices_and_each_part_is_needed() {
     }
 }
 
+/// A job may have an ID token for something else, and a runner the role_id of other jobs: the printed lines still say which
+/// login is meant.
+#[test]
+fn the_jobs_lines_name_the_login_where_another_could_be_meant() {
+    for (login, beside) in [("approle", "VAULT_ID_TOKEN"), ("jwt", "VAULT_ROLE_ID")] {
+        let mut world = World::on(bao(), "kv1", login).unwrap();
+        world.shell(&world.printed(&[])).run().expect(0);
+        if login == "approle" {
+            world.by_hand(&[]);
+        }
+        let lines = world.printed(&["--format", "gitlab"]);
+        let (_, rest) = lines.split_once("  variables:\n").unwrap();
+        let variables = rest.lines().map_while(|line| line.strip_prefix("    "));
+        let variables: Vec<(String, String)> = variables
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            .collect();
+        let token = world.token(json!({}));
+        for there in [false, true] {
+            let job = world.job(&token, &["--state-file", "auto"]).envs(variables.clone());
+            let job = if there { job.env(beside, &token) } else { job };
+            let run = job.may_show_secrets().run();
+            assert_eq!(run.code, 0, "{login}, with {beside}: {there}\n{lines}\n{run}");
+        }
+    }
+}
+
 #[test]
 fn what_these_logins_need_is_asked_for() {
     let setup = |words: &[&str]| {
