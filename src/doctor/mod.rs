@@ -74,7 +74,7 @@ impl Step {
         Self::new(id, Status::Skip, why)
     }
 
-    /// A step that works but should be improved.
+    /// A step that works but should be improved. Under --strict it ends with code 4, unless [`Self::code`] says otherwise.
     pub(crate) fn warn(id: &'static str, seen: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(id, Status::Warn, seen).hint(hint)
     }
@@ -121,7 +121,7 @@ impl Step {
         self
     }
 
-    /// Says that Vault may lack it.
+    /// Whether Vault may lack what the run needs: the report then ends with the call of `setup`.
     fn absent(self, absent: bool) -> Self {
         Self { absent, ..self }
     }

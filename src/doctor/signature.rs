@@ -32,7 +32,7 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    /// The keys that the mount trusts; the issuer's where it does not say.
+    /// The keys that the mount trusts. If it names none, those that the token's issuer publishes.
     pub(super) fn of(config: &Map<String, Value>, claims: &Claims) -> Option<Self> {
         let text = |name| config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let pems = config.get("jwt_validation_pubkeys").and_then(Value::as_array).into_iter().flatten();
@@ -52,7 +52,7 @@ impl Keys {
 pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step {
     let Ok(header) = jsonwebtoken::decode_header(token.reveal()) else {
         return Step::fail("signature", Code::Environment, "the token's header can't be read")
-            .hint(format!("give the token as {} made it", ci::usual().name));
+            .hint(format!("give the token as {} made it", ci::current().name));
     };
     let (all, place) = match keys {
         Keys::Pem(pems) => {
@@ -79,7 +79,7 @@ pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step 
     }
     Step::fail("signature", Code::Refused, format!("not made by any key of {place}")).hint(format!(
         "the mount must trust the {} that made the token: oidc_discovery_url, jwks_url or keys",
-        ci::usual().name
+        ci::current().name
     ))
 }
 
@@ -107,7 +107,8 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
     if url.scheme() != "https" && !is_loopback(&url) {
         return Err(format!("{shown} is not https"));
     }
-    // The issuer's certificate is not Vault's, and what limits Vault's addresses does not limit its.
+    // The issuer's certificate is not Vault's. The administrator's policy lists Vault's addresses only, and must not stop
+    // this request.
     let ca = match &like.tls.ca {
         system @ Ca::System { .. } => system.clone(),
         _ => Ca::System { file: None, dir: None },

@@ -14,7 +14,7 @@ impl Vault {
 
     /// Asks for the server's time only.
     pub async fn ask_time(&self) -> Option<SignedDuration> {
-        // Any answer has a date.
+        // Nearly every answer has a Date header, whatever its status.
         let _ = self.health().await;
         self.ahead()
     }

@@ -7,6 +7,7 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 
+use crate::support::fake::Seen;
 use crate::support::forward::forward;
 use crate::support::{Fake, Reply};
 
@@ -15,12 +16,16 @@ fn says(reply: Reply) -> String {
 }
 
 fn health(changes: Value) -> String {
+    says(Reply::Json(200, healthy(&changes)))
+}
+
+fn healthy(changes: &Value) -> Value {
     let now = jiff::Timestamp::now().as_second();
     let mut health = json!({"initialized": true, "sealed": false, "standby": false, "version": "2.7.2", "server_time_utc": now});
     for (name, value) in changes.as_object().unwrap() {
         health[name] = value.clone();
     }
-    says(Reply::Json(200, health))
+    health
 }
 
 /// A sign-in page.
@@ -28,9 +33,14 @@ pub fn web_page() -> String {
     says(Reply::Full(200, "Content-Type: text/html\r\n".to_owned(), b"<html>Sign in</html>".to_vec()))
 }
 
-/// A server whose clock is ten minutes behind.
-pub fn other_time() -> String {
-    health(json!({"server_time_utc": jiff::Timestamp::now().as_second() - 600}))
+/// In front of a real server: the clock is ten minutes behind.
+pub fn other_time(upstream: String) -> String {
+    let past = healthy(&json!({"server_time_utc": jiff::Timestamp::now().as_second() - 600}));
+    let answer = move |seen: &Seen| match &*seen.line {
+        line if line.starts_with("GET /v1/sys/health") => Reply::Json(200, past.clone()),
+        _ => forward(seen, &upstream),
+    };
+    Fake::new(answer).addr
 }
 
 /// A server that has never been initialised.

@@ -35,7 +35,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
 }
 
 fn unusable(fault: &Unusable, line: Option<String>) -> Step {
-    let system = ci::usual();
+    let system = ci::current();
     let hint = match fault {
         Unusable::NotAJwt => format!("give it {}, as it is", system.id_token_origin),
         Unusable::Expired(_) => {

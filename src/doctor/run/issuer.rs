@@ -1,4 +1,5 @@
-//! Split custody: what the token that issues secret_ids may do beyond that. It must not issue one.
+//! Split custody: the token that issues secret_ids (it is not the issuer of an ID token), and what it may do beyond that.
+//! It must not issue one.
 
 use super::token::described;
 use super::{Step, Walk};

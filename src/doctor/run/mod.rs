@@ -1,14 +1,13 @@
 //! Checks a run, step by step. It must not keep what was issued on the way.
 //!
-//! A check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them
-//! failed, it is not reached.
+//! Each check is a file in this folder and a row of `CHECKS`. The row says which checks it needs: where one of them failed,
+//! it is not reached. `setup` is no check: it is the last hint of a report.
 
 mod address;
 mod clock;
 mod cluster;
 mod configuration;
 mod engine;
-mod foreign;
 mod health;
 mod id_token;
 mod issue;
@@ -19,6 +18,7 @@ mod method;
 mod output;
 mod parameters;
 mod policy;
+mod references;
 mod revoke;
 mod setup;
 mod tcp;
@@ -47,7 +47,7 @@ use crate::vault::{self, Health, Server, Vault};
 /// Every check of a run, in order.
 const CHECKS: &[Check] = &[
     of_run("configuration", &[], |walk| Box::pin(configuration::look(walk))),
-    of_run("references", &[], |walk| Box::pin(foreign::look(walk))),
+    of_run("references", &[], |walk| Box::pin(references::look(walk))),
     of_way("address", &[], |way| Box::pin(address::look(way))),
     of_way("tcp", &[], |way| Box::pin(tcp::look(way))),
     of_way("tls", &["tcp"], |way| Box::pin(tls::look(way))),
@@ -73,11 +73,11 @@ const CHECKS: &[Check] = &[
 
 /// A row: one check.
 struct Check {
-    /// Stable, for scripts. The steps of most checks have this id.
+    /// Stable, for scripts. Its steps have this id; `dns` is a step of `tcp`, `signature` one of `id-token`.
     id: &'static str,
     /// The checks before it without which it can tell nothing.
     needs: &'static [&'static str],
-    /// Whether a report that does not reach it says so.
+    /// Whether the last line of a report, `not reached: …`, names it.
     named: bool,
     look: Look,
 }
@@ -92,7 +92,7 @@ type OfToken = for<'a> fn(&'a mut Walk, &'a Vault, &'a mut Token) -> Steps<'a>;
 enum Look {
     /// The configuration alone.
     Run(OfRun),
-    /// The way to Vault, which `doctor auth/…/role/…` checks as well.
+    /// The way to Vault. `doctor auth/…/role/…` and `--audit` run these checks as well, and end at the first that fails.
     Way(OfWay),
     /// A Vault that answers.
     Login(OfLogin),
@@ -166,7 +166,7 @@ struct Walk {
     claims: Option<Claims>,
 }
 
-/// The checks that did not fail.
+/// The checks that did not fail: also one that was skipped, or had nothing to say.
 #[derive(Default)]
 struct Passed(Vec<&'static str>);
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 use super::{Step, Way};
+use crate::error::Code;
 use crate::http;
 use crate::text::Text;
 use crate::vault::{self, Vault};
@@ -50,7 +51,10 @@ fn certificate(der: &[u8]) -> Option<Step> {
     );
     let left = end.as_second() - vault::now().as_second();
     Some(match left {
-        ..604_800 => Step::warn("tls", seen, "renew the server's certificate: it ends within a week"),
+        ..604_800 => {
+            let hint = "renew the server's certificate: it ends within a week";
+            Step::warn("tls", seen, hint).code(Code::Environment)
+        }
         _ => Step::ok("tls", seen),
     })
 }
