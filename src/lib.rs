@@ -20,14 +20,14 @@
 //! reference    the references that stand in variables
 //! credentials  what was issued, and how long it lives
 //! auth         one file per login: what it needs and what it sends; it does not touch the network
-//! cloud        the APIs that are not Vault's
+//! cloud        APIs that are not Vault's, such as a cloud's own; a cloud itself is a table in `provider`
 //! vault        Vault's API in Vault's words
 //! http         the one way out: TLS, proxy, redirects
 //! merge        files of profiles that others write too: one is put in, and taken out again
 //! input        what a value seems to be; the one reader of files and of standard input
 //! shutdown     signals that ask this process to end
 //! claims       the claims of an ID token, and what a role demands of them
-//! ci           one table per CI system: what it tells of a job and allows it
+//! ci           one table per CI system: what it tells of a job, and what messages advise there
 //! private_file files that hold secrets: made for their owner alone, and opened with care
 //! process      what the process does to itself
 //! console      stderr
@@ -40,10 +40,18 @@
 //! secret       a value that no message shows
 //! ```
 //!
-//! Places to extend: an output format is a file in `emit` and a line in its `FORMATS`; a cloud a file in
-//! `provider` and a line in `PROVIDERS`; a login a file in `auth` and a line in `METHODS`; a CI system a file in
-//! `ci` and a line in `SYSTEMS`; a form of a setup a file in `setup` and a line in its `FORMATS`; a check of doctor
-//! a file in `doctor::run` and a line in `CHECKS`; an option a line in `options`.
+//! Where something new goes. Each is one file with its `mod` line, and one entry in a list. CONTRIBUTING.md has the
+//! recipes, with the tests and pages that belong to them.
+//!
+//! | new | file in | entry in |
+//! |---|---|---|
+//! | a cloud | `provider` | `PROVIDERS` |
+//! | a login | `auth` | `METHODS` |
+//! | an output format | `emit` | its `FORMATS` |
+//! | a check of doctor | `doctor::run` | `CHECKS` |
+//! | a CI system | `ci` | `SYSTEMS`; no other room may name a CI system or its variables |
+//! | a form in which `setup` prints | `setup` | its `FORMATS` |
+//! | an option | none | `options::rows` |
 
 use std::ffi::OsString;
 
@@ -88,6 +96,7 @@ mod vault;
 /// Runs one command line to its exit code.
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
+    ci::start(env);
     if command::keep::is_asked(arguments) {
         return in_background();
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use ci_creds::testing::ci::SYSTEMS;
+
 /// A source file: its path in src/, its text without unit tests, and of that the code without comments.
 struct Source {
     path: PathBuf,
@@ -148,13 +150,16 @@ const NAMES_A_CI_SYSTEM: &[&str] = &[
 fn only_its_own_row_names_a_ci_system() {
     for source in sources() {
         let may = NAMES_A_CI_SYSTEM.iter().any(|place| source.path.starts_with(place));
-        let variables =
-            source.code.match_indices("CI_").filter(|(at, _)| !source.code[*at..].starts_with("CI_CREDS_"));
+        let variables = SYSTEMS.iter().flat_map(|system| system.set_prefixes);
+        let variables = variables.flat_map(|prefix| source.code.match_indices(prefix));
+        let variables = variables.filter(|(at, _)| !source.code[*at..].starts_with("CI_CREDS_"));
         let variables = variables.filter(|(at, _)| {
-            !source.code[..*at].ends_with(|char: char| char.is_alphanumeric() || char == '_')
+            // After a colon it is the row of an option.
+            !source.code[..*at].ends_with(|char: char| char.is_alphanumeric() || "_:".contains(char))
         });
         // Comments as well: where they need the name, the code depends on the system.
-        let words = source.text.match_indices("GitLab").map(|(at, _)| source.text[at..].lines().next());
+        let words = SYSTEMS.iter().flat_map(|system| source.text.match_indices(system.name));
+        let words = words.map(|(at, _)| source.text[at..].lines().next());
         let names: Vec<_> =
             variables.map(|(at, _)| source.code[at..].lines().next()).chain(words).flatten().collect();
         assert!(may || names.is_empty(), "{}: {names:?}", source.path.display());

@@ -103,7 +103,7 @@ fn insight(login: &Login, gathered: &Gathered, error: &vault::Error) -> Insight 
     let is_whole = !hints.is_empty();
     let source = login.origin("jwt").map(super::Origin::source).unwrap_or_default();
     if let Some(ci) = ci::of_unasked(&source).filter(|_| !error.says("claim \"")) {
-        hints.push(format!("{source} {}: {} instead", ci.unasked_texts.0, ci.id_token_in("VAULT_ID_TOKEN")));
+        hints.push(format!("{source} {}: {} instead", ci.unasked_are, ci.id_token_in("VAULT_ID_TOKEN")));
     }
     Insight { notes, hints, is_whole }
 }

@@ -1,5 +1,13 @@
 //! GitLab CI (docs: ci/variables/predefined_variables, ci/secrets/id_token_authentication). It must hold facts about
-//! GitLab alone, and decide nothing.
+//! GitLab alone, and functions of what they are given: it reads no file, and asks nobody.
+//!
+//! The row is all that a run needs. What stands behind it is for `setup`, `doctor` and `rotate`.
+
+mod meant;
+mod strangers;
+
+pub(crate) use meant::{Meant, PATH_CLAIMS, PathClaim, is_number, slug};
+pub(crate) use strangers::{BESIDE, OF_THE_GROUP, Stranger, a_job, beside, strangers};
 
 use super::CiSystem;
 use crate::env::Env;
@@ -38,11 +46,13 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     give_id_token: "give the job `id_tokens: {NAME: {aud: …}}`",
     id_token_origin: "the token of `id_tokens:` in .gitlab-ci.yml",
     // A merge request's title, a commit's message, a chat's words and a trigger's payload are among them.
+    set_names: &["CI"],
     set_prefixes: &["CI_", "GITLAB_", "CHAT_", "TRIGGER_"],
     // GitLab before 17 puts these into every job.
     unasked_id_tokens: &["CI_JOB_JWT", "CI_JOB_JWT_V1", "CI_JOB_JWT_V2"],
     unasked_logins: &["CI_JOB_JWT_V2", "CI_JOB_JWT"],
-    unasked_texts: ("is the token of GitLab before 17", "is gone from GitLab 17 on"),
+    unasked_are: "is the token of GitLab before 17",
+    unasked_end: "is gone from GitLab 17 on",
     shown_claims: &[
         "namespace_path",
         "project_id",
@@ -86,15 +96,15 @@ pub(crate) static GITLAB: CiSystem = CiSystem {
     secret_by_value: "in `secrets:`, set `file: false`",
     retry: "`retry: exit_codes: [5]` lets GitLab do it, with `|| exit $?` behind the line: without it, Runner's bash \
         may report 1",
-    runner_variable: "in its config.toml as environment = [\"NAME=…\"]",
+    give_on_runner: "in its config.toml as environment = [\"NAME=…\"]",
     private_claims: &["user_email", "user_identities"],
 };
 
 /// The number of the job's project: whose variable `rotate` replaces unless another is named.
 pub(crate) static PROJECT_ID: Opt = variable("project", "ID", &["CI_PROJECT_ID"]);
-/// The addresses that GitLab has for its API and for itself, the better one first.
+/// The address of GitLab's API; where a job does not tell it, that of the instance.
 pub(crate) static SERVER: Opt = variable("gitlab-url", "URL", &["CI_API_V4_URL", "CI_SERVER_URL"]);
-/// The address that signs its ID tokens.
+/// The address of the instance: the `iss` of its ID tokens.
 pub(crate) static ISSUER: Opt = variable("gitlab-url", "URL", &["CI_SERVER_URL"]);
 /// The CA certificates of the GitLab instance, as the runner knows them.
 pub(crate) static CA_FILE: Opt = variable("gitlab-ca-cert", "FILE", &["CI_SERVER_TLS_CA_FILE"]);

@@ -72,7 +72,7 @@ impl Choice {
 
 /// Whether a variable is never taken for a reference, whatever it holds.
 fn never(name: &str) -> bool {
-    crate::ci::sets(name) || is_ours(name)
+    crate::ci::current().sets(name) || is_ours(name)
 }
 
 fn is_ours(name: &str) -> bool {

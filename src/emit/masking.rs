@@ -7,7 +7,7 @@ use crate::credentials::Credentials;
 /// One sentence for each sensitive value that the CI system could not mask, or not in every variable of its own. It has
 /// the variable's name, never the value.
 pub(crate) fn advice(all: &[Credentials]) -> Vec<String> {
-    let system = ci::usual();
+    let system = ci::current();
     let variables = all.iter().flat_map(|one| &one.variables).filter(|variable| variable.sensitive);
     let advice = variables.filter_map(|variable| {
         let what = (system.masking_trouble)(variable.value.reveal())?;

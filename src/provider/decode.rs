@@ -78,11 +78,12 @@ impl Request {
     fn collect(&self, path: &str, data: &Data) -> Result<Collected, Error> {
         let mut found = Collected { unsets: self.unsets.clone(), ..Collected::default() };
         for field in &self.fields {
-            // A cloud's tools need a single value that is not empty; `read` takes what there is.
             let value = field.from.iter().find_map(|name| match self.origin {
-                // CI systems and shells take a variable that is empty for one that is not set.
+                // Whatever stands there, unless it is empty: CI systems and shells take an empty variable for one that is
+                // not set.
                 Origin::Read => data.value(name).filter(|value| !value.reveal().is_empty()).map(Some),
-                // No part of a key ends in blanks, but files with it do.
+                // A cloud's tools need a single value that is not empty. No part of a key ends in blanks, but the file
+                // that it was taken from may.
                 Origin::Cloud(_) => data
                     .field(name)
                     .filter(|value| !value.is_absent())
@@ -205,7 +206,11 @@ impl Collected {
 
     fn has(&self, request: &Request, field: &str) -> bool {
         let sets = request.fields.iter().filter(|spec| spec.name == field).flat_map(|spec| &spec.sets);
-        sets.into_iter().any(|name| self.variables.iter().any(|variable| variable.name == *name))
+        let there = |name: &String| {
+            self.variables.iter().any(|variable| variable.name == *name)
+                || self.files.iter().any(|file| file.name == *name)
+        };
+        sets.into_iter().any(there)
     }
 
     fn expires(&mut self, variable: Option<&String>, life: Option<Life>) {

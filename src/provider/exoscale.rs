@@ -1,5 +1,5 @@
-//! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`). It must be
-//! data alone.
+//! Exoscale: the engine of exoscale/vault-plugin-secrets-exoscale (`path_apikey.go`, `secret_apikey.go`). This file
+//! holds data only.
 
 use super::{Effect, Field, PLAIN, Provider, ProviderOption, Route, Sketch, option, sketch};
 use crate::options::Opt;
@@ -25,7 +25,7 @@ pub(super) static EXOSCALE: Provider = Provider {
     unsets: &["EXOSCALE_KEY", "EXOSCALE_SECRET", "EXOSCALE_SECRET_KEY"],
     options: &[ProviderOption { opt: &ZONE, effect: Effect::Sets(&["EXOSCALE_ZONE"]) }],
     label: Some("name"),
-    key_names: "vault-",
+    key_prefix: "vault-",
     sketch: Sketch {
         engine: "vault-plugin-secrets-exoscale",
         role: r#"{"iam-role": "<iam_role>", "ttl": 900, "max_ttl": 1800, "renewable": true}"#,

@@ -1,5 +1,6 @@
-//! The clouds, as data: one const table per cloud says where to read, which fields come back, and which variables they
-//! become. It must not send anything. A new cloud is one file and one line in [`PROVIDERS`].
+//! The clouds, as data: one const table per command says where to read, which fields come back, and which variables they
+//! become. The tables send nothing; the steps of a cloud may, for what no table can say. A new cloud is one file and one
+//! entry in [`PROVIDERS`]; a cloud that gives two kinds of credentials from two paths has two tables in its file.
 
 use crate::options::{Opt, Takes, Variables};
 
@@ -45,7 +46,7 @@ pub struct Provider {
     pub role_fields: &'static [&'static str],
     /// What a text of this engine's means, and what to do about it; the first that fits is shown.
     pub refusals: &'static [(&'static str, &'static str)],
-    /// Other ways to the same, for policies that allow only them.
+    /// Other requests that give the same, in order. They are tried only after a 403: the policy may allow one of them.
     pub fallbacks: &'static [Route],
     /// What the answer holds.
     pub fields: &'static [Field],
@@ -53,15 +54,17 @@ pub struct Provider {
     pub unsets: &'static [&'static str],
     /// Options that only this cloud has.
     pub options: &'static [ProviderOption],
-    /// The field that tells people which key this is.
+    /// The field, by the engine's name, that tells people which key this is.
     pub label: Option<&'static str>,
-    /// How the names of the keys begin that the engine makes: to find one that was left behind.
-    pub key_names: &'static str,
-    /// The field (by our name) whose presence means that the credentials stay good when Vault's token ends.
+    /// How the engine begins the names of the keys that it makes, so that people find one that was left behind.
+    pub key_prefix: &'static str,
+    /// The field, by our name, whose presence means that the credentials stay good when Vault's token ends. It also counts
+    /// where the answer has no lease. Without it, `setup` lets the job renew its token.
     pub outlives_token: Option<&'static str>,
     /// The request parameter that asks for a life, where the engine has one.
     pub ttl_parameter: Option<&'static str>,
-    /// Fields that tell the end: seconds, a duration or a time.
+    /// Fields, by the engine's names, that tell when the credentials end: seconds from now, or since 1970 where they are
+    /// more than 20 years; a duration; a time.
     pub expiry: &'static [&'static str],
     /// The variable that gets the end.
     pub expiry_variable: Option<&'static str>,
@@ -86,7 +89,7 @@ const PLAIN: Provider = Provider {
     unsets: &[],
     options: &[],
     label: None,
-    key_names: "",
+    key_prefix: "",
     outlives_token: None,
     ttl_parameter: None,
     expiry: &[],
@@ -142,9 +145,10 @@ pub struct Field {
     pub from: &'static [&'static str],
     /// The variables that it becomes.
     pub sets: &'static [&'static str],
-    /// What it means when it is not there, or null.
+    /// What it means when it is not there, or null. A failed run leaves the variables of `Skip` as they are: a field that
+    /// gives access must not have it.
     pub absent: Absent,
-    /// Whether it gives access by itself.
+    /// Whether a text gives access by itself. What goes into a file always counts as a secret.
     pub sensitive: bool,
     /// How the variables get it.
     pub form: Form,
@@ -182,7 +186,7 @@ pub enum Form {
     Text,
     /// The value goes into a file, and the variables get its path.
     File,
-    /// The same, after base64 is taken off: how Google's keys come out of an engine.
+    /// The same, after base64 is decoded, as Vault's engine for Google Cloud needs it.
     Base64File,
 }
 
@@ -240,6 +244,7 @@ mod tests {
             let ours: Vec<_> = provider.fields.iter().map(|field| field.name).collect();
             assert!(provider.outlives_token.is_none_or(|name| ours.contains(&name)), "{}", provider.name);
             for field in provider.fields {
+                assert!(!field.sensitive || field.absent != Absent::Skip, "{}", field.name);
                 assert!(field.sets.iter().all(|name| !provider.unsets.contains(name)), "{}", field.name);
             }
         }

@@ -188,7 +188,8 @@ impl Request {
     /// What our field `name` became.
     pub(crate) fn value<'a>(&self, credentials: &'a Credentials, name: &str) -> Option<&'a Secret> {
         let variable = self.fields.iter().find(|field| field.name == name)?.sets.first()?;
-        credentials.variables.iter().find(|one| one.name == *variable).map(|one| &one.value)
+        let text = credentials.variables.iter().find(|one| one.name == *variable).map(|one| &one.value);
+        text.or_else(|| credentials.files.iter().find(|one| one.name == *variable).map(|one| &one.content))
     }
 
     /// The engine's names for our field `name`.

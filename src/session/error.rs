@@ -138,7 +138,7 @@ impl Explain for Error {
             Self::LeftBehind { error, .. } => {
                 let mut hints = error.hints();
                 if error.code() == Code::Unreachable {
-                    hints.push(format!("retry the job; {}", ci::usual().retry));
+                    hints.push(format!("retry the job; {}", ci::current().retry));
                 }
                 hints
             }

@@ -24,7 +24,7 @@ pub(super) fn left_by_login(order: &Order, error: &Error, since: Timestamp) -> S
 /// What an engine without an answer may have made.
 pub(super) fn left_by_engine(request: &Request, since: Timestamp) -> String {
     let role = request.role.as_ref().map(|role| format!(", role {role},")).unwrap_or_default();
-    let what = match request.origin.cloud().map(|provider| provider.key_names) {
+    let what = match request.origin.cloud().map(|provider| provider.key_prefix) {
         Some(names) if !names.is_empty() => format!("a key whose name starts with {names}"),
         _ => "credentials".to_owned(),
     };

@@ -67,7 +67,7 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     });
     plan.job.variables.push(("VAULT_AUTH_METHOD".to_owned(), "approle".to_owned()));
     plan.by_hand.push(vec![
-        format!("The runner gets the role_id, {}:", ci::usual().runner_variable.replace("NAME", "VAULT_ROLE_ID")),
+        format!("The runner gets the role_id, {}:", ci::usual().give_on_runner.replace("NAME", "VAULT_ROLE_ID")),
         format!("  {{cli}} read -field=role_id auth/{mount}/role/{role}/role-id"),
         format!(
             "{} gets the issuing token, as the variable VAULT_TOKEN: masked, protected, and scoped to its environment:",

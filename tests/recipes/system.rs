@@ -1,41 +1,28 @@
-//! Forgejo Actions (docs: user, actions, reference). It must hold facts about Forgejo alone, and decide nothing.
+//! Forgejo Actions (docs: user, actions, reference). It must hold facts about Forgejo alone.
 
-use super::CiSystem;
+use super::{CiSystem, PLAIN};
 
 /// The row.
 pub(crate) static FORGEJO: CiSystem = CiSystem {
     name: "Forgejo",
     detect: |env| env.get("FORGEJO_ACTIONS").ok().flatten() == Some("true"),
-    started_variable: "",
-    timeout_variable: "",
     project_dir_variable: "FORGEJO_WORKSPACE",
-    temporary_suffix: ".tmp",
     project_variable: "FORGEJO_REPOSITORY",
-    project_id_variable: "",
     job_id_variable: "FORGEJO_RUN_ID",
     job_secret_variable: "FORGEJO_TOKEN",
-    debug_trace_variable: "",
     facts: &[("project_path", "FORGEJO_REPOSITORY"), ("job_id", "FORGEJO_RUN_ID"), ("ref", "FORGEJO_REF_NAME")],
     session_prefix: "forgejo",
-    why_unset: |_| None,
     give_id_token: "give the job `enable-openid-connect: true`, and put the token into NAME",
     id_token_origin: "the token that the job asked for",
     set_prefixes: &["FORGEJO_", "GITHUB_", "RUNNER_"],
-    unasked_id_tokens: &[],
-    unasked_logins: &[],
-    unasked_texts: ("", ""),
     shown_claims: &["repository", "ref", "sub", "aud", "iss"],
     ref_claims: &["ref"],
-    environment_claims: &[],
-    protection_claims: &[],
     keep_to_protected: "`if: forgejo.ref == 'refs/heads/main'` keeps the job off such refs",
     give_environment: "the job has no environment: bind the role to its ref",
-    token_prefixes: &[],
-    masking_trouble: |_| None,
-    secret_by_value: "in `env:`, take it from `secrets.NAME`",
+    secret_by_value: "in `env:`, take it from `secrets`",
     retry: "run the job again",
-    runner_variable: "in its config.yml, under runner: envs: NAME",
-    private_claims: &[],
+    give_on_runner: "in its config.yml, under runner: envs: NAME",
+    ..PLAIN
 };
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn content(source_name: &str, meant: &str) -> String {
             "set {source_name} to the name of the variable that has the token, such as VAULT_ID_TOKEN"
         );
     }
-    let system = ci::usual().name;
+    let system = ci::current().name;
     let own = CONTENT.iter().find(|(ends, _)| ends.iter().any(|end| source_name.ends_with(end)));
     match (own, source_name.starts_with('-')) {
         (Some((_, variable)), true) => format!("give the path of a file, or set {variable} to what it holds"),
@@ -94,7 +94,7 @@ impl Explain for Error {
             Self::PathForValue { source_name, instead } => {
                 let instead = instead.as_ref().map(|instead| format!("{instead} takes the file; or "));
                 let start = instead.unwrap_or_default();
-                let (system, by_value) = (ci::usual().name, ci::usual().secret_by_value);
+                let (system, by_value) = (ci::current().name, ci::current().secret_by_value);
                 format!(
                     "{start}make it a variable with the value in it: in {system} {source_name} is of type File ({by_value})"
                 )

@@ -142,7 +142,7 @@ impl Search<'_> {
             if let (Some(origin), Some(method)) = (self.first(places)?, auth::find(name)) {
                 let source = origin.source();
                 if let Some(ci) = ci::of_unasked(&source) {
-                    tracing::warn!("{source} {}: {}", ci.unasked_texts.1, ci.id_token_in("VAULT_ID_TOKEN"));
+                    tracing::warn!("{source} {}: {}", ci.unasked_end, ci.id_token_in("VAULT_ID_TOKEN"));
                 }
                 return Ok(method);
             }

@@ -1,5 +1,5 @@
-//! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin. It must be
-//! data alone, but for its steps.
+//! AWS: Vault's engine (builtin/logical/aws: `path_user.go`, `secret_access_keys.go`) and OpenBao's plugin. This
+//! file holds data only; its steps are in the files beside it.
 
 mod wait;
 
@@ -66,7 +66,7 @@ pub(super) static AWS: Provider = Provider {
         ProviderOption { opt: &WAIT, effect: Effect::Switches(&wait::STEP) },
     ],
     label: Some("arn"),
-    key_names: "vault-",
+    key_prefix: "vault-",
     // AWS keeps an STS session alive whatever becomes of Vault's token or lease.
     outlives_token: Some("session_token"),
     ttl_parameter: Some("ttl"),

@@ -188,8 +188,12 @@ fn a_key_file_comes_out_of_base64() {
     let provider = crate::provider::find("exoscale").unwrap();
     let mut request = provider.request(&Settings { role: "ci".to_owned(), ..Settings::default() });
     request.fields[1].form = crate::provider::Form::Base64File;
+    let field = request.fields[1].name.clone();
+    request.outlives_token = Some(field.clone());
     let decode = |secret: &str| {
-        let json = format!(r#"{{"data":{{"api_key":"k","api_secret":"{secret}"}}}}"#);
+        let json = format!(
+            r#"{{"lease_id":"a/b/c","lease_duration":600,"data":{{"api_key":"k","api_secret":"{secret}"}}}}"#
+        );
         let answer = serde_json::from_str(&json).unwrap();
         request.decode("a/b", &answer, None, "2026-11-21T10:00:00Z".parse().unwrap())
     };
@@ -197,6 +201,8 @@ fn a_key_file_comes_out_of_base64() {
     let files: Vec<_> =
         credentials.files.iter().map(|file| (file.name.as_str(), file.content.reveal())).collect();
     assert_eq!(files, [("EXOSCALE_API_SECRET", r#"{"type":"CANARY"}"#)]);
+    assert!(credentials.outlives_token);
+    assert_eq!(request.value(&credentials, &field).map(Secret::reveal), Some(r#"{"type":"CANARY"}"#));
     assert!(credentials.variables.iter().all(|variable| variable.name != "EXOSCALE_API_SECRET"));
     for bad in ["CANARY!", "/w=="] {
         let error = decode(bad).unwrap_err().to_string();

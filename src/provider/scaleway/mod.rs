@@ -1,5 +1,6 @@
 //! Scaleway: no public engine exists, so any KV mount or plugin with these fields serves. Names and shapes are those of
-//! scaleway-sdk-go (`scw/env.go`, `validation/is.go`). It must be data alone, but for its steps.
+//! scaleway-sdk-go (`scw/env.go`, `validation/is.go`). This file holds data only; its steps are in
+//! the files beside it.
 
 mod mint;
 mod s3;

@@ -6,7 +6,7 @@ use crate::error::{Code, Explain};
 use crate::secret::Secret;
 use crate::text::Text;
 
-/// The pair; where it works; the region that requests are signed for.
+/// What --s3 exports: key ID and secret, endpoint, and the region, which AWS's tools read under two names.
 const SETS: [&str; 5] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"];
 /// What S3 tools would take along with the pair, or instead of it.
@@ -35,7 +35,7 @@ pub(super) static STEP: Step = Step {
 /// Why the key can't be exported for S3 tools.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Object Storage has an address in each region.
+    /// No region is known, and the endpoint's name has it.
     #[error("--s3 needs a region, and neither the job nor the answer names one")]
     NoRegion,
     /// A region that can't be part of an address.
@@ -53,7 +53,7 @@ impl Explain for Error {
     }
 }
 
-/// The region: the answer's or the user's, else the job's.
+/// The region of the credentials (Vault's answer or --region has it), else SCW_DEFAULT_REGION of the job.
 fn region(settled: &Settled, credentials: &Credentials) -> Result<String, Error> {
     let variable = credentials.variables.iter().find(|variable| variable.name == REGION);
     let region = variable.map(|variable| variable.value.reveal()).or_else(|| settled.variable(REGION));
