@@ -31,7 +31,8 @@ pub(super) static FILE: Format = Format {
     failure: None,
 };
 
-/// What `credential_process` reads. The document has no field for a region, and has the end in another form.
+/// What `credential_process` reads. It has no field for a region, and its Expiration is made from the lease, not from
+/// AWS_CREDENTIAL_EXPIRATION.
 const PROCESS_PLACES: &[(&str, Slot)] = &[
     ("AWS_ACCESS_KEY_ID", Slot::Key("AccessKeyId")),
     ("AWS_SECRET_ACCESS_KEY", Slot::Key("SecretAccessKey")),
@@ -45,7 +46,7 @@ const FILE_PLACES: &[(&str, Slot)] = &[
     ("AWS_ACCESS_KEY_ID", Slot::Key("aws_access_key_id")),
     ("AWS_SECRET_ACCESS_KEY", Slot::Key("aws_secret_access_key")),
     ("AWS_SESSION_TOKEN", Slot::Key("aws_session_token")),
-    // No SDK reads an end from this file.
+    // No SDK reads an expiry from this file.
     ("AWS_CREDENTIAL_EXPIRATION", Slot::Elsewhere),
     ("AWS_REGION", Slot::Elsewhere),
     ("AWS_DEFAULT_REGION", Slot::Key("region")),

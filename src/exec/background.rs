@@ -1,9 +1,9 @@
-//! This program once more, in the background: it outlives the process that starts it, and holds nothing of it but what
-//! comes through its standard input. `/proc/self/exe` is the program that runs, whatever became of its file.
+//! The process that renews a token for `--dead-man` when no COMMAND runs: this program once more, in the background. It
+//! outlives the process that starts it. `/proc/self/exe` is the program that runs, even if its file was replaced.
 //!
-//! Standard input brings one line, the order. The answer on standard output is `READY`. When the first process has
-//! handed everything over, `GO` comes; if it fails, or is killed before, the input ends. A secret must not be an
-//! argument or a variable of it.
+//! The first process writes one line to its standard input, the order: what to renew, and which shell to watch. The
+//! answer on standard output is `READY`. When the first process has handed the credentials over, it writes `GO`. If it
+//! fails or is killed before, the input just ends. A secret must not be an argument or a variable of this process.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
@@ -30,10 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Why no process renews in the background.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not known how long the credentials are needed.
+    /// The shell that needs the credentials can't be watched.
     #[error("--dead-man can't watch the shell that this is printed for")]
     NoShell(#[source] io::Error),
-    /// The process in the background.
+    /// The process did not start, or did not answer.
     #[error("--dead-man can't start the process that renews the token in the background")]
     NotStarted(#[source] io::Error),
 }
@@ -80,7 +80,8 @@ impl Background {
         if answer == READY { Ok(Self(stdin)) } else { Err(io::Error::other("it ended at once")) }
     }
 
-    /// Lets it go on by itself, because everything is handed over. If it has died, the token ends with its window.
+    /// Says that the credentials are handed over: from now on the process goes on by itself. If it has died, nobody
+    /// renews, and the token expires after the time of `--dead-man`.
     pub(crate) async fn go(mut self) {
         let _ = self.0.write_all(GO).await;
     }
@@ -95,8 +96,8 @@ pub(crate) fn order() -> io::Result<Zeroizing<String>> {
 
 /// In the background: answers that the order is being carried out, and lets go of standard output and of the session.
 pub(crate) fn ready() -> io::Result<()> {
-    // In a session of its own it gets no signal of the process group and no hang-up of the terminal. If the system
-    // refuses, it has a session already.
+    // Signals for the process group, and the hang-up of a terminal, must not reach it. The call fails only if the process
+    // leads a group already; then nothing is to be done.
     let _ = rustix::process::setsid();
     let mut stdout = io::stdout();
     stdout.write_all(READY)?;

@@ -3,17 +3,16 @@
 use super::{Ask, Body, Data, Envelope, Error, Value, Vault};
 use crate::secret::Secret;
 
-/// It can't be told whether this is an answer of KV version 2, or a secret of version 1 that looks like one.
+/// Nobody can tell from this answer whether it is of KV version 2, or a secret of version 1 that looks like one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Untold;
 
 impl Envelope {
     /// The secret in the answer of a GET of `path`: of KV version 2 what is inside `data`, else all of it.
     ///
-    /// `version` is the mount's, where it is known. Where it is not, version 2 is known by its path, `MOUNT/data/…`,
-    /// by an answer without a lease or TTL, which version 1 always gives along, and by its form: `data` and
-    /// `metadata` alone, with the fields of every metadata (vault-plugin-secrets-kv: `path_data.go`,
-    /// `passthrough.go`).
+    /// `version` is the mount's, where it is known. Where it is not, an answer is of version 2 if three things hold: the
+    /// path is `MOUNT/data/…`; there is no lease and no TTL, one of which version 1 always sends; and there are only
+    /// `data` and `metadata`, with every field of metadata (vault-plugin-secrets-kv: `path_data.go`, `passthrough.go`).
     pub fn secret(&self, path: &str, version: Option<u32>) -> Result<Option<&Data>, Untold> {
         let Some(all) = &self.data else { return Ok(None) };
         let (Some(data @ Data::Map(_)), Some(metadata)) = (all.field("data"), all.field("metadata")) else {
@@ -37,7 +36,7 @@ impl Envelope {
 pub struct Kept {
     /// The field's value.
     pub value: Secret,
-    /// The number of this version, in KV version 2.
+    /// The version of the secret; only KV version 2 counts them.
     pub version: Option<u64>,
 }
 
@@ -118,7 +117,7 @@ mod tests {
         }
     }
 
-    /// Forms by mount: of version 2, of version 1, and of neither.
+    /// Each form of an answer, where the mount's version is 2, is 1, and is not known.
     #[test]
     fn forms_by_engine() {
         use Is::*;
@@ -131,7 +130,7 @@ mod tests {
         let with = |from: &str, to: &str| {
             format!(r#""data":{{{data},"metadata":{{{}}}}}"#, METADATA.replace(from, to))
         };
-        // The answer; what it is at MOUNT/data/x without a TTL, as version 2 answers; and with version 1's 768h.
+        // The answer, and what it is taken for at MOUNT/data/x without a TTL. With a TTL it is always `Outer`.
         let forms = [
             (whole.clone(), Inner),
             (without("custom_metadata"), Inner),

@@ -17,8 +17,8 @@ pub enum Error {
     /// The shell that reads them would show them.
     #[error("fish does not read the format sh, and would show the secrets in its error")]
     Fish,
-    /// Standard output is closed.
-    #[error("standard output is closed")]
+    /// Standard output is closed. The standard library then opens /dev/null in its place.
+    #[error("standard output is closed, or is /dev/null")]
     Closed,
     /// Standard output took only a part.
     #[error("standard output did not take the credentials: {0}")]
