@@ -1,7 +1,11 @@
 //! References: what stands in a variable where a secret will be, such as `vault:secret/app#token`. It parses text and
 //! must not read variables or ask anybody. No message shows the text, which may be something else than a reference.
 
+use crate::input::{self, Seems};
 use crate::secret::Secret;
+
+/// The longest reference, in bytes: a request's line must have room for it.
+const LONGEST: usize = 4096;
 
 /// How references begin, and whether the value goes into a file.
 const SCHEMES: &[(&str, bool)] = &[("vault:", false), ("vault-file:", true)];
@@ -108,6 +112,12 @@ pub enum Fault {
     /// A line break in the middle.
     #[error("it has a control character inside")]
     Control,
+    /// `vault:hvs.CAESI…#token`.
+    #[error("a token, a key or the like stands where its path or field belongs")]
+    Secret,
+    /// Longer than any path.
+    #[error("it is longer than 4096 bytes")]
+    TooLong,
 }
 
 /// What the whole value of a variable is.
@@ -133,6 +143,9 @@ pub fn parse(value: &str) -> Result<Value, Fault> {
 
 /// `PATH[?KEY=VALUE…]#FIELD[#VERSION]`.
 fn reference(text: &str, file: bool) -> Result<Reference, Fault> {
+    if text.len() > LONGEST {
+        return Err(Fault::TooLong);
+    }
     if text.chars().any(char::is_control) {
         return Err(Fault::Control);
     }
@@ -168,6 +181,11 @@ fn reference(text: &str, file: bool) -> Result<Reference, Fault> {
     let field = decoded(field)?;
     if field.is_empty() {
         return Err(Fault::EmptyField);
+    }
+    // It would be sent to Vault, and shown.
+    let holds = |text| input::seems(text).is_some_and(|seems| !matches!(seems, Seems::Uuid | Seems::Long));
+    if holds(&path) || holds(&field) {
+        return Err(Fault::Secret);
     }
     Ok(Reference { path, parameters, field, file })
 }
@@ -262,6 +280,9 @@ mod tests {
             ("vault:secret/a\npp#a", Fault::Control),
             ("ref+vault://secret/app?address=https://x#/a", Fault::ValsParameter),
             ("ref+vault://secret/app", Fault::NoField),
+            ("vault:hvs.CAESIJ1rq0kZkXbW3uQmhvs.CAESIJ1rq0kZkXbW3uQm#a", Fault::Secret),
+            ("vault:secret/app#hvs.CAESIJ1rq0kZkXbW3uQmhvs.CAESIJ1rq0kZkXbW3uQm", Fault::Secret),
+            (&format!("vault:secret/{}#a", "a".repeat(5000)), Fault::TooLong),
         ] {
             assert_eq!(parse(text), Err(fault), "{text}");
         }

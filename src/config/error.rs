@@ -181,6 +181,14 @@ pub enum Error {
         /// The variable.
         name: String,
     },
+    /// A variable holds a reference, and so does one that outsiders can write: it may have been set to that one.
+    #[error("{name} repeats {other}, which outsiders can write, and is not taken for a reference")]
+    RepeatedReference {
+        /// The variable.
+        name: String,
+        /// The CI system's variable with the same text.
+        other: String,
+    },
     /// --require, and --only names a variable that is not there.
     #[error("--only names {name}, which is not set")]
     OnlyUnset {

@@ -1,7 +1,7 @@
 //! `env`: which variables hold references, and the requests that they make. It must not take a reference from a
 //! variable that somebody outside the project can write, nor from one that logs in.
 
-use super::lookup::Lookup;
+use super::lookup::{Lookup, Sourced};
 use super::{Error, names};
 use crate::cli::{Parsed, Verb};
 use crate::env::Env;
@@ -53,9 +53,19 @@ struct Choice {
 
 impl Choice {
     fn of(lookup: &Lookup<'_>) -> Result<Self, Error> {
+        // `$A,$B`, where both are empty, names nothing: without this it would choose everything.
+        let names = |opt| match lookup.list(opt)? {
+            list if list.is_empty() => match lookup.text(opt)? {
+                Some(Sourced { source: source_name, by_flag, .. }) => {
+                    Err(Error::Value { source_name, wanted: "names, with commas between them", by_flag })
+                }
+                None => Ok(list),
+            },
+            list => Ok(list),
+        };
         let choice = Self {
-            only: lookup.list(&options::ONLY)?,
-            except: lookup.list(&options::EXCEPT)?,
+            only: names(&options::ONLY)?,
+            except: names(&options::EXCEPT)?,
             required: lookup.switch(&options::REQUIRE)?,
         };
         match choice.only.iter().find(|name| never(name)) {
@@ -90,7 +100,13 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Er
     let mut references = References::default();
     let mut variables: Vec<(&str, &str)> = lookup.env.texts("").collect();
     variables.sort_unstable();
+    // `NOTES: $CI_COMMIT_MESSAGE` has an outsider's text under a name of the project's own.
+    let sets = |name: &str| crate::ci::current().sets(name);
+    let texts: Vec<_> = variables.iter().filter(|(name, _)| sets(name)).copied().collect();
+    let repeats =
+        |value: &str| texts.iter().find(|(_, text)| text.trim() == value.trim()).map(|(name, _)| *name);
     for (name, value) in variables {
+        let given = value;
         let value = reference::parse(value);
         if !choice.includes(name) {
             // Outsiders can write CI_… variables. One of ci-creds' own was set on purpose, so that a warning is due.
@@ -98,6 +114,12 @@ pub(super) fn all(parsed: &Parsed, lookup: &Lookup<'_>) -> Result<References, Er
                 tracing::warn!("{name} holds a reference: variables that log in are not resolved");
             }
             continue;
+        }
+        if !matches!(value, Ok(Value::Plain))
+            && choice.only.is_empty()
+            && let Some(other) = repeats(given)
+        {
+            return Err(Error::RepeatedReference { name: name.to_owned(), other: other.to_owned() });
         }
         match value.map_err(|fault| Error::Reference { name: name.to_owned(), fault })? {
             Value::Plain => {}

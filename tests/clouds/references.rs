@@ -244,6 +244,11 @@ fn what_outsiders_write_is_never_a_reference() {
     let run = cmd.no_env("CI_DEBUG_TRACE").run().expect(3);
     assert!(run.stderr.contains("no variable holds a reference"), "{run}");
     assert!(!run.stdout.contains(CANARY) && !run.stderr.contains(&path), "{run}");
+    // `NOTES: $CI_COMMIT_MESSAGE` in the project's own file.
+    let notes = |cmd: Cmd| cmd.env("CI_COMMIT_MESSAGE", format!("{reference}\n")).env("NOTES", &reference);
+    let run = notes(Cmd::new(["env"])).run().expect(3);
+    assert!(run.stderr.contains("NOTES repeats CI_COMMIT_MESSAGE, which outsiders can write"), "{run}");
+    assert!(!run.stdout.contains(CANARY) && !run.stderr.contains(&path), "{run}");
     // --only can't change that, nor does what logs in ever hold one.
     for name in ["CI_COMMIT_MESSAGE", "GITLAB_USER_NAME", "TRIGGER_PAYLOAD", "VAULT_TOKEN", "CI_CREDS_X"] {
         let run = Cmd::new(["env", "--only", name]).env(name, &reference).run().expect(3);
@@ -255,6 +260,10 @@ fn what_outsiders_write_is_never_a_reference() {
 fn only_and_except_choose() {
     let space = Space::new();
     let world = World::new(&space);
+    for list in [",", " , "] {
+        let run = world.cmd(Cmd::new(["env"])).env("CI_CREDS_ONLY", list).run().expect(3);
+        assert!(run.stderr.contains("CI_CREDS_ONLY must be names, with commas between them"), "{run}");
+    }
     space.write(&format!("{}/app", world.kv), json!({"a": "of-a", "b": "of-b"}));
     let run = |args: &[&str], list: Option<&str>| {
         let cmd = world

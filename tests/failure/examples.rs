@@ -120,6 +120,7 @@ fn config_errors() -> Vec<(String, Error)> {
         E::Reference { .. } => E::Reference { name: text(), fault: ci_creds::testing::reference::Fault::NoField },
         E::NeverReference { .. } => E::NeverReference { name: text() },
         E::OnlyUnset { .. } => E::OnlyUnset { name: text() },
+        E::RepeatedReference { .. } => E::RepeatedReference { name: text(), other: text() },
         E::NoReference => E::NoReference,
         E::NoRole { .. } => E::NoRole { provider: "aws" },
         E::Ttl { .. } => E::Ttl { source_name: source_name(), provider: "exoscale" },

@@ -108,6 +108,9 @@ impl Explain for Error {
                  another name"
                     .to_owned()
             }
+            Self::RepeatedReference { name, .. } => format!(
+                "--only names the variables that are meant; --except {name} leaves this one as it is"
+            ),
             Self::OnlyUnset { name } => format!("set {name} to vault:PATH#FIELD, or take it out of --only"),
             Self::NoReference => {
                 "set a variable of the job to vault:PATH#FIELD, or leave --require out".to_owned()
