@@ -4,6 +4,7 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fchmod};
 use tempfile::NamedTempFile;
@@ -22,7 +23,27 @@ pub(crate) fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The same, for a file that keeps its name.
+/// How old a file of [`fresh`] is that no process can be at work on any more.
+const STALE: Duration = Duration::from_secs(600);
+
+/// Removes what a process that was killed has left of [`fresh`] in `folder`: it may be a copy of a whole file of secrets.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let made = name.to_str().and_then(|name| name.strip_prefix(FRESH));
+        // tempfile adds six letters or digits.
+        if !made.is_some_and(|end| end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            continue;
+        }
+        let Ok(there) = entry.path().symlink_metadata() else { continue };
+        let is_stale = there.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > STALE));
+        if is_stale && there.is_file() && is_own(&there) && there.mode() & 0o777 == 0o600 {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The same as [`fresh`], for a file that keeps its name.
 pub(crate) fn kept(folder: &Path) -> io::Result<(File, PathBuf)> {
     let path = folder.join(format!("{KEPT}{}", crate::process::random()?));
     // The umask can only take away.

@@ -51,8 +51,14 @@ impl Error {
                 "some of it may not be reached as the file says".to_owned(),
                 "the warnings say why".to_owned(),
             ),
+            Left::File => (
+                Code::Output,
+                "a file could not be edited or removed".to_owned(),
+                "the warnings say why: mend it, and run `ci-creds revoke` again; what is left is still in the file"
+                    .to_owned(),
+            ),
             Left::Refused | Left::Nothing => {
-                (Code::Refused, "Vault, or the system, refused some of it".to_owned(), may_revoke())
+                (Code::Refused, "Vault refused some of it".to_owned(), may_revoke())
             }
         }
     }

@@ -101,7 +101,9 @@ impl Explain for Error {
                 &["--format sh, fish, dotenv and json take any provider; or give each its own call"]
             }
             Self::NoPlace { .. } => &["use --format sh or json, which have a place for any variable"],
-            Self::ProfileName { .. } => &["give --profile a name of letters, digits and _ + / = . , : @ ~ -"],
+            Self::ProfileName { .. } => {
+                &["give --profile a name of letters, digits and _ + / = . , : @ ~ -, other than DEFAULT"]
+            }
             Self::Value { format: "dotenv", .. } => {
                 &["a dotenv report knows no quoting, and GitLab expands what it reads", per_job]
             }

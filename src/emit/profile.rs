@@ -56,7 +56,12 @@ pub(super) fn entries<'a>(
 /// The profile's name, which the same parsers must take.
 pub(super) fn name<'a>(options: &'a Options, format: &'static Format) -> Result<&'a str, Error> {
     let name = options.profile();
-    if is_plain(name) { Ok(name) } else { Err(Error::ProfileName { format: format.name }) }
+    // INI's readers take what stands in [DEFAULT] for a part of every profile.
+    if is_plain(name) && name != "DEFAULT" {
+        Ok(name)
+    } else {
+        Err(Error::ProfileName { format: format.name })
+    }
 }
 
 /// One line for each entry, with this between key and value, and behind the value.

@@ -53,7 +53,9 @@ pub enum Left {
     NoToken,
     /// Something that may not be reached as the state file says.
     NotAllowed,
-    /// A lease that its token may not revoke, or a file that can't be removed.
+    /// A file that can't be removed or edited.
+    File,
+    /// A lease that its token may not revoke.
     Refused,
     /// Something that this cloud could not be asked to undo.
     Cloud(&'static str),

@@ -108,7 +108,7 @@ impl Ledger {
             }
             Err(error) => {
                 tracing::warn!("{} could not be removed: {error}", file.place().display());
-                left = Left::Refused;
+                left = Left::File;
                 true
             }
         });
@@ -120,7 +120,7 @@ impl Ledger {
                 }
                 Err(error) => {
                     tracing::warn!("{} could not be taken out: {}", part.shown(), chain(&error));
-                    left = Left::Refused;
+                    left = Left::File;
                     self.parts.push(part);
                 }
             }

@@ -15,8 +15,8 @@ use crate::shutdown::Stop;
 
 /// How long a lock is waited for: others hold it for the time of a write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is tried.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long a try waits for the next.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// How often a write begins anew because another tool has changed the file meanwhile.
 pub(super) const TRIES: u32 = 100;
 /// The longest file that is read: no one has so many profiles.
@@ -54,7 +54,7 @@ pub(super) struct Held {
     file: File,
     /// What is in it.
     pub text: Zeroizing<String>,
-    /// As it was when it was read.
+    /// Which file it is.
     seen: Metadata,
 }
 
@@ -71,11 +71,10 @@ impl Held {
         Ok(Some(Self { file, text, seen }))
     }
 
-    /// Whether it is what `path` names, and nobody has written to it. Other tools know no lock.
+    /// Whether it is what `path` names, and nobody has written to it. Other tools know no lock, and a file system's
+    /// clock may not tell two writes apart: the bytes are compared.
     fn is_unchanged(&self, path: &Path) -> bool {
-        let key = |there: &Metadata| (there.len(), there.mtime(), there.mtime_nsec());
-        let same = |now: Metadata| key(&now) == key(&self.seen);
-        private_file::is_at(path, &self.seen) && self.file.metadata().is_ok_and(same)
+        private_file::is_at(path, &self.seen) && read(path, &self.file).is_ok_and(|now| now == self.text)
     }
 }
 

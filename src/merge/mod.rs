@@ -86,6 +86,15 @@ pub(crate) struct Owner {
     pub until: Option<Timestamp>,
 }
 
+impl Owner {
+    /// The job, as far as it fits into a comment: a variable of the pipeline has it, and may have lines.
+    fn job(&self) -> Option<String> {
+        let fits = |char: &char| char.is_ascii_alphanumeric() || "-_.".contains(*char);
+        let job: Option<String> = self.job.as_ref().map(|job| job.chars().filter(fits).take(64).collect());
+        job.filter(|job| !job.is_empty())
+    }
+}
+
 /// What is to be put into a file.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
@@ -130,7 +139,7 @@ impl Profile {
             [] => Ok(self.insert(&lines, &found)),
             [old] => {
                 let (written, _) = written_by(&lines, old).ok_or(Why::Taken)?;
-                let ours = written.job == self.owner.job;
+                let ours = written.job() == self.owner.job();
                 match written.until.filter(|until| !ours && *until > now) {
                     Some(until) => Err(Why::InUse { job: written.job, until }),
                     None => self.put_into(&lines.without(old.clone()), now),
@@ -154,7 +163,7 @@ impl Profile {
     /// The comment: who, until when, and what the values were.
     fn mark(&self) -> String {
         let mut mark = MARK.to_owned();
-        if let Some(job) = &self.owner.job {
+        if let Some(job) = self.owner.job() {
             let _ = write!(mark, "job {job}, ");
         }
         if let Some(until) = self.owner.until {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::lines::{Lines, indent};
+use super::lines::{Fault, Lines, indent};
 use super::{Error, FORMS, Form, MARK, Profile, file, hash, sum, written_by};
 use crate::private_file::{self, whole};
 use crate::shutdown::Stop;
@@ -53,6 +53,8 @@ enum Look {
     Gone,
     /// It is there, and is another.
     Another,
+    /// A line of this text can't be read.
+    Unread(Fault),
 }
 
 impl Part {
@@ -93,20 +95,37 @@ impl Part {
     /// Takes it out.
     pub(crate) async fn take_out(&self, stop: &Stop) -> Result<Fate, Error> {
         self.remove_made();
-        let fate = std::cell::Cell::new(Fate::Gone);
+        private_file::sweep(private_file::folder(&self.path));
+        let seen = std::cell::Cell::new(Ok(Fate::Gone));
         let look = |text: &str| match self.look(text) {
             Look::There(rest) => Some(rest),
             Look::Gone => None,
             Look::Another => {
-                fate.set(Fate::Another);
+                seen.set(Ok(Fate::Another));
+                None
+            }
+            Look::Unread(fault) => {
+                seen.set(Err(fault));
                 None
             }
         };
         match file::change(&self.path, self.creates, stop, look).await {
-            // What may not be touched is not what was written.
-            Err(Error::Unsafe { .. }) => Ok(Fate::Another),
-            outcome => outcome.map(|()| fate.get()),
+            Err(Error::Unsafe { .. }) if self.is_anothers() => Ok(Fate::Another),
+            outcome => outcome.and_then(|()| {
+                let path = self.path.clone();
+                seen.into_inner().map_err(|Fault { line, what }| Error::Content {
+                    path,
+                    line: line + 1,
+                    what,
+                })
+            }),
         }
+    }
+
+    /// Whether what stands at its path can't be the file that it was written to.
+    fn is_anothers(&self) -> bool {
+        let there = self.path.symlink_metadata();
+        there.is_ok_and(|there| !there.is_file() && !there.is_symlink() || !private_file::is_own(&there))
     }
 
     /// Deletes the new file, if the process died before it took its place.
@@ -140,7 +159,10 @@ impl Part {
         let Some(form) = FORMS.into_iter().find(|form| form.name == self.format) else {
             return Look::Another;
         };
-        let Ok(lines) = Lines::of(text) else { return Look::Another };
+        let lines = match Lines::of(text) {
+            Ok(lines) => lines,
+            Err(fault) => return Look::Unread(fault),
+        };
         let head = (form.head)(&self.profile);
         let begins =
             |line: &str| head.as_ref().map_or(line.starts_with(MARK), |head| line.trim_start() == head);

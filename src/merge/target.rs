@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::file::{Held, TRIES, io, replace, text};
+use super::file::{Held, PAUSE, TRIES, io, replace, text};
 use super::part::Part;
 use super::{Error, Profile, Put, Why};
 use crate::private_file::{self, folder};
@@ -21,6 +21,8 @@ pub(crate) struct Target {
     fresh: NamedTempFile,
     /// The profile's lines, as the ledger knows them.
     part: Zeroizing<String>,
+    /// Whether there was text in the file. Then it is not empty for long: another tool is about to write it anew.
+    had_text: bool,
 }
 
 /// Finds out, before anything is issued, whether the profile could be put there.
@@ -28,27 +30,34 @@ pub(crate) fn check(path: &Path, profile: &Profile, now: Timestamp) -> Result<()
     look(path, profile, now).map(drop)
 }
 
-fn look(path: &Path, profile: &Profile, now: Timestamp) -> Result<(Put, bool), Error> {
+fn look(path: &Path, profile: &Profile, now: Timestamp) -> Result<(Put, Option<Zeroizing<String>>), Error> {
     let text = text(path)?;
-    Ok((put(path, profile, text.as_deref().map_or("", String::as_str), now)?, text.is_none()))
+    Ok((put(path, profile, text.as_deref().map_or("", String::as_str), now)?, text))
 }
 
 impl Target {
     /// Makes the new file ready. What will be in it, and where, is the ledger's before it is written.
     pub(crate) fn make(path: &Path, profile: Profile, now: Timestamp) -> Result<(Self, Part), Error> {
-        let (Put { part, .. }, creates) = look(path, &profile, now)?;
+        private_file::sweep(folder(path));
+        let (Put { part, .. }, text) = look(path, &profile, now)?;
         let fresh = private_file::fresh(folder(path)).map_err(|cause| io(path, "written", cause))?;
-        let listed = Part::new(path, &profile, &part, creates, &fresh);
+        let listed = Part::new(path, &profile, &part, text.is_none(), &fresh);
         let listed = listed.map_err(|cause| io(path, "written", cause))?;
-        Ok((Self { path: path.to_owned(), profile, fresh, part }, listed))
+        let had_text = text.is_some_and(|text| !text.is_empty());
+        Ok((Self { path: path.to_owned(), profile, fresh, part, had_text }, listed))
     }
 
     /// Puts the profile there: into what is in the file now, which another process may have changed.
     pub(crate) async fn write(self, now: Timestamp, stop: &Stop) -> Result<(), Error> {
-        let Self { path, profile, mut fresh, part } = self;
+        let Self { path, profile, mut fresh, part, had_text } = self;
         for _ in 0..TRIES {
             let held = Held::take(&path, stop).await?;
             let text = held.as_ref().map_or("", |held| held.text.as_str());
+            if text.is_empty() && held.is_some() && had_text {
+                drop(held);
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             let new = put(&path, &profile, text, now)?;
             if *new.part != *part {
                 return Err(Error::Changed { path });

@@ -313,3 +313,82 @@ fn a_killed_process_leaves_a_whole_file() {
         assert_eq!((merge.text().as_str(), merge.left_over()), (OWN, 0), "step {step}");
     }
 }
+
+/// What stands in the way of taking a profile out is said, with a code, and can be mended: the state file keeps it.
+#[test]
+fn a_profile_that_can_t_be_taken_out_now_is_taken_out_later() {
+    type Change = fn(&Path);
+    let ways: [(&str, Change, Change); 4] = [
+        (
+            "second name",
+            |path| fs::hard_link(path, path.with_extension("link")).unwrap(),
+            |path| fs::remove_file(path.with_extension("link")).unwrap(),
+        ),
+        (
+            "others can write it",
+            |path| fs::set_permissions(path, Permissions::from_mode(0o622)).unwrap(),
+            |path| fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap(),
+        ),
+        (
+            "symbolic link",
+            |path| {
+                fs::rename(path, path.with_extension("moved")).unwrap();
+                symlink(path.with_extension("moved"), path).unwrap();
+            },
+            |path| fs::rename(path.with_extension("moved"), path).unwrap(),
+        ),
+        (
+            "UTF-8",
+            |path| fs::write(path, [&fs::read(path).unwrap()[..], b"# \xe4\n"].concat()).unwrap(),
+            |path| {
+                let bytes = fs::read(path).unwrap();
+                fs::write(path, &bytes[..bytes.len() - 4]).unwrap();
+            },
+        ),
+    ];
+    for (reason, spoil, mend) in ways {
+        let merge = Merge::new(Some(OWN));
+        merge.merges("ci");
+        spoil(&merge.path);
+        let run = merge.revoke().expect(6);
+        assert!(run.stderr.contains(reason), "{reason}: {run}");
+        assert!(run.stderr.contains("run `ci-creds revoke` again"), "{run}");
+        mend(&merge.path);
+        merge.revoke().expect(0);
+        assert_eq!(merge.text(), OWN, "{reason}");
+    }
+}
+
+/// A process that was killed while it wrote leaves a copy of the whole file.
+#[test]
+fn what_a_killed_process_left_is_removed() {
+    let merge = Merge::new(Some(OWN));
+    let (old, young) = (merge.job.file(".ci-creds-abCD12"), merge.job.file(".ci-creds-abCD13"));
+    let (other, wide) = (merge.job.file(".ci-creds-notes.txt"), merge.job.file(".ci-creds-abCD14"));
+    for file in [&old, &young, &other, &wide] {
+        fs::write(file, OWN).unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+        let opened = fs::File::options().write(true).open(file).unwrap();
+        opened.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    }
+    fs::File::options().write(true).open(&young).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    fs::set_permissions(&wide, Permissions::from_mode(0o644)).unwrap();
+    merge.merges("ci");
+    assert!(!old.exists() && young.exists() && other.exists() && wide.exists());
+}
+
+/// A pipeline's variables can have lines, and INI's readers take `[DEFAULT]` for a part of every profile.
+#[test]
+fn names_from_outside_stay_names() {
+    let merge = Merge::new(Some(OWN));
+    fs::create_dir_all(merge.job.file("state")).unwrap();
+    let cmd = |profile| merge.cmd(profile).env("CI", "true").env("CI_JOB_TOKEN", "a-token-of-this-job");
+    cmd("ci").env("CI_JOB_ID", "1\n[default]\naws_access_key_id = EVIL\n#").run().expect(0);
+    assert!(
+        !merge.text().contains("EVIL\n") && merge.text().matches("[default]").count() == 1,
+        "{}",
+        merge.text()
+    );
+    let run = cmd("DEFAULT").run().expect(6);
+    assert!(run.stderr.contains("give --profile a name"), "{run}");
+}
