@@ -131,9 +131,7 @@ fn no_two_files_of_a_room_use_each_other() {
 const NAMES_A_CI_SYSTEM: &[&str] = &[
     "ci",
     // GitLab's API, and the command that replaces one of its variables.
-    "cloud/gitlab.rs",
     "cloud/gitlab",
-    "command/rotate.rs",
     "command/rotate",
     "config/rotate",
     // Formats that GitLab defines: dotenv reports with their errors, and .gitlab-ci.yml.

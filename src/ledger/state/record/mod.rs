@@ -13,11 +13,11 @@ pub(crate) use reach::{Reach, revealed};
 pub use way::Configured;
 pub(crate) use way::Way;
 
-use super::super::Ledger;
-use super::super::files::Written;
-use super::super::items::{By, Lease, Owned};
 use crate::credentials::External;
 use crate::http::Endpoint;
+use crate::ledger::Ledger;
+use crate::ledger::files::Written;
+use crate::ledger::items::{By, Lease, Owned};
 use crate::merge::Part;
 use crate::provider;
 use crate::secret::Secret;
