@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 
 use crate::error::{Code, Explain};
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 
 /// The environment, as it was when the process started, and what the machine's administrator allows in it.
 #[derive(Default, Clone)]
 pub struct Env {
     variables: HashMap<OsString, OsString>,
-    policy: Policy,
+    policy: MachinePolicy,
 }
 
 /// A variable that is set, and not blank.
@@ -47,12 +47,12 @@ impl Env {
     }
 
     /// The same environment under this policy, which no variable overrides.
-    pub fn under(self, policy: Policy) -> Self {
+    pub fn under(self, policy: MachinePolicy) -> Self {
         Self { policy, ..self }
     }
 
     /// What the machine's administrator allows; everything, until a policy was read.
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &MachinePolicy {
         &self.policy
     }
 
@@ -102,7 +102,7 @@ impl Env {
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Env {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables, policy: Policy::default() }
+        Self { variables, policy: MachinePolicy::default() }
     }
 }
 

@@ -190,7 +190,7 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     if !matches!(parsed.verb, cli::Verb::Completions(_)) {
         let (verbose, quiet) = config::verbosity(parsed, &env)?;
         console::start(verbose, quiet);
-        env = env.under(policy::Policy::read()?);
+        env = env.under(policy::MachinePolicy::read()?);
         config::warn_of_unknown(&env);
     }
     let env = &env;

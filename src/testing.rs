@@ -94,7 +94,7 @@ pub mod options {
     pub use crate::options::*;
 }
 pub mod policy {
-    pub use crate::policy::{Error, FILE, Policy, Refused};
+    pub use crate::policy::{Error, FILE, MachinePolicy, Refused};
 }
 pub mod process {
     pub use crate::process::ignores;

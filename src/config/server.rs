@@ -9,7 +9,7 @@ use super::lookup::{FOLDER, Lookup, Sourced};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
 use crate::options::{self, Opt};
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -253,6 +253,6 @@ pub(super) fn elsewhere(lookup: &Lookup<'_>) -> Result<http::Settings, Error> {
         redirect_hosts: Vec::new(),
         follow_redirects: false,
         allow_http: false,
-        policy: Policy::default(),
+        policy: MachinePolicy::default(),
     })
 }

@@ -13,7 +13,7 @@ use crate::ci;
 use crate::claims::Claims;
 use crate::error::Code;
 use crate::http::{Ca, Call, Client, Judgement, Settings, Tls, is_loopback};
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 use crate::secret::Secret;
 use crate::shutdown::Stop;
 use crate::text::Text;
@@ -119,7 +119,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
         unix_socket: None,
         timeout: PATIENCE,
         max_retries: Some(0),
-        policy: Policy::default(),
+        policy: MachinePolicy::default(),
         ..like.clone()
     };
     let client = Client::new(settings, Stop::never()).map_err(|error| error.to_string())?;

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::Tls;
 use crate::input;
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 use crate::secret::Secret;
 
 /// How to reach a server.
@@ -33,7 +33,7 @@ pub struct Settings {
     pub allow_http: bool,
     /// Where the machine's administrator lets redirects lead; for a server that is not Vault, the policy that allows
     /// all.
-    pub policy: Policy,
+    pub policy: MachinePolicy,
 }
 
 /// A server, and how to reach it.

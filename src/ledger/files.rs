@@ -10,6 +10,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::merge::Fate;
 use crate::private_file::{self, is_own, is_own_name, whole};
 use crate::secret::Secret;
 use crate::text;
@@ -26,15 +27,6 @@ pub struct Written {
     size: u64,
     /// SHA-256 of its content, in hexadecimal.
     digest: String,
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It was deleted, now or before.
-    Gone,
-    /// The file is not the one that was written: it stays.
-    Another,
 }
 
 impl Written {

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::files::Fate;
 use super::{Ledger, Left, external};
 use crate::error::chain;
-use crate::merge;
+use crate::merge::Fate;
 use crate::secret::Secret;
 use crate::shutdown::{Stop, TAKING_BACK};
 use crate::vault::Vault;
@@ -114,8 +113,8 @@ impl Ledger {
         });
         for part in std::mem::take(&mut self.parts) {
             match part.take_out(stop).await {
-                Ok(merge::Fate::Gone) => {}
-                Ok(merge::Fate::Another) => {
+                Ok(Fate::Gone) => {}
+                Ok(Fate::Another) => {
                     tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
                 }
                 Err(error) => {

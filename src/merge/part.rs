@@ -36,10 +36,10 @@ pub(crate) struct Part {
     inode: u64,
 }
 
-/// What became of a profile.
+/// What became of a profile, or of a file, that had to be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It was taken out, now or before.
+    /// It was taken away, now or before.
     Gone,
     /// It is not what was written: it stays.
     Another,

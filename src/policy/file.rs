@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat};
 use rustix::io::Errno;
 use serde::Deserialize;
 
-use super::{Address, Policy};
+use super::{Address, MachinePolicy};
 use crate::error::{Code, Explain};
 use crate::options;
 use crate::text::one_line;
@@ -81,22 +81,22 @@ impl Explain for Error {
 }
 
 /// The policy of this machine.
-pub(super) fn read() -> Result<Policy, Error> {
+pub(super) fn read() -> Result<MachinePolicy, Error> {
     read_in(Path::new(FOLDER), 0)
 }
 
 /// The policy in this folder, which must be `owner`'s alone.
-fn read_in(folder: &Path, owner: u32) -> Result<Policy, Error> {
+fn read_in(folder: &Path, owner: u32) -> Result<MachinePolicy, Error> {
     // A link could lead to what somebody else writes; a FIFO would keep us waiting.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let unreadable = |path| move |errno: Errno| Error::Unreadable { path, source: errno.into() };
     let folder = match open(folder, flags | OFlags::DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(Policy::default()),
+        Err(Errno::NOENT) => return Ok(MachinePolicy::default()),
         opened => opened.map_err(unreadable(FOLDER))?,
     };
     trusted(&folder, owner, FOLDER, "0755")?;
     let file = match openat(&folder, NAME, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(Policy::default()),
+        Err(Errno::NOENT) => return Ok(MachinePolicy::default()),
         opened => opened.map_err(unreadable(FILE))?,
     };
     trusted(&file, owner, FILE, "0644")?;
@@ -132,7 +132,7 @@ fn content(what: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Content { what: what.into(), remedy: remedy.into() }
 }
 
-fn parse(text: &str) -> Result<Policy, Error> {
+fn parse(text: &str) -> Result<MachinePolicy, Error> {
     let written: Written = toml::from_str(text).map_err(|error| {
         let line =
             error.span().and_then(|span| text.get(..span.start)).map(|start| start.matches('\n').count() + 1);
@@ -170,7 +170,7 @@ fn parse(text: &str) -> Result<Policy, Error> {
     }
     match written.auth {
         Some(auth) if auth.is_empty() => Err(empty("auth")),
-        auth => Ok(Policy { addresses, forbid, auth, is_there: true }),
+        auth => Ok(MachinePolicy { addresses, forbid, auth, is_there: true }),
     }
 }
 

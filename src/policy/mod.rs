@@ -14,7 +14,7 @@ mod file;
 
 /// The policy of this machine; the default allows everything.
 #[derive(Debug, Clone, Default)]
-pub struct Policy {
+pub struct MachinePolicy {
     addresses: Option<Vec<Address>>,
     forbid: Vec<&'static str>,
     auth: Option<Vec<String>>,
@@ -94,7 +94,7 @@ impl Explain for Refused {
     }
 }
 
-impl Policy {
+impl MachinePolicy {
     /// The policy of this machine. Where there is none, that costs one system call.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ impl fmt::Display for Address {
 }
 
 /// For doctor: what it limits.
-impl fmt::Display for Policy {
+impl fmt::Display for MachinePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let addresses = self.addresses.is_some().then(|| format!("addresses {}", self.allowed()));
         let forbid = (!self.forbid.is_empty()).then(|| format!("forbid {}", self.forbid.join(", ")));

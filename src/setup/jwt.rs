@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Order, Plan, Proof, Who, add_role};
+use super::{MountConfig, Order, Plan, Proof, Who, add_role};
 use crate::ci;
 use crate::claims::entry::{OWN, entries};
 use crate::claims::role::Role;
@@ -18,7 +18,7 @@ pub(super) fn add(order: &Order, plan: &mut Plan) {
     config.insert("oidc_discovery_url".to_owned(), json!(issuer));
     config.insert("bound_issuer".to_owned(), json!(issuer));
     let path = format!("auth/{}/config", order.mount);
-    plan.config = Some(Config::new("Who signs the ID tokens.", path, "bound_issuer", config));
+    plan.config = Some(MountConfig::new("Who signs the ID tokens.", path, "bound_issuer", config));
     let mut fields = serde_json::Map::new();
     let mut put = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     put("role_type", json!("jwt"));

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, json};
 
-use super::{Config, Order, Plan, Who, add_role};
+use super::{MountConfig, Order, Plan, Who, add_role};
 
 const ABOUT: &str = "Who may log in, and for how long.";
 
@@ -44,7 +44,7 @@ pub(super) fn aws(order: &Order, plan: &mut Plan) {
         config.insert("iam_server_id_header_value".to_owned(), json!(server_id));
         let about = "A signature for another server is not good here.";
         let path = format!("auth/{}/config/client", order.mount);
-        plan.config = Some(Config::new(about, path, "iam_server_id_header_value", config));
+        plan.config = Some(MountConfig::new(about, path, "iam_server_id_header_value", config));
     }
     let mut fields = Map::new();
     fields.insert("auth_type".to_owned(), json!("iam"));

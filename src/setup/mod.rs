@@ -34,13 +34,13 @@ pub(crate) struct Plan {
     /// The namespace of all of it.
     pub namespace: Option<String>,
     /// The auth method, and where it is mounted.
-    pub auth: (&'static Login, String),
+    pub auth: (&'static LoginSetup, String),
     /// The configuration of that mount, where it has one.
-    pub config: Option<Config>,
+    pub config: Option<MountConfig>,
     /// Who may log in.
     pub who: Who,
     /// What the job has.
-    pub job: Job,
+    pub job: JobSide,
     /// Which jobs the roles let in, where they are told by their claims.
     pub proof: Vec<Proof>,
     /// The claim that stands in the paths of the run.
@@ -72,7 +72,7 @@ pub(crate) struct Proof {
 
 /// The job's side.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Job {
+pub(crate) struct JobSide {
     /// The aud of its ID token.
     pub audience: Option<String>,
     /// Its environment.
@@ -97,14 +97,14 @@ pub(crate) struct Object {
 
 /// A mount's configuration: written only where there is none, because it belongs to every role of the mount.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub(crate) struct MountConfig {
     /// What is written.
     pub object: Object,
     /// The field that tells one configuration from another.
     pub decides: &'static str,
 }
 
-impl Config {
+impl MountConfig {
     fn new(about: &str, path: String, decides: &'static str, fields: Map<String, Value>) -> Self {
         Self { object: Object { about: about.to_owned(), path, fields }, decides }
     }
@@ -112,7 +112,7 @@ impl Config {
 
 /// A login that can be set up.
 #[derive(Debug)]
-pub(crate) struct Login {
+pub(crate) struct LoginSetup {
     /// As in --auth, and what `auth enable` takes.
     pub name: &'static str,
     /// The names under which servers have its plugin.
@@ -122,15 +122,15 @@ pub(crate) struct Login {
 }
 
 /// The logins that can be set up.
-static LOGINS: &[Login] = &[
-    Login { name: "jwt", types: &["jwt", "oidc"], add: jwt::add },
-    Login { name: "approle", types: &["approle"], add: approle::add },
-    Login { name: "kubernetes", types: &["kubernetes"], add: machine::kubernetes },
-    Login { name: "aws", types: &["aws", "aws-auth", "vault-plugin-auth-aws"], add: machine::aws },
+static LOGINS: &[LoginSetup] = &[
+    LoginSetup { name: "jwt", types: &["jwt", "oidc"], add: jwt::add },
+    LoginSetup { name: "approle", types: &["approle"], add: approle::add },
+    LoginSetup { name: "kubernetes", types: &["kubernetes"], add: machine::kubernetes },
+    LoginSetup { name: "aws", types: &["aws", "aws-auth", "vault-plugin-auth-aws"], add: machine::aws },
 ];
 
 /// The login of this name, if it can be set up.
-pub(crate) fn login(name: &str) -> Option<&'static Login> {
+pub(crate) fn login(name: &str) -> Option<&'static LoginSetup> {
     LOGINS.iter().find(|login| login.name == name)
 }
 
@@ -186,7 +186,11 @@ fn of_all(order: &Order) -> Plan {
         auth: (order.login, order.mount.clone()),
         config: None,
         who: order.who.clone(),
-        job: Job { runs_command: order.runs_command, variables: order.variables.clone(), ..Job::default() },
+        job: JobSide {
+            runs_command: order.runs_command,
+            variables: order.variables.clone(),
+            ..JobSide::default()
+        },
         proof: Vec::new(),
         claim: order.claim,
         policies: vec![policy::of_run(order)],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Login;
+use super::LoginSetup;
 use crate::ci::{Meant, PathClaim};
 use crate::provider::Request;
 
@@ -26,7 +26,7 @@ pub(crate) struct Order {
     /// Whether a command runs, whose credentials are kept alive meanwhile.
     pub runs_command: bool,
     /// How the jobs log in.
-    pub login: &'static Login,
+    pub login: &'static LoginSetup,
     /// Where that method is mounted.
     pub mount: String,
     /// The role to log in with; its policy has the same name.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::sketch::{ABOUT, Sketch};
-use super::{ACCESSOR, Config, Format, Object, Plan};
+use super::{ACCESSOR, Format, MountConfig, Object, Plan};
 use crate::text::one_line;
 
 /// `--format sh`.
@@ -70,8 +70,8 @@ fn mount(plan: &Plan, cli: &str) -> String {
 }
 
 /// Writes a configuration only where there is none, and stops where there is another.
-fn unless_there(config: &Config, cli: &str) -> String {
-    let Config { object, decides } = config;
+fn unless_there(config: &MountConfig, cli: &str) -> String {
+    let MountConfig { object, decides } = config;
     let wanted = object.fields.get(*decides).and_then(Value::as_str).unwrap_or_default();
     let (path, wanted) = (quoted(&object.path), quoted(wanted));
     format!(

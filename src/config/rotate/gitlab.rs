@@ -84,7 +84,7 @@ pub(super) fn server(lookup: &Lookup<'_>, vault: &Server) -> Result<GitlabServer
         redirect_hosts: Vec::new(),
         // The token travels in a header of GitLab's own.
         follow_redirects: false,
-        policy: crate::policy::Policy::default(),
+        policy: crate::policy::MachinePolicy::default(),
         ..vault.http.clone()
     };
     Ok(GitlabServer { base, http })

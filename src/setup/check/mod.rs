@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Config;
+use super::MountConfig;
 use Fit::{Missing, Same, Wider};
 pub(crate) use policy::policy;
 pub(crate) use role::role;
@@ -40,7 +40,7 @@ impl Finding {
 }
 
 /// A mount's configuration; `None` where there is none.
-pub(crate) fn config(wanted: &Config, found: Option<&Map<String, Value>>) -> Finding {
+pub(crate) fn config(wanted: &MountConfig, found: Option<&Map<String, Value>>) -> Finding {
     let place = &wanted.object.path;
     let Some(found) = found else { return Finding::new(Missing, place, "the mount is not configured") };
     let field = wanted.decides;

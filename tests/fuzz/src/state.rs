@@ -12,7 +12,7 @@ use std::time::Duration;
 use ci_creds::testing::http::{self, Ca, Endpoint, Pem, Proxy, Tls};
 use ci_creds::testing::ledger::Ledger;
 use ci_creds::testing::ledger::state::{Configured, Content, Entry, Seal, StateFile};
-use ci_creds::testing::policy::Policy;
+use ci_creds::testing::policy::MachinePolicy;
 use ci_creds::testing::secret::Secret;
 use ci_creds::testing::shutdown::Stop;
 use ci_creds::testing::vault::{self, Server};
@@ -60,7 +60,7 @@ pub fn configured() -> Configured {
         redirect_hosts: Vec::new(),
         follow_redirects: true,
         allow_http: false,
-        policy: ci_creds::testing::policy::Policy::default(),
+        policy: ci_creds::testing::policy::MachinePolicy::default(),
     };
     let scaleway = Endpoint { url: "https://api.scaleway.com".parse().unwrap(), settings: http.clone() };
     let address = CONFIGURED.parse().unwrap();
@@ -71,7 +71,7 @@ pub fn configured() -> Configured {
         allow_http: false,
         skip_verify: false,
         token,
-        policy: Policy::default(),
+        policy: MachinePolicy::default(),
         apis: vec![("scaleway", scaleway)],
     }
 }

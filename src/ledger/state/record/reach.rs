@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::http::{self, Ca, FileFrom, Proxy, Tls};
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 use crate::private_file::whole;
 use crate::secret::Secret;
 use crate::vault::Server;
@@ -161,7 +161,7 @@ impl Reach {
                 redirect_hosts: self.redirect_hosts.clone(),
                 follow_redirects: self.follow_redirects,
                 allow_http: self.allow_http,
-                policy: Policy::default(),
+                policy: MachinePolicy::default(),
             },
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Record;
 use crate::http::{Ca, Endpoint, is_loopback};
 use crate::options;
-use crate::policy::Policy;
+use crate::policy::MachinePolicy;
 use crate::secret::Secret;
 use crate::vault::Server;
 
@@ -22,7 +22,7 @@ pub struct Configured {
     /// The user's token; an empty one where an agent on the way adds its own.
     pub token: Option<Secret>,
     /// What the machine's administrator allows.
-    pub policy: Policy,
+    pub policy: MachinePolicy,
     /// The API of each cloud at which something may have been made, by the cloud's name.
     pub apis: Vec<(&'static str, Endpoint)>,
 }
