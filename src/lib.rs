@@ -97,7 +97,7 @@ mod vault;
 pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     process::harden();
     ci::start(env);
-    if command::keep::is_asked(arguments) {
+    if command::keep::is_requested(arguments) {
         return in_background();
     }
     console::set_colour(config::colour(arguments, env));
@@ -139,7 +139,8 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
 
 /// The process that --dead-man leaves behind. Nobody hears it: what it can't do ends by itself.
 fn in_background() -> u8 {
-    let outcome = Started::new().map(|Started { runtime, stop }| runtime.block_on(command::keep::run(stop)));
+    let outcome =
+        Started::new().map(|Started { runtime, shutdown }| runtime.block_on(command::keep::run(shutdown)));
     u8::from(!matches!(outcome, Ok(true)))
 }
 
@@ -173,19 +174,19 @@ pub fn end(outcome: Result<u8, Error>, failure: &Failure) -> u8 {
 /// The runtime, and the listener for signals in it.
 struct Started {
     runtime: tokio::runtime::Runtime,
-    stop: shutdown::Stop,
+    shutdown: shutdown::Shutdown,
 }
 
 impl Started {
     fn new() -> Result<Self, Broken> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Broken)?;
-        let stop = runtime.block_on(async { shutdown::Stop::listen() }).map_err(Broken)?;
-        Ok(Self { runtime, stop })
+        let shutdown = runtime.block_on(async { shutdown::Shutdown::listen() }).map_err(Broken)?;
+        Ok(Self { runtime, shutdown })
     }
 }
 
 fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u8, Error> {
-    let Started { runtime, stop } = started;
+    let Started { runtime, shutdown } = started;
     let mut env = env.clone();
     if !matches!(parsed.verb, cli::Verb::Completions(_)) {
         let (verbose, quiet) = config::verbosity(parsed, &env)?;
@@ -195,8 +196,8 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
     }
     let env = &env;
     let run = |config: config::Config| match config.command.clone() {
-        Some(command) => runtime.block_on(command::run::run(config, &command, env, stop.clone())),
-        None => runtime.block_on(command::issue::run(config, stop.clone())).map(|()| 0),
+        Some(command) => runtime.block_on(command::run::run(config, &command, env, shutdown.clone())),
+        None => runtime.block_on(command::issue::run(config, shutdown.clone())).map(|()| 0),
     };
     match &parsed.verb {
         cli::Verb::Provider(_) | cli::Verb::Read(_) | cli::Verb::Login => {
@@ -209,27 +210,27 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
             }
         },
         cli::Verb::Revoke => {
-            runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &stop))
+            runtime.block_on(command::revoke::run(config::Revoke::resolve(parsed, env)?, &shutdown))
         }
         cli::Verb::Scan(paths) => {
             let config = config::Scan::resolve(paths, parsed, env)?;
-            runtime.block_on(command::scan::run(config, env, &stop))
+            runtime.block_on(command::scan::run(config, env, &shutdown))
         }
         cli::Verb::Status { json } => {
             let config = config::Revoke::resolve(parsed, env)?;
-            runtime.block_on(command::status::run(config, *json, &stop)).map(|()| 0)
+            runtime.block_on(command::status::run(config, *json, &shutdown)).map(|()| 0)
         }
         cli::Verb::Doctor(doctor) => {
-            runtime.block_on(command::doctor::run(doctor, parsed, env, stop)).map(|()| 0)
+            runtime.block_on(command::doctor::run(doctor, parsed, env, shutdown)).map(|()| 0)
         }
-        cli::Verb::Setup(setup) => runtime.block_on(command::setup::run(setup, parsed, env, stop)),
+        cli::Verb::Setup(setup) => runtime.block_on(command::setup::run(setup, parsed, env, shutdown)),
         cli::Verb::Rotate if config::AccessRotation::is_meant(parsed, env)? => {
             let rotation = config::AccessRotation::resolve(parsed, env)?;
-            runtime.block_on(command::rotate::access::run(rotation, stop)).map(|()| 0)
+            runtime.block_on(command::rotate::access::run(rotation, shutdown)).map(|()| 0)
         }
         cli::Verb::Rotate => {
             let rotation = config::Rotation::resolve(parsed, env)?;
-            runtime.block_on(command::rotate::run(rotation, stop)).map(|()| 0)
+            runtime.block_on(command::rotate::run(rotation, shutdown)).map(|()| 0)
         }
         cli::Verb::Completions(shell) => Ok(command::completions::run(*shell).map(|()| 0)?),
     }

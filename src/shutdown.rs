@@ -1,4 +1,4 @@
-//! Requests to stop: a signal that would end the process becomes a request that work looks at where it safely can. It
+//! A signal that would end the process becomes a request for its shutdown, which work looks at where it safely can. It
 //! must not end the process.
 
 use std::future::Future;
@@ -23,17 +23,17 @@ pub(crate) const TAKING_BACK: Duration = Duration::from_secs(30);
 /// under way: 2 s of [`LIMIT`] are kept for taking back.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
-/// Tells whether, and when, the process was asked to stop.
+/// Tells whether, and when, the shutdown of the process was requested.
 #[derive(Clone)]
-pub struct Stop {
-    asked: watch::Receiver<Option<Asked>>,
-    /// Whether work ends for it: taking back only hurries.
-    heeded: bool,
+pub struct Shutdown {
+    asked: watch::Receiver<Option<Requested>>,
+    /// Whether it cancels work. Revoking goes on, and only has to hurry.
+    cancels: bool,
 }
 
-/// By what, and when for the first time.
+/// The signal, and when the first one came.
 #[derive(Clone, Copy)]
-struct Asked {
+struct Requested {
     by: Code,
     at: Instant,
 }
@@ -84,7 +84,7 @@ fn name(code: &Code) -> &'static str {
 }
 
 /// Whether a process that ends with this code was asked to stop.
-pub(crate) fn is_stop(code: Code) -> bool {
+pub(crate) fn is_shutdown(code: Code) -> bool {
     code == Code::RealTime || SIGNALS.iter().any(|(_, known, _)| *known == code)
 }
 
@@ -94,7 +94,7 @@ impl Explain for Stopped {
     }
 }
 
-impl Stop {
+impl Shutdown {
     /// Starts to listen; inside a runtime.
     pub fn listen() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
@@ -113,46 +113,46 @@ impl Stop {
             let sender = sender.clone();
             tokio::spawn(async move {
                 if signals.recv().await.is_some() {
-                    sender.send_modify(|asked: &mut Option<Asked>| {
+                    sender.send_modify(|asked: &mut Option<Requested>| {
                         let at = asked.map_or_else(Instant::now, |asked| asked.at);
-                        *asked = Some(Asked { by: code, at });
+                        *asked = Some(Requested { by: code, at });
                     });
                 }
             });
         }
-        Ok(Self { asked: receiver, heeded: true })
+        Ok(Self { asked: receiver, cancels: true })
     }
 
-    /// One that never asks.
+    /// A shutdown that is never requested.
     pub fn never() -> Self {
-        Self { asked: watch::channel(None).1, heeded: false }
+        Self { asked: watch::channel(None).1, cancels: false }
     }
 
-    /// The same for taking back, which goes on after a stop, and only has to hurry: [`Stop::within`].
-    pub fn unheeded(&self) -> Self {
-        Self { heeded: false, ..self.clone() }
+    /// The same for revoking, which a shutdown does not cancel, and only limits in time: [`Shutdown::within`].
+    pub fn without_cancellation(&self) -> Self {
+        Self { cancels: false, ..self.clone() }
     }
 
-    /// One that asks when it is told to.
-    pub fn later() -> (Later, Self) {
+    /// A shutdown that is requested when the `Relay` says so.
+    pub fn relayed() -> (Relay, Self) {
         let (sender, asked) = watch::channel(None);
-        (Later(sender), Self { asked, heeded: true })
+        (Relay(sender), Self { asked, cancels: true })
     }
 
     /// An error if the process was asked to stop.
     pub fn check(&self) -> Result<(), Stopped> {
-        self.asked.borrow().filter(|_| self.heeded).map_or(Ok(()), |asked| Err(Stopped(asked.by)))
+        self.asked.borrow().filter(|_| self.cancels).map_or(Ok(()), |asked| Err(Stopped(asked.by)))
     }
 
     /// Whether the process was asked to stop, whether or not the work ends early for it.
-    pub fn is_asked(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.asked.borrow().is_some()
     }
 
     /// The outcome of `work`, or [`Stopped`] when it has not ended `patience` after a stop.
     pub async fn guard<T>(&self, patience: Duration, work: impl Future<Output = T>) -> Result<T, Stopped> {
         let stopped = async {
-            if !self.heeded {
+            if !self.cancels {
                 std::future::pending::<()>().await;
             }
             let asked = self.requested().await;
@@ -195,7 +195,7 @@ impl Stop {
         Ok(outcome.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())))
     }
 
-    async fn requested(&self) -> Asked {
+    async fn requested(&self) -> Requested {
         let mut receiver = self.asked.clone();
         let asked = receiver.wait_for(Option::is_some).await.ok().and_then(|asked| *asked);
         match asked {
@@ -206,28 +206,27 @@ impl Stop {
     }
 }
 
-/// A stop that counts only when the command has ended: the signal was passed on to the command, which may take its
-/// time.
-pub struct Later(watch::Sender<Option<Asked>>);
+/// Passes a shutdown on when the command has ended: until then the signal is the command's, which may take its time.
+pub struct Relay(watch::Sender<Option<Requested>>);
 
-impl Later {
-    /// Passes on a stop that `stop` has got or will get. Where the command used up the time of the stop, 2 s are
-    /// left. Where the process outlived even that time, nobody is about to kill it, and the time begins again.
-    pub fn follow(self, stop: &Stop) {
-        let pass = |sender: &watch::Sender<_>, asked: Asked, now: Instant| {
+impl Relay {
+    /// Passes on the request that `shutdown` has got or will get. Where the command used up its time, 2 s are left.
+    /// Where the process outlived even that time, nobody is about to kill it, and the time begins again.
+    pub fn follow(self, shutdown: &Shutdown) {
+        let pass = |sender: &watch::Sender<_>, asked: Requested, now: Instant| {
             let at = match now.saturating_duration_since(asked.at) {
                 spent if spent < PATIENCE => asked.at,
                 spent if spent < LIMIT => now.checked_sub(PATIENCE).unwrap_or(now),
                 _ => now,
             };
-            sender.send_replace(Some(Asked { at, ..asked }));
+            sender.send_replace(Some(Requested { at, ..asked }));
         };
-        let asked = *stop.asked.borrow();
+        let asked = *shutdown.asked.borrow();
         match asked {
             Some(asked) => pass(&self.0, asked, Instant::now()),
             None => {
-                let stop = stop.clone();
-                tokio::spawn(async move { pass(&self.0, stop.requested().await, Instant::now()) });
+                let shutdown = shutdown.clone();
+                tokio::spawn(async move { pass(&self.0, shutdown.requested().await, Instant::now()) });
             }
         }
     }

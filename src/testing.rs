@@ -115,7 +115,7 @@ pub mod session {
     pub use crate::session::Error;
 }
 pub mod shutdown {
-    pub use crate::shutdown::{Stop, Stopped};
+    pub use crate::shutdown::{Shutdown, Stopped};
 }
 pub mod text {
     pub use crate::text::LONGEST_TEXT;

@@ -9,10 +9,15 @@ use crate::doctor::{Step, audit, role, run as walked};
 use crate::env::Env;
 use crate::error::Error;
 use crate::policy;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// Checks, reports, and fails with the first failed step.
-pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(
+    doctor: &Doctor,
+    parsed: &Parsed,
+    env: &Env,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
     let mut report = Report::new(doctor.json, doctor.strict);
     if doctor.dry_run {
         report = report.aside();
@@ -22,7 +27,7 @@ pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop)
             report.title(&format!("ci-creds doctor: {}", at.path()))?;
             machine(&mut report, env)?;
             match RoleCheck::resolve(parsed, env) {
-                Ok(check) => role::walk(&mut report, check, doctor, at, stop).await?,
+                Ok(check) => role::walk(&mut report, check, doctor, at, shutdown).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }
@@ -30,7 +35,7 @@ pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop)
             report.title(&format!("ci-creds doctor: who gets in at the roles of auth/{mount}"))?;
             machine(&mut report, env)?;
             match RoleCheck::resolve(parsed, env) {
-                Ok(check) => audit::walk(&mut report, check, mount, stop).await?,
+                Ok(check) => audit::walk(&mut report, check, mount, shutdown).await?,
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }
         }
@@ -57,7 +62,8 @@ pub(crate) async fn run(doctor: &Doctor, parsed: &Parsed, env: &Env, stop: Stop)
             let settled = sources(&parsed, env).and_then(|all| Ok((Config::resolve(&parsed, env)?, all)));
             match settled {
                 Ok((config, all)) => {
-                    walked::walk(&mut report, config, all, foreign(env), doctor.issue, &call, stop).await?;
+                    walked::walk(&mut report, config, all, foreign(env), doctor.issue, &call, shutdown)
+                        .await?;
                 }
                 Err(error) => report.add(Step::failed("configuration", &error))?,
             }

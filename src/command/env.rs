@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exec::{self, Child, Signals};
 use crate::ledger::Ledger;
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// Hands over what needs no Vault, or runs the command with it; returns the exit code.
 pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
@@ -19,7 +19,7 @@ pub(crate) async fn run(run: Unreferenced, env: &Env) -> Result<u8, Error> {
         if !credentials.is_empty() {
             sink::check(&run.output, &run.job)?;
             let content = run.output.encode(&credentials, &run.job)?;
-            Target::make(&run.output, content, &mut Ledger::default())?.write(&Stop::never()).await?;
+            Target::make(&run.output, content, &mut Ledger::default())?.write(&Shutdown::never()).await?;
         }
         return Ok(0);
     };

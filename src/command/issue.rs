@@ -13,11 +13,11 @@ use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::secret::Secret;
 use crate::session::{self, Order, Token, keeper};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::Vault;
 
 /// Hands the credentials over, or leaves nothing behind.
-pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let token = config.hand_over_token.iter().map(|_| "login");
     config.output.format.fits(config.requests.iter().map(|request| request.origin.name()).chain(token))?;
     sink::check(&config.output, &config.job)?;
@@ -25,10 +25,10 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
     let (shell, dead_man) = watched(config.dead_man, &config.output)?;
     let makes_files = config.makes_files();
     let server = config.server;
-    let vault = Vault::at(&server, stop.clone())?;
+    let vault = Vault::at(&server, shutdown.clone())?;
     let order = Order { login: config.login, requests: config.requests, look_up: false, dead_man };
     let entry = match config.state_file {
-        Some(place) => Some(Entry::new(place, &server, &stop).await?),
+        Some(place) => Some(Entry::new(place, &server, &shutdown).await?),
         None => None,
     };
     let mut ledger = Ledger::with(entry);
@@ -44,16 +44,16 @@ pub(crate) async fn run(config: Config, stop: Stop) -> Result<(), Error> {
         let content = config.output.encode(&session.credentials, &config.job)?;
         let target = Target::make(&config.output, content, &mut ledger)?;
         ledger.handed_over(session.credentials.iter());
-        ledger.write_down(&stop).await?;
+        ledger.write_down(&shutdown).await?;
         files.write()?;
         if session.token_is_idle() {
-            ledger.end(&vault.unstoppable(), &session.token.secret).await;
+            ledger.end(&vault.without_cancellation(), &session.token.secret).await;
         }
         let shell = shell.filter(|_| !session.token_is_idle());
         let keeper = keeper::start(&server, &session.token, shell, config.job.deadline).await?;
         // The last moment at which a signal can still mean that nothing was handed over.
-        stop.check()?;
-        target.write(&stop).await?;
+        shutdown.check()?;
+        target.write(&shutdown).await?;
         Ok::<_, Error>(keeper)
     };
     let keeper = match outcome.await {

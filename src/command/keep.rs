@@ -7,23 +7,23 @@ use std::io;
 
 use crate::exec::background;
 use crate::session::keeper::Order;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// Whether this process is the one in the background.
-pub(crate) fn is_asked(arguments: &[OsString]) -> bool {
+pub(crate) fn is_requested(arguments: &[OsString]) -> bool {
     arguments.len() == 2 && arguments.get(1).is_some_and(|argument| argument == background::ARGUMENT)
 }
 
 /// Carries the order out. False where there is no order, or none that can be carried out.
-pub(crate) async fn run(stop: Stop) -> bool {
-    match work(&stop).await {
+pub(crate) async fn run(shutdown: Shutdown) -> bool {
+    match work(&shutdown).await {
         Ok(()) => true,
-        Err(_) => stop.is_asked(),
+        Err(_) => shutdown.is_requested(),
     }
 }
 
-async fn work(stop: &Stop) -> io::Result<()> {
-    let input = stop.blocking(background::order).await.map_err(io::Error::other)??;
+async fn work(shutdown: &Shutdown) -> io::Result<()> {
+    let input = shutdown.blocking(background::order).await.map_err(io::Error::other)??;
     let order = Order::read(&input).ok_or(io::ErrorKind::InvalidInput)?;
     drop(input);
     let shell = order.shell().watch()?;
@@ -33,6 +33,6 @@ async fn work(stop: &Stop) -> io::Result<()> {
         _ => Ok(()),
     };
     // A signal comes to the same as the end of the shell.
-    let left = async { drop(stop.blocking(wait).await) };
+    let left = async { drop(shutdown.blocking(wait).await) };
     order.carry_out(left).await.map_err(io::Error::other)
 }

@@ -14,7 +14,7 @@ use crate::config::Revoke;
 use crate::error::{Code, Explain};
 use crate::ledger::state::{self, Content, Entry, Record, StateFile};
 use crate::ledger::{Ledger, Left, may_revoke};
-use crate::shutdown::{Stop, TAKING_BACK};
+use crate::shutdown::{Shutdown, TAKING_BACK};
 use crate::vault::{self, Vault};
 
 /// How many servers are asked at a time.
@@ -75,16 +75,16 @@ impl Explain for Error {
 }
 
 /// Revokes; 0, unless something could not be revoked.
-pub(crate) async fn run(config: Revoke, stop: &Stop) -> Result<u8, crate::error::Error> {
-    let content = config.place.read(stop).await?;
-    let damaged = sweep(&config.place, &content, stop).await;
+pub(crate) async fn run(config: Revoke, shutdown: &Shutdown) -> Result<u8, crate::error::Error> {
+    let content = config.place.read(shutdown).await?;
+    let damaged = sweep(&config.place, &content, shutdown).await;
     let Content { records, others, .. } = content;
     let count = records.iter().filter(|record| !record.is_only_names()).count();
     let until = Instant::now() + TAKING_BACK;
-    let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, stop));
+    let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, shutdown));
     let left =
         iter(work).buffer_unordered(SERVERS).fold(Left::Nothing, async |worst, left| worst.max(left)).await;
-    stop.check()?;
+    shutdown.check()?;
     let incomplete = (left != Left::Nothing).then(|| Error { place: config.place.clone(), left });
     match (damaged, incomplete) {
         (None, None) => {
@@ -121,8 +121,8 @@ fn tell(count: usize, others: usize, place: &StateFile) {
 }
 
 /// Removes old lines of other jobs and damaged ones; the error names the first damaged one.
-async fn sweep(place: &StateFile, content: &Content, stop: &Stop) -> Option<state::Error> {
-    let kept = match place.sweep(content, stop).await {
+async fn sweep(place: &StateFile, content: &Content, shutdown: &Shutdown) -> Option<state::Error> {
+    let kept = match place.sweep(content, shutdown).await {
         Ok(kept) => kept,
         Err(error) => {
             tracing::warn!("{}", crate::error::chain(&error));
@@ -152,14 +152,14 @@ fn by_address(records: Vec<Record>) -> Vec<Vec<Record>> {
 }
 
 /// Revokes the lines of one server. A server that did not answer is not asked again.
-async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, stop: &Stop) -> Left {
+async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, shutdown: &Shutdown) -> Left {
     let (mut left, mut down) = (Left::Nothing, false);
     for record in records {
         let rest = until.saturating_duration_since(Instant::now());
-        if down || stop.is_asked() || rest.is_zero() {
+        if down || shutdown.is_requested() || rest.is_zero() {
             return Left::Unreachable;
         }
-        let outcome = line(config, record, rest, stop).await;
+        let outcome = line(config, record, rest, shutdown).await;
         down = outcome == Left::Unreachable;
         left = left.max(outcome);
     }
@@ -167,15 +167,16 @@ async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, stop:
 }
 
 /// One line.
-async fn line(config: &Revoke, record: Record, rest: Duration, stop: &Stop) -> Left {
+async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdown) -> Left {
     let address = record.address().to_owned();
     let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
     if let Some(ended) = record.ended(vault::now()) {
         tracing::warn!("what a run was given by {address} ended at {ended}: its line is dropped");
         record.fill_files(&mut ledger);
-        return ledger.take_back_files(stop).await;
+        return ledger.take_back_files(shutdown).await;
     }
-    let vault = record.way(&config.now).map(|way| (Vault::at(&way.server, stop.unheeded()), way));
+    let vault =
+        record.way(&config.now).map(|way| (Vault::at(&way.server, shutdown.without_cancellation()), way));
     let (why, left) = match vault {
         Ok((Ok(vault), way)) => {
             record.fill(&mut ledger, &way, &config.now);

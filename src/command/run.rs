@@ -24,16 +24,21 @@ use crate::scan::Value;
 use crate::session::refresh::{self, Reissuer};
 use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
-use crate::shutdown::{Later, Stop};
+use crate::shutdown::{Relay, Shutdown};
 use crate::vault::Vault;
 
 /// Runs the command; its status, as a shell has it.
-pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop) -> Result<u8, Error> {
+pub(crate) async fn run(
+    config: Config,
+    command: &Command,
+    env: &Env,
+    shutdown: Shutdown,
+) -> Result<u8, Error> {
     let entry = match &config.state_file {
-        Some(place) => Some(Entry::new(place.clone(), &config.server, &stop).await?),
+        Some(place) => Some(Entry::new(place.clone(), &config.server, &shutdown).await?),
         None => None,
     };
-    let vault = Vault::at(&config.server, stop.clone())?;
+    let vault = Vault::at(&config.server, shutdown.clone())?;
     let order = Order {
         login: config.login.clone(),
         requests: config.requests.clone(),
@@ -49,13 +54,13 @@ pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop
         session.credentials.push(token_credentials(&session.token, hand_over));
     }
     // While the command runs, signals are the command's. When it has ended, they hurry what is left to do.
-    let (later, after) = Stop::later();
+    let (relay, after) = Shutdown::relayed();
     let scanning = after.clone();
-    let after = vault.heeding(after);
+    let after = vault.with_shutdown(after);
     let outcome = match private::make(&mut session.credentials, &config.file_folder, &mut ledger) {
         Ok(files) => {
             let run = Run { config: &config, command, env, order: &order, session: &session };
-            run.carry_out(&vault, stop, (later, &after), &mut ledger, files).await
+            run.carry_out(&vault, shutdown, (relay, &after), &mut ledger, files).await
         }
         Err(error) => Err(error.into()),
     };
@@ -81,11 +86,11 @@ pub(crate) async fn run(config: Config, command: &Command, env: &Env, stop: Stop
 }
 
 /// Looks for the credentials in what the command leaves behind.
-async fn look(paths: &[OsString], values: Vec<Value>, stop: &Stop) -> Result<(), Error> {
+async fn look(paths: &[OsString], values: Vec<Value>, shutdown: &Shutdown) -> Result<(), Error> {
     if paths.is_empty() || values.is_empty() {
         return Ok(());
     }
-    scan::look(values, paths.to_vec(), stop).await
+    scan::look(values, paths.to_vec(), shutdown).await
 }
 
 /// A command that has ended.
@@ -109,13 +114,13 @@ impl Run<'_> {
     async fn carry_out(
         &self,
         vault: &Vault,
-        stop: Stop,
-        (later, after): (Later, &Vault),
+        shutdown: Shutdown,
+        (relay, after): (Relay, &Vault),
         ledger: &mut Ledger,
         files: private::Made,
     ) -> Result<Ended, Error> {
         ledger.handed_over(self.session.credentials.iter());
-        ledger.write_down(&stop).await?;
+        ledger.write_down(&shutdown).await?;
         let fresh = self.refreshed();
         let endpoint = match fresh {
             Some(_) => Some(Endpoint::open().await.map_err(exec::Error::Setup)?),
@@ -130,7 +135,7 @@ impl Run<'_> {
         files.write()?;
         let token_needed = fresh.is_some() && refresh::keeps_token(self.order);
         if self.session.token_is_idle() && !token_needed {
-            ledger.end(&vault.unstoppable(), &self.session.token.secret).await;
+            ledger.end(&vault.without_cancellation(), &self.session.token.secret).await;
         }
         let environment = exec::environment(self.env, &handed_over, &self.command.withheld)?;
         let end = self.session.token.window.map(|window| format!("ends {} after this process", show(window)));
@@ -138,7 +143,7 @@ impl Run<'_> {
         let mut renewer = Renewer::new(self.session, &self.config.job, fresh, token_needed);
         // From here on signals are the command's; one that came before ends the run.
         let signals = Signals::listen()?;
-        stop.check()?;
+        shutdown.check()?;
         let mut child =
             Child::start(&self.command.argv, self.env, &environment, veil.mask.as_ref(), signals)?;
         // The credentials are kept alive while the command deals with a request to stop.
@@ -156,7 +161,7 @@ impl Run<'_> {
             Either::Left((code, _)) => code.map_err(exec::Error::Setup)?,
             Either::Right((never, _)) => match never.0 {},
         };
-        later.follow(&stop);
+        relay.follow(&shutdown);
         let rest = child.ended();
         if let Some(source) = &source {
             select(Box::pin(source.settled()), &mut helpers).await;

@@ -10,11 +10,11 @@ use crate::error::{self, Code};
 use crate::ledger::state::Record;
 use crate::scan::{self, Error, Report, Value, is_too_short};
 use crate::secret::Secret;
-use crate::shutdown::{Stop, Stopped};
+use crate::shutdown::{Shutdown, Stopped};
 
 /// Searches; 0 if nothing was found.
-pub(crate) async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, error::Error> {
-    let content = config.place.read(stop).await?;
+pub(crate) async fn run(config: Scan, env: &Env, shutdown: &Shutdown) -> Result<u8, error::Error> {
+    let content = config.place.read(shutdown).await?;
     let shown = config.place.path.display();
     let values = values(&content.records, env);
     if values.is_empty() {
@@ -25,12 +25,12 @@ pub(crate) async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, erro
         };
         return Err(Error::NothingKnown { why }.into());
     }
-    let outcome = look(values, config.paths, stop).await;
+    let outcome = look(values, config.paths, shutdown).await;
     if outcome.as_ref().is_err_and(|error| error.code() == Code::Found)
         && let Some(revoke) = config.revoke
     {
         // The find decides the exit code, whatever happens here.
-        if let Err(error) = super::revoke::run(revoke, stop).await {
+        if let Err(error) = super::revoke::run(revoke, shutdown).await {
             tracing::warn!("{error}");
         }
     }
@@ -38,9 +38,13 @@ pub(crate) async fn run(config: Scan, env: &Env, stop: &Stop) -> Result<u8, erro
 }
 
 /// Looks for `values` in `paths`, and says what was looked for where nothing was found.
-pub(super) async fn look(values: Vec<Value>, paths: Vec<OsString>, stop: &Stop) -> Result<(), error::Error> {
+pub(super) async fn look(
+    values: Vec<Value>,
+    paths: Vec<OsString>,
+    shutdown: &Shutdown,
+) -> Result<(), error::Error> {
     let names: Vec<String> = values.iter().map(|value| value.variables.clone()).collect();
-    let files = judge(search(values, paths, stop).await??)?;
+    let files = judge(search(values, paths, shutdown).await??)?;
     tracing::info!("scan: none of {} in {files} files", names.join(", "));
     Ok(())
 }
@@ -49,12 +53,12 @@ pub(super) async fn look(values: Vec<Value>, paths: Vec<OsString>, stop: &Stop) 
 async fn search(
     values: Vec<Value>,
     paths: Vec<OsString>,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Result<Result<Report, Error>, Stopped> {
     for value in values.iter().filter(|value| is_too_short(&value.secret)) {
         tracing::warn!("{} is not looked for: it has fewer than 8 characters", value.variables);
     }
-    let found = stop.blocking(move || Ok(scan::search(&values, &paths))).await?;
+    let found = shutdown.blocking(move || Ok(scan::search(&values, &paths))).await?;
     Ok(found.unwrap_or_else(|cause| Err(Error::NoThread { cause })))
 }
 

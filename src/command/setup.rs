@@ -13,12 +13,12 @@ use crate::secret::Secret;
 use crate::session;
 use crate::setup::check::{self, Finding, Fit};
 use crate::setup::{self, Plan, Proof};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::text::one_line;
 use crate::vault::{self, Vault};
 
 /// Plans, and prints or checks; the exit code.
-pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -> Result<u8, Error> {
+pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, shutdown: Shutdown) -> Result<u8, Error> {
     let order = config::setup::resolve(setup, parsed, env)?;
     let plan = setup::plan(&order);
     prove(&plan)?;
@@ -26,7 +26,7 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, stop: Stop) -
         let mut role_check = RoleCheck::resolve(parsed, env)?;
         // All of the plan is in the namespace of the login.
         role_check.server.namespace.clone_from(&plan.namespace);
-        let vault = Vault::at(&role_check.server, stop)?;
+        let vault = Vault::at(&role_check.server, shutdown)?;
         let operator = session::given_token(&vault, &role_check.operator).await?;
         return report(setup, &compare(&vault, &operator, &plan).await?);
     }

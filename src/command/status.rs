@@ -12,7 +12,7 @@ use crate::duration::life;
 use crate::emit::sink;
 use crate::error::{Error, chain};
 use crate::ledger::state::{Content, Listed, Record, State};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::text::one_line;
 use crate::vault::{self, Vault};
 
@@ -38,13 +38,13 @@ struct Line {
 }
 
 /// Prints the report.
-pub(crate) async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), Error> {
-    let content = config.place.look(stop).await?;
+pub(crate) async fn run(config: Revoke, json: bool, shutdown: &Shutdown) -> Result<(), Error> {
+    let content = config.place.look(shutdown).await?;
     let mut lines = Vec::new();
     // A line may only tell which variables the job got, for `scan`.
     for record in content.records.iter().filter(|record| !record.is_only_names()) {
-        lines.push(line(&config, record, stop).await);
-        stop.check()?;
+        lines.push(line(&config, record, shutdown).await);
+        shutdown.check()?;
     }
     let report = if json {
         format!("{}\n", as_json(&config, &content, &lines))
@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Revoke, json: bool, stop: &Stop) -> Result<(), E
     Ok(sink::text(&report)?)
 }
 
-async fn line(config: &Revoke, record: &Record, stop: &Stop) -> Line {
+async fn line(config: &Revoke, record: &Record, shutdown: &Shutdown) -> Line {
     let now = vault::now();
     let mut all = Vec::new();
     let (vault, given) = match record.ended(now) {
@@ -64,7 +64,7 @@ async fn line(config: &Revoke, record: &Record, stop: &Stop) -> Line {
             Ok(mut way) => {
                 way.server.http.max_retries = Some(0);
                 way.server.http.timeout = way.server.http.timeout.min(PATIENCE);
-                (Vault::at(&way.server, stop.clone()).map_err(|error| chain(&error)), way.given)
+                (Vault::at(&way.server, shutdown.clone()).map_err(|error| chain(&error)), way.given)
             }
         },
     };

@@ -11,7 +11,7 @@ use crate::claims::role::Role;
 use crate::config::RoleCheck;
 use crate::error::{Code, Error};
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Vault};
 
 /// Looks at every role of the JWT method at `mount`, which is without `auth/`.
@@ -19,9 +19,9 @@ pub(crate) async fn walk(
     report: &mut Report,
     role_check: RoleCheck,
     mount: &str,
-    stop: Stop,
+    shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let Some((vault, operator)) = run::reach_as_operator(report, &role_check, stop).await? else {
+    let Some((vault, operator)) = run::reach_as_operator(report, &role_check, shutdown).await? else {
         return Ok(());
     };
     let folder = format!("auth/{mount}/role");

@@ -15,7 +15,7 @@ use crate::error::Code;
 use crate::http::{Ca, Call, Client, Judgement, Settings, Tls, is_loopback};
 use crate::policy::MachinePolicy;
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::text::Text;
 
 /// The time-out of a key set.
@@ -122,7 +122,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
         policy: MachinePolicy::default(),
         ..like.clone()
     };
-    let client = Client::new(settings, Stop::never()).map_err(|error| error.to_string())?;
+    let client = Client::new(settings, Shutdown::never()).map_err(|error| error.to_string())?;
     let headers = reqwest::header::HeaderMap::new();
     let call = Call::new(Method::GET, url, headers);
     let answer = client.send(&call, |_, _| Judgement::Final).await.map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use reqwest::{Method, Url};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
-use crate::shutdown::{PATIENCE, Stop};
+use crate::shutdown::{PATIENCE, Shutdown};
 
 mod call;
 mod certificate;
@@ -50,15 +50,15 @@ pub struct Client {
     settings: std::sync::Arc<Settings>,
     names: names::Names,
     indexes: index::Indexes,
-    stop: Stop,
+    shutdown: Shutdown,
 }
 
 impl Client {
     /// Reads certificates; connects when the first request is sent.
-    pub fn new(settings: Settings, stop: Stop) -> Result<Self, Error> {
+    pub fn new(settings: Settings, shutdown: Shutdown) -> Result<Self, Error> {
         let names = names::Names::new(&settings);
         let inner = tls::client(&settings, &names, CONNECT)?;
-        Ok(Self { inner, settings: settings.into(), names, indexes: index::Indexes::default(), stop })
+        Ok(Self { inner, settings: settings.into(), names, indexes: index::Indexes::default(), shutdown })
     }
 
     /// Whether the server at `url` tells how far its cluster is.
@@ -78,27 +78,27 @@ impl Client {
 
     /// Whether the process was asked to stop.
     pub fn is_stopped(&self) -> bool {
-        self.stop.check().is_err()
+        self.shutdown.check().is_err()
     }
 
     /// What tells whether the process was asked to stop.
-    pub fn stop(&self) -> &Stop {
-        &self.stop
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
     }
 
     /// A client for other addresses, which the same signals end.
     pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
-        Self::new(settings, self.stop.clone())
+        Self::new(settings, self.shutdown.clone())
     }
 
     /// The same connections, with another stop.
-    pub fn heeding(&self, stop: Stop) -> Self {
-        Self { stop, ..self.clone() }
+    pub fn with_shutdown(&self, shutdown: Shutdown) -> Self {
+        Self { shutdown, ..self.clone() }
     }
 
     /// The same connections, for revoking: a signal does not end their requests.
-    pub fn unstoppable(&self) -> Self {
-        self.heeding(self.stop.unheeded())
+    pub fn without_cancellation(&self) -> Self {
+        self.with_shutdown(self.shutdown.without_cancellation())
     }
 
     /// Sends `call` as often as is safe and useful; `judge` tells what an answer means.
@@ -109,10 +109,10 @@ impl Client {
             .with_jitter()
             .with_max_times(self.settings.max_retries.unwrap_or(usize::MAX));
         let (started, counted) = (Instant::now(), self.settings.max_retries.is_some());
-        let stop = self.stop.clone();
+        let shutdown = self.shutdown.clone();
         let outcome = (|| self.attempt(call, judge))
             .retry(backoff)
-            .sleep(move |pause| pause_unless(stop.clone(), pause))
+            .sleep(move |pause| pause_unless(shutdown.clone(), pause))
             .when(|failed| failed.again && (counted || started.elapsed() < WINDOW))
             .adjust(|failed, pause| pause.map(|pause| failed.pause.after(pause)))
             .notify(|failed, pause| {
@@ -137,7 +137,7 @@ impl Client {
     }
 
     async fn attempt(&self, call: &Call, judge: fn(&Call, &Answer) -> Judgement) -> Result<Answer, Failed> {
-        self.stop.check().map_err(|stopped| Failed::for_good(stopped.into()))?;
+        self.shutdown.check().map_err(|stopped| Failed::for_good(stopped.into()))?;
         let answer = match self.follow(call).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -216,7 +216,7 @@ impl Client {
     /// For a redirect from plain http on this machine to https: only then are roots needed.
     fn with_tls(&self) -> Result<Self, Error> {
         let settings = Settings { needs_tls: true, ..Settings::clone(&self.settings) };
-        Ok(Self { indexes: self.indexes.clone(), ..Self::new(settings, self.stop.clone())? })
+        Ok(Self { indexes: self.indexes.clone(), ..Self::new(settings, self.shutdown.clone())? })
     }
 
     async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {
@@ -234,9 +234,9 @@ impl Client {
             request = request.body(body.to_vec());
         }
         if !call.creates {
-            return self.stop.guard(Duration::ZERO, self.exchange(request, url)).await?;
+            return self.shutdown.guard(Duration::ZERO, self.exchange(request, url)).await?;
         }
-        let answer = self.stop.guard(PATIENCE, self.exchange(request, url)).await;
+        let answer = self.shutdown.guard(PATIENCE, self.exchange(request, url)).await;
         answer.map_err(|stopped| Error::Abandoned { host: self.peer(url), stopped })?
     }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Answer, Error};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// Pauses; a signal ends the pause, and the next attempt reports it.
-pub(super) async fn pause_unless(stop: Stop, pause: Duration) {
-    let _ = stop.guard(Duration::ZERO, tokio::time::sleep(pause)).await;
+pub(super) async fn pause_unless(shutdown: Shutdown, pause: Duration) {
+    let _ = shutdown.guard(Duration::ZERO, tokio::time::sleep(pause)).await;
 }
 
 /// An attempt without a final answer.

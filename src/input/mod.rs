@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::ci::{self, CiSystem};
-use crate::shutdown::{Stop, Stopped};
+use crate::shutdown::{Shutdown, Stopped};
 use crate::text;
 
 mod known;
@@ -160,13 +160,14 @@ impl Input {
     ///
     /// # Errors
     /// The outer error is the stop; the inner one the system's, or that of a text that is not UTF-8 or too long.
-    pub async fn read(&self, stop: &Stop) -> Result<io::Result<Zeroizing<String>>, Stopped> {
+    pub async fn read(&self, shutdown: &Shutdown) -> Result<io::Result<Zeroizing<String>>, Stopped> {
         let input = self.clone();
-        stop.blocking(move || match input {
-            Self::File(path) => whole(std::fs::File::open(path)?),
-            Self::Stdin => whole(io::stdin()),
-        })
-        .await
+        shutdown
+            .blocking(move || match input {
+                Self::File(path) => whole(std::fs::File::open(path)?),
+                Self::Stdin => whole(io::stdin()),
+            })
+            .await
     }
 }
 

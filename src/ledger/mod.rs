@@ -9,7 +9,7 @@ use crate::credentials::{self, Credentials, External};
 use crate::error::chain;
 use crate::merge::Part;
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault;
 
 mod external;
@@ -179,23 +179,23 @@ impl Ledger {
     }
 
     /// Brings the line in the state file up to date, where one was asked for, before anything is handed over.
-    pub async fn write_down(&mut self, stop: &Stop) -> Result<(), state::Error> {
-        self.write(Sync::Yes, stop).await
+    pub async fn write_down(&mut self, shutdown: &Shutdown) -> Result<(), state::Error> {
+        self.write(Sync::Yes, shutdown).await
     }
 
     /// The same as soon as there is something to take back, so that `revoke` finds it after this process was killed.
-    pub async fn write_ahead(&mut self, stop: &Stop) -> Result<(), state::Error> {
-        self.write(Sync::No, stop).await
+    pub async fn write_ahead(&mut self, shutdown: &Shutdown) -> Result<(), state::Error> {
+        self.write(Sync::No, shutdown).await
     }
 
-    async fn write(&mut self, sync: Sync, stop: &Stop) -> Result<(), state::Error> {
+    async fn write(&mut self, sync: Sync, shutdown: &Shutdown) -> Result<(), state::Error> {
         let Some(entry) = &self.entry else { return Ok(()) };
-        entry.replace(self, sync, stop).await
+        entry.replace(self, sync, shutdown).await
     }
 
     /// Writes what is left to the state file, for `revoke`. A warning says when that fails.
-    async fn write_rest(&mut self, stop: &Stop) {
-        if let Err(error) = self.write(Sync::Yes, &stop.unheeded()).await {
+    async fn write_rest(&mut self, shutdown: &Shutdown) {
+        if let Err(error) = self.write(Sync::Yes, &shutdown.without_cancellation()).await {
             tracing::warn!("{}", chain(&error));
         }
     }

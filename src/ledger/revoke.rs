@@ -6,7 +6,7 @@ use super::{Ledger, Left, external};
 use crate::error::chain;
 use crate::merge::Fate;
 use crate::secret::Secret;
-use crate::shutdown::{Stop, TAKING_BACK};
+use crate::shutdown::{Shutdown, TAKING_BACK};
 use crate::vault::Vault;
 
 /// How many at the head of each list were tried, could not be taken back, and were named in a warning.
@@ -27,42 +27,42 @@ impl Ledger {
 
     /// The same, in less time.
     pub async fn take_back_within(&mut self, limit: Duration, vault: &Vault) -> Left {
-        let vault = vault.unstoppable();
+        let vault = vault.without_cancellation();
         let mut tried = Tried::default();
-        let outcome = vault.stop().within(limit, self.take_back_all(&vault, &mut tried)).await;
+        let outcome = vault.shutdown().within(limit, self.take_back_all(&vault, &mut tried)).await;
         let left = outcome.unwrap_or_else(|| {
-            self.name_rest(&tried, &given_up(vault.stop()));
+            self.name_rest(&tried, &given_up(vault.shutdown()));
             tried.asking.map_or(Left::Unreachable, Left::Cloud)
         });
-        self.write_rest(vault.stop()).await;
+        self.write_rest(vault.shutdown()).await;
         left
     }
 
     /// Removes the files, where there is no server to ask for anything else.
-    pub async fn take_back_files(&mut self, stop: &Stop) -> Left {
+    pub async fn take_back_files(&mut self, shutdown: &Shutdown) -> Left {
         self.names.clear();
-        let left = self.remove_files(stop).await;
-        self.write_rest(stop).await;
+        let left = self.remove_files(shutdown).await;
+        self.write_rest(shutdown).await;
         left
     }
 
     /// Revokes one token of this run, which nothing needs any longer.
     pub async fn end(&mut self, vault: &Vault, token: &Secret) {
         let Some(index) = self.index_of(token) else { return };
-        match vault.stop().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
+        match vault.shutdown().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
             Some(Left::Nothing) => drop(self.tokens.remove(index)),
             // A warning has named it; or the run is ending, and takes back all that is listed.
             Some(_) => {}
-            None if vault.stop().is_asked() => {}
-            None => self.tokens[index].stays(&given_up(vault.stop())),
+            None if vault.shutdown().is_requested() => {}
+            None => self.tokens[index].stays(&given_up(vault.shutdown())),
         }
-        self.write_rest(vault.stop()).await;
+        self.write_rest(vault.shutdown()).await;
     }
 
     async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
         // What is taken back is not looked for any longer.
         self.names.clear();
-        let mut left = self.remove_files(vault.stop()).await;
+        let mut left = self.remove_files(vault.shutdown()).await;
         while let Some((one, token)) = self.externals.get(tried.externals) {
             match external::undo(vault, one, token.as_ref(), &mut tried.asking).await {
                 Left::Nothing => drop(self.externals.remove(tried.externals)),
@@ -96,7 +96,7 @@ impl Ledger {
         self.tokens.iter().skip(tried.tokens).for_each(|owned| owned.stays(why));
     }
 
-    async fn remove_files(&mut self, stop: &Stop) -> Left {
+    async fn remove_files(&mut self, shutdown: &Shutdown) -> Left {
         let mut left = Left::Nothing;
         self.files.retain(|file| match file.remove() {
             Ok(Fate::Gone) => false,
@@ -112,7 +112,7 @@ impl Ledger {
             }
         });
         for part in std::mem::take(&mut self.parts) {
-            match part.take_out(stop).await {
+            match part.take_out(shutdown).await {
                 Ok(Fate::Gone) => {}
                 Ok(Fate::Another) => {
                     tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
@@ -128,8 +128,8 @@ impl Ledger {
     }
 }
 
-fn given_up(stop: &Stop) -> String {
-    if stop.is_asked() {
+fn given_up(shutdown: &Shutdown) -> String {
+    if shutdown.is_requested() {
         "no time was left for it after the stop".to_owned()
     } else {
         format!("taking back was given up after {} s", TAKING_BACK.as_secs())

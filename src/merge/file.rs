@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::private_file::{self, Lock, folder};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// How long a lock is waited for: others hold it for the time of a write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,11 +32,11 @@ pub(super) fn text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
 pub(super) async fn change(
     path: &Path,
     removes: bool,
-    stop: &Stop,
+    shutdown: &Shutdown,
     change: impl Fn(&str) -> Option<Zeroizing<String>>,
 ) -> Result<(), Error> {
     for _ in 0..TRIES {
-        let Some(held) = Held::take(path, stop).await? else { return Ok(()) };
+        let Some(held) = Held::take(path, shutdown).await? else { return Ok(()) };
         let Some(new) = change(&held.text) else { return Ok(()) };
         if new.is_empty() && removes && held.is_unchanged(path) {
             return std::fs::remove_file(path).map_err(|cause| io(path, "removed", cause));
@@ -61,8 +61,8 @@ pub(super) struct Held {
 impl Held {
     /// `None` if it is missing. The lock of another process is waited for no longer than [`PATIENCE`], and not beyond
     /// a stop.
-    pub(super) async fn take(path: &Path, stop: &Stop) -> Result<Option<Self>, Error> {
-        let file = stop.guard(Duration::ZERO, stop.within(PATIENCE, lock(path))).await?;
+    pub(super) async fn take(path: &Path, shutdown: &Shutdown) -> Result<Option<Self>, Error> {
+        let file = shutdown.guard(Duration::ZERO, shutdown.within(PATIENCE, lock(path))).await?;
         let Some(file) = file.unwrap_or_else(|| Err(Error::Locked { path: path.to_owned() }))? else {
             return Ok(None);
         };

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::lines::{Fault, Lines, indent};
 use super::{Error, FORMS, Form, MARK, Profile, file, hash, sum, written_by};
 use crate::private_file::{self, whole};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// A profile that was put into a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl Part {
     }
 
     /// Takes it out.
-    pub(crate) async fn take_out(&self, stop: &Stop) -> Result<Fate, Error> {
+    pub(crate) async fn take_out(&self, shutdown: &Shutdown) -> Result<Fate, Error> {
         self.remove_made();
         private_file::sweep(private_file::folder(&self.path));
         let seen = std::cell::Cell::new(Ok(Fate::Gone));
@@ -109,7 +109,7 @@ impl Part {
                 None
             }
         };
-        match file::change(&self.path, self.creates, stop, look).await {
+        match file::change(&self.path, self.creates, shutdown, look).await {
             Err(Error::Unsafe { .. }) if self.is_anothers() => Ok(Fate::Another),
             outcome => outcome.and_then(|()| {
                 let path = self.path.clone();

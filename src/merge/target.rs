@@ -10,7 +10,7 @@ use super::file::{Held, PAUSE, TRIES, io, replace, text};
 use super::part::Part;
 use super::{Error, Profile, Put, Why};
 use crate::private_file::{self, folder};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// A file that a profile is about to be put into: nothing of it is there yet.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ impl Target {
     }
 
     /// Puts the profile there: into what is in the file now, which another process may have changed.
-    pub(crate) async fn write(self, now: Timestamp, stop: &Stop) -> Result<(), Error> {
+    pub(crate) async fn write(self, now: Timestamp, shutdown: &Shutdown) -> Result<(), Error> {
         let Self { path, profile, mut fresh, part, had_text } = self;
         for _ in 0..TRIES {
-            let held = Held::take(&path, stop).await?;
+            let held = Held::take(&path, shutdown).await?;
             let text = held.as_ref().map_or("", |held| held.text.as_str());
             if text.is_empty() && held.is_some() && had_text {
                 drop(held);

@@ -295,7 +295,7 @@ fn a_new_file_that_was_left_behind_goes() {
     std::mem::forget(target);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let fate = runtime.block_on(part.take_out(&crate::shutdown::Stop::never())).unwrap();
+    let fate = runtime.block_on(part.take_out(&crate::shutdown::Shutdown::never())).unwrap();
     assert_eq!(fate, Fate::Gone);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(&path).unwrap(), "[a]\nb = c\n");

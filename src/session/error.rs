@@ -74,7 +74,7 @@ pub enum Error {
 impl Error {
     /// Whether the process was asked to stop.
     pub(super) fn is_stopped(&self) -> bool {
-        shutdown::is_stop(self.code())
+        shutdown::is_shutdown(self.code())
     }
 
     /// Whether a request that creates something may have run although its answer never came.

@@ -54,7 +54,7 @@ pub(crate) async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Se
         Origin::Value { value, .. } => clean(parameter, value.reveal()),
         Origin::File { path, .. } => {
             let input = Input::File(path.clone());
-            let text = input.read(vault.stop()).await?;
+            let text = input.read(vault.shutdown()).await?;
             let text = text.map_err(|cause| {
                 let hint = if path.starts_with("/var/run/secrets/kubernetes.io") {
                     "is this a pod, and does it get its service account's token \
@@ -70,7 +70,7 @@ pub(crate) async fn read(vault: &Vault, parameter: &LoginParameter) -> Result<Se
             clean(parameter, &text)
         }
         Origin::Stdin { .. } => {
-            let text = Input::Stdin.read(vault.stop()).await?;
+            let text = Input::Stdin.read(vault.shutdown()).await?;
             let text =
                 text.map_err(|cause| unusable(parameter, cause.to_string(), "pipe it into ci-creds"))?;
             clean(parameter, &text)
@@ -216,7 +216,7 @@ pub(super) async fn data(vault: &Vault, requests: &[Request]) -> Result<Vec<Requ
     let mut requests = requests.to_vec();
     for request in &mut requests {
         for (name, input) in std::mem::take(&mut request.from_files) {
-            let text = input.read(vault.stop()).await?;
+            let text = input.read(vault.shutdown()).await?;
             let fault = |cause| Error::Data { name: shown(&name), shown: input.to_string(), cause };
             let text = text.map_err(fault)?;
             request.parameters.push((name, Secret::from(text.strip_suffix('\n').unwrap_or(&text))));

@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::ledger::state::{Reach, revealed};
 use crate::private_file::whole;
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Server, Vault};
 
 /// The pause after a renewal that did not succeed.
@@ -104,7 +104,7 @@ impl Order {
     pub(crate) async fn carry_out(self, left: impl Future<Output = ()>) -> Result<(), http::Error> {
         let mut server = self.server.server();
         server.http.tls.client = self.client.map(|(certificate, key)| (certificate.pem(), key.pem()));
-        let vault = Vault::at(&server, Stop::never())?;
+        let vault = Vault::at(&server, Shutdown::never())?;
         let over = async {
             match self.rest {
                 Some(rest) => sleep(Duration::from_secs(rest)).await,

@@ -99,7 +99,7 @@ async fn login_once_seen(
     }
     let Some(node) = vault.stale_standby().await else { return Err((error, Vec::new())) };
     tracing::debug!("{node} refused a new secret_id, which it may not know yet; once more");
-    if vault.stop().guard(Duration::ZERO, tokio::time::sleep(CATCH_UP)).await.is_err() {
+    if vault.shutdown().guard(Duration::ZERO, tokio::time::sleep(CATCH_UP)).await.is_err() {
         return Err((error, Vec::new()));
     }
     let after = crate::duration::show(CATCH_UP);

@@ -101,7 +101,7 @@ impl<'a> Reissuer<'a> {
             }
         }
         let token = transaction::log_in_again(self.vault, self.order, state.ledger).await?;
-        if let Err(error) = state.ledger.write_ahead(self.vault.stop()).await {
+        if let Err(error) = state.ledger.write_ahead(self.vault.shutdown()).await {
             tracing::warn!("{}", crate::error::chain(&error));
         }
         let outcome = issue::one(self.vault, &token, self.request).await;
@@ -109,7 +109,7 @@ impl<'a> Reissuer<'a> {
         if outcome.as_ref().is_err_and(|error| error.is_lost() && !error.is_stopped()) {
             tokio::time::sleep(transaction::SETTLE).await;
         }
-        state.ledger.end(&self.vault.unstoppable(), &token.secret).await;
+        state.ledger.end(&self.vault.without_cancellation(), &token.secret).await;
         self.name_lost(&outcome, &token, started, state.ledger);
         outcome
     }

@@ -104,7 +104,7 @@ async fn run(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Sessio
         }
         // A signal that came meanwhile decides the exit code.
         if !failure.error.is_stopped()
-            && let Err(stopped) = vault.stop().check()
+            && let Err(stopped) = vault.shutdown().check()
         {
             tracing::warn!("{}", chain(&failure.error));
             failure.error = stopped.into();
@@ -120,7 +120,7 @@ async fn attempt(vault: &Vault, order: &Order, ledger: &mut Ledger) -> Result<Se
         FailedAttempt { error, logged_in: false, left: left.into_iter().collect(), token: None }
     })?;
     // A process that is killed while an engine is at work leaves its token to `revoke`.
-    if let Err(error) = ledger.write_ahead(vault.stop()).await {
+    if let Err(error) = ledger.write_ahead(vault.shutdown()).await {
         return Err(FailedAttempt { error: error.into(), logged_in: true, left: Vec::new(), token: None });
     }
     if let Some(dead_man) = order.dead_man

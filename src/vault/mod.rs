@@ -8,7 +8,7 @@ use reqwest::{Method, Url};
 
 use crate::http::{self, Client};
 use crate::secret::Secret;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 mod answer;
 mod ask;
@@ -83,26 +83,26 @@ impl Vault {
     }
 
     /// Tells whether the process was asked to stop.
-    pub fn stop(&self) -> &crate::shutdown::Stop {
-        self.client.stop()
+    pub fn shutdown(&self) -> &crate::shutdown::Shutdown {
+        self.client.shutdown()
     }
 
     /// The server of a configuration.
-    pub fn at(server: &Server, stop: Stop) -> Result<Self, http::Error> {
-        let client = Client::new(server.http.clone(), stop)?;
+    pub fn at(server: &Server, shutdown: Shutdown) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), shutdown)?;
         let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
         Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }
 
     /// The same server, for revoking: a signal does not end its requests.
-    pub fn unstoppable(&self) -> Self {
-        self.heeding(self.stop().unheeded())
+    pub fn without_cancellation(&self) -> Self {
+        self.with_shutdown(self.shutdown().without_cancellation())
     }
 
     /// The same server, with another stop.
-    pub fn heeding(&self, stop: Stop) -> Self {
+    pub fn with_shutdown(&self, shutdown: Shutdown) -> Self {
         Self {
-            client: self.client.heeding(stop),
+            client: self.client.with_shutdown(shutdown),
             base: self.base.clone(),
             namespace: self.namespace.clone(),
             auth_namespace: self.auth_namespace.clone(),

@@ -4,7 +4,7 @@
 use ci_creds::testing::ledger::Ledger;
 use ci_creds::testing::ledger::state::{Entry, StateFile};
 use ci_creds::testing::secret::Secret;
-use ci_creds::testing::shutdown::Stop;
+use ci_creds::testing::shutdown::Shutdown;
 use serde_json::{Value, json};
 
 use super::properties::state::{CONFIGURED, READERS, configured, decide_as, keep, run, seal};
@@ -54,10 +54,10 @@ fn line(key: &str) -> Vec<Vec<u8>> {
         StateFile { path: dir.path().join("state"), auto: false, project: None, seal: Some(seal(key)) };
     let server = configured().server.unwrap();
     run(async {
-        let stop = Stop::never();
-        let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &stop).await.unwrap()));
+        let shutdown = Shutdown::never();
+        let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &shutdown).await.unwrap()));
         ledger.token(&Secret::from("s.sealed"), "accessor", None, false);
-        ledger.write_ahead(&stop).await.unwrap();
+        ledger.write_ahead(&shutdown).await.unwrap();
     });
     let text = std::fs::read(&place.path).unwrap();
     vec![text.trim_ascii_end().to_vec()]

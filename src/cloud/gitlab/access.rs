@@ -43,7 +43,7 @@ impl AccessToken {
 impl Gitlab {
     /// The same instance, asked by another token.
     pub(crate) fn by(&self, token: Secret) -> Self {
-        Self { client: self.client.unstoppable(), base: self.base.clone(), token }
+        Self { client: self.client.without_cancellation(), base: self.base.clone(), token }
     }
 
     /// `GET /personal_access_tokens/self`, for tokens of projects and groups as well.

@@ -88,8 +88,12 @@ impl Gitlab {
     }
 
     /// The same instance, for work that a signal must not interrupt.
-    pub(crate) fn unstoppable(&self) -> Self {
-        Self { client: self.client.unstoppable(), base: self.base.clone(), token: self.token.clone() }
+    pub(crate) fn without_cancellation(&self) -> Self {
+        Self {
+            client: self.client.without_cancellation(),
+            base: self.base.clone(),
+            token: self.token.clone(),
+        }
     }
 
     /// `GET …/variables/:key`.

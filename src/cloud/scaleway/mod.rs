@@ -60,8 +60,12 @@ impl Api {
     }
 
     /// The same, for deleting keys: a signal does not end its requests.
-    pub(crate) fn unstoppable(&self) -> Self {
-        Self { client: self.client.unstoppable(), url: self.url.clone(), parent: self.parent.clone() }
+    pub(crate) fn without_cancellation(&self) -> Self {
+        Self {
+            client: self.client.without_cancellation(),
+            url: self.url.clone(),
+            parent: self.parent.clone(),
+        }
     }
 
     /// Makes a key. After [`Error::Lost`] there may be one: look for it by its description.

@@ -15,46 +15,46 @@ use crate::http::Client;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Vault};
 
 /// How often the new token is stored: it is in no other place.
 const STORES: usize = 6;
 
 /// Rotates, or leaves all as it was, or says what is lost.
-pub(crate) async fn run(rotation: AccessRotation, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(rotation: AccessRotation, shutdown: Shutdown) -> Result<(), Error> {
     let (login, request) = match &rotation.kept {
         Kept::Vault { login, request } => (login, request),
         Kept::Variable { place, given } => {
-            let token = token::given(given, &stop).await?;
-            let gitlab = client(&rotation, &token, &stop)?;
+            let token = token::given(given, &shutdown).await?;
+            let gitlab = client(&rotation, &token, &shutdown)?;
             let (place, current) = (place.clone(), gitlab.variable(place).await?);
-            return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &stop).await;
+            return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &shutdown).await;
         }
     };
-    let vault = Vault::at(&rotation.server, stop.clone())?;
+    let vault = Vault::at(&rotation.server, shutdown.clone())?;
     let requests = vec![(**request).clone()];
     let order = Order { login: (**login).clone(), requests, look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let outcome = async {
         let token = token::read(&session)?;
-        let gitlab = client(&rotation, &token, &stop)?;
+        let gitlab = client(&rotation, &token, &shutdown)?;
         let path = session.credentials.first().map(|one| one.path.clone()).unwrap_or_default();
         let field = request.fields.first().map(|field| field.name.clone()).unwrap_or_default();
         let by = session.token.secret.clone();
         let kv = vault.mount_of(&by, &path).await?.kv_version;
         let kv = kv.ok_or_else(|| Fault::NotKept { place: path.clone(), why: "is not of the KV engine" })?;
-        let target = Target::Kv(Kv { vault: vault.unstoppable(), by, path, field, kv });
-        rotate(&rotation, &gitlab, &token, &target, &stop).await
+        let target = Target::Kv(Kv { vault: vault.without_cancellation(), by, path, field, kv });
+        rotate(&rotation, &gitlab, &token, &target, &shutdown).await
     };
     let outcome = outcome.await;
     ledger.revoke_all(&vault).await;
     outcome
 }
 
-fn client(rotation: &AccessRotation, token: &Secret, stop: &Stop) -> Result<Gitlab, Error> {
-    let client = Client::new(rotation.gitlab.http.clone(), stop.clone())?;
+fn client(rotation: &AccessRotation, token: &Secret, shutdown: &Shutdown) -> Result<Gitlab, Error> {
+    let client = Client::new(rotation.gitlab.http.clone(), shutdown.clone())?;
     Ok(Gitlab::new(client, rotation.gitlab.base.clone(), token.clone()))
 }
 
@@ -78,7 +78,7 @@ async fn rotate(
     gitlab: &Gitlab,
     old: &Secret,
     target: &Target,
-    stop: &Stop,
+    shutdown: &Shutdown,
 ) -> Result<(), Error> {
     let before = gitlab.myself().await?;
     target.holds(old).await?;
@@ -88,9 +88,9 @@ async fn rotate(
         return Ok(());
     }
     target.prove(gitlab, old).await?;
-    stop.check()?;
+    shutdown.check()?;
     // From here on a stop does not interrupt: what follows is short, and must not be left half done.
-    let gitlab = gitlab.unstoppable();
+    let gitlab = gitlab.without_cancellation();
     let new = made(&gitlab, &before, &expiry(rotation)).await?;
     let value = new.token.clone().ok_or_else(|| Fault::LostAccess {
         name: new.named(),

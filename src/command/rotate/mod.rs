@@ -14,7 +14,7 @@ use crate::http::Client;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Order};
-use crate::shutdown::{PATIENCE, Stop};
+use crate::shutdown::{PATIENCE, Shutdown};
 use crate::vault::{self, TokenInfo, Vault};
 
 pub(crate) mod access;
@@ -39,25 +39,25 @@ struct New {
 }
 
 /// Rotates, or leaves the variable as it was, or says what is not certain.
-pub(crate) async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
+pub(crate) async fn run(rotation: Rotation, shutdown: Shutdown) -> Result<(), Error> {
     // Before the login, where that does not have to read the token: a secret_id may be good for one login.
     let (early, requests) = match &rotation.gitlab_token {
         GitlabToken::Vault(request) => (None, vec![(**request).clone()]),
         GitlabToken::Given(given) => {
-            (Some(look(&rotation, token::given(given, &stop).await?, &stop).await?), Vec::new())
+            (Some(look(&rotation, token::given(given, &shutdown).await?, &shutdown).await?), Vec::new())
         }
     };
-    let vault = Vault::at(&rotation.server, stop.clone())?;
+    let vault = Vault::at(&rotation.server, shutdown.clone())?;
     let order = Order { login: rotation.login.clone(), requests, look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let outcome = async {
         let (gitlab, current) = match early {
             Some(found) => found,
-            None => look(&rotation, token::read(&session)?, &stop).await?,
+            None => look(&rotation, token::read(&session)?, &shutdown).await?,
         };
         let run = Run { rotation: &rotation, vault: &vault, gitlab: &gitlab, login: &session.token.secret };
-        run.rotate(&current, &stop).await
+        run.rotate(&current, &shutdown).await
     };
     let outcome = outcome.await;
     ledger.revoke_all(&vault).await;
@@ -65,8 +65,8 @@ pub(crate) async fn run(rotation: Rotation, stop: Stop) -> Result<(), Error> {
 }
 
 /// GitLab, and the variable as it is.
-async fn look(rotation: &Rotation, token: Secret, stop: &Stop) -> Result<(Gitlab, Variable), Error> {
-    let client = Client::new(rotation.gitlab.http.clone(), stop.clone())?;
+async fn look(rotation: &Rotation, token: Secret, shutdown: &Shutdown) -> Result<(Gitlab, Variable), Error> {
+    let client = Client::new(rotation.gitlab.http.clone(), shutdown.clone())?;
     let gitlab = Gitlab::new(client, rotation.gitlab.base.clone(), token);
     let current = gitlab.variable(&rotation.place).await?;
     Ok((gitlab, current))
@@ -81,7 +81,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn rotate(&self, current: &Variable, stop: &Stop) -> Result<(), Error> {
+    async fn rotate(&self, current: &Variable, shutdown: &Shutdown) -> Result<(), Error> {
         let value = current.value.as_ref().filter(|_| !current.hidden);
         let old = Old::look(self.vault, value.or(self.rotation.in_this_job.as_ref())).await?;
         if self.rotation.secret_id_path.is_none() && !matches!(old, Old::Alive { .. }) {
@@ -90,15 +90,15 @@ impl Run<'_> {
         if self.rotation.dry_run {
             return self.rehearse(current, &old).await;
         }
-        stop.check()?;
-        let new = self.create(stop).await?;
+        shutdown.check()?;
+        let new = self.create(shutdown).await?;
         // From here on a stop does not interrupt: what follows is short, and must not be left half done.
-        let vault = self.vault.unstoppable();
+        let vault = self.vault.without_cancellation();
         let new = match self.prove(&vault, &new, &old).await {
             Ok(life) => New { life, ..new },
             Err(why) => return Err(revoke_all(&vault, &new, why).await),
         };
-        if let Err(stopped) = stop.check() {
+        if let Err(stopped) = shutdown.check() {
             return Err(revoke_all(&vault, &new, stopped.into()).await);
         }
         self.store(&vault, current, &new, &old).await?;
@@ -107,12 +107,12 @@ impl Run<'_> {
         old.end(&vault, self.rotation.grace).await
     }
 
-    async fn create(&self, stop: &Stop) -> Result<New, Error> {
+    async fn create(&self, shutdown: &Shutdown) -> Result<New, Error> {
         let role = &self.rotation.token_role;
         let time = vault::now();
         let lost = |cause: String| Fault::LostCreation { role: role.clone(), time, cause };
-        let vault = self.vault.unstoppable();
-        let answer = match stop.guard(PATIENCE, vault.create_token(self.login, role)).await {
+        let vault = self.vault.without_cancellation();
+        let answer = match shutdown.guard(PATIENCE, vault.create_token(self.login, role)).await {
             Ok(answer) => answer,
             Err(stopped) => return Err(lost(stopped.to_string()).into()),
         };
@@ -189,7 +189,7 @@ impl Run<'_> {
 
     /// Changes the variable, and returns only when it is known what the variable holds, or that it can't be known.
     async fn store(&self, vault: &Vault, current: &Variable, new: &New, old: &Old) -> Result<(), Error> {
-        let (gitlab, place) = (self.gitlab.unstoppable(), &self.rotation.place);
+        let (gitlab, place) = (self.gitlab.without_cancellation(), &self.rotation.place);
         let mut doubt = None;
         for _ in 0..STORES {
             let cause = match gitlab.set(place, current, &new.secret).await {

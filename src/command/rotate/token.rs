@@ -6,16 +6,16 @@ use crate::error::Error;
 use crate::input::BYTE_ORDER_MARK;
 use crate::secret::Secret;
 use crate::session::Session;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// The access token that this job has.
-pub(super) async fn given(given: &Given, stop: &Stop) -> Result<Secret, Error> {
+pub(super) async fn given(given: &Given, shutdown: &Shutdown) -> Result<Secret, Error> {
     let (input, source) = match given {
         Given::Value(secret) => return sendable(secret.reveal(), "CI_CREDS_GITLAB_TOKEN"),
         Given::Input { input, source } => (input, source),
     };
     let name = format!("{input} ({source})");
-    let text = input.read(stop).await?;
+    let text = input.read(shutdown).await?;
     let text = text.map_err(|cause| Fault::GitlabToken(format!("{name}: {cause}")))?;
     match text.trim_start_matches(BYTE_ORDER_MARK).trim() {
         "" => Err(Fault::GitlabToken(format!("{name} is empty")).into()),

@@ -22,7 +22,7 @@ use crate::error::{Code, Error};
 use crate::input::Input;
 use crate::secret::Secret;
 use crate::session;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Vault};
 
 /// How the claims of a job are given to doctor outside the job.
@@ -34,9 +34,9 @@ pub(crate) async fn walk(
     role_check: RoleCheck,
     doctor: &Doctor,
     at: &RoleAt,
-    stop: Stop,
+    shutdown: Shutdown,
 ) -> Result<(), Error> {
-    let Some((vault, operator)) = run::reach_as_operator(report, &role_check, stop).await? else {
+    let Some((vault, operator)) = run::reach_as_operator(report, &role_check, shutdown).await? else {
         return Ok(());
     };
     let RoleAt { mount, name, .. } = at;
@@ -189,7 +189,7 @@ async fn claims(
 ) -> Result<Result<Given, Box<Step>>, Error> {
     let given = doctor.claims.as_ref().or(doctor.from_job.as_ref());
     let given = match given {
-        Some(text) => Some(text_or_stdin(text, vault.stop()).await?),
+        Some(text) => Some(text_or_stdin(text, vault.shutdown()).await?),
         None => None,
     };
     Ok(understood(vault, role_check, doctor, given).await)
@@ -235,9 +235,9 @@ async fn understood(
 }
 
 /// The text, or what `-` stands for.
-async fn text_or_stdin(text: &str, stop: &Stop) -> Result<Result<Zeroizing<String>, String>, Error> {
+async fn text_or_stdin(text: &str, shutdown: &Shutdown) -> Result<Result<Zeroizing<String>, String>, Error> {
     match text {
-        "-" => Ok(Input::Stdin.read(stop).await?.map_err(|error| error.to_string())),
+        "-" => Ok(Input::Stdin.read(shutdown).await?.map_err(|error| error.to_string())),
         _ => Ok(Ok(Zeroizing::new(text.to_owned()))),
     }
 }

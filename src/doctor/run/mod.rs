@@ -41,7 +41,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::secret::Secret;
 use crate::session::{self, Token};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Health, Server, Vault};
 
 /// Every check of a run, in order.
@@ -125,7 +125,7 @@ impl Check {
 /// The way to Vault, and what was found on it.
 pub(super) struct Way {
     server: Server,
-    stop: Stop,
+    shutdown: Shutdown,
     /// Set from the check of TLS on.
     pub(super) vault: Option<Rc<Vault>>,
     /// What the first request says.
@@ -134,10 +134,10 @@ pub(super) struct Way {
 
 impl Way {
     /// Nothing is sent yet.
-    pub(super) fn new(mut server: Server, stop: Stop) -> Self {
+    pub(super) fn new(mut server: Server, shutdown: Shutdown) -> Self {
         // doctor must not wait for retries.
         server.http.max_retries.get_or_insert(1);
-        Self { server, stop, vault: None, health: None }
+        Self { server, shutdown, vault: None, health: None }
     }
 }
 
@@ -191,10 +191,10 @@ pub(crate) async fn walk(
     foreign: Vec<(String, &'static str)>,
     issue: bool,
     call: &Call,
-    stop: Stop,
+    shutdown: Shutdown,
 ) -> Result<(), Error> {
     report.untried = !issue && !config.requests.is_empty();
-    let way = Way::new(config.server.clone(), stop);
+    let way = Way::new(config.server.clone(), shutdown);
     let mut walk = Walk {
         config,
         sources,
@@ -279,9 +279,9 @@ pub(super) async fn reach(report: &mut Report, way: &mut Way) -> Result<(), Erro
 pub(super) async fn reach_as_operator(
     report: &mut Report,
     role_check: &RoleCheck,
-    stop: Stop,
+    shutdown: Shutdown,
 ) -> Result<Option<(Rc<Vault>, Secret)>, Error> {
-    let mut way = Way::new(role_check.server.clone(), stop);
+    let mut way = Way::new(role_check.server.clone(), shutdown);
     reach(report, &mut way).await?;
     let Some(vault) = way.vault.filter(|_| !report.failed()) else { return Ok(None) };
     match session::given_token(&vault, &role_check.operator).await {

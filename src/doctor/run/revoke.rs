@@ -27,7 +27,7 @@ async fn revoke(vault: &Vault, token: &Token, ledger: &mut Ledger, lost: bool) -
         ledger.revoke_all(vault).await;
         return Some(Step::skip("revoke", "others have this token too: it ends with its TTL"));
     }
-    let step = match vault.unstoppable().revoke_self(&token.secret).await {
+    let step = match vault.without_cancellation().revoke_self(&token.secret).await {
         Ok(()) => {
             ledger.disarm();
             let rest = if lost { "what may be left is named above" } else { "and what it issued with it" };

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::{Content, Format, Output};
 use crate::ci::Job;
 use crate::ledger::Ledger;
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 use crate::{merge, vault};
 
 mod error;
@@ -81,11 +81,11 @@ impl Target {
     }
 
     /// Writes all of it, or fails; nothing is written twice.
-    pub(crate) async fn write(self, stop: &Stop) -> Result<(), Error> {
+    pub(crate) async fn write(self, shutdown: &Shutdown) -> Result<(), Error> {
         match self {
             Self::Stdout(bytes) => write_stdout(&bytes),
             Self::File(fresh, bytes) => fresh.write(&bytes),
-            Self::Merged(target) => Ok(target.write(vault::now(), stop).await?),
+            Self::Merged(target) => Ok(target.write(vault::now(), shutdown).await?),
         }
     }
 }

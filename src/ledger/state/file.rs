@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::line::{Line, lines};
 use super::{Content, Error, StateFile, Sync};
 use crate::private_file::{self, Lock};
-use crate::shutdown::Stop;
+use crate::shutdown::Shutdown;
 
 /// How long a lock is waited for: others hold it for the time of a write.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,17 +24,17 @@ const LONGEST_DAMAGED: u64 = 1 << 20;
 
 impl StateFile {
     /// What the file says; nothing if it is missing.
-    pub async fn read(&self, stop: &Stop) -> Result<Content, Error> {
-        self.content(stop, true).await
+    pub async fn read(&self, shutdown: &Shutdown) -> Result<Content, Error> {
+        self.content(shutdown, true).await
     }
 
     /// The same without any change, not even of a file that lists nothing.
-    pub async fn look(&self, stop: &Stop) -> Result<Content, Error> {
-        self.content(stop, false).await
+    pub async fn look(&self, shutdown: &Shutdown) -> Result<Content, Error> {
+        self.content(shutdown, false).await
     }
 
-    async fn content(&self, stop: &Stop, discard_if_empty: bool) -> Result<Content, Error> {
-        let Some(mut file) = self.lock(false, stop).await? else {
+    async fn content(&self, shutdown: &Shutdown, discard_if_empty: bool) -> Result<Content, Error> {
+        let Some(mut file) = self.lock(false, shutdown).await? else {
             return Ok(Content { missing: true, ..Content::default() });
         };
         let text = self.text(&mut file)?;
@@ -50,9 +50,9 @@ impl StateFile {
         id: &str,
         line: Option<&[u8]>,
         sync: Sync,
-        stop: &Stop,
+        shutdown: &Shutdown,
     ) -> Result<(), Error> {
-        let Some(mut file) = self.lock(line.is_some(), stop).await? else { return Ok(()) };
+        let Some(mut file) = self.lock(line.is_some(), shutdown).await? else { return Ok(()) };
         let text = self.text(&mut file)?;
         let is_this = |line: &[u8]| match Line::read(line, self.seal.as_ref()) {
             Line::Usable(record) => record.id == id,
@@ -64,11 +64,11 @@ impl StateFile {
 
     /// Removes the lines that no job can use: old ones of other jobs, and damaged ones, which are kept aside where
     /// that is possible. Returns where.
-    pub async fn sweep(&self, content: &Content, stop: &Stop) -> Result<Option<PathBuf>, Error> {
+    pub async fn sweep(&self, content: &Content, shutdown: &Shutdown) -> Result<Option<PathBuf>, Error> {
         if content.old.is_empty() && content.damaged.is_empty() {
             return Ok(None);
         }
-        let Some(mut file) = self.lock(false, stop).await? else { return Ok(None) };
+        let Some(mut file) = self.lock(false, shutdown).await? else { return Ok(None) };
         let text = self.text(&mut file)?;
         let kept = if content.damaged.is_empty() { None } else { self.keep_aside(content) };
         let gone = content.old.iter().chain(content.damaged.iter().map(|(_, line)| line));
@@ -148,8 +148,9 @@ impl StateFile {
 
     /// The file, checked and locked; `None` if it is missing and not to be made. The lock of another process is
     /// waited for no longer than [`PATIENCE`], and not beyond a stop.
-    pub(super) async fn lock(&self, make: bool, stop: &Stop) -> Result<Option<File>, Error> {
-        let locked = stop.guard(Duration::ZERO, stop.within(PATIENCE, self.lock_at_last(make))).await?;
+    pub(super) async fn lock(&self, make: bool, shutdown: &Shutdown) -> Result<Option<File>, Error> {
+        let locked =
+            shutdown.guard(Duration::ZERO, shutdown.within(PATIENCE, self.lock_at_last(make))).await?;
         locked.unwrap_or_else(|| Err(Error::Locked { path: self.path.clone() }))
     }
 

@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use super::Ledger;
 use crate::duration::show;
 use crate::error::{Code, Explain};
-use crate::shutdown::{Stop, Stopped};
+use crate::shutdown::{Shutdown, Stopped};
 use crate::vault::Server;
 
 mod file;
@@ -161,11 +161,11 @@ pub(super) enum Sync {
 
 impl Entry {
     /// A line for a run that uses `server`; it is not written yet. Fails if it could not be.
-    pub async fn new(place: StateFile, server: &Server, stop: &Stop) -> Result<Self, Error> {
+    pub async fn new(place: StateFile, server: &Server, shutdown: &Shutdown) -> Result<Self, Error> {
         place.check_folder()?;
         let id = crate::process::random().map_err(|cause| place.io("written", cause))?;
         // To find out now, before anything is issued, whether the file is fit for it.
-        let file = place.lock(true, stop).await?;
+        let file = place.lock(true, shutdown).await?;
         place.discard_if_empty(file.as_ref());
         Ok(Self { place, id, server: server.clone(), is_written: Cell::new(false) })
     }
@@ -177,12 +177,17 @@ impl Entry {
     }
 
     /// Makes the line say what `ledger` says: added, changed, or removed when nothing is left.
-    pub(super) async fn replace(&self, ledger: &Ledger, sync: Sync, stop: &Stop) -> Result<(), Error> {
+    pub(super) async fn replace(
+        &self,
+        ledger: &Ledger,
+        sync: Sync,
+        shutdown: &Shutdown,
+    ) -> Result<(), Error> {
         if ledger.says_nothing() && !self.is_written.get() {
             return Ok(());
         }
         let line = if ledger.says_nothing() { None } else { Some(self.line(ledger)?) };
-        self.place.replace(&self.id, line.as_deref().map(Vec::as_slice), sync, stop).await?;
+        self.place.replace(&self.id, line.as_deref().map(Vec::as_slice), sync, shutdown).await?;
         self.is_written.set(line.is_some());
         Ok(())
     }

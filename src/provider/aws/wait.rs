@@ -78,7 +78,10 @@ async fn until_known(context: &Context<'_>, credentials: &Credentials) -> Result
             }
         }
     };
-    let outcome =
-        vault.stop().guard(Duration::ZERO, tokio::time::timeout(LIMIT, poll)).await.map_err(Failed::new)?;
+    let outcome = vault
+        .shutdown()
+        .guard(Duration::ZERO, tokio::time::timeout(LIMIT, poll))
+        .await
+        .map_err(Failed::new)?;
     outcome.map_err(|_| Failed::new(Unknown))
 }

@@ -148,7 +148,7 @@ async fn create(
             Err(error) if error.is_lost() => error,
             outcome => return outcome,
         };
-        if !vault.stop().is_asked() {
+        if !vault.shutdown().is_requested() {
             tokio::time::sleep(SETTLE).await;
         }
         let clean = forget(vault, api, mint, &description).await;
@@ -162,7 +162,7 @@ async fn create(
 
 /// Deletes what a lost request may have made; whether that is certain.
 async fn forget(vault: &Vault, api: &scaleway::Api, mint: &Mint<'_>, description: &str) -> bool {
-    let api = api.unstoppable();
+    let api = api.without_cancellation();
     let outcome = async {
         for key in api.find(mint.application_id, description).await? {
             api.delete(&key).await?;
@@ -182,14 +182,14 @@ async fn forget(vault: &Vault, api: &scaleway::Api, mint: &Mint<'_>, description
 
 /// Deletes one key whatever happens to this process; warns where that fails.
 async fn delete(vault: &Vault, api: &scaleway::Api, key: &str) {
-    if let Err(why) = in_time(vault, api.unstoppable().delete(key)).await {
+    if let Err(why) = in_time(vault, api.without_cancellation().delete(key)).await {
         tracing::warn!("the API key {key} was not deleted and ends by itself: {why}");
     }
 }
 
 /// The outcome of taking back, which hurries after a stop; or why it failed.
 async fn in_time<T>(vault: &Vault, work: impl Future<Output = Result<T, Error>>) -> Result<T, String> {
-    match vault.stop().within(shutdown::TAKING_BACK, work).await {
+    match vault.shutdown().within(shutdown::TAKING_BACK, work).await {
         Some(outcome) => outcome.map_err(|error| crate::error::chain(&error)),
         None => Err("no time was left for it".to_owned()),
     }

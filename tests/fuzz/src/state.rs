@@ -14,7 +14,7 @@ use ci_creds::testing::ledger::Ledger;
 use ci_creds::testing::ledger::state::{Configured, Content, Entry, Seal, StateFile};
 use ci_creds::testing::policy::MachinePolicy;
 use ci_creds::testing::secret::Secret;
-use ci_creds::testing::shutdown::Stop;
+use ci_creds::testing::shutdown::Shutdown;
 use ci_creds::testing::vault::{self, Server};
 
 /// The address that is configured.
@@ -129,39 +129,39 @@ pub fn keep(input: &[u8]) {
 }
 
 async fn keep_in(input: &[u8], dir: &Path) {
-    let stop = Stop::never();
+    let shutdown = Shutdown::never();
     let place = StateFile { path: dir.join("state"), auto: false, project: None, seal: None };
     let write = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place.path);
     std::io::Write::write_all(&mut write.unwrap(), input).unwrap();
 
     // A run's own line comes and goes; the others stay.
     let before = lines(input);
-    let known = place.read(&stop).await.unwrap();
+    let known = place.read(&shutdown).await.unwrap();
     for seal in [None, Some(seal("ours"))] {
         let place = StateFile { seal, ..place.clone() };
         let server = configured().server.unwrap();
-        let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &stop).await.unwrap()));
+        let mut ledger = Ledger::with(Some(Entry::new(place.clone(), &server, &shutdown).await.unwrap()));
         ledger.token(&Secret::from("s.mine"), "accessor", Some(Duration::from_secs(60)), false);
-        ledger.write_ahead(&stop).await.unwrap();
+        ledger.write_ahead(&shutdown).await.unwrap();
         let with_ours = lines(&fs::read(&place.path).unwrap());
         assert_eq!(with_ours[..with_ours.len() - 1], before);
         let sealed = place.seal.is_some();
         assert_eq!(String::from_utf8_lossy(with_ours.last().unwrap()).contains("s.mine"), !sealed);
-        let ours = place.read(&stop).await.unwrap().records.pop().unwrap();
+        let ours = place.read(&shutdown).await.unwrap().records.pop().unwrap();
         assert!(known.records.iter().all(|record| record.id != ours.id));
-        Ledger::with(Some(Entry::of(place.clone(), &ours))).write_ahead(&stop).await.unwrap();
+        Ledger::with(Some(Entry::of(place.clone(), &ours))).write_ahead(&shutdown).await.unwrap();
         assert_eq!(lines(&fs::read(&place.path).unwrap_or_default()), before);
     }
 
     // What is none goes aside, and the files that are named stay.
-    let kept = place.sweep(&known, &stop).await.unwrap();
+    let kept = place.sweep(&known, &shutdown).await.unwrap();
     assert_eq!(kept.is_some(), !known.damaged.is_empty());
     let rest = lines(&fs::read(&place.path).unwrap_or_default()).len();
     assert!(rest >= known.records.len().min(1) && rest <= before.len());
     for record in known.records {
         let mut ledger = Ledger::default();
         record.fill_files(&mut ledger);
-        ledger.take_back_files(&stop).await;
+        ledger.take_back_files(&shutdown).await;
     }
 }
 
