@@ -13,6 +13,10 @@ use tempfile::NamedTempFile;
 const FRESH: &str = ".ci-creds-";
 /// The prefix of a file that keeps its name.
 const KEPT: &str = "ci-creds-";
+/// How long a lock should be waited for: others hold it for the time of a write.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before a lock is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A new file in `folder`, under a random name: readable by this user, and by nobody else.
 pub(crate) fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
@@ -87,24 +91,56 @@ pub(crate) fn is_foreign(there: &Metadata) -> bool {
     ![0, own_uid()].contains(&there.uid())
 }
 
-/// Whether a file is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lock {
-    /// By this process, until it is closed.
-    Held,
-    /// By another one.
-    Busy,
-    /// It is, but another process has put another file in its place, or removed it.
-    Replaced,
+/// Why a file that several processes change is not used.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// Somebody else may have written it, or may read it by another name: what is wrong with it.
+    Unsafe(&'static str),
+    /// Its mode lets others use it.
+    Exposed,
+    /// The operating system refused to have it `opened`, `read` or `locked`.
+    Io(&'static str, io::Error),
 }
 
-/// Tries to lock the file that was opened at `path`.
-pub(crate) fn lock_at(path: &Path, file: &File) -> io::Result<Lock> {
-    match file.try_lock() {
-        Ok(()) if is_at(path, &file.metadata()?) => Ok(Lock::Held),
-        Ok(()) => Ok(Lock::Replaced),
-        Err(TryLockError::WouldBlock) => Ok(Lock::Busy),
-        Err(TryLockError::Error(error)) => Err(error),
+/// Opens a file that several processes change. It must be a regular file of this user's with one name, and its mode must
+/// have no bit of `others`. `None` if it is missing and not to be made.
+pub(crate) fn shared(path: &Path, make: bool, others: u32) -> Result<Option<File>, Unusable> {
+    // A lock on a network's file system needs the right to write.
+    let file = match open(path, OpenOptions::new().read(true).write(true).create(make)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !make => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(Unusable::Unsafe("it is a symbolic link"));
+        }
+        Err(error) => {
+            return Err(match error.kind() {
+                io::ErrorKind::IsADirectory => Unusable::Unsafe("it is not a regular file"),
+                io::ErrorKind::PermissionDenied => Unusable::Unsafe("you may not open it"),
+                _ => Unusable::Io("opened", error),
+            });
+        }
+    };
+    match file.metadata().map_err(|cause| Unusable::Io("read", cause))? {
+        there if !there.is_file() => Err(Unusable::Unsafe("it is not a regular file")),
+        there if !is_own(&there) => Err(Unusable::Unsafe("it is somebody else's")),
+        there if there.mode() & others != 0 => Err(Unusable::Exposed),
+        there if there.nlink() > 1 => Err(Unusable::Unsafe("it has a second name (hard link)")),
+        _ => Ok(Some(file)),
+    }
+}
+
+/// The same, locked until it is closed. It waits as long as another process has the lock.
+pub(crate) async fn locked(path: &Path, make: bool, others: u32) -> Result<Option<File>, Unusable> {
+    loop {
+        let Some(file) = shared(path, make, others)? else { return Ok(None) };
+        let is_there = || file.metadata().map(|there| is_at(path, &there));
+        match file.try_lock().map(|()| is_there()) {
+            Ok(Ok(true)) => return Ok(Some(file)),
+            // Another process has put another file in its place, or has removed it.
+            Ok(Ok(false)) => tokio::task::yield_now().await,
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+            Ok(Err(cause)) | Err(TryLockError::Error(cause)) => return Err(Unusable::Io("locked", cause)),
+        }
     }
 }
 

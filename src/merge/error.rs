@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::duration::show;
 use crate::error::{Code, Explain};
 use crate::input;
+use crate::private_file::PATIENCE;
 use crate::shutdown::Stopped;
 
 /// Why a profile can't be put into a file, or taken out.
@@ -60,11 +61,7 @@ pub enum Error {
         until: Timestamp,
     },
     /// Another process has it, and does not let go.
-    #[error(
-        "{} is locked by another process, for more than {}",
-        input::path(path),
-        show(super::file::PATIENCE)
-    )]
+    #[error("{} is locked by another process, for more than {}", input::path(path), show(PATIENCE))]
     Locked {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,7 @@
 //! The file: looked at, locked, and replaced as a whole. It must not use one that others can write.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,21 +9,22 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::private_file::{self, Lock, folder};
+use crate::private_file::{self, PATIENCE, Unusable, folder};
 use crate::shutdown::Shutdown;
 
-/// How long a lock is waited for: others hold it for the time of a write.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a try waits for the next.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// How often a write begins anew because another tool has changed the file meanwhile.
 pub(super) const TRIES: u32 = 100;
 /// The longest file that is read: no one has so many profiles.
 const LONGEST: u64 = 1 << 20;
+/// Write permission of the group and of everybody else.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// What is in the file, if it is there.
 pub(super) fn text(path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
-    open(path)?.map(|file| read(path, &file)).transpose()
+    let file = private_file::shared(path, false, OTHERS_WRITE).map_err(|why| unusable(path, why))?;
+    file.map(|file| read(path, &file)).transpose()
 }
 
 /// Changes what is in the file; nothing is done where it is missing, or where `change` gives nothing. An empty text
@@ -62,10 +62,10 @@ impl Held {
     /// `None` if it is missing. The lock of another process is waited for no longer than [`PATIENCE`], and not beyond
     /// a stop.
     pub(super) async fn take(path: &Path, shutdown: &Shutdown) -> Result<Option<Self>, Error> {
-        let file = shutdown.guard(Duration::ZERO, shutdown.within(PATIENCE, lock(path))).await?;
-        let Some(file) = file.unwrap_or_else(|| Err(Error::Locked { path: path.to_owned() }))? else {
-            return Ok(None);
-        };
+        let locked = shutdown.within(PATIENCE, private_file::locked(path, false, OTHERS_WRITE));
+        let locked = shutdown.guard(Duration::ZERO, locked).await?;
+        let locked = locked.ok_or_else(|| Error::Locked { path: path.to_owned() })?;
+        let Some(file) = locked.map_err(|why| unusable(path, why))? else { return Ok(None) };
         let seen = file.metadata().map_err(|cause| io(path, "read", cause))?;
         let text = read(path, &file)?;
         Ok(Some(Self { file, text, seen }))
@@ -75,17 +75,6 @@ impl Held {
     /// clock may not tell two writes apart: the bytes are compared.
     fn is_unchanged(&self, path: &Path) -> bool {
         private_file::is_at(path, &self.seen) && read(path, &self.file).is_ok_and(|now| now == self.text)
-    }
-}
-
-async fn lock(path: &Path) -> Result<Option<File>, Error> {
-    loop {
-        let Some(file) = open(path)? else { return Ok(None) };
-        match private_file::lock_at(path, &file).map_err(|cause| io(path, "locked", cause))? {
-            Lock::Held => return Ok(Some(file)),
-            Lock::Busy => tokio::time::sleep(PAUSE).await,
-            Lock::Replaced => tokio::task::yield_now().await,
-        }
     }
 }
 
@@ -112,32 +101,11 @@ pub(super) fn replace(
     fresh.persist(path).map(|_| None).map_err(|error| io(path, "written", error.error))
 }
 
-/// The file, if it is there and may be used.
-fn open(path: &Path) -> Result<Option<File>, Error> {
-    let refused = |reason| Err(Error::Unsafe { path: path.to_owned(), reason });
-    // A lock on a network's file system needs the right to write.
-    let file = match private_file::open(path, OpenOptions::new().read(true).write(true)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return refused("it is a symbolic link");
-        }
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            return refused("it is not a regular file");
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return refused("you may not open it");
-        }
-        Err(cause) => return Err(io(path, "opened", cause)),
-    };
-    let there = file.metadata().map_err(|cause| io(path, "read", cause))?;
-    match there {
-        there if !there.is_file() => refused("it is not a regular file"),
-        there if !private_file::is_own(&there) => refused("it is somebody else's"),
-        there if there.mode() & 0o022 != 0 => refused("others can write it"),
-        there if there.nlink() > 1 => refused("it has a second name (hard link)"),
-        there if there.len() > LONGEST => refused("it is longer than 1 MiB"),
-        _ => Ok(Some(file)),
+fn unusable(path: &Path, why: Unusable) -> Error {
+    match why {
+        Unusable::Unsafe(reason) => Error::Unsafe { path: path.to_owned(), reason },
+        Unusable::Exposed => Error::Unsafe { path: path.to_owned(), reason: "others can write it" },
+        Unusable::Io(done, cause) => io(path, done, cause),
     }
 }
 

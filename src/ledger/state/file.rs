@@ -1,8 +1,8 @@
 //! The state file itself: checked, locked, read, and replaced as a whole. It must not use a file that others can write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,17 +10,15 @@ use zeroize::Zeroizing;
 
 use super::line::{Line, lines};
 use super::{Content, Error, StateFile, Sync};
-use crate::private_file::{self, Lock};
+use crate::private_file::{self, PATIENCE, Unusable};
 use crate::shutdown::Shutdown;
 
-/// How long a lock is waited for: others hold it for the time of a write.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is tried.
-const PAUSE: Duration = Duration::from_millis(20);
 /// The longest file that is read: no machine has more to revoke.
 const LONGEST: u64 = 16 << 20;
 /// How much of the damaged lines is kept in a file of their own.
 const LONGEST_DAMAGED: u64 = 1 << 20;
+/// Every permission of the group and of everybody else.
+const OTHERS: u32 = 0o077;
 
 impl StateFile {
     /// What the file says; nothing if it is missing.
@@ -84,9 +82,10 @@ impl StateFile {
         path.push(".damaged");
         let beside = Self { path: path.into(), ..self.clone() };
         let append = || -> Result<(), Error> {
-            let Some(mut file) = beside.open(true)? else { return Ok(()) };
+            let file =
+                private_file::shared(&beside.path, true, OTHERS).map_err(|why| beside.unusable(why))?;
+            let Some(mut file) = file else { return Ok(()) };
             let there = file.metadata().map_err(|cause| beside.io("read", cause))?;
-            beside.check(&there)?;
             let size: usize = content.damaged.iter().map(|(_, line)| line.len() + 1).sum();
             if there.len().saturating_add(size as u64) > LONGEST_DAMAGED {
                 return Err(beside.not_safe("it has grown too long: remove it"));
@@ -149,57 +148,18 @@ impl StateFile {
     /// The file, checked and locked; `None` if it is missing and not to be made. The lock of another process is
     /// waited for no longer than [`PATIENCE`], and not beyond a stop.
     pub(super) async fn lock(&self, make: bool, shutdown: &Shutdown) -> Result<Option<File>, Error> {
-        let locked =
-            shutdown.guard(Duration::ZERO, shutdown.within(PATIENCE, self.lock_at_last(make))).await?;
-        locked.unwrap_or_else(|| Err(Error::Locked { path: self.path.clone() }))
+        let locked = shutdown.within(PATIENCE, private_file::locked(&self.path, make, OTHERS));
+        let locked = shutdown.guard(Duration::ZERO, locked).await?;
+        let locked = locked.ok_or_else(|| Error::Locked { path: self.path.clone() })?;
+        locked.map_err(|why| self.unusable(why))
     }
 
-    async fn lock_at_last(&self, make: bool) -> Result<Option<File>, Error> {
-        loop {
-            let Some(file) = self.open(make)? else { return Ok(None) };
-            let there = file.metadata().map_err(|cause| self.io("read", cause))?;
-            self.check(&there)?;
-            match private_file::lock_at(&self.path, &file).map_err(|cause| self.io("locked", cause))? {
-                Lock::Held => return Ok(Some(file)),
-                Lock::Busy => tokio::time::sleep(PAUSE).await,
-                Lock::Replaced => tokio::task::yield_now().await,
-            }
+    fn unusable(&self, why: Unusable) -> Error {
+        match why {
+            Unusable::Unsafe(reason) => self.not_safe(reason),
+            Unusable::Exposed => Error::Open { path: self.path.clone() },
+            Unusable::Io(done, cause) => self.io(done, cause),
         }
-    }
-
-    fn open(&self, make: bool) -> Result<Option<File>, Error> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(make);
-        match private_file::open(&self.path, &mut options) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !make => Ok(None),
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                Err(self.not_safe("it is a symbolic link"))
-            }
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                Err(self.not_safe("it is not a regular file"))
-            }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(self.not_safe("you may not open it"))
-            }
-            Err(cause) => Err(self.io("opened", cause)),
-        }
-    }
-
-    fn check(&self, there: &std::fs::Metadata) -> Result<(), Error> {
-        if !there.is_file() {
-            return Err(self.not_safe("it is not a regular file"));
-        }
-        if !private_file::is_own(there) {
-            return Err(self.not_safe("it is somebody else's"));
-        }
-        if there.mode() & 0o077 != 0 {
-            return Err(Error::Open { path: self.path.clone() });
-        }
-        if there.nlink() > 1 {
-            return Err(self.not_safe("it has a second name (hard link)"));
-        }
-        Ok(())
     }
 
     pub(super) fn check_folder(&self) -> Result<(), Error> {

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 use super::Ledger;
 use crate::duration::show;
 use crate::error::{Code, Explain};
+use crate::private_file::PATIENCE;
 use crate::shutdown::{Shutdown, Stopped};
 use crate::vault::Server;
 
@@ -83,7 +84,7 @@ pub enum Error {
         kept: Option<PathBuf>,
     },
     /// Another process has it, and does not let go.
-    #[error("the state file {} is locked by another process, for more than {}", path.display(), show(file::PATIENCE))]
+    #[error("the state file {} is locked by another process, for more than {}", path.display(), show(PATIENCE))]
     Locked {
         /// The file.
         path: PathBuf,
