@@ -22,7 +22,7 @@ pub(crate) fn start(verbose: usize, quiet: bool) {
         (1, _) => Level::DEBUG,
         _ => Level::TRACE,
     };
-    // Internal errors, such as a stderr that takes nothing, would be told by eprintln!, which panics there.
+    // The library reports its own errors, such as a closed stderr, by eprintln!, which panics where stderr is closed.
     let log = tracing_subscriber::fmt().log_internal_errors(false).with_max_level(level);
     let log = log.event_format(Plain).with_writer(Stderr);
     // A second call in one process keeps the first log.
@@ -74,7 +74,7 @@ const fn bold(colour: AnsiColor) -> Style {
     plain(colour).bold()
 }
 
-/// The text with the beginnings of its lines in colour, where that is wanted.
+/// The text, with `error:`, `hint:` and their like in colour if that is `wanted`.
 pub(crate) fn painted(text: &str, wanted: bool) -> String {
     let line = |line: &str| match STARTS.iter().find(|(start, _)| line.starts_with(start)) {
         Some((start, style)) => {
@@ -93,7 +93,7 @@ const BETWEEN: Duration = Duration::from_secs(5);
 struct Waiting {
     /// When a log last got it.
     said: Option<Instant>,
-    /// Whether it stands on the terminal, for the next one to take its place.
+    /// Whether the terminal shows it now, so that the next line replaces it.
     shown: bool,
 }
 

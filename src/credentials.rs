@@ -63,7 +63,7 @@ impl Credentials {
 pub enum IssuedBy {
     /// The engine of this cloud.
     Cloud(&'static str),
-    /// Whatever engine has the path of `read`, or of a reference.
+    /// Any engine: the path of `read` or of a reference names it.
     Read,
     /// The login: its token.
     Login,
@@ -92,7 +92,7 @@ pub struct Credentials {
     pub role: Option<String>,
     /// The path that was read, mount included.
     pub path: String,
-    /// The verb and path that were used where the usual ones did not do, and why: for the summary.
+    /// The verb and path that were used instead of the usual ones, and why: for the summary.
     pub detour: Option<String>,
     /// What the cloud calls this key, where the engine says it: for people, in the summary.
     pub label: Option<Text>,
@@ -112,8 +112,8 @@ pub struct Credentials {
     pub files: Vec<InFile>,
 }
 
-/// Something that a step made at a cloud itself. Vault knows nothing of it, so that it is undone there, with the
-/// parent: the secret that it was made with.
+/// Something that a step made at a cloud. Vault does not know it, so that ci-creds deletes it there, with the secret
+/// that made it: its parent.
 #[derive(Debug, Clone)]
 pub struct External {
     /// The cloud's name: its table says how it is undone.

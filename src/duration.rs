@@ -42,7 +42,7 @@ pub(crate) fn show(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// A life, for people: whole days where it has three and more, else as [`show`] writes it.
+/// A life, for people: in whole days from three days on, else as [`show`] writes it.
 pub(crate) fn life(duration: Duration) -> String {
     const DAY: u64 = 86_400;
     let seconds = duration.as_secs();

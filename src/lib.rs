@@ -137,7 +137,8 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
     code
 }
 
-/// The process that --dead-man leaves behind. Nobody hears it: what it can't do ends by itself.
+/// The process that --dead-man leaves behind. It reports nothing, because nobody reads it; what it can't revoke ends
+/// by itself.
 fn in_background() -> u8 {
     let outcome =
         Started::new().map(|Started { runtime, shutdown }| runtime.block_on(command::keep::run(shutdown)));

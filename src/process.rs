@@ -24,8 +24,8 @@ pub(crate) fn harden() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..limit });
 }
 
-/// Runs `start`, which starts a command, with the core limit that this process was started with. The kernel makes
-/// the command dumpable by itself, and this process stays as it is: it leaves no core file in between.
+/// Runs `start`, which starts a command, with the core limit that this process was started with. execve(2) makes the
+/// command dumpable again, and this process stays undumpable meanwhile, so that it never leaves a core file.
 pub(crate) fn as_started<T>(start: impl FnOnce() -> T) -> T {
     if let Some(limit) = CORE_LIMIT.get() {
         let _ = setrlimit(Resource::Core, *limit);
@@ -62,7 +62,7 @@ pub(crate) fn on_panic(print: impl Fn(u8) + Send + 'static) {
         *current = Some(Box::new(print));
     }
     std::panic::set_hook(Box::new(|info| {
-        // The message of a panic may quote a value: only the place is told.
+        // The message of a panic may quote a value, so that only the place in the source is printed.
         let place =
             info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
         console::say(&format!(

@@ -70,7 +70,8 @@ impl PartialEq for Reference {
 impl Eq for Reference {}
 
 impl Reference {
-    /// Whether both are fields of one answer: one request gives them, so halves of a pair belong together.
+    /// Whether both are fields of one answer. They are then read by one request, so that the halves of a key pair
+    /// belong together.
     pub fn is_same_answer(&self, other: &Self) -> bool {
         let pairs = |one: &Self| -> Vec<(String, String)> {
             one.parameters.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect()

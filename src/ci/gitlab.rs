@@ -113,7 +113,7 @@ const fn variable(name: &'static str, value: &'static str, names: &'static [&'st
     Opt::new(name, Takes::Variable(value), Variables::Usual(names), "")
 }
 
-/// The ref, where it is known not to be protected: with the name of the fork that it is of.
+/// The ref, where it is known not to be protected, with the name of its fork.
 fn unprotected_ref(env: &Env) -> Option<String> {
     let text = |name| env.get(name).ok().flatten();
     text("CI_COMMIT_REF_PROTECTED").filter(|text| *text == "false")?;
@@ -125,7 +125,7 @@ fn unprotected_ref(env: &Env) -> Option<String> {
     })
 }
 
-/// What keeps a job that needs credentials off a ref that gets none.
+/// The rule that keeps a job that needs credentials off refs that get none.
 const KEEP_TO_PROTECTED: &str =
     "`rules: [{if: $CI_COMMIT_REF_PROTECTED == \"true\"}]` keeps the job off such refs";
 

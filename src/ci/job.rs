@@ -115,7 +115,7 @@ impl Job {
     }
 }
 
-/// The path from the root on, without `.`, `..` and a slash at its end: another folder is named after it.
+/// The absolute path without `.`, `..` and a slash at its end, because another folder is named after it.
 fn whole(text: &str) -> PathBuf {
     let absolute = std::path::absolute(text.trim()).unwrap_or_else(|_| PathBuf::from(text));
     let mut path = PathBuf::new();

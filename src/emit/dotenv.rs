@@ -70,7 +70,7 @@ fn check(variable: &Variable) -> Result<(), Error> {
     }
 }
 
-/// What GitLab would not give back as it is. Quotes, `#`, `=` and non-ASCII come back, and so does an empty value.
+/// What GitLab would change in a value. Quotes, `#`, `=`, non-ASCII and an empty value stay as they are.
 fn trouble(value: &str) -> Option<&'static str> {
     if value.contains(['\n', '\r']) {
         Some("a line break")

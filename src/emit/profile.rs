@@ -14,7 +14,7 @@ pub(super) const DEFAULT: &str = "default";
 pub(super) enum Slot {
     /// Under this key.
     Key(&'static str),
-    /// Not written: the format has it in another form, or its readers have it from elsewhere.
+    /// It is not written: the format has it in another form, or its readers get it elsewhere.
     Elsewhere,
 }
 

@@ -81,9 +81,9 @@ const PROBE: (u8, &str) = (b'x', r#"PATH=/usr/bin test "$__ci_creds_170 $__ci_cr
 const CLEAN_UP: &str =
     "unset __ci_creds_b __ci_creds_d __ci_creds_n __ci_creds_q __ci_creds_r __ci_creds_s __ci_creds_v";
 
-/// Where the chain of statements ends well, this is set, and the last statement is an `unset`. Else nothing is left of
-/// its first word, and the second is a command that there is not: the line fails, with the reason in the shell's own
-/// message.
+/// If each statement succeeds, this sets the variable that makes the last statement an `unset`. Otherwise the
+/// variable is empty, and the rest of that statement is a command that does not exist: the line fails, and the
+/// shell's message names the reason.
 const DONE: &str = "__ci_creds_ok=unset; ";
 const LAST: &str = "$__ci_creds_ok ci_creds_needs_the_usual_IFS __ci_creds_ok; ";
 

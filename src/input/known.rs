@@ -6,9 +6,9 @@
 enum Rest {
     /// Letters and digits.
     Letters,
-    /// Capitals and digits, so many of them and nothing else.
+    /// Exactly that many capitals and digits.
     Capitals,
-    /// Hexadecimal digits, so many of them and nothing else.
+    /// Exactly that many hexadecimal digits.
     Hex,
     /// Letters, digits and `-_.=`.
     Any,
@@ -87,8 +87,8 @@ fn fits(text: &str, least: usize, rest: Rest) -> bool {
     }
 }
 
-/// 40 letters of base64 without order: nine of ten of AWS's secret keys. In a name the letters of one kind stand
-/// together, and numbers are few.
+/// Recognises nine of ten of AWS's secret keys: 40 letters of base64, mixed at random. In a name, letters of one kind
+/// stand together, and digits are few.
 fn is_aws_secret(text: &str) -> bool {
     let kind = |byte: u8| match byte {
         b'a'..=b'z' => Some('a'),

@@ -112,7 +112,7 @@ group! {
 }
 
 group! {
-    /// What concerns `-- COMMAND`; of --dead-man, `eval` as well.
+    /// Options of `-- COMMAND`. --dead-man works with `eval` as well.
     COMMAND: "Command", only_in_long_help: false;
     NO_MASK = Opt::new("no-mask", Switch, Own,
         "Leave the command's output alone: do not replace secrets by [MASKED]").lock("no-mask").opens();

@@ -275,7 +275,7 @@ impl Request {
     }
 }
 
-/// The same secret as the KV engine's version has it: with data/ behind the mount, or without.
+/// The path of the same secret in the other version of the KV engine: with data/ behind the mount, or without.
 pub(crate) fn other_version(read: &Read, mount: &Mount) -> Option<(Read, &'static str)> {
     let rest = read.path.strip_prefix(mount.path.as_str()).filter(|_| !read.post)?;
     let (path, why) = match (mount.kv_version?, rest.strip_prefix("data/")) {

@@ -12,7 +12,7 @@ pub struct Sketch {
     pub role: &'static str,
     /// What is to be known and done beside it, a line each. `{cli}` stands for `vault` or `bao`.
     pub notes: &'static [&'static str],
-    /// The same, where the run makes something at the cloud with what it reads.
+    /// The notes for a run that makes a key at the cloud with the one that it reads.
     pub of_parent: &'static [&'static str],
     /// The resource of the role in Terraform's Vault provider; empty where it has none of its own.
     pub resource: &'static str,

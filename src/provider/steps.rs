@@ -92,7 +92,7 @@ pub struct Api {
     pub patience: Option<(Duration, usize)>,
 }
 
-/// What a cloud's steps leave at the cloud, and how that is undone.
+/// A kind of thing that steps make at a cloud, and how it is deleted there.
 #[derive(Debug)]
 pub struct Externals {
     /// What people call such a thing: `API key`.

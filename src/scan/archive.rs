@@ -11,7 +11,7 @@ use super::source::{Bomb, Stream};
 pub(super) const EXPANSION: u64 = 256 << 20;
 /// See [`EXPANSION`].
 pub(super) const RATIO: u64 = 100;
-/// How deep archives are looked into: a compressed tar, in another one.
+/// How many layers of archives are opened: those of a compressed tar in another compressed tar.
 pub(super) const LAYERS: u8 = 4;
 
 /// Takes the files of an archive, one by one, and searches them.

@@ -163,7 +163,7 @@ impl Search<'_> {
             Kind::Zip => zip::each(source, &mut look),
         });
         let mut found = look.found;
-        // The rest, and what is behind an archive, is searched as it is.
+        // What is left of the stream, behind an archive as well, is searched as plain bytes.
         let rest = match &outcome {
             Err(error) if is_bomb(error) => Ok(()),
             _ => source.drain(),
@@ -201,7 +201,7 @@ impl Search<'_> {
         self.report.finds.add(format!("{place}: {variables}"));
     }
 
-    /// What can't be searched may be no path at all, but a token in the place of one.
+    /// A path that can't be searched may be a token that was pasted in its place.
     fn fault(&mut self, path: &Path, why: &str) {
         let content = seems(&path.to_string_lossy()).filter(|seems| *seems != Seems::Long);
         let shown = match content {

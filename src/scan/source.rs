@@ -58,7 +58,7 @@ impl<'a> Stream<'a> {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Reads behind what is there, and searches what was read.
+    /// Reads more bytes, and searches them.
     fn read_more(&mut self) -> io::Result<()> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);

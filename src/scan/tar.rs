@@ -40,7 +40,7 @@ pub(super) fn each(source: &mut Stream<'_>, look: &mut Look<'_, '_>) -> io::Resu
     loop {
         let mut header = [0; BLOCK];
         let there = source.peek(BLOCK)?;
-        // The end are blocks of zeros; some writers leave them out.
+        // Blocks of zeros mark the end; some writers leave them out.
         if there.is_empty() || there.iter().take(BLOCK).all(|byte| *byte == 0) {
             return Ok(());
         }

@@ -69,7 +69,7 @@ pub(crate) struct PathClaim {
     pub variable: &'static str,
     /// Whether a policy can be templated by it: OpenBao refuses a value with `/`, `+` or `*` in it.
     pub templated: bool,
-    /// The variable in which a job has it as a part of a name.
+    /// The variable in which a job has it in a form that fits into a name.
     pub slug: &'static str,
 }
 
@@ -85,8 +85,8 @@ impl PathClaim {
     }
 }
 
-/// The claims that name a project, or its group. Nobody but GitLab decides their values: a branch's name, and an
-/// environment's, are anybody's to choose.
+/// The claims that name a project, or its group. GitLab alone decides their values. The names of branches and
+/// environments are left out, because anybody can choose them.
 pub(crate) static PATH_CLAIMS: &[PathClaim] = &[
     PathClaim { name: "project_id", variable: "CI_PROJECT_ID", templated: true, slug: "CI_PROJECT_ID" },
     PathClaim {

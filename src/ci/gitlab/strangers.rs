@@ -32,14 +32,15 @@ pub(crate) fn a_job(own: &Map<String, Value>) -> Map<String, Value> {
     claims
 }
 
-/// What an outsider, or a colleague, can run that is like the job with these claims, and is not the job.
+/// Jobs that an outsider or a colleague can run, and whose claims are like those of `job`.
 pub(crate) fn strangers(job: &Map<String, Value>) -> Vec<Stranger> {
     let like = |name, changes: Value, remedy| {
         let mut claims = job.clone();
         claims.extend(object(changes));
         let part = |name| text(&claims, name);
         let (project, kind, reference) = (part("project_path"), part("ref_type"), part("ref"));
-        // Where it says the same as the job's, it is the job's: a role may be bound to another form of it.
+        // A sub for the same project and ref stays as the job has it, because a role may be bound to another form of
+        // it.
         if ["project_path", "ref_type", "ref"].iter().any(|name| claims.get(*name) != job.get(*name)) {
             let sub = format!("project_path:{project}:ref_type:{kind}:ref:{reference}");
             claims.insert("sub".to_owned(), json!(sub));

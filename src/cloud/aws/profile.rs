@@ -8,7 +8,8 @@ use reqsign_core::{Context, Error, ProvideCredential, Result};
 #[derive(Debug)]
 pub(super) struct Shared;
 
-/// What the SDKs use before a profile's keys, by the keys that ask for it: nobody else may sign instead.
+/// What the SDKs prefer to a profile's keys, by the settings that ask for it. A profile with one of these is an
+/// error, because other credentials would sign.
 const BEFORE_KEYS: &[(&[&str], &str)] = &[
     (&["role_arn", "source_profile"], "a role_arn to assume"),
     (&["role_arn", "credential_source"], "a role_arn to assume"),

@@ -25,7 +25,7 @@ pub struct Source {
     pub variables: &'static [&'static str],
     /// What shows that it is meant to be used, by its variable.
     pub configured: fn(&Variables) -> Option<String>,
-    /// Whether it is asked although nothing shows that; finding nothing there is then no fault.
+    /// Whether it is asked even if no variable shows that it is meant. To find nothing there is then no error.
     pub quiet: bool,
     /// The library's way to it.
     pub provider: fn(&Variables) -> Provider,
@@ -97,12 +97,12 @@ const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 pub struct Variables(pub HashMap<String, String>);
 
 impl Variables {
-    /// Those of the job, with what else there is to know put into them.
+    /// The variables of the job, and with them the settings that reqsign takes from variables alone.
     pub(super) fn of(identity: &Identity) -> Self {
         let own = identity.variables.iter();
         let mut all: HashMap<_, _> =
             own.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-        // The library knows one name where AWS's SDKs have two.
+        // reqsign knows one of the two names that AWS's SDKs have for each of these.
         for (one, other) in
             [("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"), ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")]
         {

@@ -33,7 +33,7 @@ pub enum Error {
         #[source]
         said: ServerErrors,
     },
-    /// A key may have been made, and its name did not arrive.
+    /// A key may have been made, but the answer with its name did not arrive.
     #[error("the answer of {host} about a new API key was lost: {cause}")]
     Lost {
         /// Host and port.

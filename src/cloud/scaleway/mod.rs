@@ -166,7 +166,7 @@ impl Api {
     }
 }
 
-/// Whether the same can be asked again. A key that was asked for may be there after any 5xx: that is not for here.
+/// Whether the request can be sent again. After a 5xx, a key may have been made: the caller deals with that.
 fn judge(call: &Call, answer: &Answer) -> Judgement {
     match answer.status {
         429 => Judgement::Again,

@@ -170,7 +170,8 @@ impl StateFile {
         }
         let real = std::fs::canonicalize(folder).map_err(|cause| self.io("made", cause))?;
         let project = self.project.as_ref().and_then(|project| std::fs::canonicalize(project).ok());
-        // Everything is inside a checkout that is the root: only what a job names becomes an artifact.
+        // A checkout at / contains every folder. It is then no reason to refuse one, because only paths that a job
+        // names become artifacts.
         let project = project.filter(|project| project.parent().is_some());
         if project.is_some_and(|project| real.starts_with(project)) {
             return Err(self.not_safe("it is inside the project directory, and could become an artifact"));

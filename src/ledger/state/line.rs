@@ -74,7 +74,7 @@ impl Content {
             let whole = || Zeroizing::new(line.to_vec());
             match Line::read(line, seal) {
                 Line::Usable(record) => content.records.push(*record),
-                // The time is not authenticated: one in the future does not keep the line either.
+                // Another job's time is not authenticated: a line with a time in the future is not kept either.
                 Line::Foreign(written) if now.duration_since(written).unsigned_abs() > KEPT => {
                     content.old.push(whole());
                 }

@@ -161,11 +161,11 @@ pub(super) enum Sync {
 }
 
 impl Entry {
-    /// A line for a run that uses `server`; it is not written yet. Fails if it could not be.
+    /// A line for a run that uses `server`. It is not written yet, but it is an error if it could not be.
     pub async fn new(place: StateFile, server: &Server, shutdown: &Shutdown) -> Result<Self, Error> {
         place.check_folder()?;
         let id = crate::process::random().map_err(|cause| place.io("written", cause))?;
-        // To find out now, before anything is issued, whether the file is fit for it.
+        // The file is locked once now, so that a file that can't be used is found before anything is issued.
         let file = place.lock(true, shutdown).await?;
         place.discard_if_empty(file.as_ref());
         Ok(Self { place, id, server: server.clone(), is_written: Cell::new(false) })

@@ -8,7 +8,7 @@ use crate::cloud::aws::{Sts, is_region};
 use crate::credentials::Credentials;
 use crate::error::{Code, Explain};
 
-/// One part of AWS may know a key before the next: it has to be known so often in a row.
+/// Parts of AWS learn of a key one after the other, so that it must be known so many times in a row.
 const IN_A_ROW: usize = 3;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);

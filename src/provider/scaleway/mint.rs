@@ -69,7 +69,7 @@ struct Mint<'a> {
 /// Replaces the parent by a key that was made with it.
 async fn key(context: &Context<'_>, parent: Credentials) -> Result<Credentials, Error> {
     let Context { vault, request, settled } = context;
-    // Both are settled for every step that needs them.
+    // `config` has set both for each step that needs them.
     let Some(endpoint) = &settled.endpoint else { return Ok(parent) };
     let mint = Mint {
         application_id: settled.option(&APPLICATION_ID).unwrap_or_default(),
@@ -127,7 +127,7 @@ fn child(
     child
 }
 
-/// One key, and no second one: after a lost answer whatever it made is deleted before it is tried once more.
+/// Makes one key. After a lost answer, a key that it may have made is deleted before the one further attempt.
 async fn create(
     vault: &Vault,
     api: &scaleway::Api,

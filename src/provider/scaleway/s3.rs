@@ -9,7 +9,7 @@ use crate::text::Text;
 /// What --s3 exports: key ID and secret, endpoint, and the region, which AWS's tools read under two names.
 const SETS: [&str; 5] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION"];
-/// What S3 tools would take along with the pair, or instead of it.
+/// Variables that S3 tools would use beside the pair, or instead of it.
 const UNSETS: [&str; 5] = [
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",

@@ -41,7 +41,8 @@ pub enum State {
 }
 
 impl Record {
-    /// What it lists, for a look: the tokens that ask are those of the line, or the user's where that may go there.
+    /// The things that it lists. Each is looked up with the line's own token, or with the user's, `given`, where that
+    /// may be sent there.
     pub fn listed(&self, given: Option<&Secret>) -> Vec<Listed> {
         let time = |ends: Option<&String>| ends.and_then(|ends| ends.parse().ok());
         let tokens = self.tokens.iter().map(|line| Listed {

@@ -152,7 +152,7 @@ impl Record {
         Self { is_sealed: true, ..self }
     }
 
-    /// The server that it was issued by, as the line has it: to write it down again, not to use it.
+    /// The server as the line has it: to write the line again, not to send anything there.
     pub(super) fn as_written(&self) -> Server {
         self.server.server()
     }
@@ -167,7 +167,8 @@ impl Record {
         &self.written
     }
 
-    /// When all of it has ended so long ago that nothing can be left, files apart; not for a line of this job.
+    /// When the last of it ended, if that is so long ago that nothing but files can be left. `None` for a line of
+    /// this job.
     pub fn ended(&self, now: Timestamp) -> Option<Timestamp> {
         let tokens = self.tokens.iter().map(|line| line.ends.as_deref());
         let leases = self.leases.iter().map(|line| line.ends.as_deref());
@@ -249,8 +250,8 @@ impl ExternalLine {
         }
     }
 
-    /// The thing, and what its parent is read with. The parent is not in the line: it goes to the API that is
-    /// configured now, or nowhere.
+    /// The thing, and the token that reads its parent. The parent is not in the line, so that it goes only to the API
+    /// that is configured now.
     fn read(self, now: &Configured, reader: Option<&Secret>) -> Option<(External, Option<Secret>)> {
         let cloud = provider::find(&self.cloud);
         let Some((cloud, externals)) = cloud.and_then(|cloud| Some((cloud, cloud.externals?))) else {

@@ -86,7 +86,7 @@ impl Record {
         server.http.allow_http = now.allow_http;
         let may_skip = !now.policy.forbids(&options::TLS_SKIP_VERIFY);
         server.http.tls.skip_verify &= may_skip && (self.is_sealed || now.skip_verify);
-        // What the policy keeps from flags and variables, a line must not bring back.
+        // A line must not set what the policy forbids flags and variables to set.
         if now.policy.forbids(&options::CA_CERT) {
             server.http.tls.ca = Ca::System { file: None, dir: None };
         }
