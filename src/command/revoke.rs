@@ -180,7 +180,7 @@ async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdo
     let (why, left) = match vault {
         Ok((Ok(vault), way)) => {
             record.fill(&mut ledger, &way, &config.now);
-            return ledger.take_back_within(rest, &vault).await;
+            return ledger.revoke_all_within(rest, &vault).await;
         }
         Ok((Err(error), _)) => (error.to_string(), Left::Unreachable),
         Err(refused) => (refused.to_string(), Left::NotAllowed),

@@ -22,14 +22,14 @@ struct Tried {
 impl Ledger {
     /// Revokes what is listed. What can't be revoked is named in a warning and stays listed.
     pub async fn revoke_all(&mut self, vault: &Vault) -> Left {
-        self.take_back_within(TAKING_BACK, vault).await
+        self.revoke_all_within(TAKING_BACK, vault).await
     }
 
     /// The same, in less time.
-    pub async fn take_back_within(&mut self, limit: Duration, vault: &Vault) -> Left {
+    pub async fn revoke_all_within(&mut self, limit: Duration, vault: &Vault) -> Left {
         let vault = vault.without_cancellation();
         let mut tried = Tried::default();
-        let outcome = vault.shutdown().within(limit, self.take_back_all(&vault, &mut tried)).await;
+        let outcome = vault.shutdown().within(limit, self.revoke_each(&vault, &mut tried)).await;
         let left = outcome.unwrap_or_else(|| {
             self.name_rest(&tried, &given_up(vault.shutdown()));
             tried.asking.map_or(Left::Unreachable, Left::Cloud)
@@ -59,7 +59,7 @@ impl Ledger {
         self.write_rest(vault.shutdown()).await;
     }
 
-    async fn take_back_all(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
+    async fn revoke_each(&mut self, vault: &Vault, tried: &mut Tried) -> Left {
         // What is taken back is not looked for any longer.
         self.names.clear();
         let mut left = self.remove_files(vault.shutdown()).await;

@@ -160,7 +160,7 @@ async fn create(
     }
 }
 
-/// Deletes what a lost request may have made; whether that is certain.
+/// Deletes what a lost request may have made. True if it is certain that nothing is left.
 async fn forget(vault: &Vault, api: &scaleway::Api, mint: &Mint<'_>, description: &str) -> bool {
     let api = api.without_cancellation();
     let outcome = async {
