@@ -69,7 +69,7 @@ pub mod exec {
         pub use crate::exec::limits::TooLarge;
     }
     pub mod mask {
-        pub use crate::exec::mask::{Filter, MARK, Patterns, forms};
+        pub use crate::exec::mask::{Filter, MARK, Patterns};
     }
 }
 pub mod http {

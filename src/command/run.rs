@@ -15,7 +15,7 @@ use crate::duration::show;
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::{Code, Error};
-use crate::exec::mask::{Patterns, is_long, is_too_short};
+use crate::exec::mask::{Patterns, is_too_short};
 use crate::exec::refresh::Endpoint;
 use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
@@ -210,12 +210,6 @@ impl Veil {
                 tracing::warn!(
                     "{} is not masked in the output: it has fewer than 8 characters",
                     variable.name
-                );
-            }
-            if secrets.iter().any(|value| is_long(&value.secret)) {
-                tracing::warn!(
-                    "values over 4 KiB are masked line by line, in JSON and in base64; those over 32 KiB line by line, \
-                     and as `base64` and `openssl base64` write the whole. Other forms of them are not masked"
                 );
             }
         }

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use aho_corasick::automaton::StateID;
-
 use super::forms;
-use super::mask::{Patterns, TooLarge};
+use super::mask::{Occurrence, Patterns, TooLarge};
 use crate::secret::Secret;
 
 /// How far the pieces of a secret with a frame may be apart: `forms` leaves what looks like PEM's out of base64.
@@ -22,8 +20,10 @@ pub(crate) struct Sought {
 
 /// When the pieces of a secret are the secret.
 struct Measure {
-    /// What is as long as this is a form of the whole: none is shorter than the secret itself.
+    /// Written pieces that are as long as this together, up to the last one, are the whole: no form is shorter than the
+    /// secret itself.
     whole: u64,
+    is_of_lines: bool,
     /// From the first to the last of the pieces, in bytes without line breaks.
     span: u64,
     gap: u64,
@@ -35,12 +35,13 @@ impl Measure {
         let text = secret.reveal().trim();
         let length = text.len() as u64;
         if text.contains(['\n', '\r']) {
-            Self { whole: length, span: length.div_ceil(2), gap: GAP_OF_LINES }
+            Self { whole: length, is_of_lines: true, span: length.div_ceil(2), gap: GAP_OF_LINES }
         } else {
             // The pieces are base64's: the characters that depend on the secret alone, wherever it begins.
             let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
             let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
-            Self { whole: length, span: characters.min().unwrap_or(length), gap }
+            let span = characters.min().unwrap_or(length);
+            Self { whole: length, is_of_lines: false, span, gap }
         }
     }
 }
@@ -63,7 +64,7 @@ impl Sought {
         Finder {
             patterns: Arc::clone(&self.patterns),
             measures: Arc::clone(&self.measures),
-            state: self.patterns.start(),
+            held: Vec::new(),
             offset: 0,
             lines: 0,
             runs: Vec::new(),
@@ -94,8 +95,9 @@ struct Run {
 pub(crate) struct Finder {
     patterns: Arc<Patterns>,
     measures: Arc<Vec<Measure>>,
-    state: StateID,
-    /// How many bytes, and line breaks, were before what is pushed.
+    /// What may be the beginning of an occurrence.
+    held: Vec<u8>,
+    /// How many bytes, and line breaks, were before what is held.
     offset: u64,
     lines: u64,
     /// The last run of each secret that was seen.
@@ -103,55 +105,66 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// Takes the next bytes of the stream, and tells what they complete.
+    /// Takes the next bytes of the stream, and tells what they complete. A find may be told only by the next bytes, or by
+    /// [`Finder::finish`].
     pub(crate) fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(Find)) {
-        let patterns = Arc::clone(&self.patterns);
-        let (mut at, mut counted) = (0, 0);
-        while let Some((&byte, behind)) = bytes.get(at..).and_then(<[u8]>::split_first) {
-            if patterns.depth(self.state) == 0
-                && let Some(clear) = patterns.clear(bytes.get(at..).unwrap_or(behind))
-            {
-                self.state = patterns.start();
-                at += clear;
-                continue;
-            }
-            self.state = patterns.next(self.state, byte);
-            at += 1;
-            for occurrence in patterns.occurrences(self.state) {
-                self.lines += breaks(bytes.get(counted..at));
-                counted = at;
-                let end = self.offset + at as u64;
-                let offset = end.saturating_sub(occurrence.length as u64);
-                let line = self.lines.saturating_sub(occurrence.owners.breaks) + 1;
-                for &secret in &occurrence.owners.secrets {
-                    self.extend(Find { secret, offset, line }, end, self.lines + 1, &mut tell);
-                }
-            }
+        if self.held.is_empty() {
+            let count = self.look(bytes, false, &mut tell);
+            self.held.extend_from_slice(&bytes[count..]);
+        } else {
+            self.held.extend_from_slice(bytes);
+            self.again(false, &mut tell);
         }
-        self.lines += breaks(bytes.get(counted..));
-        self.offset += bytes.len() as u64;
     }
 
-    fn extend(&mut self, piece: Find, end: u64, last_line: u64, tell: &mut impl FnMut(Find)) {
-        let Some(measure) = self.measures.get(piece.secret) else { return };
-        let index = self.runs.iter().position(|run| run.find.secret == piece.secret).unwrap_or_else(|| {
-            self.runs.push(Run { find: piece, end, last_line, told: false });
+    /// The end of the stream.
+    pub(crate) fn finish(&mut self, mut tell: impl FnMut(Find)) {
+        self.again(true, &mut tell);
+    }
+
+    fn again(&mut self, is_all: bool, tell: &mut impl FnMut(Find)) {
+        let mut held = std::mem::take(&mut self.held);
+        let count = self.look(&held, is_all, tell);
+        held.drain(..count);
+        self.held = held;
+    }
+
+    /// Returns how much of `text` is decided.
+    fn look(&mut self, text: &[u8], is_all: bool, tell: &mut impl FnMut(Find)) -> usize {
+        let patterns = Arc::clone(&self.patterns);
+        let mut counted = 0;
+        let count = patterns.each(text, is_all, true, |start, piece| {
+            self.lines += breaks(text.get(counted..start));
+            counted = start;
+            self.extend(start as u64, piece, breaks(text.get(start..start + piece.length)), tell);
+        });
+        self.lines += breaks(text.get(counted..count));
+        self.offset += count as u64;
+        count
+    }
+
+    /// Takes a piece with so many line breaks.
+    fn extend(&mut self, start: u64, piece: &Occurrence, breaks: u64, tell: &mut impl FnMut(Find)) {
+        let find = Find { secret: piece.secret, offset: self.offset + start, line: self.lines + 1 };
+        let (end, last_line) = (find.offset + piece.length as u64, find.line + breaks);
+        let Some(measure) = self.measures.get(find.secret) else { return };
+        let index = self.runs.iter().position(|run| run.find.secret == find.secret).unwrap_or_else(|| {
+            self.runs.push(Run { find, end, last_line, told: false });
             self.runs.len() - 1
         });
         let Some(run) = self.runs.get_mut(index) else { return };
-        if piece.offset > run.end + measure.gap {
-            *run = Run { find: piece, end, last_line, told: false }
-        } else {
-            // A longer form that ends here may begin before the pieces of it.
-            if piece.offset < run.find.offset {
-                run.find = piece;
-            }
-            run.end = run.end.max(end);
-            run.last_line = last_line;
+        if find.offset > run.end + measure.gap {
+            *run = Run { find, end, last_line, told: false }
+        } else if end > run.end {
+            (run.end, run.last_line) = (end, last_line);
         }
-        let span = (run.end - run.find.offset).saturating_sub(run.last_line - run.find.line);
-        let is_whole = end - piece.offset >= measure.whole || span >= measure.span;
-        if is_whole && !run.told {
+        let length = run.end - run.find.offset;
+        let is_form = !piece.is_encoded && piece.is_last && length >= measure.whole;
+        // Base64 of a secret without its last character is as long in some alignments.
+        let is_end = piece.is_encoded && (piece.is_last || measure.gap > 0);
+        let may_be_parts = is_end || measure.is_of_lines;
+        let span = length.saturating_sub(run.last_line - run.find.line);
+        if (is_form || may_be_parts && span >= measure.span) && !run.told {
             run.told = true;
             tell(run.find);
         }
@@ -181,6 +194,7 @@ mod tests {
         for part in text.chunks(cut) {
             finder.push(part, |find| all.push(find));
         }
+        finder.finish(|find| all.push(find));
         all
     }
 
@@ -189,9 +203,7 @@ mod tests {
     #[test]
     fn every_form_is_found_once_wherever_it_is_cut() {
         let secret = crate::secret::Secret::from(SECRET);
-        let whole = forms::all(secret.reveal(), forms::Care::Full)
-            .into_iter()
-            .filter(|form| form.len() >= SECRET.len());
+        let whole = Patterns::of([secret].iter()).unwrap().unwrap().written().into_iter();
         let base64 = ["", "u", "us", "usr"].iter().flat_map(|before| {
             let text = format!("{before}{SECRET}: and more");
             [

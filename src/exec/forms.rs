@@ -1,162 +1,362 @@
-//! The forms in which a secret may show up in a log: as it is, in base64, percent-encoded, escaped for JSON, shells,
-//! Python or HTML, line by line. It must not make a form so short that it fits other text.
+//! The forms in which a secret may show up in a log, but for base64: as it is, percent-encoded, escaped for JSON, shells,
+//! Python or HTML; and line by line. It must not make a form so short that it fits other text.
+//!
+//! No form is stored. A form is a part of a secret and a way to write it: text is compared with it letter by letter.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use std::ops::Range;
+
+use zeroize::Zeroizing;
 
 mod written;
 
-use written::{controls, html, json, odd_json, percent, quoted};
+pub(super) use written::AS_IS;
+use written::{BASIC, COUNT, Letter, depends_on_neighbours, is_for_controls, write};
 
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
 pub(super) const SHORTEST: usize = 8;
 
-/// A secret longer than this, in bytes, is a bundle or a document: it is looked for in fewer forms, because each form
-/// costs memory.
+/// The lines of a secret longer than this, in bytes, are looked for in fewer ways where they stand alone.
 pub(super) const LONG: usize = 4096;
 
-/// A secret longer than this is looked for in fewer forms still.
-const LONGER: usize = 32 * 1024;
+/// A longer text is looked for in pieces: so much is compared at once, and hidden if it stands alone.
+const PIECE: usize = 256;
 
-/// How much memory the forms of long secrets may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Care {
-    /// Base64 of any width, wherever it begins, and JSON.
-    Full,
-    /// What all long secrets are looked for in, where several together need too much.
-    Thrifty,
+/// All secrets, one behind the other. Each has a line break behind it, as `echo` writes it.
+pub(super) struct Secrets {
+    pub(super) text: Zeroizing<String>,
+    /// Where each begins, by its place in what was given, and the end of the last one.
+    starts: Vec<u32>,
 }
 
-/// Every form of `secret` that is long enough.
-pub(super) fn all(secret: &str, care: Care) -> Vec<Vec<u8>> {
-    let mut forms = if secret.len() > LONG { of_long(secret, care) } else { of(secret) };
-    if secret.contains(['\n', '\r']) && secret.len() <= LONG {
-        forms.extend(lines(secret).flat_map(of));
-        // A shell's `echo $KEY`, and most readers of files, drop what is around it.
-        forms.extend(of(secret.trim()));
+impl Secrets {
+    /// What is too short is left out; `None` if all of them are longer than `most` bytes together.
+    pub(super) fn new<'a>(secrets: impl Iterator<Item = &'a str> + Clone, most: usize) -> Option<Self> {
+        let long = || secrets.clone().map(|secret| if secret.len() < SHORTEST { "" } else { secret });
+        let size = long().map(|secret| secret.len() + 1).sum::<usize>();
+        if size > most {
+            return None;
+        }
+        let mut text = Zeroizing::new(String::with_capacity(size));
+        let mut starts = vec![0];
+        for secret in long() {
+            if !secret.is_empty() {
+                text.push_str(secret);
+                text.push('\n');
+            }
+            starts.push(u32::try_from(text.len()).ok()?);
+        }
+        Some(Self { text, starts })
     }
-    forms.retain(|form| form.len() >= SHORTEST);
-    forms.sort_unstable();
-    forms.dedup();
-    forms
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Where each is that is looked for, without the line break behind it.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let ranges = self.starts.windows(2).map(|pair| pair[0] as usize..pair[1] as usize);
+        ranges.filter(|range| !range.is_empty()).map(|range| range.start..range.end - 1)
+    }
+
+    /// Whose byte this is.
+    pub(super) fn owner(&self, at: u32) -> usize {
+        self.starts.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// Where the secret of this byte ends, with the line break behind it.
+    pub(super) fn end(&self, at: u32) -> usize {
+        self.starts.get(self.owner(at) + 1).map_or(0, |end| *end as usize)
+    }
+
+    /// Whether so many characters of base64 from this byte on are all that depend on its secret alone, to its end.
+    pub(super) fn ends_within(&self, at: u32, characters: usize) -> bool {
+        let owner = self.owner(at);
+        let text = self.text.get(self.starts[owner] as usize..self.end(at)).unwrap_or_default();
+        let end = self.starts[owner] as usize + text.trim_end().len();
+        end.checked_sub(at as usize).is_some_and(|rest| characters >= 8 * rest / 6)
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.text.capacity() + size_of::<u32>() * self.starts.capacity()
+    }
+
+    /// The lines of this part, without blanks around them, that are long enough.
+    pub(super) fn lines(&self, part: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (mut at, text) = (part.start, &self.text[part.clone()]);
+        let lines = text.split(['\n', '\r']).map(move |line| {
+            let start = at + line.len() - line.trim_start().len();
+            at += line.len() + 1;
+            start..start + line.trim().len()
+        });
+        lines.filter(|line| line.len() >= SHORTEST)
+    }
+
+    /// Without the blanks around it: a shell's `echo $KEY`, and most readers of files, drop them.
+    pub(super) fn trimmed(&self, part: &Range<usize>) -> Range<usize> {
+        let text = &self.text[part.clone()];
+        let start = part.start + text.len() - text.trim_start().len();
+        start..start + text.trim().len()
+    }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['\n', '\r']).map(str::trim).filter(|line| line.len() >= SHORTEST)
+/// A part of a text, and a way to write it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    at: u32,
+    length: u16,
+    way: u8,
+    edges: u8,
 }
 
-fn of(text: &str) -> Vec<Vec<u8>> {
+/// The piece begins its text.
+const FIRST: u8 = 1;
+/// The piece ends its text.
+const LAST: u8 = 2;
+
+/// How a text goes on with a piece.
+enum Fit {
+    No,
+    /// The text ends before the piece does.
+    Open,
+    /// It does, for so many bytes.
+    Whole(usize),
+}
+
+impl Piece {
+    fn part(&self) -> Range<usize> {
+        self.at as usize..self.at as usize + usize::from(self.length)
+    }
+
+    /// Calls `each` with what is written for each letter, until it returns false.
+    fn written(&self, all: &str, mut each: impl FnMut(&str) -> bool) {
+        let part = self.part();
+        let mut before = (self.edges & FIRST == 0).then(|| all[..part.start].chars().next_back()).flatten();
+        let behind = (self.edges & LAST == 0).then(|| all[part.end..].chars().next()).flatten();
+        let mut letters = all[part].chars().peekable();
+        let mut out = String::new();
+        while let Some(char) = letters.next() {
+            out.clear();
+            write(self.way, &Letter { before, char, after: letters.peek().copied().or(behind) }, &mut out);
+            if !each(&out) {
+                return;
+            }
+            before = Some(char);
+        }
+    }
+
+    /// The first bytes of what is written, as a number.
+    fn head(&self, all: &str) -> u64 {
+        let mut head = Vec::with_capacity(2 * SHORTEST);
+        self.written(all, |letter| {
+            head.extend_from_slice(letter.as_bytes());
+            head.len() < SHORTEST
+        });
+        head.resize(SHORTEST, 0);
+        u64::from_be_bytes(head.try_into().unwrap_or_default())
+    }
+
+    fn fits(&self, all: &str, text: &[u8]) -> Fit {
+        if self.way == AS_IS {
+            let piece = &all.as_bytes()[self.part()];
+            return match text.get(..piece.len()) {
+                Some(text) if text == piece => Fit::Whole(piece.len()),
+                None if piece.starts_with(text) => Fit::Open,
+                _ => Fit::No,
+            };
+        }
+        let part = self.part();
+        let (mut at, mut place, mut out) = (0, part.start, String::new());
+        while let Some(&byte) = all.as_bytes()[..part.end].get(place) {
+            if byte.is_ascii_alphanumeric() {
+                match text.get(at) {
+                    Some(there) if *there == byte => (at, place) = (at + 1, place + 1),
+                    Some(_) => return Fit::No,
+                    None => return Fit::Open,
+                }
+                continue;
+            }
+            let mut letters = all[place..].chars();
+            let Some(char) = letters.next() else { return Fit::No };
+            let is_first = self.edges & FIRST != 0 && place == part.start;
+            let is_last = self.edges & LAST != 0 && place + char.len_utf8() == part.end;
+            let before = all[..place].chars().next_back().filter(|_| !is_first);
+            let letter = Letter { before, char, after: letters.next().filter(|_| !is_last) };
+            out.clear();
+            write(self.way, &letter, &mut out);
+            let rest = &text[at..];
+            if !rest.starts_with(out.as_bytes()) {
+                return if out.as_bytes().starts_with(rest) { Fit::Open } else { Fit::No };
+            }
+            (at, place) = (at + out.len(), place + char.len_utf8());
+        }
+        Fit::Whole(at)
+    }
+}
+
+/// Every written form of the secrets.
+pub(super) struct Forms {
+    /// The first eight bytes of forms, in order; the first is the highest.
+    heads: Vec<u64>,
+    /// For each head, where its pieces begin in `pieces`; and the end of the last ones.
+    firsts: Vec<u32>,
+    pieces: Vec<Piece>,
+}
+
+/// A form that begins at a place.
+pub(super) struct Found {
+    /// A byte of its secret.
+    pub(super) at: u32,
+    /// How long it is in the text.
+    pub(super) length: usize,
+    /// Whether it ends its secret, or a line of it. Of base64: whether it goes on to the secret's end.
+    pub(super) is_last: bool,
+}
+
+impl Forms {
+    /// Where a secret is longer than `long`, its lines are looked for in fewer ways. `None` if that takes more than `most`
+    /// bytes.
+    pub(super) fn new(secrets: &Secrets, long: usize, most: usize) -> Option<Self> {
+        let mut all: Vec<(u64, Piece)> = Vec::new();
+        for secret in secrets.ranges() {
+            let text = &secrets.text[secret.clone()];
+            let has_lines = text.contains(['\n', '\r']);
+            add(secrets, secret.clone(), 0..COUNT, &mut all);
+            if has_lines {
+                add(secrets, secrets.trimmed(&secret), 0..COUNT, &mut all);
+                let ways = if text.len() > long { BASIC } else { 0..COUNT };
+                for line in secrets.lines(&secret) {
+                    add(secrets, line, ways.clone(), &mut all);
+                    if size_of::<(u64, Piece)>() * all.len() > most {
+                        return None;
+                    }
+                }
+            }
+        }
+        let bytes = |piece: &Piece| &secrets.text.as_bytes()[piece.part()];
+        let order = |(head, piece): &(u64, Piece)| (*head, piece.way, piece.length, piece.edges);
+        all.sort_unstable_by(|one, other| {
+            let order = order(one).cmp(&order(other)).then_with(|| bytes(&one.1).cmp(bytes(&other.1)));
+            order.then(one.1.at.cmp(&other.1.at))
+        });
+        // What a secret repeats.
+        all.dedup_by(|other, one| {
+            order(one) == order(other)
+                && bytes(&one.1) == bytes(&other.1)
+                && secrets.owner(one.1.at) == secrets.owner(other.1.at)
+        });
+        let count = all.chunk_by(|one, other| one.0 == other.0).count();
+        let (mut heads, mut firsts) = (Vec::with_capacity(count), Vec::with_capacity(count + 1));
+        let mut first = 0;
+        for chunk in all.chunk_by(|one, other| one.0 == other.0) {
+            heads.extend(chunk.first().map(|(head, _)| *head));
+            firsts.push(first);
+            first += u32::try_from(chunk.len()).ok()?;
+        }
+        firsts.push(first);
+        let pieces = all.iter().map(|(_, piece)| *piece).collect();
+        Some(Self { heads, firsts, pieces })
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of::<u64>() * self.heads.capacity()
+            + size_of::<u32>() * self.firsts.capacity()
+            + size_of::<Piece>() * self.pieces.capacity()
+    }
+
+    pub(super) fn heads(&self) -> impl ExactSizeIterator<Item = [u8; SHORTEST]> {
+        self.heads.iter().map(|head| head.to_be_bytes())
+    }
+
+    /// Calls `visit` with each form that `text` begins with. Returns whether more of them may, if the text goes on.
+    pub(super) fn look(&self, secrets: &Secrets, text: &[u8], mut visit: impl FnMut(Found)) -> bool {
+        let mut head = [0; SHORTEST];
+        let length = text.len().min(SHORTEST);
+        head[..length].copy_from_slice(&text[..length]);
+        let head = u64::from_be_bytes(head);
+        let at = self.heads.partition_point(|other| *other < head);
+        let Some(found) = self.heads.get(at) else { return false };
+        if length < SHORTEST {
+            return (head ^ found).leading_zeros() as usize >= 8 * length;
+        }
+        if *found != head {
+            return false;
+        }
+        let mut open = false;
+        for piece in &self.pieces[self.firsts[at] as usize..self.firsts[at + 1] as usize] {
+            match piece.fits(&secrets.text, text) {
+                Fit::No => {}
+                Fit::Open => open = true,
+                Fit::Whole(length) => {
+                    visit(Found { at: piece.at, length, is_last: piece.edges & LAST != 0 });
+                }
+            }
+        }
+        open
+    }
+
+    /// Each form as it is written.
+    pub(super) fn all(&self, secrets: &Secrets) -> Vec<Vec<u8>> {
+        let written = |piece: &Piece| {
+            let mut out = Vec::new();
+            piece.written(&secrets.text, |letter| {
+                out.extend_from_slice(letter.as_bytes());
+                true
+            });
+            out
+        };
+        self.pieces.iter().map(written).collect()
+    }
+}
+
+/// Two ways for which this is the same write the same, if these are the only letters but those of ASCII.
+fn difference(way: u8, first: Option<char>, letters: &[char]) -> String {
+    let mut out = String::new();
+    if let Some(char) = first {
+        write(way, &Letter { before: None, char, after: Some('a') }, &mut out);
+    }
+    for &char in letters {
+        out.push('\0');
+        write(way, &Letter { before: Some('a'), char, after: Some('a') }, &mut out);
+        if depends_on_neighbours(way) && (char.is_ascii_control() || char == '\'') {
+            out.push(char::from(way));
+        }
+    }
+    out
+}
+
+/// Adds the pieces of a part of the secrets, in all of these ways that differ. Neighbours have one letter in common.
+fn add(secrets: &Secrets, text: Range<usize>, ways: Range<u8>, all: &mut Vec<(u64, Piece)>) {
     if text.len() < SHORTEST {
-        return Vec::new();
+        return;
     }
-    let mut forms = vec![text.as_bytes().to_vec()];
-    forms.extend(base64(text.as_bytes()));
-    forms.extend(percent(text));
-    let json = json(text);
-    // JSON as a string in JSON.
-    forms.extend(json.iter().flat_map(|inner| written::json(inner)).map(String::into_bytes));
-    forms.extend(json.into_iter().chain(odd_json(text)).map(String::into_bytes));
-    forms.extend(quoted(text).into_iter().chain(html(text)).map(String::into_bytes));
-    if !text.is_ascii() || text.contains(|char: char| char.is_ascii_control()) {
-        forms.extend(controls(text).into_iter().map(String::into_bytes));
-    }
-    forms
-}
-
-/// Each line of it, and its base64 in the lines of `base64` (76 columns) and `openssl base64` (64). With care, each line
-/// in JSON too, and base64 in lines of any width, wherever the secret begins in what is encoded.
-fn of_long(text: &str, care: Care) -> Vec<Vec<u8>> {
-    let mut forms: Vec<Vec<u8>> = lines(text).map(|line| line.as_bytes().to_vec()).collect();
-    if care == Care::Full && text.len() <= LONGER {
-        forms.extend(lines(text).flat_map(json).map(String::into_bytes));
-        forms.extend(blocks(text.as_bytes()));
-    }
-    let encoded = STANDARD.encode(text);
-    for columns in [76, 64] {
-        forms.extend(encoded.as_bytes().chunks(columns).map(<[u8]>::to_vec));
-    }
-    forms
-}
-
-/// The base64 of a long secret in blocks of four groups, side by side: a quarter of the memory that pieces take. At the ends
-/// of what is encoded, up to 15 characters are in no block.
-fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
-    const BLOCK: usize = 16;
-    let mut forms = Vec::new();
-    for before in 0..3 {
-        let shifted = [&vec![0; before][..], bytes].concat();
-        let start = (8 * before).div_ceil(6);
-        let sure = 8 * shifted.len() / 6;
-        let text = STANDARD_NO_PAD.encode(&shifted);
-        let text = &text.as_bytes()[..sure.min(text.len())];
-        for at in (0..text.len()).step_by(BLOCK) {
-            let of = shifted.get(at / 4 * 3..).unwrap_or_default();
-            if !is_frame(&of[..of.len().min(BLOCK / 4 * 3)]) {
-                broken(text, at.max(start), (at + BLOCK).min(text.len()), &mut forms);
+    let whole = &secrets.text[text.clone()];
+    let is_plain = whole.is_ascii() && !whole.contains(|char: char| char.is_ascii_control());
+    let mut at = text.start;
+    loop {
+        let is_last = text.end - at <= 2 * PIECE;
+        let end = if is_last { text.end } else { secrets.text.ceil_char_boundary(at + PIECE) };
+        let edges = if at == text.start { FIRST } else { 0 } | if is_last { LAST } else { 0 };
+        let part = &secrets.text[at..end];
+        let mut letters: Vec<char> = part.chars().filter(|char| !char.is_ascii_alphanumeric()).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        let first = part.chars().next().filter(|_| edges & FIRST != 0);
+        let mut seen: Vec<String> = Vec::new();
+        for way in ways.clone() {
+            if way != AS_IS && (letters.is_empty() || is_plain && is_for_controls(way)) {
+                continue;
+            }
+            let (Ok(start), Ok(length)) = (u32::try_from(at), u16::try_from(part.len())) else { continue };
+            let piece = Piece { at: start, length, way, edges };
+            let difference = difference(way, first, &letters);
+            if !seen.contains(&difference) {
+                all.push((piece.head(&secrets.text), piece));
+                seen.push(difference);
             }
         }
-        for all in [&shifted[..], &[&shifted[..], b"\n"].concat()] {
-            let text = STANDARD.encode(all);
-            broken(text.as_bytes(), text.len().saturating_sub(BLOCK), text.len(), &mut forms);
+        if is_last {
+            return;
         }
+        at = end - part.chars().next_back().map_or(0, char::len_utf8);
     }
-    forms
-}
-
-/// Whether this is of the first or the last line of PEM alone, which is in every certificate: it is no secret.
-fn is_frame(bytes: &[u8]) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_uppercase() || b"- \n".contains(byte);
-    bytes.windows(3).any(|three| three == b"---") && bytes.iter().all(fits)
-}
-
-/// A part of base64, as it is and with a line break between two of its groups.
-fn broken(text: &[u8], from: usize, to: usize, forms: &mut Vec<Vec<u8>>) {
-    let Some(piece) = text.get(from..to) else { return };
-    for split in (from + 1..to).filter(|at| at % 4 == 0).map(|at| at - from) {
-        forms.push([&piece[..split], b"\n", &piece[split..]].concat());
-    }
-    forms.push(piece.to_vec());
-}
-
-/// Two groups of four characters each, from every group on, so that neither line breaks nor cuts matter. What stands
-/// before a secret shifts its base64 by 0, 1 or 2 bytes. The first characters that also depend on it are left out.
-fn base64(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    for before in 0..3 {
-        let shifted = [&vec![0; before][..], bytes].concat();
-        let start = (8 * before).div_ceil(6);
-        // What depends on the secret alone, whatever follows it.
-        let sure = 8 * shifted.len() / 6;
-        let line = [&shifted[..], b"\n"].concat();
-        for text in [STANDARD_NO_PAD.encode(&shifted), URL_SAFE_NO_PAD.encode(&shifted)] {
-            forms.extend(pieces(&text.as_bytes()[..sure.min(text.len())], start, &shifted));
-        }
-        // At the end of what is encoded, with or without `=`, and before a newline (`echo`).
-        for all in [&shifted, &line] {
-            for text in [STANDARD.encode(all), URL_SAFE.encode(all), URL_SAFE_NO_PAD.encode(all)] {
-                forms.extend(pieces(text.as_bytes(), start, &shifted));
-            }
-        }
-    }
-    forms
-}
-
-/// The pieces of the base64 `text` of `bytes` from `start` on; each also with a line break between its groups.
-fn pieces(text: &[u8], start: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut pieces = Vec::new();
-    let mut add = |from, to| broken(text, from, to, &mut pieces);
-    for group in (0..text.len()).step_by(4) {
-        // The frame of PEM is in every certificate: it is no secret.
-        let of = bytes.get(group / 4 * 3..).unwrap_or_default();
-        if of[..of.len().min(6)].windows(3).any(|three| three == b"---") {
-            continue;
-        }
-        let from = group.max(start);
-        let to = (if from > group { group + 12 } else { group + 8 }).min(text.len());
-        add(from, to);
-    }
-    if let Some(last) = text.len().checked_sub(SHORTEST).filter(|last| *last >= start) {
-        add(last, text.len());
-    }
-    pieces
 }

@@ -4,26 +4,27 @@
 //! Overlapping occurrences are one: every byte that belongs to any occurrence is replaced, so that what comes out
 //! does not depend on how the input was cut.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aho_corasick::automaton::{Automaton, StateID};
-use aho_corasick::nfa::contiguous::NFA;
-use aho_corasick::{Anchored, MatchKind, packed};
-
-use super::forms::{self, Care};
+use super::encoded::{self, Encoded};
+use super::forms::{self, Forms, Found, Secrets};
+use super::grams::Grams;
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 
 /// What takes the place of a secret.
 pub const MARK: &[u8] = b"[MASKED]";
 
-/// How much of each form is looked for in bulk: none is shorter.
-const HEAD: usize = forms::SHORTEST;
+/// How much memory the mask may take.
+const MOST: usize = 64 << 20;
 
-/// How long all forms may be together, in bytes. A byte costs about 60 bytes of memory while the filter is built: this
-/// is 64 MiB.
-const MOST: usize = 1 << 20;
+/// How many times the size of the secrets that may be, and what may come on top, for tables that make it fast.
+const TIMES: usize = 16;
+/// See [`TIMES`].
+const FIXED: usize = 256 << 10;
+
+/// How much is put behind what is held, to be looked at together.
+const JOINED: usize = 4096;
 
 /// The secrets need more memory than the mask has.
 #[derive(Debug, thiserror::Error)]
@@ -48,308 +49,259 @@ pub(crate) fn is_too_short(secret: &Secret) -> bool {
     (1..forms::SHORTEST).contains(&secret.reveal().len())
 }
 
-/// Whether a value is so long that fewer of its forms are masked.
-pub(crate) fn is_long(secret: &Secret) -> bool {
-    secret.reveal().len() > forms::LONG
-}
-
-/// Every form of a secret, for the fuzzers, which compare the filter with a simple one.
-#[doc(hidden)]
-pub fn forms(secret: &Secret) -> Vec<Vec<u8>> {
-    forms::all(secret.reveal(), Care::Full)
-}
-
 /// What to look for.
 pub struct Patterns {
-    /// Finds where an occurrence may begin.
-    heads: Heads,
-    /// Walks byte by byte from there on.
-    walk: NFA,
-    start: StateID,
-    /// For each state of `walk`, how many bytes before it are the beginning of an occurrence.
-    depth: Vec<u32>,
-    /// The secrets that each form belongs to, by its number in `walk`.
-    owners: Vec<Owners>,
+    secrets: Secrets,
+    forms: Forms,
+    encoded: Encoded,
+    /// What both may begin with.
+    grams: Grams,
+    /// What forms may begin with.
+    written: Grams,
 }
 
-/// The secrets that may look like one form.
-pub(super) struct Owners {
-    /// By their places in what [`Patterns::of`] was given.
-    pub(super) secrets: Vec<usize>,
-    /// How many line breaks the form has.
-    pub(super) breaks: u64,
-}
-
-/// An occurrence of one form.
-pub(super) struct Occurrence<'a> {
+/// A form of a secret, or a part of its base64.
+pub(super) struct Occurrence {
+    /// Whose it is, by its place in what [`Patterns::of`] was given.
+    pub(super) secret: usize,
     pub(super) length: usize,
-    pub(super) owners: &'a Owners,
+    /// Whether it is base64.
+    pub(super) is_encoded: bool,
+    /// Whether it is the last piece of a form, or goes on to the end of its secret.
+    pub(super) is_last: bool,
 }
-
-/// The first bytes of all forms, in bulk: by vector instructions where the processor has them and the forms are few
-/// (gigabytes a second), else by what they end in.
-enum Heads {
-    Packed(packed::Searcher),
-    Blocks(Blocks),
-}
-
-impl Heads {
-    fn new(forms: &Forms) -> Self {
-        let heads: BTreeSet<[u8; HEAD]> =
-            forms.keys().filter_map(|form| form.first_chunk()).copied().collect();
-        let packed = packed::Config::new().only_teddy(true).builder().extend(&heads).build();
-        packed.map_or_else(|| Self::Blocks(Blocks::new(heads)), Self::Packed)
-    }
-
-    fn find(&self, text: &[u8]) -> Option<usize> {
-        match self {
-            Self::Packed(packed) => packed.find(text).map(|found| found.start()),
-            Self::Blocks(blocks) => blocks.find(text),
-        }
-    }
-}
-
-/// Thousands of heads, as a key of several lines has them. A look at a block of three bytes tells how far the next head
-/// is at least, mostly six bytes (Wu and Manber, "A fast algorithm for multi-pattern searching", 1994). An automaton of
-/// so many heads looks at each byte, in a table that no cache holds.
-struct Blocks {
-    /// By the hash of a block that ends at a place: how much further a head may end at the earliest.
-    skips: Vec<u8>,
-    /// In order.
-    heads: Vec<[u8; HEAD]>,
-}
-
-impl Blocks {
-    const BLOCK: usize = 3;
-    /// 256 KiB: a few thousand heads fill a tenth of it.
-    const HASH_BITS: u32 = 18;
-
-    fn new(heads: BTreeSet<[u8; HEAD]>) -> Self {
-        // No head has this block: the next one may begin with the last two bytes of it.
-        let mut skips = vec![HEAD as u8 - 2; 1 << Self::HASH_BITS];
-        for head in &heads {
-            for (block, skip) in head.windows(Self::BLOCK).rev().zip(0..) {
-                let known = &mut skips[Self::hash(block)];
-                *known = skip.min(*known);
-            }
-        }
-        Self { skips, heads: heads.into_iter().collect() }
-    }
-
-    fn find(&self, text: &[u8]) -> Option<usize> {
-        let mut end = HEAD;
-        while let Some(place) = text.get(end - HEAD..end) {
-            match self.skips[Self::hash(&place[HEAD - Self::BLOCK..])] {
-                0 if self.heads.binary_search_by(|head| head[..].cmp(place)).is_ok() => {
-                    return Some(end - HEAD);
-                }
-                0 => end += 1,
-                skip => end += usize::from(skip),
-            }
-        }
-        None
-    }
-
-    /// Below the length of `skips`.
-    fn hash(block: &[u8]) -> usize {
-        let number = block.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        (number.wrapping_mul(0x9E37_79B1) >> (u32::BITS - Self::HASH_BITS)) as usize
-    }
-}
-
-/// All forms, each with the places of the secrets that may look like it.
-type Forms = BTreeMap<Vec<u8>, Vec<usize>>;
 
 impl Patterns {
     /// Everything that these secrets may look like in a log; `None` if there is nothing to look for.
     pub fn of<'a>(secrets: impl Iterator<Item = &'a Secret> + Clone) -> Result<Option<Self>, TooLarge> {
-        let full = Self::with(secrets.clone(), Care::Full);
-        if full.is_ok() { full } else { Self::with(secrets, Care::Thrifty) }
+        let texts = secrets.map(Secret::reveal);
+        let size = texts.clone().map(str::len).sum();
+        Self::within(texts)
+            .ok_or(TooLarge(size))
+            .map(|patterns| Some(patterns).filter(|all| !all.secrets.is_empty()))
     }
 
-    fn with<'a>(
-        secrets: impl Iterator<Item = &'a Secret> + Clone,
-        care: Care,
-    ) -> Result<Option<Self>, TooLarge> {
-        let size = secrets.clone().map(|secret| secret.reveal().len()).sum();
-        let (mut forms, mut length) = (Forms::new(), 0);
-        for (place, secret) in secrets.enumerate() {
-            // Before the forms are made: they are longer than the secret.
-            if secret.reveal().len() > MOST {
-                return Err(TooLarge(size));
+    /// `None` if it would take more than [`MOST`].
+    fn within<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+        let secrets = Secrets::new(texts, MOST)?;
+        // A number for each byte, and the four characters that begin in three bytes, in three alignments.
+        let size = secrets.text.len();
+        let grams = 4 * size;
+        MOST.checked_sub(secrets.memory() + size_of::<u32>() * size + Grams::size(grams))?;
+        let encoded = Encoded::new(&secrets);
+        let memory = |forms: &Forms| {
+            let written = 5 * forms.heads().len();
+            let tables = Grams::size(grams + written) + Grams::size(written);
+            secrets.memory() + encoded.memory() + forms.memory() + tables
+        };
+        // With all forms of each line, unless that is too much.
+        let most = MOST.min(TIMES * size + FIXED);
+        let fits = |forms: &Forms| memory(forms) <= most;
+        let all = Forms::new(&secrets, forms::LONG, most).filter(fits);
+        let forms = all.or_else(|| Forms::new(&secrets, 0, MOST)).filter(|forms| memory(forms) <= MOST)?;
+        let written = 5 * forms.heads().len();
+        let (mut grams, mut written) = (Grams::new(grams + written), Grams::new(written));
+        for head in forms.heads() {
+            grams.add(&head);
+            written.add(&head);
+        }
+        encoded.heads(&secrets, &mut grams);
+        Some(Self { secrets, forms, encoded, grams, written })
+    }
+
+    /// How many bytes it takes.
+    #[doc(hidden)]
+    pub fn memory(&self) -> usize {
+        self.secrets.memory()
+            + self.forms.memory()
+            + self.encoded.memory()
+            + self.grams.memory()
+            + self.written.memory()
+    }
+
+    /// Every written form, for the fuzzers and tests, which compare the filter with a simple one.
+    #[doc(hidden)]
+    pub fn written(&self) -> Vec<Vec<u8>> {
+        self.forms.all(&self.secrets)
+    }
+
+    /// Calls `visit` with the occurrences in `text` and where they begin, in order: with all of them, or with as many as
+    /// make up the same parts of the text. Returns where it stopped: what begins there may go on behind the text, unless
+    /// that is all.
+    pub(super) fn each(
+        &self,
+        text: &[u8],
+        is_all: bool,
+        wants_each: bool,
+        mut visit: impl FnMut(usize, &Occurrence),
+    ) -> usize {
+        let (mut at, mut next_break, mut run) = (0, None, 0);
+        let mut found = Vec::new();
+        loop {
+            // Inside a long run of base64, more base64 adds nothing.
+            let in_run = at < run;
+            at = if in_run {
+                self.written.find(text, at, run)
+            } else {
+                self.candidate(text, at, &mut next_break)
+            };
+            if in_run && at == run {
+                continue;
             }
-            for form in forms::all(secret.reveal(), care) {
-                let bytes = form.len();
-                let owners = forms.entry(form).or_default();
-                length += if owners.is_empty() { bytes } else { 0 };
-                owners.push(place);
-                if length > MOST {
-                    return Err(TooLarge(size));
+            let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return text.len() };
+            found.clear();
+            let mut place = None;
+            let mut add = |one: Found, is_encoded| {
+                let Found { at, length, is_last } = one;
+                place = place.or(Some(at).filter(|_| is_encoded && length >= encoded::PART));
+                found.push(Occurrence { secret: self.secrets.owner(at), length, is_encoded, is_last });
+            };
+            let is_open = self.forms.look(&self.secrets, rest, |one| add(one, false))
+                | (!in_run && self.encoded.look(&self.secrets, rest, |one| add(one, true)));
+            if is_open && !is_all {
+                return at;
+            }
+            found.iter().for_each(|one| visit(at, one));
+            if !wants_each && let Some(place) = place {
+                let length = Encoded::run(&self.secrets, place, rest);
+                if length > encoded::LONGEST {
+                    visit(at, &Occurrence { secret: 0, length, is_encoded: true, is_last: false });
+                    run = at + length - encoded::LONGEST;
                 }
             }
+            at += 1;
         }
-        if forms.is_empty() {
-            return Ok(None);
-        }
-        Self::built(forms).map(Some).ok_or(TooLarge(size))
     }
 
-    /// `None` for more states than 2³¹.
-    fn built(forms: Forms) -> Option<Self> {
-        let heads = Heads::new(&forms);
-        let walk = NFA::builder().match_kind(MatchKind::Standard).build(forms.keys()).ok()?;
-        let start = walk.start_state(Anchored::No).ok()?;
-        let mut depth = Vec::new();
-        for form in forms.keys() {
-            let mut state = start;
-            for (index, &byte) in form.iter().enumerate() {
-                state = walk.next_state(Anchored::No, state, byte);
-                let slot = state.as_usize();
-                if depth.len() <= slot {
-                    depth.resize(slot + 1, 0);
-                }
-                depth[slot] = u32::try_from(index + 1).unwrap_or(u32::MAX);
+    /// The next place from `from` on where an occurrence may begin. Where so little follows that it may not be whole,
+    /// each place is one.
+    fn candidate(&self, text: &[u8], mut from: usize, next_break: &mut Option<usize>) -> usize {
+        let last = text.len().saturating_sub(encoded::HEAD - 1);
+        while from < last {
+            let line = match *next_break {
+                Some(line) if line >= from => line,
+                _ => from + memchr::memchr(b'\n', &text[from..]).unwrap_or(text.len() - from),
+            };
+            *next_break = Some(line);
+            let to = last.min(line + 1);
+            let found = self.grams.find(text, from, to);
+            if let Some(broken) = self.broken(text, from, line).filter(|broken| *broken < found) {
+                return broken;
             }
+            if found < to {
+                return found;
+            }
+            from = to;
         }
-        let breaks = |form: &[u8]| memchr::memchr_iter(b'\n', form).count() as u64;
-        let owners =
-            forms.into_iter().map(|(form, secrets)| Owners { secrets, breaks: breaks(&form) }).collect();
-        Some(Self { heads, walk, start, depth, owners })
+        from
     }
 
-    /// Before anything was read.
-    pub(super) fn start(&self) -> StateID {
-        self.start
-    }
-
-    /// The state after one more byte.
-    pub(super) fn next(&self, state: StateID, byte: u8) -> StateID {
-        self.walk.next_state(Anchored::No, state, byte)
-    }
-
-    /// All occurrences that end in `state`.
-    pub(super) fn occurrences(&self, state: StateID) -> impl Iterator<Item = Occurrence<'_>> {
-        let count = if self.walk.is_match(state) { self.walk.match_len(state) } else { 0 };
-        (0..count).filter_map(move |index| {
-            let pattern = self.walk.match_pattern(state, index);
-            let length = self.walk.pattern_len(pattern);
-            Some(Occurrence { length, owners: self.owners.get(pattern.as_usize())? })
+    /// The first place from `from` on where base64 may begin that goes on behind the line break at `line`.
+    fn broken(&self, text: &[u8], from: usize, line: usize) -> Option<usize> {
+        const SIDE: usize = forms::SHORTEST - 1;
+        let end = if line > 0 && text.get(line - 1) == Some(&b'\r') { line - 1 } else { line };
+        let behind = text.get(line + 1..)?;
+        // Two groups have more than three characters on one side, or three on one and one on the other.
+        let before = end.checked_sub(3).and_then(|start| text.get(start..end)?.first_chunk::<3>());
+        let before = before.zip(behind.first());
+        let most_before = before.is_some_and(|(&[a, b, c], &d)| self.grams.has([a, b, c, d]));
+        let most_behind = || behind.get(2..)?.first_chunk().map(|gram| self.grams.has(*gram));
+        if !most_before && most_behind() != Some(true) {
+            return None;
+        }
+        let start = from.max(end.saturating_sub(SIDE));
+        (start..end).find(|&at| {
+            let (one, other) = (&text[at..end], &behind[..behind.len().min(forms::SHORTEST - (end - at))]);
+            let mut head = [0; forms::SHORTEST];
+            head[..one.len()].copy_from_slice(one);
+            head[one.len()..one.len() + other.len()].copy_from_slice(other);
+            self.grams.begins(&head)
         })
-    }
-
-    /// How many bytes before `state` may be the beginning of an occurrence.
-    pub(super) fn depth(&self, state: StateID) -> usize {
-        self.depth.get(state.as_usize()).map_or(0, |depth| *depth as usize)
-    }
-
-    /// How many bytes of `rest` are clear at once; `None` where the byte by byte way is to be taken.
-    pub(super) fn clear(&self, rest: &[u8]) -> Option<usize> {
-        // What begins before this point shows its head inside `rest`.
-        let seen = rest.len().checked_sub(HEAD - 1)?;
-        let first = self.heads.find(rest).unwrap_or(seen);
-        Some(first.min(seen)).filter(|clear| *clear > 0)
-    }
-
-    /// The longest occurrence that ends in `state`, in bytes; 0 if none does.
-    fn ends(&self, state: StateID) -> usize {
-        self.occurrences(state).map(|occurrence| occurrence.length).max().unwrap_or(0)
     }
 }
 
 /// The filter of one stream.
 pub struct Filter {
     patterns: Arc<Patterns>,
-    state: StateID,
-    /// What may be the beginning of an occurrence: as long as the state is deep.
+    /// What may be the beginning of an occurrence.
     held: Vec<u8>,
-    /// Which parts of it are to be replaced in any case, in order and apart.
-    found: Vec<Hit>,
+    /// How much of what is held, and of what follows, is dealt with: it belongs to an occurrence.
+    done: usize,
 }
 
-/// A part of what is held that belongs to occurrences.
-struct Hit {
-    start: usize,
-    end: usize,
-    /// Whether its `[MASKED]` is written already.
-    marked: bool,
+/// How much of a text is to be decided.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Up to where an occurrence may go on.
+    Open,
+    /// Up to the end of the last occurrence.
+    Found,
+    /// All of it.
+    End,
 }
 
 impl Filter {
     /// At the beginning of a stream.
     pub fn new(patterns: Arc<Patterns>) -> Self {
-        Self { state: patterns.start, patterns, held: Vec::new(), found: Vec::new() }
+        Self { patterns, held: Vec::new(), done: 0 }
     }
 
     /// Takes the next bytes of the stream, and appends to `out` what is clear of secrets.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let patterns = Arc::clone(&self.patterns);
         let mut rest = bytes;
-        while let Some((&byte, behind)) = rest.split_first() {
-            if self.held.is_empty()
-                && let Some(clear) = patterns.clear(rest)
-            {
-                out.extend_from_slice(&rest[..clear]);
-                self.state = patterns.start;
-                rest = &rest[clear..];
-                continue;
+        while !rest.is_empty() {
+            if self.held.is_empty() {
+                let count = self.decide(rest, Until::Open, out);
+                self.held.extend_from_slice(&rest[count..]);
+                return;
             }
-            self.step(&patterns, byte, out);
+            let (joined, behind) = rest.split_at(rest.len().min(JOINED));
+            self.held.extend_from_slice(joined);
+            self.again(Until::Open, out);
             rest = behind;
         }
     }
 
-    fn step(&mut self, patterns: &Patterns, byte: u8, out: &mut Vec<u8>) {
-        self.held.push(byte);
-        self.state = patterns.next(self.state, byte);
-        let end = self.held.len();
-        let length = patterns.ends(self.state);
-        if length > 0 {
-            let mut new = Hit { start: end.saturating_sub(length), end, marked: false };
-            while let Some(last) = self.found.pop_if(|last| last.end > new.start) {
-                new.start = new.start.min(last.start);
-                new.marked |= last.marked;
-            }
-            self.found.push(new);
-        }
-        self.release(end.saturating_sub(patterns.depth(self.state)), out);
+    /// Looks at what is held.
+    fn again(&mut self, until: Until, out: &mut Vec<u8>) {
+        let mut held = std::mem::take(&mut self.held);
+        let count = self.decide(&held, until, out);
+        held.drain(..count);
+        self.held = held;
     }
 
-    /// Lets go of the first `count` bytes that are held.
-    fn release(&mut self, count: usize, out: &mut Vec<u8>) {
-        if count == 0 {
-            return;
-        }
-        let mut at = 0;
-        for found in &mut self.found {
-            if found.start < count {
-                out.extend_from_slice(&self.held[at..found.start]);
-                if !found.marked {
-                    out.extend_from_slice(MARK);
-                }
-                found.marked = true;
-                at = found.end.min(count);
+    /// Passes on what is clear at the beginning of `text`. Returns how much of it is decided.
+    fn decide(&mut self, text: &[u8], until: Until, out: &mut Vec<u8>) -> usize {
+        let mut done = self.done;
+        let mut count = self.patterns.each(text, until != Until::Open, false, |start, found| {
+            if start >= done {
+                out.extend_from_slice(&text[done..start]);
+                out.extend_from_slice(MARK);
             }
-            found.start = found.start.saturating_sub(count);
-            found.end = found.end.saturating_sub(count);
+            done = done.max(start + found.length);
+        });
+        if until == Until::Found {
+            count = 0;
+        } else if done < count {
+            out.extend_from_slice(&text[done..count]);
+            done = count;
         }
-        out.extend_from_slice(&self.held[at..count]);
-        self.found.retain(|found| found.end > 0);
-        self.held.drain(..count);
+        self.done = done - count;
+        count
     }
 
     /// The end of the stream: what was held is no secret.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        self.release(self.held.len(), out);
-        self.state = self.patterns.start;
+        self.again(Until::End, out);
+        self.done = 0;
     }
 
     /// Other secrets from here on.
     pub fn switch(&mut self, patterns: &Arc<Patterns>, out: &mut Vec<u8>) {
         if !Arc::ptr_eq(&self.patterns, patterns) {
-            self.release(self.found.last().map_or(0, |last| last.end), out);
-            let held = std::mem::take(&mut self.held);
-            *self = Self::new(Arc::clone(patterns));
-            self.push(&held, out);
+            self.again(Until::Found, out);
+            self.patterns = Arc::clone(patterns);
+            self.again(Until::Open, out);
         }
     }
 }

@@ -22,10 +22,12 @@ pub(crate) use error::Error;
 use program::{is_no_program, is_text, located};
 
 pub(crate) mod background;
+mod encoded;
 mod environment;
 mod error;
 pub(crate) mod find;
 mod forms;
+mod grams;
 pub(crate) mod limits;
 pub(crate) mod mask;
 mod program;

@@ -168,6 +168,7 @@ impl Search<'_> {
             Err(error) if is_bomb(error) => Ok(()),
             _ => source.drain(),
         };
+        source.finish();
         for find in std::mem::take(&mut source.finds) {
             if found.insert(find.secret) {
                 self.found(find, shown, source.binary);
@@ -190,7 +191,9 @@ impl Search<'_> {
     /// A name may have a value in it as well.
     fn name(&mut self, name: &[u8]) {
         let mut finds = Vec::new();
-        self.sought.finder().push(name, |find| finds.push(find));
+        let mut finder = self.sought.finder();
+        finder.push(name, |find| finds.push(find));
+        finder.finish(|find| finds.push(find));
         for find in finds {
             self.tell(find.secret, &format!("the name {}", self.shown(name)));
         }

@@ -97,6 +97,12 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
+    /// The search ends here: what was read last may be a secret.
+    pub(super) fn finish(&mut self) {
+        let finds = &mut self.finds;
+        self.finder.finish(|find| finds.push(find));
+    }
+
     /// Takes `count` bytes; an error where there are fewer.
     pub(super) fn skip(&mut self, count: u64) -> io::Result<()> {
         let mut left = count;

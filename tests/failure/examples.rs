@@ -382,7 +382,7 @@ fn setup_errors() -> Vec<(String, Error)> {
 
 fn scan_errors() -> Vec<(String, Error)> {
     use ci_creds::testing::scan::{Error as E, Lines};
-    let secrets = [ci_creds::testing::secret::Secret::new("x".repeat(2 << 20))];
+    let secrets = [ci_creds::testing::secret::Secret::new("x".repeat(8 << 20))];
     let Err(large) = ci_creds::testing::exec::mask::Patterns::of(secrets.iter()) else {
         panic!("too large a secret")
     };

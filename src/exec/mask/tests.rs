@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[path = "../../../tests/fuzz/src/naive.rs"]
+mod naive;
+
 fn patterns(secrets: &[&str]) -> Arc<Patterns> {
     let secrets: Vec<Secret> = secrets.iter().map(|&text| text.into()).collect();
     Arc::new(Patterns::of(secrets.iter()).unwrap().unwrap())
@@ -73,12 +76,10 @@ fn overlaps_are_one_and_neighbours_are_two() {
     assert_eq!(text(&["aaaaaaaa"], &"a".repeat(100_000)), "[MASKED]");
 }
 
-/// More forms than vector instructions can look for at once.
 #[test]
 fn many_secrets_are_found_as_few_are() {
     let many: Vec<String> = (0..100).map(|number| format!("{number:03}-secret-number")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert!(matches!(patterns(&many).heads, Heads::Blocks(_)));
     let input = format!("{}<{}>{}", "x".repeat(1_000), many.join("|"), "y".repeat(1_000));
     let expected = format!("{}<{}>{}", "x".repeat(1_000), vec!["[MASKED]"; 100].join("|"), "y".repeat(1_000));
     for size in [1, 7, 8, 64, 5_000] {
@@ -106,25 +107,52 @@ fn other_secrets_take_over_in_the_middle() {
     assert_eq!(out, b"[MASKED] [MASKED] abcdefgh");
 }
 
-/// What must come out: each byte of any occurrence is gone, each run of overlapping ones is one mark.
-fn expected(forms: &BTreeSet<Vec<u8>>, input: &[u8]) -> Vec<u8> {
-    let mut found: Vec<(usize, usize)> = Vec::new();
-    for start in 0..input.len() {
-        let longest = forms.iter().filter(|form| input[start..].starts_with(form)).map(Vec::len).max();
-        let Some(end) = longest.map(|length| start + length) else { continue };
-        match found.last_mut() {
-            Some(last) if start < last.1 => last.1 = last.1.max(end),
-            _ => found.push((start, end)),
-        }
+/// Of every kind of secret, and of many.
+#[test]
+fn the_memory_is_a_multiple_of_the_size() {
+    let mut numbers = 88_172_645_463_325_252_u64;
+    let mut base64 = |length: usize| -> String {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut letter = || {
+            numbers ^= numbers << 13;
+            numbers ^= numbers >> 7;
+            numbers ^= numbers << 17;
+            char::from(letters[(numbers % 64) as usize])
+        };
+        (0..length).map(|_| letter()).collect()
+    };
+    let (value, line) = (base64(43), base64(100_000));
+    let mut pem = |lines: usize| {
+        let lines: String = (0..lines).map(|_| base64(64) + "\n").collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n")
+    };
+    let key = pem(26);
+    let account =
+        format!("{{\n  \"type\": \"service_account\",\n  \"private_key\": {key:?},\n  \"id\": \"1\"\n}}\n");
+    let short_lines: String = (0..400).map(|number| format!("<{number:03}>/'\"&+\\\n")).collect();
+    let bundle: String = (0..140).map(|_| pem(23)).collect();
+    let secrets = [
+        ("a token", "hvs.CAESIJ1rq0kZkXbW".to_owned()),
+        ("a key of one line", value),
+        ("a key", key),
+        ("an account", account),
+        ("a long key", pem(150)),
+        ("short lines", short_lines),
+        ("one line", line),
+        ("one letter", "a".repeat(100_000)),
+        ("a bundle", bundle),
+    ];
+    let all: Vec<&str> = secrets.iter().map(|(_, secret)| secret.as_str()).collect();
+    for (name, secret) in
+        secrets.iter().map(|(name, secret)| (*name, vec![secret.as_str()])).chain([("all", all)])
+    {
+        let size: usize = secret.iter().map(|secret| secret.len()).sum();
+        let memory = patterns(&secret).memory();
+        eprintln!("{name}: {size} bytes, {memory} bytes of memory, {:.1} times", memory as f64 / size as f64);
+        assert!(memory <= TIMES * size + FIXED, "{name}: {size}, {memory}");
     }
-    let (mut out, mut at) = (Vec::new(), 0);
-    for (start, end) in found {
-        out.extend_from_slice(&input[at..start]);
-        out.extend_from_slice(MARK);
-        at = end;
-    }
-    out.extend_from_slice(&input[at..]);
-    out
+    let large = "x".repeat(8 << 20);
+    assert!(Patterns::of([Secret::from(large.as_str())].iter()).is_err());
 }
 
 proptest! {
@@ -139,7 +167,6 @@ proptest! {
     ) {
         let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         let input = input.concat().replace('\u{1}', secrets[0]).replace('\u{2}', &STANDARD.encode(secrets[0]));
-        let forms: BTreeSet<Vec<u8>> = secrets.iter().flat_map(|secret| forms::all(secret, Care::Full)).collect();
         let patterns = patterns(&secrets);
         let (mut rest, mut writes) = (input.as_bytes(), Vec::new());
         for cut in cuts.iter().cycle() {
@@ -148,18 +175,32 @@ proptest! {
             writes.push(write);
             rest = behind;
         }
-        let expected = expected(&forms, input.as_bytes());
+        let expected = naive::masked(&patterns.written(), &secrets, input.as_bytes());
         prop_assert_eq!(&masked(&patterns, writes).0, &expected);
         prop_assert_eq!(&masked(&patterns, [input.as_bytes()]).0, &expected);
     }
 
+    /// In either alphabet, with anything around it, in lines of any width.
     #[test]
-    fn the_first_head_is_found_wherever_it_is(
-        heads in prop::collection::btree_set("[ab]{8}", 1..40),
-        text in "[abc]{0,100}",
+    fn any_base64_is_masked_as_a_simple_search_does_it(
+        secrets in prop::collection::vec("[ab?~>]{8,30}|[a-c\n]{8,90}|[a-z \n-]{20,600}|(xyz){3,300}", 1..4),
+        before in "[a-c]{0,5}",
+        behind in "[a-c\n]{0,5}",
+        url_safe in any::<bool>(),
+        width in prop_oneof![1usize..12, 12usize..100, Just(100_000)],
+        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\n  "), Just("\n\n")],
+        part in (0usize..200, 0usize..3000),
+        cut in 1usize..100,
     ) {
-        let naive = (0..text.len()).find(|&at| text.get(at..at + HEAD).is_some_and(|part| heads.contains(part)));
-        let heads = heads.iter().filter_map(|head| head.as_bytes().first_chunk()).copied().collect();
-        prop_assert_eq!(Blocks::new(heads).find(text.as_bytes()), naive);
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let whole = format!("{before}{}{behind}", secrets[0]);
+        let text = if url_safe { URL_SAFE.encode(whole) } else { STANDARD.encode(whole) };
+        let lines: Vec<&[u8]> = text.as_bytes().chunks(width).collect();
+        let lines = lines.join(line_end.as_bytes());
+        let input = &lines[part.0.min(lines.len())..(part.0 + part.1).min(lines.len())];
+        let patterns = patterns(&secrets);
+        let expected = naive::masked(&patterns.written(), &secrets, input);
+        prop_assert_eq!(&masked(&patterns, [input]).0, &expected);
+        prop_assert_eq!(&masked(&patterns, input.chunks(cut)).0, &expected);
     }
 }

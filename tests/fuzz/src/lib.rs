@@ -7,6 +7,7 @@ mod claims;
 mod emit;
 mod gitlab;
 mod mask;
+mod naive;
 mod reference;
 pub mod state;
 

@@ -1,0 +1,370 @@
+//! Base64 of the secrets: of any length, in either alphabet, in lines of any width, wherever a secret begins in what is
+//! encoded, and parts of it.
+//!
+//! Four characters are three bytes. What stands before a secret shifts it by 0, 1 or 2 bytes, so that a group of four
+//! may begin at any byte of it. Two groups are six bytes: it is these that are looked up in the secrets, and nothing that is
+//! encoded has to be stored. Only what depends on more than the secret is: its first and last characters.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::forms::{Found, SHORTEST, Secrets};
+use super::grams::Grams;
+
+/// A part of base64 from a group on is looked at up to the third character behind two groups: there the next part goes on.
+pub(super) const PART: usize = SHORTEST + 3;
+/// The same in bytes.
+const BYTES: usize = 9;
+/// How many characters are kept of an end.
+const END: usize = 16;
+/// How many equal parts are told of at most, in either direction.
+const EQUAL: usize = 64;
+
+/// How many bytes of text two groups take at most: there may be a line break between their characters.
+pub(super) const HEAD: usize = SHORTEST + 2;
+
+/// How many bytes of text an occurrence takes at most, with line breaks.
+pub(super) const LONGEST: usize = 3 * END;
+
+/// What to look for in base64.
+pub(super) struct Encoded {
+    /// Places in the secrets, in the order of the bytes there.
+    index: Vec<u32>,
+    /// In order.
+    ends: Vec<End>,
+}
+
+/// How the base64 of a text begins where its first byte shares a character with what is before it, or how it ends.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    characters: [u8; END],
+    length: u8,
+    /// A byte of the secret.
+    at: u32,
+}
+
+impl End {
+    fn characters(&self) -> &[u8] {
+        &self.characters[..usize::from(self.length)]
+    }
+}
+
+impl Encoded {
+    pub(super) fn new(secrets: &Secrets) -> Self {
+        let bytes = secrets.text.as_bytes();
+        let mut index = Vec::with_capacity(bytes.len());
+        let mut ends = Vec::new();
+        for secret in secrets.ranges() {
+            let frames: Vec<Range<usize>> =
+                secrets.lines(&secret).filter(|line| is_frame(&bytes[line.clone()])).collect();
+            let is_shown = |place: &Range<usize>| {
+                let frame = frames.partition_point(|frame| frame.end < place.end);
+                let in_frame = frames.get(frame).is_some_and(|frame| frame.start <= place.start);
+                !in_frame && !has_dashes(&bytes[place.clone()])
+            };
+            // With the line break behind it.
+            let starts = secret.start..(secret.end + 2).saturating_sub(6);
+            let places = starts.filter(|at| is_shown(&(*at..at + 6)));
+            index.extend(places.filter_map(|at| u32::try_from(at).ok()));
+            add(bytes, &secret, &mut ends);
+            let trimmed = secrets.trimmed(&secret);
+            if trimmed != secret {
+                add(bytes, &trimmed, &mut ends);
+            }
+            if secret.len() <= super::forms::LONG {
+                for line in secrets.lines(&secret).filter(|line| *line != secret && *line != trimmed) {
+                    add(bytes, &line, &mut ends);
+                }
+            }
+        }
+        index.sort_unstable_by_key(|at| key(bytes, *at));
+        index.dedup_by(|other, one| {
+            // What a secret repeats, but not at its end.
+            key(bytes, *other) == key(bytes, *one)
+                && secrets.owner(*other) == secrets.owner(*one)
+                && [*other, *one].iter().all(|at| *at as usize + BYTES <= secrets.end(*at))
+        });
+        ends.sort_unstable();
+        ends.dedup();
+        ends.shrink_to_fit();
+        Self { index, ends }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        size_of::<u32>() * self.index.capacity() + size_of::<End>() * self.ends.capacity()
+    }
+
+    /// Adds what two groups may look like.
+    pub(super) fn heads(&self, secrets: &Secrets, grams: &mut Grams) {
+        let mut add = |mut head: [u8; SHORTEST]| {
+            grams.add(&head);
+            if head.contains(&b'+') || head.contains(&b'/') {
+                for byte in &mut head {
+                    *byte = match byte {
+                        b'+' => b'-',
+                        b'/' => b'_',
+                        _ => *byte,
+                    };
+                }
+                grams.add(&head);
+            }
+        };
+        for at in &self.index {
+            let key = key(secrets.text.as_bytes(), *at);
+            let mut head = [0; SHORTEST];
+            for (place, byte) in (1..).zip(&mut head) {
+                *byte = ALPHABET[(key >> (8 * BYTES - 6 * place)) as usize & 63];
+            }
+            add(head);
+        }
+        self.ends.iter().filter_map(|end| end.characters.first_chunk()).for_each(|head| add(*head));
+    }
+
+    /// Calls `visit` with each part of base64 that `text` begins with. Returns whether there may be more of it, if the
+    /// text goes on.
+    pub(super) fn look(&self, secrets: &Secrets, text: &[u8], mut visit: impl FnMut(Found)) -> bool {
+        let window = Window::read(text);
+        if window.count == 0 {
+            return false;
+        }
+        let mut open = false;
+        let mut found = |at, common: usize, length: usize, is_last| {
+            open |= common == window.count && length > common;
+            if common >= SHORTEST {
+                visit(Found { at, length: usize::from(window.ends[common - 1]), is_last });
+            }
+        };
+        self.parts(secrets, &window, &mut found);
+        let characters = &window.characters[..window.count];
+        let middle = self.ends.partition_point(|end| end.characters() < characters);
+        let mut one = |end: &End| {
+            let common = common(end.characters(), characters);
+            let fits = common >= SHORTEST.min(window.count);
+            if fits {
+                found(end.at, common, end.characters().len(), false);
+            }
+            fits
+        };
+        self.ends[middle..].iter().take(EQUAL).all(&mut one);
+        self.ends[..middle].iter().rev().take(EQUAL).all(&mut one);
+        open && window.is_cut
+    }
+
+    /// How far `text` goes on with the base64 of the secret at `at`, in bytes: all of it is in parts that overlap, each
+    /// of which is found where it begins. So it ends before what may be a frame, and where lines are short.
+    pub(super) fn run(secrets: &Secrets, at: u32, text: &[u8]) -> usize {
+        let secret = &secrets.text.as_bytes()[at as usize..secrets.end(at)];
+        let (mut reader, mut length, mut line) = (Reader::new(text), 0, SHORTEST);
+        for three in secret.chunks_exact(3) {
+            if three.windows(2).any(|two| two == b"--") {
+                break;
+            }
+            let bits = three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+            for shift in [18, 12, 6, 0] {
+                let same = reader.next() == Some(ALPHABET[bits >> shift & 63]);
+                let is_behind_break = reader.at > length + 1;
+                if !same || is_behind_break && line < SHORTEST {
+                    return length;
+                }
+                line = if is_behind_break { 1 } else { line + 1 };
+                length = reader.at;
+            }
+        }
+        length
+    }
+
+    /// The same for the inside of the secrets: calls `found` with a place, how many characters are the same, and how many
+    /// would be at most.
+    fn parts(&self, secrets: &Secrets, window: &Window, found: &mut impl FnMut(u32, usize, usize, bool)) {
+        let bytes = secrets.text.as_bytes();
+        let (mut sought, mut count) = (0_u128, 0);
+        for character in window.characters[..window.count.min(PART)].iter() {
+            let Some(value) = value(*character) else { break };
+            count += 1;
+            sought |= u128::from(value) << (8 * BYTES - 6 * count);
+        }
+        // Less than that was seen to be no base64.
+        if count < SHORTEST.min(window.count) {
+            return;
+        }
+        let middle = self.index.partition_point(|at| key(bytes, *at) < sought);
+        let mut one = |at: &u32| {
+            let difference = (key(bytes, *at) ^ sought) << (128 - 8 * BYTES);
+            let common = (difference.leading_zeros() as usize / 6).min(count);
+            let there = (8 * (secrets.end(*at) - *at as usize) / 6).min(PART);
+            let fits = common >= SHORTEST.min(count);
+            if fits {
+                found(*at, common.min(there), there, secrets.ends_within(*at, common));
+            }
+            fits
+        };
+        self.index[middle..].iter().take(EQUAL).all(&mut one);
+        self.index[..middle].iter().rev().take(EQUAL).all(&mut one);
+    }
+}
+
+/// The bytes at a place, as a number.
+fn key(bytes: &[u8], at: u32) -> u128 {
+    let rest = bytes.get(at as usize..).unwrap_or_default();
+    if let Some(bytes) = rest.first_chunk::<16>() {
+        return u128::from_be_bytes(*bytes) >> (128 - 8 * BYTES);
+    }
+    let mut key = [0; 16];
+    let length = rest.len().min(BYTES);
+    key[..length].copy_from_slice(&rest[..length]);
+    u128::from_be_bytes(key) >> (128 - 8 * BYTES)
+}
+
+fn common(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+/// Whether a line is the first or the last one of PEM, which is in every certificate: it is no secret.
+fn is_frame(line: &[u8]) -> bool {
+    line.len() < 64 && line.starts_with(b"-----") && line.ends_with(b"-----")
+}
+
+fn has_dashes(bytes: &[u8]) -> bool {
+    bytes.windows(3).any(|three| three == b"---")
+}
+
+/// Adds the base64 of both ends of a text.
+fn add(bytes: &[u8], text: &Range<usize>, ends: &mut Vec<End>) {
+    let Ok(at) = u32::try_from(text.start) else { return };
+    if text.len() < SHORTEST {
+        return;
+    }
+    let mut push = |characters: &[u8]| {
+        let mut end = End { characters: [0; END], length: characters.len() as u8, at };
+        end.characters[..characters.len()].copy_from_slice(characters);
+        ends.push(end);
+    };
+    for before in 0..3 {
+        let first = &bytes[text.start..text.end.min(text.start + END)];
+        let shifted = [&[0; 2][..before], first].concat();
+        let start = (8 * before).div_ceil(6);
+        let sure = 8 * shifted.len() / 6;
+        if before > 0 && !has_dashes(&first[..SHORTEST]) {
+            let text = STANDARD.encode(&shifted);
+            push(&text.as_bytes()[start..sure.min(start + END - 4)]);
+        }
+        for behind in ["", "\n"] {
+            // From a group on, so that what is left out does not matter.
+            let skipped = text.len().saturating_sub(2 * END) / 3 * 3;
+            let rest = &bytes[text.start + skipped..text.end];
+            let shifted = [&[0; 2][..before], rest, behind.as_bytes()].concat();
+            let start = if skipped == 0 { start } else { 4 };
+            let text = STANDARD.encode(&shifted);
+            let from = text.len().saturating_sub(END).max(start);
+            let of = &shifted[(from / 4 * 3).max(before)..];
+            if text.len() - from >= SHORTEST && !has_dashes(of) {
+                push(&text.as_bytes()[from..]);
+            }
+        }
+    }
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+fn value(character: u8) -> Option<u8> {
+    match character {
+        b'A'..=b'Z' => Some(character - b'A'),
+        b'a'..=b'z' => Some(character - b'a' + 26),
+        b'0'..=b'9' => Some(character - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+/// Reads base64 in lines, in the usual alphabet.
+struct Reader<'a> {
+    text: &'a [u8],
+    /// Where the last character ended.
+    at: usize,
+    count: usize,
+    /// Whether the text has the other alphabet, once that is known.
+    is_url_safe: Option<bool>,
+    has_break: bool,
+    /// Whether the text has ended.
+    is_cut: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, count: 0, is_url_safe: None, has_break: false, is_cut: false }
+    }
+
+    /// The next character; `None` where there is none, and from there on.
+    fn next(&mut self) -> Option<u8> {
+        let mut at = self.at;
+        let mut byte = self.byte(at)?;
+        if byte == b'\n' || byte == b'\r' {
+            // One in the first two groups, and none before them.
+            if self.count == 0 || self.count < SHORTEST && self.has_break {
+                return None;
+            }
+            if byte == b'\r' {
+                at += 1;
+                byte = self.byte(at)?;
+            }
+            if byte != b'\n' {
+                return None;
+            }
+            at += 1;
+            byte = self.byte(at)?;
+            self.has_break = true;
+        }
+        let (character, is_url_safe) = match byte {
+            b'+' | b'/' => (byte, Some(false)),
+            b'-' => (b'+', Some(true)),
+            b'_' => (b'/', Some(true)),
+            b'=' => (byte, None),
+            _ if byte.is_ascii_alphanumeric() => (byte, None),
+            _ => return None,
+        };
+        if is_url_safe.is_some() {
+            if self.is_url_safe.is_some_and(|before| Some(before) != is_url_safe) {
+                return None;
+            }
+            self.is_url_safe = is_url_safe;
+        }
+        self.at = at + 1;
+        self.count += 1;
+        Some(character)
+    }
+
+    fn byte(&mut self, at: usize) -> Option<u8> {
+        let byte = self.text.get(at).copied();
+        self.is_cut |= byte.is_none();
+        byte
+    }
+}
+
+/// The base64 that a text begins with.
+struct Window {
+    characters: [u8; END],
+    /// For each character, where it ends in the text.
+    ends: [u8; END],
+    count: usize,
+    /// Whether the text ends here.
+    is_cut: bool,
+}
+
+impl Window {
+    fn read(text: &[u8]) -> Self {
+        let mut window = Self { characters: [0; END], ends: [0; END], count: 0, is_cut: false };
+        let mut reader = Reader::new(text);
+        while window.count < END
+            && let Some(character) = reader.next()
+        {
+            window.characters[window.count] = character;
+            window.ends[window.count] = reader.at as u8;
+            window.count += 1;
+        }
+        window.is_cut = reader.is_cut;
+        window
+    }
+}
