@@ -21,6 +21,7 @@ use crate::exec::{self, Child, Mask, Signals};
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::scan::Value;
+use crate::secret::Secret;
 use crate::session::refresh::{self, Reissuer};
 use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
@@ -195,8 +196,7 @@ struct Veil {
 impl Veil {
     fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Result<Self, Error> {
         let secrets: Vec<Value> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
-        let only = secrets.iter().map(|value| &value.secret);
-        let mask = if wanted { Patterns::of(only)?.map(Mask::new) } else { None };
+        let mask = if wanted { Patterns::of(distinct(&secrets).into_iter())?.map(Mask::new) } else { None };
         if wanted {
             let variables: BTreeMap<_, _> = all
                 .iter()
@@ -223,7 +223,7 @@ impl Veil {
         secrets.extend(sensitive(fresh));
         let Some(mask) = &self.mask else { return };
         let patterns = loop {
-            match Patterns::of(secrets.iter().map(|value| &value.secret)) {
+            match Patterns::of(distinct(&secrets).into_iter()) {
                 Ok(patterns) => break patterns,
                 Err(_) if secrets.len() > self.fixed => drop(secrets.remove(self.fixed)),
                 Err(_) => break None,
@@ -242,6 +242,13 @@ impl Veil {
         }
         values
     }
+}
+
+/// Each text once: several variables may have it.
+fn distinct(all: &[Value]) -> Vec<&Secret> {
+    let texts: BTreeMap<&str, &Secret> =
+        all.iter().map(|value| (value.secret.reveal(), &value.secret)).collect();
+    texts.into_values().collect()
 }
 
 fn sensitive(one: &Credentials) -> Vec<Value> {

@@ -2,8 +2,8 @@
 //! encoded, and parts of it.
 //!
 //! Four characters are three bytes. What stands before a secret shifts it by 0, 1 or 2 bytes, so that a group of four
-//! may begin at any byte of it. Two groups are six bytes: it is these that are looked up in the secrets, and nothing that is
-//! encoded has to be stored. Only what depends on more than the secret is: its first and last characters.
+//! may begin at any byte of it. Two groups are six bytes. These are looked up in the secrets, so that nothing that is
+//! encoded has to be stored, but for the last characters, which depend on what stands behind the secret.
 
 use std::ops::Range;
 
@@ -13,7 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::forms::{Found, SHORTEST, Secrets};
 use super::grams::Grams;
 
-/// A part of base64 from a group on is looked at up to the third character behind two groups: there the next part goes on.
+mod reader;
+
+use reader::{Reader, Window};
+
+/// A part of base64 is looked at from a group on up to the third character behind two groups, where the next part
+/// begins.
 pub(super) const PART: usize = SHORTEST + 3;
 /// The same in bytes.
 const BYTES: usize = 9;
@@ -276,95 +281,5 @@ fn value(character: u8) -> Option<u8> {
         b'+' => Some(62),
         b'/' => Some(63),
         _ => None,
-    }
-}
-
-/// Reads base64 in lines, in the usual alphabet.
-struct Reader<'a> {
-    text: &'a [u8],
-    /// Where the last character ended.
-    at: usize,
-    count: usize,
-    /// Whether the text has the other alphabet, once that is known.
-    is_url_safe: Option<bool>,
-    has_break: bool,
-    /// Whether the text has ended.
-    is_cut: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, count: 0, is_url_safe: None, has_break: false, is_cut: false }
-    }
-
-    /// The next character; `None` where there is none, and from there on.
-    fn next(&mut self) -> Option<u8> {
-        let mut at = self.at;
-        let mut byte = self.byte(at)?;
-        if byte == b'\n' || byte == b'\r' {
-            // One in the first two groups, and none before them.
-            if self.count == 0 || self.count < SHORTEST && self.has_break {
-                return None;
-            }
-            if byte == b'\r' {
-                at += 1;
-                byte = self.byte(at)?;
-            }
-            if byte != b'\n' {
-                return None;
-            }
-            at += 1;
-            byte = self.byte(at)?;
-            self.has_break = true;
-        }
-        let (character, is_url_safe) = match byte {
-            b'+' | b'/' => (byte, Some(false)),
-            b'-' => (b'+', Some(true)),
-            b'_' => (b'/', Some(true)),
-            b'=' => (byte, None),
-            _ if byte.is_ascii_alphanumeric() => (byte, None),
-            _ => return None,
-        };
-        if is_url_safe.is_some() {
-            if self.is_url_safe.is_some_and(|before| Some(before) != is_url_safe) {
-                return None;
-            }
-            self.is_url_safe = is_url_safe;
-        }
-        self.at = at + 1;
-        self.count += 1;
-        Some(character)
-    }
-
-    fn byte(&mut self, at: usize) -> Option<u8> {
-        let byte = self.text.get(at).copied();
-        self.is_cut |= byte.is_none();
-        byte
-    }
-}
-
-/// The base64 that a text begins with.
-struct Window {
-    characters: [u8; END],
-    /// For each character, where it ends in the text.
-    ends: [u8; END],
-    count: usize,
-    /// Whether the text ends here.
-    is_cut: bool,
-}
-
-impl Window {
-    fn read(text: &[u8]) -> Self {
-        let mut window = Self { characters: [0; END], ends: [0; END], count: 0, is_cut: false };
-        let mut reader = Reader::new(text);
-        while window.count < END
-            && let Some(character) = reader.next()
-        {
-            window.characters[window.count] = character;
-            window.ends[window.count] = reader.at as u8;
-            window.count += 1;
-        }
-        window.is_cut = reader.is_cut;
-        window
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn write(way: u8, letter: &Letter, out: &mut String) {
 /// How many of the last of [`SIMPLE`] are for control characters.
 const CONTROLS: usize = 10;
 
-const SIMPLE: [Way; 45] = [
+const SIMPLE: [Way; 50] = [
     |letter, out| out.push(letter.char),
     // JSON, as common encoders write it, and others that are seldom met.
     |letter, out| JSON[0].write(letter.char, out),
@@ -76,6 +76,13 @@ const SIMPLE: [Way; 45] = [
     |letter, out| percent(letter.char, "!'()*", "%20", false, out),
     |letter, out| percent(letter.char, "*", "+", true, out),
     |letter, out| percent(letter.char, "*", "+", false, out),
+    // The parts of an address, as Go writes them (user's password, path), and JavaScript's `encodeURI`.
+    |letter, out| percent(letter.char, "$&+,;=", "%20", true, out),
+    |letter, out| percent(letter.char, "$&+=:@", "%20", true, out),
+    |letter, out| percent(letter.char, "!'()*;,/?:@&=+$#", "%20", true, out),
+    // SQL and YAML double a single quote, CSV and Pascal a double one.
+    |letter, out| or(letter.char, (letter.char == '\'').then_some("''"), out),
+    |letter, out| or(letter.char, (letter.char == '"').then_some("\"\""), out),
     // bash's `printf %q`, and zsh's.
     |letter, out| {
         let special = QUOTED.contains(letter.char) || (letter.before.is_none() && "#~".contains(letter.char));

@@ -43,6 +43,9 @@ fn every_form_is_masked() {
         r#"s3cr/t+K\"ey?~>"#.to_owned(),
         r#"s3cr\/t+K\"ey?~>"#.to_owned(),
         r#"s3cr/t+K\"ey?~\u003e"#.to_owned(),
+        "s3cr%2Ft+K%22ey%3F~%3E".to_owned(),
+        "s3cr/t+K%22ey?~%3E".to_owned(),
+        "s3cr/t+K\"\"ey?~>".to_owned(),
     ];
     for form in forms {
         let out = text(&[SECRET], &format!("a {form} b"));
