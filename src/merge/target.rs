@@ -12,6 +12,9 @@ use super::{Error, Profile, Put, Why};
 use crate::private_file::{self, folder};
 use crate::shutdown::Shutdown;
 
+/// How often an empty file is waited for: `revoke` may have taken the last profile out.
+const LONGEST_EMPTY: u32 = 10;
+
 /// A file that a profile is about to be put into: nothing of it is there yet.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -21,7 +24,7 @@ pub(crate) struct Target {
     fresh: NamedTempFile,
     /// The profile's lines, as the ledger knows them.
     part: Zeroizing<String>,
-    /// Whether there was text in the file. Then it is not empty for long: another tool is about to write it anew.
+    /// Whether there was text in the file. If it is empty now, another tool may be about to write it anew.
     had_text: bool,
 }
 
@@ -50,10 +53,12 @@ impl Target {
     /// Puts the profile there: into what is in the file now, which another process may have changed.
     pub(crate) async fn write(self, now: Timestamp, shutdown: &Shutdown) -> Result<(), Error> {
         let Self { path, profile, mut fresh, part, had_text } = self;
+        let mut empty = 0;
         for _ in 0..TRIES {
             let held = Held::take(&path, shutdown).await?;
             let text = held.as_ref().map_or("", |held| held.text.as_str());
-            if text.is_empty() && held.is_some() && had_text {
+            if text.is_empty() && held.is_some() && had_text && empty < LONGEST_EMPTY {
+                empty += 1;
                 drop(held);
                 tokio::time::sleep(PAUSE).await;
                 continue;
