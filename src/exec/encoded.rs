@@ -3,7 +3,7 @@
 //!
 //! Four characters are three bytes. What stands before a secret shifts it by 0, 1 or 2 bytes, so that a group of four
 //! may begin at any byte of it. Two groups are six bytes. These are looked up in the secrets, so that nothing that is
-//! encoded has to be stored, but for the last characters, which depend on what stands behind the secret.
+//! encoded has to be stored, but for the first and last characters, which depend on what stands beside the secret.
 
 use std::ops::Range;
 
