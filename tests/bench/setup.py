@@ -6,13 +6,16 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import ssl
+import string
 import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 ROLE = "gitlab-ci-runner"
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -81,8 +84,12 @@ class Server:
             # With leases, like the engines that it stands in for.
             self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "1", "leased_passthrough": "true"}})
         lease = {"ttl": "10m"}
-        self.call("POST", f"exoscale/apikey/{ROLE}", {**lease, "api_key": "EXO0123", "api_secret": "x" * 43, "name": "bench"})
-        self.call("POST", f"scaleway/creds/{ROLE}", {**lease, "access_key": "SCW0123", "secret_key": "y" * 36})
+        # As random as real ones: of one letter, a secret has few forms, and the search for it is another.
+        numbers = random.Random(3)
+        secret = "".join(numbers.choices(string.ascii_letters + string.digits + "-_", k=43))
+        self.call("POST", f"exoscale/apikey/{ROLE}", {**lease, "api_key": "EXO0123", "api_secret": secret, "name": "bench"})
+        secret = str(uuid.UUID(int=numbers.getrandbits(128)))
+        self.call("POST", f"scaleway/creds/{ROLE}", {**lease, "access_key": "SCW0123", "secret_key": secret})
         # For references in variables: ten secrets of three fields.
         self.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}})
         for number in range(10):
