@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::forms;
+use super::held::Held;
 use super::mask::{Occurrence, Patterns, TooLarge};
 use crate::secret::Secret;
 
@@ -64,7 +65,7 @@ impl Sought {
         Finder {
             patterns: Arc::clone(&self.patterns),
             measures: Arc::clone(&self.measures),
-            held: Vec::new(),
+            held: Held::default(),
             offset: 0,
             lines: 0,
             runs: Vec::new(),
@@ -96,7 +97,7 @@ pub(crate) struct Finder {
     patterns: Arc<Patterns>,
     measures: Arc<Vec<Measure>>,
     /// What may be the beginning of an occurrence.
-    held: Vec<u8>,
+    held: Held,
     /// How many bytes, and line breaks, were before what is held.
     offset: u64,
     lines: u64,
@@ -108,24 +109,15 @@ impl Finder {
     /// Takes the next bytes of the stream, and tells what they complete. A find may be told only by the next bytes, or by
     /// [`Finder::finish`].
     pub(crate) fn push(&mut self, bytes: &[u8], mut tell: impl FnMut(Find)) {
-        if self.held.is_empty() {
-            let count = self.look(bytes, false, &mut tell);
-            self.held.extend_from_slice(&bytes[count..]);
-        } else {
-            self.held.extend_from_slice(bytes);
-            self.again(false, &mut tell);
-        }
+        let mut held = std::mem::take(&mut self.held);
+        held.push(bytes, |text| self.look(text, false, &mut tell));
+        self.held = held;
     }
 
     /// The end of the stream.
     pub(crate) fn finish(&mut self, mut tell: impl FnMut(Find)) {
-        self.again(true, &mut tell);
-    }
-
-    fn again(&mut self, is_all: bool, tell: &mut impl FnMut(Find)) {
         let mut held = std::mem::take(&mut self.held);
-        let count = self.look(&held, is_all, tell);
-        held.drain(..count);
+        held.again(|text| self.look(text, true, &mut tell));
         self.held = held;
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::encoded::{self, Encoded};
 use super::forms::{self, Forms, Found, Secrets};
 use super::grams::Grams;
+use super::held::Held;
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
 
@@ -22,9 +23,6 @@ const MOST: usize = 64 << 20;
 const TIMES: usize = 16;
 /// See [`TIMES`].
 const FIXED: usize = 256 << 10;
-
-/// How much is put behind what is held, to be looked at together.
-const JOINED: usize = 4096;
 
 /// The secrets need more memory than the mask has.
 #[derive(Debug, thiserror::Error)]
@@ -224,7 +222,7 @@ impl Patterns {
 pub struct Filter {
     patterns: Arc<Patterns>,
     /// What may be the beginning of an occurrence.
-    held: Vec<u8>,
+    held: Held,
     /// How much of what is held, and of what follows, is dealt with: it belongs to an occurrence.
     done: usize,
 }
@@ -243,30 +241,20 @@ enum Until {
 impl Filter {
     /// At the beginning of a stream.
     pub fn new(patterns: Arc<Patterns>) -> Self {
-        Self { patterns, held: Vec::new(), done: 0 }
+        Self { patterns, held: Held::default(), done: 0 }
     }
 
     /// Takes the next bytes of the stream, and appends to `out` what is clear of secrets.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            if self.held.is_empty() {
-                let count = self.decide(rest, Until::Open, out);
-                self.held.extend_from_slice(&rest[count..]);
-                return;
-            }
-            let (joined, behind) = rest.split_at(rest.len().min(JOINED));
-            self.held.extend_from_slice(joined);
-            self.again(Until::Open, out);
-            rest = behind;
-        }
+        let mut held = std::mem::take(&mut self.held);
+        held.push(bytes, |text| self.decide(text, Until::Open, out));
+        self.held = held;
     }
 
     /// Looks at what is held.
     fn again(&mut self, until: Until, out: &mut Vec<u8>) {
         let mut held = std::mem::take(&mut self.held);
-        let count = self.decide(&held, until, out);
-        held.drain(..count);
+        held.again(|text| self.decide(text, until, out));
         self.held = held;
     }
 

@@ -28,6 +28,7 @@ mod error;
 pub(crate) mod find;
 mod forms;
 mod grams;
+mod held;
 pub(crate) mod limits;
 pub(crate) mod mask;
 mod program;
