@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{CiSystem, SYSTEMS};
+use super::{CiSystem, detected};
 use crate::env::Env;
 use crate::secret::Secret;
 
@@ -44,7 +44,7 @@ pub(crate) struct Job {
 impl Job {
     /// Reads the job from the environment.
     pub(crate) fn of(env: &Env) -> Self {
-        let here = SYSTEMS.iter().copied().find(|system| (system.detect)(env));
+        let here = detected(env);
         let system = here.unwrap_or_default();
         let text = |name| env.get(name).ok().flatten();
         let started = text(system.started_variable).and_then(|text| text.trim().parse::<Timestamp>().ok());

@@ -154,12 +154,17 @@ pub(crate) fn usual() -> &'static CiSystem {
     &gitlab::GITLAB
 }
 
+/// The system whose job has this environment.
+fn detected(env: &Env) -> Option<&'static CiSystem> {
+    SYSTEMS.iter().copied().find(|system| (system.detect)(env))
+}
+
 /// The system whose job this process runs in.
 static CURRENT: OnceLock<&'static CiSystem> = OnceLock::new();
 
 /// Finds out, once, which system's job this process runs in: advice differs.
 pub(crate) fn start(env: &Env) {
-    let _ = CURRENT.set(Job::of(env).system);
+    let _ = CURRENT.set(detected(env).unwrap_or_default());
 }
 
 /// The system whose job this process runs in, for messages; else the usual one.
