@@ -16,7 +16,7 @@ const KEPT: &str = "ci-creds-";
 /// How long a lock should be waited for: others hold it for the time of a write.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before a lock is tried again.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// A new file in `folder`, under a random name: readable by this user, and by nobody else.
 pub(crate) fn fresh(folder: &Path) -> io::Result<NamedTempFile> {

@@ -54,14 +54,15 @@ struct Choice {
 impl Choice {
     fn of(lookup: &Lookup<'_>) -> Result<Self, Error> {
         // `$A,$B`, where both are empty, names nothing: without this it would choose everything.
-        let names = |opt| match lookup.list(opt)? {
-            list if list.is_empty() => match lookup.text(opt)? {
+        let names = |opt| {
+            let list = lookup.list(opt)?;
+            let found = if list.is_empty() { lookup.text(opt)? } else { None };
+            match found {
                 Some(Sourced { source: source_name, by_flag, .. }) => {
                     Err(Error::Value { source_name, wanted: "names, with commas between them", by_flag })
                 }
                 None => Ok(list),
-            },
-            list => Ok(list),
+            }
         };
         let choice = Self {
             only: names(&options::ONLY)?,

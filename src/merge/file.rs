@@ -12,8 +12,6 @@ use super::Error;
 use crate::private_file::{self, PATIENCE, Unusable, folder};
 use crate::shutdown::Shutdown;
 
-/// How long a try waits for the next.
-pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// How often a write begins anew because another tool has changed the file meanwhile.
 pub(super) const TRIES: u32 = 100;
 /// The longest file that is read: no one has so many profiles.

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::file::{Held, PAUSE, TRIES, io, replace, text};
+use super::file::{Held, TRIES, io, replace, text};
 use super::part::Part;
 use super::{Error, Profile, Put, Why};
-use crate::private_file::{self, folder};
+use crate::private_file::{self, PAUSE, folder};
 use crate::shutdown::Shutdown;
 
 /// How often an empty file is waited for: `revoke` may have taken the last profile out.
