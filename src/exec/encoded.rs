@@ -10,8 +10,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::forms::{Found, SHORTEST, Secrets};
-use super::grams::Grams;
+use super::forms::{Found, Level, SHORTEST, Secrets};
 
 mod reader;
 
@@ -57,7 +56,7 @@ impl End {
 }
 
 impl Encoded {
-    pub(super) fn new(secrets: &Secrets) -> Self {
+    pub(super) fn new(secrets: &Secrets, level: &Level) -> Self {
         let bytes = secrets.text.as_bytes();
         let mut index = Vec::with_capacity(bytes.len());
         let mut ends = Vec::new();
@@ -78,7 +77,7 @@ impl Encoded {
             if trimmed != secret {
                 add(bytes, &trimmed, &mut ends);
             }
-            if secret.len() <= super::forms::LONG {
+            if level.has_line_ends(secret.len()) {
                 for line in secrets.lines(&secret).filter(|line| *line != secret && *line != trimmed) {
                     add(bytes, &line, &mut ends);
                 }
@@ -101,10 +100,10 @@ impl Encoded {
         size_of::<u32>() * self.index.capacity() + size_of::<End>() * self.ends.capacity()
     }
 
-    /// Adds what two groups may look like.
-    pub(super) fn heads(&self, secrets: &Secrets, grams: &mut Grams) {
+    /// Calls `visit` with what two groups may look like.
+    pub(super) fn heads(&self, secrets: &Secrets, mut visit: impl FnMut([u8; SHORTEST])) {
         let mut add = |mut head: [u8; SHORTEST]| {
-            grams.add(&head);
+            visit(head);
             if head.contains(&b'+') || head.contains(&b'/') {
                 for byte in &mut head {
                     *byte = match byte {
@@ -113,7 +112,7 @@ impl Encoded {
                         _ => *byte,
                     };
                 }
-                grams.add(&head);
+                visit(head);
             }
         };
         for at in &self.index {
@@ -161,6 +160,9 @@ impl Encoded {
     /// of which is found where it begins. So it ends before what may be a frame, and where lines are short.
     pub(super) fn run(secrets: &Secrets, at: u32, text: &[u8]) -> usize {
         let secret = &secrets.text.as_bytes()[at as usize..secrets.end(at)];
+        if 8 * secret.len() / 6 <= LONGEST {
+            return 0;
+        }
         let (mut reader, mut length, mut line) = (Reader::new(text), 0, SHORTEST);
         for three in secret.chunks_exact(3) {
             if three.windows(2).any(|two| two == b"--") {

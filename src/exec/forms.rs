@@ -5,19 +5,20 @@
 
 use std::ops::Range;
 
+mod levels;
 mod secrets;
 mod written;
 
+pub(super) use levels::{LEVELS, Level};
 pub(super) use secrets::Secrets;
 
-pub(super) use written::AS_IS;
-use written::{BASIC, COUNT, Letter, depends_on_neighbours, is_for_controls, write};
+use written::{AS_IS, Letter, depends_on_neighbours, is_for_controls, write};
 
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
 pub(super) const SHORTEST: usize = 8;
 
 /// The lines of a secret longer than this, in bytes, are looked for in fewer ways where they stand alone.
-pub(super) const LONG: usize = 4096;
+const LONG: usize = 4096;
 
 /// A longer text is looked for in pieces: so much is compared at once, and hidden if it stands alone.
 const PIECE: usize = 256;
@@ -136,23 +137,20 @@ pub(super) struct Found {
 }
 
 impl Forms {
-    /// Where a secret is longer than `long`, its lines are looked for in fewer ways. `None` if that takes more than `most`
-    /// bytes.
-    pub(super) fn new(secrets: &Secrets, long: usize, most: usize) -> Option<Self> {
+    /// `None` if it takes more than `most` bytes.
+    pub(super) fn new(secrets: &Secrets, level: &Level, most: usize) -> Option<Self> {
         let mut all: Vec<(u64, Piece)> = Vec::new();
         for secret in secrets.ranges() {
             let text = &secrets.text[secret.clone()];
-            let has_lines = text.contains(['\n', '\r']);
-            add(secrets, secret.clone(), 0..COUNT, &mut all);
-            if has_lines {
-                add(secrets, secrets.trimmed(&secret), 0..COUNT, &mut all);
-                let ways = if text.len() > long { BASIC } else { 0..COUNT };
+            add(secrets, secret.clone(), level.whole.clone(), &mut all);
+            if text.contains(['\n', '\r']) {
+                add(secrets, secrets.trimmed(&secret), level.whole.clone(), &mut all);
                 for line in secrets.lines(&secret) {
-                    add(secrets, line, ways.clone(), &mut all);
-                    if size_of::<(u64, Piece)>() * all.len() > most {
-                        return None;
-                    }
+                    add(secrets, line, level.lines(text.len()), &mut all);
                 }
+            }
+            if size_of::<(u64, Piece)>() * all.len() > most {
+                return None;
             }
         }
         let bytes = |piece: &Piece| &secrets.text.as_bytes()[piece.part()];

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::encoded::{self, Encoded};
-use super::forms::{self, Forms, Found, Secrets};
-use super::grams::Grams;
+use super::forms::{self, Forms, Found, LEVELS, Level, Secrets};
+use super::grams::{Grams, Kind};
 use super::held::Held;
 use crate::error::{Code, Explain};
 use crate::secret::Secret;
@@ -19,10 +20,10 @@ pub const MARK: &[u8] = b"[MASKED]";
 /// How much memory the mask may take.
 const MOST: usize = 64 << 20;
 
-/// How many times the size of the secrets that may be, and what may come on top, for tables that make it fast.
+/// How many times the size of the secrets that may be.
 const TIMES: usize = 16;
-/// See [`TIMES`].
-const FIXED: usize = 256 << 10;
+/// What may come on top of that: for tables that make it fast, and because a short secret has as many forms as a long one.
+const FIXED: usize = 1 << 20;
 
 /// The secrets need more memory than the mask has.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +55,6 @@ pub struct Patterns {
     encoded: Encoded,
     /// What both may begin with.
     grams: Grams,
-    /// What forms may begin with.
-    written: Grams,
 }
 
 /// A form of a secret, or a part of its base64.
@@ -79,42 +78,34 @@ impl Patterns {
             .map(|patterns| Some(patterns).filter(|all| !all.secrets.is_empty()))
     }
 
-    /// `None` if it would take more than [`MOST`].
+    /// In as many ways as there is memory for; `None` if there is not enough.
     fn within<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
         let secrets = Secrets::new(texts, MOST)?;
-        // A number for each byte, and the four characters that begin in three bytes, in three alignments.
+        let most = MOST.min(TIMES * secrets.text.len() + FIXED);
+        let (forms, encoded, count) = LEVELS.iter().find_map(|level| Self::parts(&secrets, level, most))?;
+        let mut grams = Grams::new(count);
+        forms.heads().for_each(|head| grams.add(Kind::Written, &head));
+        encoded.heads(&secrets, |head| grams.add(Kind::Encoded, &head));
+        Some(Self { secrets, forms, encoded, grams })
+    }
+
+    /// What is looked for, and how many grams and heads that has; `None` if it takes more memory than `most`.
+    fn parts(secrets: &Secrets, level: &Level, most: usize) -> Option<(Forms, Encoded, usize)> {
+        // Of base64 there is a number for each byte, and a head; and in three alignments, four grams for three bytes.
         let size = secrets.text.len();
-        let grams = 4 * size;
-        MOST.checked_sub(secrets.memory() + size_of::<u32>() * size + Grams::size(grams))?;
-        let encoded = Encoded::new(&secrets);
-        let memory = |forms: &Forms| {
-            let written = 5 * forms.heads().len();
-            let tables = Grams::size(grams + written) + Grams::size(written);
-            secrets.memory() + encoded.memory() + forms.memory() + tables
-        };
-        // With all forms of each line, unless that is too much.
-        let most = MOST.min(TIMES * size + FIXED);
-        let fits = |forms: &Forms| memory(forms) <= most;
-        let all = Forms::new(&secrets, forms::LONG, most).filter(fits);
-        let forms = all.or_else(|| Forms::new(&secrets, 0, MOST)).filter(|forms| memory(forms) <= MOST)?;
-        let written = 5 * forms.heads().len();
-        let (mut grams, mut written) = (Grams::new(grams + written), Grams::new(written));
-        for head in forms.heads() {
-            grams.add(&head);
-            written.add(&head);
-        }
-        encoded.heads(&secrets, &mut grams);
-        Some(Self { secrets, forms, encoded, grams, written })
+        let count = |forms: usize| 5 * size + 6 * forms;
+        most.checked_sub(secrets.memory() + size_of::<u32>() * size + Grams::size(count(0)))?;
+        let encoded = Encoded::new(secrets, level);
+        let most = most.checked_sub(secrets.memory() + encoded.memory())?;
+        let forms = Forms::new(secrets, level, most)?;
+        let count = count(forms.heads().len());
+        (forms.memory() + Grams::size(count) <= most).then_some((forms, encoded, count))
     }
 
     /// How many bytes it takes.
     #[doc(hidden)]
     pub fn memory(&self) -> usize {
-        self.secrets.memory()
-            + self.forms.memory()
-            + self.encoded.memory()
-            + self.grams.memory()
-            + self.written.memory()
+        self.secrets.memory() + self.forms.memory() + self.encoded.memory() + self.grams.memory()
     }
 
     /// Every written form, for the fuzzers and tests, which compare the filter with a simple one.
@@ -133,16 +124,12 @@ impl Patterns {
         wants_each: bool,
         mut visit: impl FnMut(usize, &Occurrence),
     ) -> usize {
-        let (mut at, mut next_break, mut run) = (0, None, 0);
+        let (mut at, mut ahead, mut run) = (0, Ahead::of(&self.grams), 0);
         let mut found = Vec::new();
         loop {
             // Inside a long run of base64, more base64 adds nothing.
             let in_run = at < run;
-            at = if in_run {
-                self.written.find(text, at, run)
-            } else {
-                self.candidate(text, at, &mut next_break)
-            };
+            at = if in_run { self.grams.find(&[Kind::Written], text, at, run) } else { ahead.next(text, at) };
             if in_run && at == run {
                 continue;
             }
@@ -154,8 +141,14 @@ impl Patterns {
                 place = place.or(Some(at).filter(|_| is_encoded && length >= encoded::PART));
                 found.push(Occurrence { secret: self.secrets.owner(at), length, is_encoded, is_last });
             };
-            let is_open = self.forms.look(&self.secrets, rest, |one| add(one, false))
-                | (!in_run && self.encoded.look(&self.secrets, rest, |one| add(one, true)));
+            let may_be = |kind| rest.first_chunk().is_none_or(|head| self.grams.has_head(kind, head));
+            let is_broken =
+                || memchr::memchr2(b'\n', b'\r', &rest[..rest.len().min(forms::SHORTEST)]).is_some();
+            let mut is_open =
+                may_be(Kind::Written) && self.forms.look(&self.secrets, rest, |one| add(one, false));
+            if !in_run && (may_be(Kind::Encoded) || is_broken()) {
+                is_open |= self.encoded.look(&self.secrets, rest, |one| add(one, true));
+            }
             if is_open && !is_all {
                 return at;
             }
@@ -169,52 +162,6 @@ impl Patterns {
             }
             at += 1;
         }
-    }
-
-    /// The next place from `from` on where an occurrence may begin. Where so little follows that it may not be whole,
-    /// each place is one.
-    fn candidate(&self, text: &[u8], mut from: usize, next_break: &mut Option<usize>) -> usize {
-        let last = text.len().saturating_sub(encoded::HEAD - 1);
-        while from < last {
-            let line = match *next_break {
-                Some(line) if line >= from => line,
-                _ => from + memchr::memchr(b'\n', &text[from..]).unwrap_or(text.len() - from),
-            };
-            *next_break = Some(line);
-            let to = last.min(line + 1);
-            let found = self.grams.find(text, from, to);
-            if let Some(broken) = self.broken(text, from, line).filter(|broken| *broken < found) {
-                return broken;
-            }
-            if found < to {
-                return found;
-            }
-            from = to;
-        }
-        from
-    }
-
-    /// The first place from `from` on where base64 may begin that goes on behind the line break at `line`.
-    fn broken(&self, text: &[u8], from: usize, line: usize) -> Option<usize> {
-        const SIDE: usize = forms::SHORTEST - 1;
-        let end = if line > 0 && text.get(line - 1) == Some(&b'\r') { line - 1 } else { line };
-        let behind = text.get(line + 1..)?;
-        // Two groups have more than three characters on one side, or three on one and one on the other.
-        let before = end.checked_sub(3).and_then(|start| text.get(start..end)?.first_chunk::<3>());
-        let before = before.zip(behind.first());
-        let most_before = before.is_some_and(|(&[a, b, c], &d)| self.grams.has([a, b, c, d]));
-        let most_behind = || behind.get(2..)?.first_chunk().map(|gram| self.grams.has(*gram));
-        if !most_before && most_behind() != Some(true) {
-            return None;
-        }
-        let start = from.max(end.saturating_sub(SIDE));
-        (start..end).find(|&at| {
-            let (one, other) = (&text[at..end], &behind[..behind.len().min(forms::SHORTEST - (end - at))]);
-            let mut head = [0; forms::SHORTEST];
-            head[..one.len()].copy_from_slice(one);
-            head[one.len()..one.len() + other.len()].copy_from_slice(other);
-            self.grams.begins(&head)
-        })
     }
 }
 

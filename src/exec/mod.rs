@@ -21,6 +21,7 @@ pub(crate) use environment::environment;
 pub(crate) use error::Error;
 use program::{is_no_program, is_text, located};
 
+mod ahead;
 pub(crate) mod background;
 mod encoded;
 mod environment;

@@ -144,16 +144,34 @@ fn the_memory_is_a_multiple_of_the_size() {
         ("one line", line),
         ("one letter", "a".repeat(100_000)),
         ("a bundle", bundle),
+        ("many lines of eight letters", (0..20_000).map(|number| format!("\"{number:06}/\n")).collect()),
+        (
+            "many lines of odd letters",
+            (0..20_000).map(|number| format!("\u{e9}<{number:05}>/'\"&+\\\n")).collect(),
+        ),
     ];
+    let values: Vec<String> = (0..1_500).map(|number| format!("<{number:04}>/'\"&+\\")).collect();
     let all: Vec<&str> = secrets.iter().map(|(_, secret)| secret.as_str()).collect();
-    for (name, secret) in
-        secrets.iter().map(|(name, secret)| (*name, vec![secret.as_str()])).chain([("all", all)])
-    {
+    let many = [("all", all), ("many values", values.iter().map(String::as_str).collect())];
+    for (name, secret) in secrets.iter().map(|(name, secret)| (*name, vec![secret.as_str()])).chain(many) {
         let size: usize = secret.iter().map(|secret| secret.len()).sum();
         let memory = patterns(&secret).memory();
         eprintln!("{name}: {size} bytes, {memory} bytes of memory, {:.1} times", memory as f64 / size as f64);
         assert!(memory <= TIMES * size + FIXED, "{name}: {size}, {memory}");
     }
+    // Of more of them, the common forms are masked alone, and no more are taken than can be.
+    let values: Vec<String> = (0..3_000).map(|number| format!("<{number:04}>/'\"&+\\")).collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let memory = patterns(&values).memory();
+    assert!(memory <= TIMES * 13 * values.len() + FIXED, "{memory}");
+    for form in [values[7].to_owned(), serde_json::to_string(values[7]).unwrap(), STANDARD.encode(values[7])]
+    {
+        let out = text(&values, &form);
+        assert!(out.contains("[MASKED]"), "{form}: {out}");
+    }
+    let many: Vec<Secret> =
+        (0..9_000).map(|number| Secret::from(format!("<{number:04}>/'").as_str())).collect();
+    assert!(Patterns::of(many.iter()).is_err());
     let large = "x".repeat(8 << 20);
     assert!(Patterns::of([Secret::from(large.as_str())].iter()).is_err());
 }
