@@ -48,6 +48,24 @@ fn what_it_lists_is_taken_back_once_and_for_all() {
     assert!(!path.exists());
 }
 
+/// A process that was killed while it wrote leaves a copy of all lines.
+#[test]
+fn what_a_killed_process_left_beside_it_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |name: &str, age: u64| {
+        let path = dir.path().join(name);
+        fs::write(&path, "{\"token\":\"hvs.CANARY\"}\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        path
+    };
+    let (old, young, other) =
+        (copy(".ci-creds-abCD12", 3600), copy(".ci-creds-abCD13", 0), copy(".ci-creds-notes.txt", 3600));
+    revoke(&dir.path().join("state")).run_both().expect(0);
+    assert!(!old.exists() && young.exists() && other.exists());
+}
+
 #[test]
 fn auto_is_beside_the_checkout() {
     let space = Space::new();

@@ -60,9 +60,10 @@ impl StateFile {
         self.rewrite(&text, others.chain(line), sync)
     }
 
-    /// Removes the lines that no job can use: old ones of other jobs, and damaged ones, which are kept aside where
-    /// that is possible. Returns where.
+    /// Removes what no job can use: copies of the file that a killed process left beside it, and the lines that are
+    /// damaged or old ones of other jobs. Damaged ones are kept aside where that is possible. Returns where.
     pub async fn sweep(&self, content: &Content, shutdown: &Shutdown) -> Result<Option<PathBuf>, Error> {
+        private_file::sweep(self.folder());
         if content.old.is_empty() && content.damaged.is_empty() {
             return Ok(None);
         }
