@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+mod kept;
 mod levels;
 mod secrets;
 mod written;
@@ -12,6 +13,7 @@ mod written;
 pub(super) use levels::{LEVELS, Level};
 pub(super) use secrets::Secrets;
 
+use kept::Kept;
 use written::{AS_IS, Letter, depends_on_neighbours, is_for_controls, write};
 
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
@@ -79,7 +81,7 @@ impl Piece {
         u64::from_be_bytes(head.try_into().unwrap_or_default())
     }
 
-    fn fits(&self, all: &str, text: &[u8]) -> Fit {
+    fn fits(&self, kept: &Kept, all: &str, text: &[u8], out: &mut String) -> Fit {
         if self.way == AS_IS {
             let piece = &all.as_bytes()[self.part()];
             return match text.get(..piece.len()) {
@@ -89,9 +91,9 @@ impl Piece {
             };
         }
         let part = self.part();
-        let (mut at, mut place, mut out) = (0, part.start, String::new());
+        let (mut at, mut place) = (0, part.start);
         while let Some(&byte) = all.as_bytes()[..part.end].get(place) {
-            if byte.is_ascii_alphanumeric() {
+            if kept.has(self.way, byte) {
                 match text.get(at) {
                     Some(there) if *there == byte => (at, place) = (at + 1, place + 1),
                     Some(_) => return Fit::No,
@@ -106,7 +108,7 @@ impl Piece {
             let before = all[..place].chars().next_back().filter(|_| !is_first);
             let letter = Letter { before, char, after: letters.next().filter(|_| !is_last) };
             out.clear();
-            write(self.way, &letter, &mut out);
+            write(self.way, &letter, out);
             let rest = &text[at..];
             if !rest.starts_with(out.as_bytes()) {
                 return if out.as_bytes().starts_with(rest) { Fit::Open } else { Fit::No };
@@ -124,6 +126,7 @@ pub(super) struct Forms {
     /// For each head, where its pieces begin in `pieces`; and the end of the last ones.
     firsts: Vec<u32>,
     pieces: Vec<Piece>,
+    kept: Kept,
 }
 
 /// A form that begins at a place.
@@ -175,13 +178,14 @@ impl Forms {
         }
         firsts.push(first);
         let pieces = all.iter().map(|(_, piece)| *piece).collect();
-        Some(Self { heads, firsts, pieces })
+        Some(Self { heads, firsts, pieces, kept: Kept::of(&secrets.text) })
     }
 
     pub(super) fn memory(&self) -> usize {
         size_of::<u64>() * self.heads.capacity()
             + size_of::<u32>() * self.firsts.capacity()
             + size_of::<Piece>() * self.pieces.capacity()
+            + self.kept.memory()
     }
 
     pub(super) fn heads(&self) -> impl ExactSizeIterator<Item = [u8; SHORTEST]> {
@@ -202,9 +206,9 @@ impl Forms {
         if *found != head {
             return false;
         }
-        let mut open = false;
+        let (mut open, mut out) = (false, String::new());
         for piece in &self.pieces[self.firsts[at] as usize..self.firsts[at + 1] as usize] {
-            match piece.fits(&secrets.text, text) {
+            match piece.fits(&self.kept, &secrets.text, text, &mut out) {
                 Fit::No => {}
                 Fit::Open => open = true,
                 Fit::Whole(length) => {
