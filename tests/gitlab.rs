@@ -8,6 +8,6 @@ mod neighbour;
 mod own;
 mod pipeline;
 mod schema;
-mod shell;
+pub mod shell;
 pub mod stories;
 mod tools;

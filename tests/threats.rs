@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
+use crate::gitlab::shell::{SHELLS, scripts};
 use crate::leaks::policy::Machine;
-use crate::support::Cmd;
+use crate::support::{Cmd, Fake, jwt, require, script};
 
 const PAGE: &str = include_str!("../docs/threats.md");
 
@@ -34,9 +37,14 @@ fn the_tests_that_it_names_are_there() {
     assert!(count > 30, "{count} tests");
 }
 
+/// The policy that it shows.
+fn policy() -> &'static str {
+    PAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
 #[test]
 fn its_policy_is_one() {
-    let text = PAGE.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let text = policy();
     let Some(machine) = Machine::with(text) else { return };
     let run = machine.on(Cmd::new(["revoke", "--state-file", "/nowhere/state"])).run();
     assert!(!run.stderr.contains("policy.toml"), "{run}");
@@ -49,4 +57,32 @@ fn its_policy_is_one() {
     let run = Machine::with(all).unwrap().on(Cmd::new(["revoke"])).run().expect(3);
     let names = run.stderr.split("forbid takes ").nth(1).unwrap().trim();
     names.split(", ").for_each(|name| assert!(PAGE.contains(&format!("| `{name}` |")), "{name}"));
+}
+
+/// Also in a job with a trace, which `show` is about: none shows the template's own lines.
+#[test]
+fn the_template_works_under_its_policy() {
+    let fake = Fake::vault();
+    let Some(machine) = Machine::with(&policy().replace("https://vault.example.com:8200", &fake.addr)) else {
+        return;
+    };
+    let [before, after] = scripts("{provider: exoscale, role: ci}");
+    let before = before.replace("ci_creds_auth=approle", "ci_creds_auth=jwt");
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        for (trace, is_on) in [("", "false"), ("set -x; ", "true")] {
+            let dir = tempfile::tempdir().unwrap();
+            let job = |text: &str| {
+                let cmd = script(shell, &format!("{trace}{text}")).job(dir.path());
+                let path = cmd.get_env("PATH").unwrap().to_owned();
+                let cmd = cmd.env("VAULT_ADDR", &fake.addr).env("VAULT_ID_TOKEN", jwt::mint(json!({})));
+                machine.on(cmd.env("CI_DEBUG_TRACE", is_on)).env("PATH", path).run()
+            };
+            let script = "test -n \"$EXOSCALE_API_SECRET\"; echo \"given, traced: $CI_DEBUG_TRACE\"";
+            let run = job(&format!("{before}\n{script}")).expect(0);
+            assert_eq!(run.stdout, format!("given, traced: {is_on}\n"), "{shell}: {run}");
+            let before_it = fake.seen().len();
+            job(&after).expect(0);
+            assert!(fake.seen()[before_it..].iter().any(|seen| seen.is_revocation()), "{shell}");
+        }
+    }
 }

@@ -86,7 +86,6 @@ fn each_input_is_one_argument() {
             "--region=eu-west-1",
             "--zone=z",
             "--format=sh",
-            "--show",
         ];
         assert_eq!(given, expected, "{shell}");
         // The script has its shell as it was, and no ID token to log in with again.
@@ -108,7 +107,6 @@ fn each_input_is_one_argument() {
             "--and=login",
             "--auth=approle",
             "--format=sh",
-            "--show",
         ];
         assert_eq!(given, expected, "{shell}");
         assert!(said.starts_with("yes there "), "{shell}: {said}");

@@ -16,7 +16,7 @@ use crate::support::space::AppRole;
 use crate::support::{Cmd, Engine, Fake, Reply, Space, canary, eventually, require, say, script};
 
 /// The shells of GitLab Runner's images.
-const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
+pub const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
 
 /// The blocks of the `-approle` job: before_script and after_script, with these inputs.
 pub fn scripts(inputs: &str) -> [String; 2] {
