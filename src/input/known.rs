@@ -1,6 +1,8 @@
 //! Tokens and keys that show by their form what they are. It must not take the name of a role, a mount or a path for
 //! one: what has no published beginning is judged by its length and its letters alone.
 
+use super::words::{self, Before};
+
 /// What may stand behind a beginning.
 #[derive(Clone, Copy)]
 enum Rest {
@@ -59,21 +61,28 @@ const KNOWN: &[(&str, usize, Rest, &str)] = &[
     ("AGE-SECRET-KEY-1", 58, Rest::Capitals, "an age key"),
 ];
 
-/// What `text` is, by its form.
-pub(super) fn find(text: &str) -> Option<&'static str> {
+/// What the secret that `text` begins with is, by its form.
+pub(super) fn find(text: &str, before: Before) -> Option<&'static str> {
+    let word = words::token(text);
     let known = KNOWN.iter().find(|(start, least, rest, _)| {
-        text.strip_prefix(start).is_some_and(|behind| fits(behind, *least, *rest))
+        word.strip_prefix(start).is_some_and(|behind| fits(behind, *least, *rest, before))
     });
     let named = known.map(|(.., what)| *what);
-    named.or_else(|| is_aws_secret(text).then_some("an AWS secret key")).or_else(|| {
+    let is_aws = || before == Before::Gap && is_aws_secret(words::base64(text));
+    named.or_else(|| is_aws().then_some("an AWS secret key")).or_else(|| {
         // `ORGANIZATION.atlasv1.SECRET`
-        let (before, behind) = text.split_once(".atlasv1.")?;
-        let fits = fits(before, 14, Rest::Letters) && fits(behind, 60, Rest::Any);
+        let (before_it, behind) = word.split_once(".atlasv1.")?;
+        let fits = fits(before_it, 14, Rest::Letters, before) && fits(behind, 60, Rest::Any, before);
         fits.then_some("a HCP Terraform token")
     })
 }
 
-fn fits(text: &str, least: usize, rest: Rest) -> bool {
+/// In a path, people give names that begin as such keys do, but not mixed ones.
+fn fits(text: &str, least: usize, rest: Rest, before: Before) -> bool {
+    let is_drawn = matches!(rest, Rest::Capitals | Rest::Hex) || words::is_mixed(text);
+    if before == Before::Slash && !is_drawn {
+        return false;
+    }
     let all = |fits: fn(u8) -> bool| text.bytes().all(fits);
     match rest {
         Rest::Letters => text.len() >= least && all(|byte| byte.is_ascii_alphanumeric()),
@@ -130,7 +139,7 @@ mod tests {
             (format!("xoxb-{letters}"), "a Slack token"),
             (format!("aB3dE5fG7hI9jK.atlasv1.{letters}{letters}"), "a HCP Terraform token"),
         ] {
-            assert_eq!(find(&text), Some(expected), "{text}");
+            assert_eq!(find(&text, Before::Gap), Some(expected), "{text}");
         }
     }
 
@@ -161,7 +170,7 @@ mod tests {
             "/builds/aB3dE5fG7/0/team/project.tmp/KEY",
             "aws/sts/gitlab-ci-WebApplication-Deploy1",
         ] {
-            assert_eq!(find(name), None, "{name}");
+            assert_eq!(find(name, Before::Gap), None, "{name}");
         }
     }
 }

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::ci::{self, CiSystem};
+use crate::ci;
 use crate::shutdown::{Shutdown, Stopped};
 use crate::text;
 
+use words::{Before, words};
+
 mod known;
+mod words;
 
 /// What some editors write at the start of a file.
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -28,6 +31,8 @@ pub enum Seems {
     Key,
     /// Other PEM, plain or in base64.
     Pem,
+    /// A key or a certificate in DER, in base64 on one line.
+    Der,
     /// A JWT.
     Jwt,
     /// A token of Vault's or OpenBao's.
@@ -53,6 +58,7 @@ impl fmt::Display for Seems {
             Self::Known(what) => what,
             Self::Key => "a private key",
             Self::Pem => "PEM text",
+            Self::Der => "a key or a certificate itself (DER in base64)",
             Self::Jwt => "a JWT",
             Self::VaultToken => "a Vault token",
             Self::Uuid => "a UUID, as secret_ids are",
@@ -63,6 +69,7 @@ impl fmt::Display for Seems {
     }
 }
 
+const QUOTES: [char; 3] = ['"', '\'', '`'];
 /// Prefixes of Vault's and OpenBao's tokens: service, batch and recovery tokens, new and old (vault:
 /// `sdk/helper/consts/token_consts.go`).
 const VAULT: &[&str] = &["hvs.", "hvb.", "hvr.", "s.", "b.", "r."];
@@ -70,33 +77,42 @@ const VAULT: &[&str] = &["hvs.", "hvb.", "hvr.", "s.", "b.", "r."];
 /// What `text` seems to be, if it can't be a path, a name or an address.
 pub(crate) fn seems(text: &str) -> Option<Seems> {
     let text = text.trim();
-    let base64 = text.starts_with("LS0tLS1CRUdJTi");
-    if text.contains("-----BEGIN") || base64 {
+    if text.contains("-----BEGIN") || text.contains("LS0tLS1CRUdJTi") {
         return Some(if text.contains("PRIVATE KEY-----") { Seems::Key } else { Seems::Pem });
     }
     if !text.chars().all(text::is_visible) {
         return Some(Seems::Lines);
     }
-    if text.starts_with("{\"") {
+    if text.trim_start_matches(QUOTES).starts_with("{\"") {
         return Some(Seems::Json);
     }
-    if is_jwt(text) {
-        return Some(Seems::Jwt);
+    if let Some(found) = words(text).find_map(|(before, from_here)| begins_with(from_here, before)) {
+        return Some(found);
     }
-    if VAULT.iter().any(|prefix| is_token(text, prefix, 20)) {
-        return Some(Seems::VaultToken);
-    }
-    let is_own = |system: &&CiSystem| system.token_prefixes.iter().any(|prefix| is_token(text, prefix, 16));
-    if let Some(system) = ci::SYSTEMS.iter().copied().find(is_own) {
-        return Some(Seems::CiToken(system.name));
-    }
-    if let Some(what) = known::find(text) {
-        return Some(Seems::Known(what));
-    }
-    if is_uuid(text) {
+    // Elsewhere in a path or an address, a UUID is a name.
+    if text.rsplit(QUOTES).flat_map(|part| part.rsplit(['=', ' '])).any(is_uuid) {
         return Some(Seems::Uuid);
     }
     (text.chars().count() > LONGEST_NAME).then_some(Seems::Long)
+}
+
+/// What a secret that `text` begins with is.
+fn begins_with(text: &str, before: Before) -> Option<Seems> {
+    let word = words::token(text);
+    let of = |prefixes: &[&str], least| prefixes.iter().any(|prefix| is_token(word, prefix, least, before));
+    if is_jwt(word) {
+        return Some(Seems::Jwt);
+    }
+    if of(VAULT, 20) {
+        return Some(Seems::VaultToken);
+    }
+    if let Some(system) = ci::SYSTEMS.iter().copied().find(|system| of(system.token_prefixes, 16)) {
+        return Some(Seems::CiToken(system.name));
+    }
+    if let Some(what) = known::find(text, before) {
+        return Some(Seems::Known(what));
+    }
+    (before == Before::Gap && is_der(words::base64(text))).then_some(Seems::Der)
 }
 
 /// `text`, if it looks like a path, a name or an address; else what it seems to be.
@@ -124,12 +140,25 @@ pub(crate) fn unexpanded(text: &str) -> Option<&str> {
 
 fn is_jwt(text: &str) -> bool {
     let part = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte));
-    text.starts_with("eyJ") && text.matches('.').count() >= 1 && text.split('.').all(part)
+    // The shortest header, `{"alg":""}`, has 14 letters.
+    let header = text.split('.').next().unwrap_or_default();
+    text.starts_with("eyJ") && header.len() >= 14 && text.contains('.') && text.split('.').all(part)
 }
 
-fn is_token(text: &str, prefix: &str, length: usize) -> bool {
-    let rest = text.strip_prefix(prefix).unwrap_or_default();
-    rest.len() >= length && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte))
+/// In a path, people give names that begin as tokens do.
+fn is_token(word: &str, prefix: &str, least: usize, before: Before) -> bool {
+    let rest = word.strip_prefix(prefix).unwrap_or_default();
+    rest.len() >= least && (before == Before::Gap || words::is_mixed(rest))
+}
+
+/// Whether `word` is the base64 of DER: of a SEQUENCE (0x30 and its length), as keys and certificates are. A path in
+/// capitals may begin in the same way, but is not mixed as base64 is.
+fn is_der(word: &str) -> bool {
+    let is_sequence = word.starts_with('M') && matches!(word.as_bytes().get(1), Some(b'A'..=b'P'));
+    let is_random = words::is_mixed(word)
+        && words::changes(word) * 4 >= word.len()
+        && word.matches('/').count() * 16 <= word.len();
+    word.len() >= 40 && is_sequence && is_random
 }
 
 /// `8e9d0b7c-0000-4000-8000-000000000000`
@@ -194,6 +223,11 @@ fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
 mod tests {
     use super::*;
 
+    /// Keys that open nothing, as `openssl pkcs8 -topk8 -outform DER | base64 -w0` prints them.
+    const EC: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgfMehefPms/mtV79uV3LRGtPSCHmlw9qctBa8obAu28Kh\
+        RANCAARBaSNxmldVdEfiNXUrHNzN4NFfk/AHfSJyOEXEe5L4Jadti8hv98CPISBy2/O0y4Z2q8m6XUNCMORxUOiCcYkD";
+    const ED25519: &str = "MC4CAQAwBQYDK2VwBCIEIKdJZlpN42DBuw6bhIm4pbMCCW7e2X+VBP0hHcQtYfvq";
+
     #[test]
     fn content_is_told_from_names() {
         let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n";
@@ -208,7 +242,23 @@ mod tests {
             ("s.0123456789abcdefghijABCD.nsid1\n", Seems::VaultToken),
             ("glpat-0123456789abcdefghij", Seems::CiToken("GitLab")),
             ("AKIAIOSFODNN7EXAMPLE\n", Seems::Known("an AWS access key")),
+            (EC, Seems::Der),
+            (ED25519, Seems::Der),
+            ("KEY=MC4CAQAwBQYDK2VwBCIEIKdJZlpN42DBuw6bhIm4pbMCCW7e2X+VBP0hHcQtYfvq", Seems::Der),
+            ("\"hvs.CAESIJk3bXl0b2tlbnRva2Vu\"", Seems::VaultToken),
+            ("VAULT_TOKEN=hvs.CAESIJk3bXl0b2tlbnRva2Vu", Seems::VaultToken),
+            ("X-Vault-Token: s.0123456789abcdefghijABCD", Seems::VaultToken),
+            ("https://vault.example.com/v1/hvs.CAESIJk3bXl0b2tlbnRva2Vu", Seems::VaultToken),
+            ("Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", Seems::Jwt),
+            ("https://example.com/?jwt=eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln&x", Seems::Jwt),
+            ("https://oauth2:glpat-0123456789abcdefghij@gitlab.com/a.git", Seems::CiToken("GitLab")),
+            ("export AWS_ACCESS_KEY_ID='AKIAIOSFODNN7EXAMPLE'", Seems::Known("an AWS access key")),
+            ("key=je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY;", Seems::Known("an AWS secret key")),
+            ("https://ghp_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5@github.com/a", Seems::Known("a GitHub token")),
             ("8E9d0b7c-0000-4000-8000-0000000000aF", Seems::Uuid),
+            ("'8E9d0b7c-0000-4000-8000-0000000000aF'", Seems::Uuid),
+            ("VAULT_SECRET_ID=8E9d0b7c-0000-4000-8000-0000000000aF", Seems::Uuid),
+            ("'{\"type\":\"service_account\"}'", Seems::Json),
             ("{\"type\":\"service_account\"}", Seems::Json),
             ("a\nb", Seems::Lines),
             ("a\u{202e}b", Seems::Lines),
@@ -227,6 +277,19 @@ mod tests {
             "./8e9d0b7c-0000-4000-8000-000000000000",
             "größe",
             "{role}/creds",
+            "https://s.static-content-of-the-company.example.com/eyJ.html",
+            "https://vault.example.com:8200/v1/team/s.conf",
+            "auth/s.web-application-production/role/ci",
+            "/builds/gldt-web-application-team/project",
+            "kv/sk_live_paymentsproduction/db",
+            "kv/npm_publish-role-for-team-web-application-production",
+            "channels/xoxb-notifications-production-web",
+            "MAIN/applications/web/production/database/credentials",
+            "MDM/Team1/WebApp2/Production3/Database4/Password5",
+            "MEDIATEAMROLEFORALLTHEPROJECTSOFTHECOMPANY",
+            "MySQLReadOnlyRoleOfTheSiteTeamInProduction",
+            "NAME=/builds/aB3dE5fG7/0/team/project.tmp/KEY",
+            "arn:aws:kms:eu-west-1:1:key/8e9d0b7c-0000-4000-8000-000000000000",
         ] {
             assert_eq!(seems(name), None, "{name}");
             assert_eq!(shown(name), name);

@@ -7,7 +7,7 @@ use ci_creds::testing::provider::PROVIDERS;
 use crate::support::{CANARY, Cmd, Fake, canary};
 
 /// What stands in the wrong place; the canary is in all of them but the UUID, which has no room for it.
-fn contents() -> Vec<(&'static str, String)> {
+pub(super) fn contents() -> Vec<(&'static str, String)> {
     let pem = |kind: &str| {
         format!("-----BEGIN {kind}-----\nMIIE{CANARY}vQIBADANBg\nkq{CANARY}==\n-----END {kind}-----\n")
     };
@@ -21,14 +21,21 @@ fn contents() -> Vec<(&'static str, String)> {
         ("a UUID", UUID.to_owned()),
         ("a GitHub token", format!("ghp_{CANARY}aB3dE5fG7hI9jK1lM3nO5pQ7")),
         ("two lines", format!("web\n{CANARY}")),
+        ("a token in quotes", format!("\"hvs.{CANARY}CAESIJk3bXl0b2tlbg\"")),
+        ("a JWT with its scheme", format!("Bearer eyJhbGciOiJSUzI1NiJ9.eyJ{CANARY}wIn0.c2ln{CANARY}")),
+        ("a token with its name", format!("TOKEN=glpat-{CANARY}0123456789")),
+        ("a key in DER", DER.to_owned()),
         ("a long text", format!("{CANARY}{}", "x".repeat(300))),
     ]
 }
 
+/// A P-256 key, which opens nothing, as `openssl pkcs8 -topk8 -outform DER | base64 -w0` prints it.
+const DER: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgfMehefPms/mtV79uV3LRGtPSCHmlw9qctBa8obAu28KhRANCAARBaSNxmldVdEfiNXUrHNzN4NFfk/AHfSJyOEXEe5L4Jadti8hv98CPISBy2/O0y4Z2q8m6XUNCMORxUOiCcYkD";
+
 const UUID: &str = "8e9d0b7c-1a2b-4c3d-8e4f-0123456789ab";
 
 /// Variables that no option has, and what else a run looks at.
-const MORE: &[&str] = &[
+pub(super) const MORE: &[&str] = &[
     "HOME",
     "TMPDIR",
     "ALL_PROXY",
@@ -61,7 +68,7 @@ const MORE: &[&str] = &[
 ];
 
 /// Nothing listens there: a run gets as far as it can without a server.
-const NOWHERE: &[(&str, &str)] = &[
+pub(super) const NOWHERE: &[(&str, &str)] = &[
     ("VAULT_ADDR", "https://127.0.0.1:9"),
     ("VAULT_MAX_RETRIES", "0"),
     ("VAULT_CLIENT_TIMEOUT", "2s"),
@@ -231,6 +238,15 @@ fn examined(cmd: &Cmd, format: &str) -> Option<Cmd> {
     known.then(|| cmd.clone().before(["doctor".to_owned(), format!("--format={format}")]))
 }
 
+/// What of the secrets is in `all`, which a run printed that had one of this kind at this place.
+pub(super) fn leak(place: &str, kind: &str, all: &str) -> Option<String> {
+    let known = || {
+        let key = all.contains(&DER[100..]).then_some("the key");
+        key.or_else(|| (kind == "a UUID" && all.contains(UUID) && !takes_uuid(place)).then_some("the UUID"))
+    };
+    canary::find(all).or_else(|| known().map(str::to_owned))
+}
+
 #[test]
 fn a_secret_where_a_name_belongs_is_never_shown() {
     let contents = contents();
@@ -238,9 +254,12 @@ fn a_secret_where_a_name_belongs_is_never_shown() {
     let mut runs = 0;
     for (number, (place, way)) in ways().iter().enumerate() {
         for (index, (kind, content)) in contents.iter().enumerate() {
-            // Key, JWT and UUID each time, another of the rest each time; with `soak`, all of them.
-            let rest = [1, 3, 4, 5, 7, 8, 9];
-            if !cfg!(feature = "soak") && ![0, 2, 6].contains(&index) && rest[number % rest.len()] != index {
+            // Both keys, JWT and UUID each time, another of the rest each time; with `soak`, all of them.
+            let rest = [1, 3, 4, 5, 7, 8, 9, 10, 11, 12];
+            if !cfg!(feature = "soak")
+                && ![0, 2, 6, 13].contains(&index)
+                && rest[number % rest.len()] != index
+            {
                 continue;
             }
             let cmd = way(content);
@@ -254,10 +273,7 @@ fn a_secret_where_a_name_belongs_is_never_shown() {
                 let run = cmd.may_show_secrets().run();
                 runs += 1;
                 let all = format!("{}{}", run.stdout, run.stderr);
-                let leak = canary::find(&all).or_else(|| {
-                    let shown = *kind == "a UUID" && all.contains(UUID) && !takes_uuid(place);
-                    shown.then(|| "the UUID".to_owned())
-                });
+                let leak = leak(place, kind, &all);
                 if let Some(leak) = leak {
                     leaks.push(format!("{place}, {mode}, {kind}: {leak}"));
                 }
