@@ -7,6 +7,7 @@ mod jobs;
 mod neighbour;
 mod own;
 mod pipeline;
+mod release;
 mod schema;
 pub mod shell;
 pub mod stories;
