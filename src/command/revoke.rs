@@ -22,7 +22,7 @@ const SERVERS: usize = 8;
 
 /// Why something is not revoked.
 #[derive(Debug, thiserror::Error)]
-#[error("not everything in {} was taken back: {}", place.path.display(), self.kind().1)]
+#[error("not everything in {} was taken back: {}", crate::input::path(&place.path), self.kind().1)]
 struct Error {
     place: StateFile,
     left: Left,
@@ -109,11 +109,11 @@ fn tell(count: usize, others: usize, place: &StateFile) {
     match (count, others) {
         (0, 1..) => tracing::info!(
             "revoke: nothing to take back: {} lists only what other jobs were given (lines: {others})",
-            place.path.display()
+            crate::input::path(&place.path)
         ),
         (0, 0) => tracing::info!(
             "revoke: nothing to take back: {} is not there, or lists nothing",
-            place.path.display()
+            crate::input::path(&place.path)
         ),
         (1, _) => tracing::info!("revoke: took back what one run was given"),
         _ => tracing::info!("revoke: took back what {count} runs were given"),

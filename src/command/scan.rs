@@ -15,7 +15,7 @@ use crate::shutdown::{Shutdown, Stopped};
 /// Searches; 0 if nothing was found.
 pub(crate) async fn run(config: Scan, env: &Env, shutdown: &Shutdown) -> Result<u8, error::Error> {
     let content = config.place.read(shutdown).await?;
-    let shown = config.place.path.display();
+    let shown = crate::input::path(&config.place.path);
     let values = values(&content.records, env);
     if values.is_empty() {
         let why = if content.records.iter().any(|record| !record.names().is_empty()) {

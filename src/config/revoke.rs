@@ -50,7 +50,7 @@ impl Scan {
 fn place(lookup: &Lookup<'_>, job: &Job) -> Result<state::StateFile, Error> {
     match state_file(lookup, job)? {
         Some(place) => Ok(place),
-        None => auto(job).ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable }),
+        None => auto(lookup, job)?.ok_or(Error::NoStateFile { project_dir: job.system.project_dir_variable }),
     }
 }
 
@@ -102,7 +102,7 @@ pub(super) fn file_folder(
     if let Some(folder) = state.and_then(|place| place.path.parent()) {
         return Ok(folder.to_owned());
     }
-    let own = auto(job).and_then(|place| Some(place.path.parent()?.to_owned()));
+    let own = auto(lookup, job)?.and_then(|place| Some(place.path.parent()?.to_owned()));
     if let Some(folder) = own.filter(|folder| folder.is_dir()) {
         return Ok(folder);
     }
@@ -118,7 +118,7 @@ pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state:
         );
     }
     if found.value.trim() == "auto" {
-        return auto(job).map(Some).ok_or(Error::NoProjectDir {
+        return auto(lookup, job)?.map(Some).ok_or(Error::NoProjectDir {
             source_name: found.source,
             project_dir: job.system.project_dir_variable,
         });
@@ -132,14 +132,15 @@ pub(super) fn state_file(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state:
 }
 
 /// Beside the checkout, where `after_script` finds it with the shell, docker and Kubernetes executors.
-fn auto(job: &Job) -> Option<state::StateFile> {
-    let project = job.project_dir.clone()?;
-    Some(state::StateFile {
-        path: job.temporary_dir()?.join("ci-creds.state"),
+fn auto(lookup: &Lookup<'_>, job: &Job) -> Result<Option<state::StateFile>, Error> {
+    let Some((project, folder)) = job.project_dir.clone().zip(job.temporary_dir()) else { return Ok(None) };
+    lookup.named(job.system.project_dir_variable, FOLDER)?;
+    Ok(Some(state::StateFile {
+        path: folder.join("ci-creds.state"),
         auto: true,
         project: Some(project),
         seal: seal(job),
-    })
+    }))
 }
 
 /// The secret that this job alone has.

@@ -101,12 +101,12 @@ impl Ledger {
         self.files.retain(|file| match file.remove() {
             Ok(Fate::Gone) => false,
             Ok(Fate::Another) => {
-                let place = file.place().display();
+                let place = crate::input::path(file.place());
                 tracing::warn!("{place} is not what ci-creds wrote there, and stays");
                 false
             }
             Err(error) => {
-                tracing::warn!("{} could not be removed: {error}", file.place().display());
+                tracing::warn!("{} could not be removed: {error}", crate::input::path(file.place()));
                 left = Left::File;
                 true
             }

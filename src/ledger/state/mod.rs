@@ -60,7 +60,7 @@ pub struct StateFile {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else may read it, or may have written it.
-    #[error("the state file {} can't be used: {reason}", path.display())]
+    #[error("the state file {} can't be used: {reason}", crate::input::path(path))]
     Unsafe {
         /// The file.
         path: PathBuf,
@@ -68,13 +68,13 @@ pub enum Error {
         reason: &'static str,
     },
     /// Its mode lets others read or write it.
-    #[error("the state file {} can't be used: others may read or write it", path.display())]
+    #[error("the state file {} can't be used: others may read or write it", crate::input::path(path))]
     Open {
         /// The file.
         path: PathBuf,
     },
     /// It holds something else.
-    #[error("the state file {} is damaged: line {line} is not one of ci-creds'", path.display())]
+    #[error("the state file {} is damaged: line {line} is not one of ci-creds'", crate::input::path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -84,13 +84,17 @@ pub enum Error {
         kept: Option<PathBuf>,
     },
     /// Another process has it, and does not let go.
-    #[error("the state file {} is locked by another process, for more than {}", path.display(), show(PATIENCE))]
+    #[error(
+        "the state file {} is locked by another process, for more than {}",
+        crate::input::path(path),
+        show(PATIENCE)
+    )]
     Locked {
         /// The file.
         path: PathBuf,
     },
     /// The operating system refused it.
-    #[error("the state file {} can't be {done}", path.display())]
+    #[error("the state file {} can't be {done}", crate::input::path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -117,7 +121,7 @@ impl Explain for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Open { path } => {
-                format!("if it is yours, and what it lists is your jobs': `chmod 600 {}`", path.display())
+                format!("if it is yours, and what it lists is your jobs': `chmod 600 {}`", crate::input::path(path))
             }
             Self::Unsafe { .. } => {
                 "with --state-file or CI_CREDS_STATE_FILE, name a file of your own outside the project directory, \
@@ -126,13 +130,13 @@ impl Explain for Error {
             }
             Self::Damaged { kept: Some(kept), .. } => format!(
                 "the lines that could be read are taken back; what the others stood for ends with its TTL: see {}",
-                kept.display()
+                crate::input::path(kept)
             ),
             Self::Damaged { kept: None, .. } => {
                 "the lines that could be read are taken back; what the others stood for ends with its TTL".to_owned()
             }
             Self::Locked { path } => {
-                format!("end the process that holds it (`fuser -v {}`), or name another file", path.display())
+                format!("end the process that holds it (`fuser -v {}`), or name another file", crate::input::path(path))
             }
             Self::Io { .. } => "name a file in a folder that you can write, with --state-file".to_owned(),
             Self::Stopped(_) => return Vec::new(),

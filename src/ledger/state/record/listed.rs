@@ -62,7 +62,7 @@ impl Record {
         });
         let files = self.files.iter().map(|file| Listed {
             kind: "file",
-            id: file.place().display().to_string(),
+            id: crate::input::path(file.place()),
             ends: None,
             is: State::File(file.is_there()),
         });

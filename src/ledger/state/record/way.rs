@@ -49,7 +49,7 @@ pub enum Refused {
     #[error("it is neither https nor http")]
     Scheme,
     /// It would be waited for.
-    #[error("its CA file {} is not a regular file", .0.display())]
+    #[error("its CA file {} is not a regular file", crate::input::path(.0))]
     Ca(PathBuf),
 }
 
