@@ -1,7 +1,7 @@
 //! Goes through a text to the places where a secret may begin. Base64 may have a line break in its first two groups, so
 //! that a search for these eight characters alone would not find it.
 
-use super::encoded::HEAD;
+use super::encoded::{HEAD, INDENT, is_blank};
 use super::forms::SHORTEST;
 use super::grams::{Grams, Kind};
 
@@ -57,6 +57,8 @@ impl<'a> Ahead<'a> {
     fn broken_at(&self, text: &[u8], from: usize, line: usize) -> Option<usize> {
         let end = if line > 0 && text.get(line - 1) == Some(&b'\r') { line - 1 } else { line };
         let behind = text.get(line + 1..)?;
+        let blanks = behind.iter().take(INDENT).take_while(|byte| is_blank(**byte)).count();
+        let behind = &behind[blanks..];
         // Of eight characters, three stand before the line break and one behind it, or six stand behind it.
         let before = end.checked_sub(3).and_then(|start| text.get(start..end)?.first_chunk::<3>());
         let before = before.zip(behind.first());

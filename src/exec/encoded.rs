@@ -1,5 +1,5 @@
-//! Base64 of the secrets: of any length, in either alphabet, in lines of any width, wherever a secret begins in what is
-//! encoded, and parts of it.
+//! Base64 of the secrets: of any length, in either alphabet, in lines of seven characters and more, wherever a secret
+//! begins in what is encoded, and parts of it.
 //!
 //! Four characters are three bytes. What stands before a secret shifts it by 0, 1 or 2 bytes, so that a group of four
 //! may begin at any byte of it. Two groups are six bytes. These are looked up in the secrets, so that nothing that is
@@ -14,6 +14,7 @@ use super::forms::{Found, Level, SHORTEST, Secrets};
 
 mod reader;
 
+pub(super) use reader::is_blank;
 use reader::{Reader, Window};
 
 /// A part of base64 is looked at from a group on up to the third character behind two groups, where the next part
@@ -26,11 +27,16 @@ const END: usize = 16;
 /// How many equal parts are told of at most, in either direction.
 const EQUAL: usize = 64;
 
-/// How many bytes of text two groups take at most: there may be a line break between their characters.
-pub(super) const HEAD: usize = SHORTEST + 2;
+/// How many blanks may stand before a line of base64.
+pub(super) const INDENT: usize = 24;
+/// How many bytes a line break takes at most, with those blanks.
+const BREAK: usize = 2 + INDENT;
 
-/// How many bytes of text an occurrence takes at most, with line breaks.
-pub(super) const LONGEST: usize = 3 * END;
+/// How many bytes of text two groups take at most: there may be a line break between their characters.
+pub(super) const HEAD: usize = SHORTEST + BREAK;
+
+/// How many bytes of text an occurrence takes at most in lines that are not shorter than two groups.
+pub(super) const LONGEST: usize = END + 3 * BREAK;
 
 /// What to look for in base64.
 pub(super) struct Encoded {
@@ -63,23 +69,24 @@ impl Encoded {
         for secret in secrets.ranges() {
             let frames: Vec<Range<usize>> =
                 secrets.lines(&secret).filter(|line| is_frame(&bytes[line.clone()])).collect();
-            let is_shown = |place: &Range<usize>| {
-                let frame = frames.partition_point(|frame| frame.end < place.end);
-                let in_frame = frames.get(frame).is_some_and(|frame| frame.start <= place.start);
-                !in_frame && !has_dashes(&bytes[place.clone()])
+            let is_shown = |place: Range<usize>| {
+                let first = frames.partition_point(|frame| frame.end <= place.start);
+                let mut near = frames[first..].iter().take_while(|frame| frame.start < place.end);
+                near.all(|frame| !is_of_frame(bytes, frame, &place))
             };
             // With the line break behind it.
             let starts = secret.start..(secret.end + 2).saturating_sub(6);
-            let places = starts.filter(|at| is_shown(&(*at..at + 6)));
+            let places = starts.filter(|at| is_shown(*at..at + 6));
             index.extend(places.filter_map(|at| u32::try_from(at).ok()));
-            add(bytes, &secret, &mut ends);
+            let mut add = |text: &Range<usize>| add(bytes, text, is_shown, &mut ends);
+            add(&secret);
             let trimmed = secrets.trimmed(&secret);
             if trimmed != secret {
-                add(bytes, &trimmed, &mut ends);
+                add(&trimmed);
             }
             if level.has_line_ends(secret.len()) {
                 for line in secrets.lines(&secret).filter(|line| *line != secret && *line != trimmed) {
-                    add(bytes, &line, &mut ends);
+                    add(&line);
                 }
             }
         }
@@ -230,15 +237,18 @@ fn common(one: &[u8], other: &[u8]) -> usize {
 
 /// Whether a line is the first or the last one of PEM, which is in every certificate: it is no secret.
 fn is_frame(line: &[u8]) -> bool {
-    line.len() < 64 && line.starts_with(b"-----") && line.ends_with(b"-----")
+    let begins = line.starts_with(b"-----BEGIN ") || line.starts_with(b"-----END ");
+    line.len() < 64 && begins && line.ends_with(b"-----")
 }
 
-fn has_dashes(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|three| three == b"---")
+/// Whether a place is in such a line, or has its dashes in common with it.
+fn is_of_frame(bytes: &[u8], frame: &Range<usize>, place: &Range<usize>) -> bool {
+    let common = &bytes[frame.start.max(place.start)..frame.end.min(place.end)];
+    common.len() == place.len() || common.windows(3).any(|three| three == b"---")
 }
 
-/// Adds the base64 of both ends of a text.
-fn add(bytes: &[u8], text: &Range<usize>, ends: &mut Vec<End>) {
+/// Adds the base64 of both ends of a text, but for what is not shown.
+fn add(bytes: &[u8], text: &Range<usize>, is_shown: impl Fn(Range<usize>) -> bool, ends: &mut Vec<End>) {
     let Ok(at) = u32::try_from(text.start) else { return };
     if text.len() < SHORTEST {
         return;
@@ -253,7 +263,7 @@ fn add(bytes: &[u8], text: &Range<usize>, ends: &mut Vec<End>) {
         let shifted = [&[0; 2][..before], first].concat();
         let start = (8 * before).div_ceil(6);
         let sure = 8 * shifted.len() / 6;
-        if before > 0 && !has_dashes(&first[..SHORTEST]) {
+        if before > 0 && is_shown(text.start..text.start + SHORTEST) {
             let text = STANDARD.encode(&shifted);
             push(&text.as_bytes()[start..sure.min(start + END - 4)]);
         }
@@ -263,11 +273,11 @@ fn add(bytes: &[u8], text: &Range<usize>, ends: &mut Vec<End>) {
             let rest = &bytes[text.start + skipped..text.end];
             let shifted = [&[0; 2][..before], rest, behind.as_bytes()].concat();
             let start = if skipped == 0 { start } else { 4 };
-            let text = STANDARD.encode(&shifted);
-            let from = text.len().saturating_sub(END).max(start);
-            let of = &shifted[(from / 4 * 3).max(before)..];
-            if text.len() - from >= SHORTEST && !has_dashes(of) {
-                push(&text.as_bytes()[from..]);
+            let encoded = STANDARD.encode(&shifted);
+            let from = encoded.len().saturating_sub(END).max(start);
+            let first = text.start + skipped + (from / 4 * 3).saturating_sub(before);
+            if encoded.len() - from >= SHORTEST && is_shown(first..text.end) {
+                push(&encoded.as_bytes()[from..]);
             }
         }
     }

@@ -8,9 +8,7 @@ use super::held::Held;
 use super::mask::{Occurrence, Patterns, TooLarge};
 use crate::secret::Secret;
 
-/// How far the pieces of a secret with a frame may be apart: `forms` leaves what looks like PEM's out of base64.
-const GAP_OF_FRAME: u64 = 16;
-/// The same for a secret of several lines: line numbers, indentation, quotes.
+/// How far the pieces of a secret of several lines may be apart: line numbers, indentation, quotes.
 const GAP_OF_LINES: u64 = 64;
 
 /// What to look for.
@@ -25,7 +23,7 @@ struct Measure {
     /// secret itself.
     whole: u64,
     is_of_lines: bool,
-    /// From the first to the last of the pieces, in bytes without line breaks.
+    /// From the first to the last of the pieces, in bytes without blanks and line breaks.
     span: u64,
     gap: u64,
 }
@@ -36,13 +34,17 @@ impl Measure {
         let text = secret.reveal().trim();
         let length = text.len() as u64;
         if text.contains(['\n', '\r']) {
-            Self { whole: length, is_of_lines: true, span: length.div_ceil(2), gap: GAP_OF_LINES }
+            Self {
+                whole: length,
+                is_of_lines: true,
+                span: shown(text.as_bytes()).div_ceil(2),
+                gap: GAP_OF_LINES,
+            }
         } else {
             // The pieces are base64's: the characters that depend on the secret alone, wherever it begins.
-            let gap = if text.contains("---") { GAP_OF_FRAME } else { 0 };
             let characters = (0..3).map(|before| 8 * (length + before) / 6 - (8 * before).div_ceil(6));
             let span = characters.min().unwrap_or(length);
-            Self { whole: length, is_of_lines: false, span, gap }
+            Self { whole: length, is_of_lines: false, span, gap: 0 }
         }
     }
 }
@@ -88,7 +90,8 @@ pub(crate) struct Find {
 struct Run {
     find: Find,
     end: u64,
-    last_line: u64,
+    /// Without blanks and line breaks.
+    span: u64,
     told: bool,
 }
 
@@ -128,39 +131,46 @@ impl Finder {
         let count = patterns.each(text, is_all, true, |start, piece| {
             self.lines += breaks(text.get(counted..start));
             counted = start;
-            self.extend(start as u64, piece, breaks(text.get(start..start + piece.length)), tell);
+            self.extend(text, start, piece, tell);
         });
         self.lines += breaks(text.get(counted..count));
         self.offset += count as u64;
         count
     }
 
-    /// Takes a piece with so many line breaks.
-    fn extend(&mut self, start: u64, piece: &Occurrence, breaks: u64, tell: &mut impl FnMut(Find)) {
-        let find = Find { secret: piece.secret, offset: self.offset + start, line: self.lines + 1 };
-        let (end, last_line) = (find.offset + piece.length as u64, find.line + breaks);
-        let Some(measure) = self.measures.get(find.secret) else { return };
-        let index = self.runs.iter().position(|run| run.find.secret == find.secret).unwrap_or_else(|| {
-            self.runs.push(Run { find, end, last_line, told: false });
-            self.runs.len() - 1
-        });
-        let Some(run) = self.runs.get_mut(index) else { return };
-        if find.offset > run.end + measure.gap {
-            *run = Run { find, end, last_line, told: false }
-        } else if end > run.end {
-            (run.end, run.last_line) = (end, last_line);
+    /// Takes a piece of `text` at `start`.
+    fn extend(&mut self, text: &[u8], start: usize, piece: &Occurrence, tell: &mut impl FnMut(Find)) {
+        let Some(measure) = self.measures.get(piece.secret) else { return };
+        let find = Find { secret: piece.secret, offset: self.offset + start as u64, line: self.lines + 1 };
+        let end = find.offset + piece.length as u64;
+        let new = Run { find, end: find.offset, span: 0, told: false };
+        let index =
+            self.runs.iter().position(|run| run.find.secret == find.secret).unwrap_or(self.runs.len());
+        match self.runs.get_mut(index) {
+            None => self.runs.push(new),
+            Some(run) if find.offset > run.end + measure.gap => *run = new,
+            Some(_) => {}
         }
-        let length = run.end - run.find.offset;
-        let is_form = !piece.is_encoded && piece.is_last && length >= measure.whole;
+        let Some(run) = self.runs.get_mut(index) else { return };
+        if end > run.end {
+            // What is between two pieces counts, also where it was let go.
+            let from = usize::try_from(run.end.saturating_sub(self.offset)).unwrap_or(start);
+            run.span += self.offset.saturating_sub(run.end) + shown(&text[from..start + piece.length]);
+            run.end = end;
+        }
+        let is_form = !piece.is_encoded && piece.is_last && run.end - run.find.offset >= measure.whole;
         // Base64 of a secret without its last character is as long in some alignments.
-        let is_end = piece.is_encoded && (piece.is_last || measure.gap > 0);
-        let may_be_parts = is_end || measure.is_of_lines;
-        let span = length.saturating_sub(run.last_line - run.find.line);
-        if (is_form || may_be_parts && span >= measure.span) && !run.told {
+        let may_be_parts = piece.is_encoded && piece.is_last || measure.is_of_lines;
+        if (is_form || may_be_parts && run.span >= measure.span) && !run.told {
             run.told = true;
             tell(run.find);
         }
     }
+}
+
+/// How many bytes are neither blanks nor line breaks.
+fn shown(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| !b" \t\r\n".contains(byte)).count() as u64
 }
 
 fn breaks(bytes: Option<&[u8]>) -> u64 {
@@ -215,16 +225,18 @@ mod tests {
         }
     }
 
-    /// `base64` breaks its lines after each 19th group: anywhere in a secret.
+    /// `base64` breaks its lines after each 19th group: anywhere in a secret. YAML indents them.
     #[test]
     fn a_line_break_in_base64_hides_nothing() {
-        let wrapped = |before: usize| {
+        let wrapped = |before: usize, line_end: &str| {
             let text = STANDARD.encode(format!("{}{SECRET}: and more", "x".repeat(before)));
-            text.as_bytes().chunks(76).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b'\n')
+            text.as_bytes().chunks(76).map(<[u8]>::to_vec).collect::<Vec<_>>().join(line_end.as_bytes())
         };
-        let missed: Vec<usize> =
-            (20..60).filter(|&before| finds(&[SECRET], &wrapped(before), 50).len() != 1).collect();
-        assert_eq!(missed, [0; 0]);
+        for line_end in ["\n", "\r\n", "\n      ", "\r\n\t"] {
+            let is_missed = |before: &usize| finds(&[SECRET], &wrapped(*before, line_end), 50).len() != 1;
+            let missed: Vec<usize> = (20..60).filter(is_missed).collect();
+            assert_eq!(missed, [0; 0], "{line_end:?}");
+        }
     }
 
     /// Two tokens of one kind begin alike, also in base64, and keys have the same frame.
@@ -234,6 +246,10 @@ mod tests {
         for text in [other.to_owned(), STANDARD.encode(other), STANDARD.encode(&ours[..20])] {
             assert_eq!(finds(&[ours], text.repeat(3).as_bytes(), 5), [], "{text}");
         }
+        // The end of a token in short lines: blanks between them do not make it whole.
+        let end = STANDARD.encode(&ours[9..]);
+        let lines: Vec<&[u8]> = end.as_bytes().chunks(8).collect();
+        assert_eq!(finds(&[ours], &lines.join(&b"\n            "[..]), 5), []);
         let key =
             |middle: &str| format!("-----BEGIN PRIVATE KEY-----\n{middle}\n-----END PRIVATE KEY-----\n");
         let body = |middle: &str| key(&format!("MIIEvQIBADANBgkqhkiG\n{}", middle.repeat(6)));

@@ -70,6 +70,10 @@ const ENCODED: &[(&str, &str)] = &[
     ("echo \"$SECRET\" | base64 -w 64", "[MASKED]"),
     ("echo \"$SECRET\" | base64 -w 20", "[MASKED]"),
     ("echo \"$SECRET\" | base64 -w 0; echo", "[MASKED]"),
+    // In narrow lines, and indented as YAML does it, also where a line does not end with a group.
+    ("printf %s \"$SECRET\" | base64 -w 7", "[MASKED]"),
+    ("printf %s \"$SECRET\" | base64 -w 75 | sed 's/^/  /'", "  [MASKED]"),
+    ("printf %s \"$SECRET\" | base64 -w 7 | sed 's/^/\\t    /'", "\t    [MASKED]"),
     ("printf 'u%s' \"$SECRET\" | base64 | sed '1s/^..//'", "[MASKED]"),
     ("printf 'us%s' \"$SECRET\" | base64 -w 0 | cut -c 4-", "[MASKED]"),
     // The middle of it alone.
@@ -131,6 +135,11 @@ const ESCAPED: &[(&str, &str)] = &[
         "python3 -c 'import os, json, re; print(re.sub(r\"\\\\u(....)\", lambda found: \"\\\\u\" + found[1].upper(), \
          json.dumps(os.environ[\"SECRET\"]).replace(\"/\", \"\\\\u002f\")))'",
         "\"[MASKED]\"",
+    ),
+    // As OWASP's encoder and mustache.js do it.
+    (
+        "python3 -c 'import os, html; print(html.escape(os.environ[\"SECRET\"]).replace(\"/\", \"&#x2F;\"))'",
+        "[MASKED]",
     ),
 ];
 
@@ -225,6 +234,7 @@ const WRAPPED: &[&str] = &[
     "base64 -w 20 \"$KEY\"",
     "openssl base64 -in \"$KEY\"",
     "base64 \"$KEY\" | sed 's/^/      /'",
+    "base64 -w 75 \"$KEY\" | sed 's/^/      /'",
     "(printf x; cat \"$KEY\") | base64",
     "(printf xy; cat \"$KEY\") | base64 -w 0",
     "python3 -c 'import json, os; print(json.dumps(open(os.environ[\"KEY\"]).read()))'",

@@ -1,7 +1,12 @@
-//! Reads base64 out of a text: in either alphabet, in lines of any width. It must not know what is looked for.
+//! Reads base64 out of a text: in either alphabet, in lines that may be indented. It must not know what is looked for.
 
-use super::END;
+use super::{END, INDENT};
 use crate::exec::forms::SHORTEST;
+
+/// Whether a line may be indented by it.
+pub(in crate::exec) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
 
 /// Reads base64 in lines, in the usual alphabet.
 pub(super) struct Reader<'a> {
@@ -39,6 +44,11 @@ impl<'a> Reader<'a> {
             }
             at += 1;
             byte = self.byte(at)?;
+            let end = at + INDENT;
+            while is_blank(byte) && at < end {
+                at += 1;
+                byte = self.byte(at)?;
+            }
             self.has_break = true;
         }
         let (character, is_url_safe) = match byte {

@@ -53,7 +53,7 @@ pub(super) fn write(way: u8, letter: &Letter, out: &mut String) {
 /// How many of the last of [`SIMPLE`] are for control characters.
 const CONTROLS: usize = 10;
 
-const SIMPLE: [Way; 50] = [
+const SIMPLE: [Way; 55] = [
     |letter, out| out.push(letter.char),
     // JSON, as common encoders write it, and others that are seldom met.
     |letter, out| JSON[0].write(letter.char, out),
@@ -102,17 +102,23 @@ const SIMPLE: [Way; 50] = [
     |letter, out| lines(letter.char, "\\'", out),
     |letter, out| lines(letter.char, "\\", out),
     // As Go, Python, PHP and simpler encoders write it into HTML and XML.
-    |letter, out| html(letter.char, "&#34;", "&#39;", out),
-    |letter, out| html(letter.char, "&quot;", "&#x27;", out),
-    |letter, out| html(letter.char, "&quot;", "&#039;", out),
-    |letter, out| html(letter.char, "&quot;", "&#39;", out),
-    |letter, out| html(letter.char, "&quot;", "&apos;", out),
+    |letter, out| html(letter.char, "", "&#34;", "&#39;", out),
+    |letter, out| html(letter.char, "", "&quot;", "&#x27;", out),
+    |letter, out| html(letter.char, "", "&quot;", "&#039;", out),
+    |letter, out| html(letter.char, "", "&quot;", "&#39;", out),
+    |letter, out| html(letter.char, "", "&quot;", "&apos;", out),
     |letter, out| match letter.char {
         '+' => out.push_str("&#43;"),
-        char => html(char, "&#34;", "&#39;", out),
+        char => html(char, "", "&#34;", "&#39;", out),
     },
-    |letter, out| html(letter.char, "&quot;", "'", out),
-    |letter, out| html(letter.char, "\"", "'", out),
+    |letter, out| html(letter.char, "", "&quot;", "'", out),
+    |letter, out| html(letter.char, "", "\"", "'", out),
+    // With more letters as numbers: mustache.js, now and before 2.2; Handlebars; OWASP's encoder; .NET.
+    |letter, out| html(letter.char, "/`=", "&quot;", "&#39;", out),
+    |letter, out| html(letter.char, "/", "&quot;", "&#39;", out),
+    |letter, out| html(letter.char, "`=", "&quot;", "&#x27;", out),
+    |letter, out| html(letter.char, "/", "&quot;", "&#x27;", out),
+    |letter, out| html(letter.char, "+`", "&quot;", "&#x27;", out),
     // From here on for control characters: `$'…'` of bash, ksh93, mksh and zsh.
     |letter, out| match letter.char {
         char if char.is_ascii_control() => escape(char, octal, out),
@@ -249,8 +255,10 @@ fn pythons(char: char, special: &str, out: &mut String) {
     }
 }
 
-fn html(char: char, double: &str, single: &str, out: &mut String) {
+/// With `more` as numbers.
+fn html(char: char, more: &str, double: &str, single: &str, out: &mut String) {
     match char {
+        _ if more.contains(char) => *out += &format!("&#x{:02X};", u32::from(char)),
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),

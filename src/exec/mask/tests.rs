@@ -46,6 +46,8 @@ fn every_form_is_masked() {
         "s3cr%2Ft+K%22ey%3F~%3E".to_owned(),
         "s3cr/t+K%22ey?~%3E".to_owned(),
         "s3cr/t+K\"\"ey?~>".to_owned(),
+        "s3cr&#x2F;t+K&quot;ey?~&gt;".to_owned(),
+        "s3cr/t&#x2B;K&quot;ey?~&gt;".to_owned(),
     ];
     for form in forms {
         let out = text(&[SECRET], &format!("a {form} b"));
@@ -63,6 +65,21 @@ fn lines_are_masked_one_by_one() {
     assert_eq!(text(&[key], key), "[MASKED]");
     assert_eq!(text(&[key], "1: hkiG9w0BAQEFAASC\r\n2: short"), "1: [MASKED]\r\n2: short");
     assert_eq!(text(&[key], &serde_json::to_string(key).unwrap()), "\"[MASKED]\"");
+}
+
+/// The first and last line of PEM are in every certificate. Dashes elsewhere are letters as others are.
+#[test]
+fn dashes_are_left_alone_in_the_frame_of_pem_only() {
+    for secret in ["-----hunter2hunter2hunter2-----", "cat---dog---pig---cow---owl", "-----END-----"] {
+        for before in ["", "u", "us"] {
+            let out = text(&[secret], &STANDARD.encode(format!("{before}{secret}")));
+            let left = out.replace("[MASKED]", "").replace('=', "");
+            assert!(left.len() <= 2 + before.len(), "{secret}: {out}");
+        }
+    }
+    let pem = |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    let other = STANDARD.encode(pem("7dHq2MsEoPplW1c4Bn5yRzVu"));
+    assert_eq!(text(&[&pem("QnkUdRLbQ7Zzx8tq0aTgk2Lf")], &other), other);
 }
 
 #[test]
@@ -204,12 +221,12 @@ proptest! {
     /// In either alphabet, with anything around it, in lines of any width.
     #[test]
     fn any_base64_is_masked_as_a_simple_search_does_it(
-        secrets in prop::collection::vec("[ab?~>]{8,30}|[a-c\n]{8,90}|[a-z \n-]{20,600}|(xyz){3,300}", 1..4),
+        secrets in prop::collection::vec("[ab?~>]{8,30}|[a-c\n]{8,90}|[a-z \n-]{20,600}|(xyz){3,300}|(-----BEGIN K-----\n|-----END K-----\n|[a-c]{0,9}\n?|---){3,20}", 1..4),
         before in "[a-c]{0,5}",
         behind in "[a-c\n]{0,5}",
         url_safe in any::<bool>(),
         width in prop_oneof![1usize..12, 12usize..100, Just(100_000)],
-        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\n  "), Just("\n\n")],
+        line_end in prop_oneof![Just("\n"), Just("\r\n"), Just("\n  "), Just("\r\n\t "), Just("\n\n")],
         part in (0usize..200, 0usize..3000),
         cut in 1usize..100,
     ) {

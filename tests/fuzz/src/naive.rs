@@ -27,8 +27,8 @@ pub(super) fn masked(written: &[Vec<u8>], secrets: &[&str], text: &[u8]) -> Vec<
     out
 }
 
-/// The next characters of base64, and where they end; in one alphabet, with line breaks between them: one in the first
-/// eight.
+/// The next characters of base64, and where they end; in one alphabet, with line breaks and blanks between them: one in
+/// the first eight.
 fn window(text: &[u8]) -> Vec<(u8, usize)> {
     let (mut all, mut at, mut breaks, mut alphabet) = (Vec::new(), 0, 0, "");
     while all.len() < 16 {
@@ -36,6 +36,9 @@ fn window(text: &[u8]) -> Vec<(u8, usize)> {
         let skipped = if is_break(b"\n") { 1 } else { 2 * usize::from(is_break(b"\r\n")) };
         breaks += usize::from(skipped > 0);
         at += skipped;
+        if skipped > 0 {
+            at += text[at..].iter().take(24).take_while(|byte| b" \t".contains(byte)).count();
+        }
         let Some(&byte) = text.get(at).filter(|_| all.len() >= 8 || breaks < 2) else { break };
         let of = ["+/", "-_"].into_iter().find(|alphabet| alphabet.contains(char::from(byte))).unwrap_or("");
         let is_other = !of.is_empty() && !alphabet.is_empty() && of != alphabet;
@@ -66,12 +69,19 @@ fn base64(secret: &str) -> Vec<Vec<u8>> {
         .into_iter()
         .filter(|(start, end)| {
             let line = &secret[*start..*end];
-            line.len() < 64 && line.starts_with("-----") && line.ends_with("-----")
+            let begins = line.starts_with("-----BEGIN ") || line.starts_with("-----END ");
+            line.len() < 64 && begins && line.ends_with("-----")
         })
         .collect();
+    let is_shown = |from: usize, to: usize| {
+        frames.iter().all(|(start, end)| {
+            let inside = *start <= from && to <= *end;
+            let common = bytes.get(from.max(*start)..to.min(*end)).unwrap_or_default();
+            !inside && !common.windows(3).any(|three| three == b"---")
+        })
+    };
     for at in 0..bytes.len().saturating_sub(5) {
-        let in_frame = frames.iter().any(|(start, end)| *start <= at && at + 6 <= *end);
-        if !in_frame && !has_dashes(&bytes[at..at + 6]) {
+        if is_shown(at, at + 6) {
             let rest = &bytes[at..bytes.len().min(at + 9)];
             let all = encode(rest);
             parts.push(all[..(8 * rest.len() / 6).min(11)].to_vec());
@@ -84,7 +94,7 @@ fn base64(secret: &str) -> Vec<Vec<u8>> {
         texts.extend(lines(secret));
     }
     for (start, end) in texts {
-        ends(&secret.as_bytes()[start..end], &mut parts);
+        ends(secret.as_bytes(), start, end, &is_shown, &mut parts);
     }
     parts
 }
@@ -98,29 +108,32 @@ fn lines(secret: &str) -> Vec<(usize, usize)> {
     all
 }
 
-fn ends(text: &[u8], parts: &mut Vec<Vec<u8>>) {
+fn ends(
+    secret: &[u8],
+    start: usize,
+    end: usize,
+    is_shown: &impl Fn(usize, usize) -> bool,
+    parts: &mut Vec<Vec<u8>>,
+) {
+    let text = &secret[start..end];
     if text.len() < 8 {
         return;
     }
     for before in 0..3 {
-        let start = [0, 2, 3][before];
+        let first = [0, 2, 3][before];
         let shifted = [&[0; 2][..before], text].concat();
-        if before > 0 && !has_dashes(&text[..8]) {
-            parts.push(encode(&shifted)[start..(8 * shifted.len() / 6).min(start + 12)].to_vec());
+        if before > 0 && is_shown(start, start + 8) {
+            parts.push(encode(&shifted)[first..(8 * shifted.len() / 6).min(first + 12)].to_vec());
         }
         for behind in ["", "\n"] {
             let shifted = [&shifted[..], behind.as_bytes()].concat();
             let all = encode(&shifted);
-            let from = all.len().saturating_sub(16).max(start);
-            if all.len() - from >= 8 && !has_dashes(&shifted[(from / 4 * 3).max(before)..]) {
+            let from = all.len().saturating_sub(16).max(first);
+            if all.len() - from >= 8 && is_shown(start + (from / 4 * 3).saturating_sub(before), end) {
                 parts.push(all[from..].to_vec());
             }
         }
     }
-}
-
-fn has_dashes(bytes: &[u8]) -> bool {
-    bytes.windows(3).any(|three| three == b"---")
 }
 
 /// With padding.
