@@ -20,6 +20,7 @@ pub(crate) mod again;
 mod aws;
 mod colour;
 mod command;
+mod dangerous;
 mod error;
 mod failure;
 mod login;

@@ -2,122 +2,12 @@
 //! program runs.
 
 use super::Error;
+use super::dangerous::is_dangerous;
 use super::lookup::Lookup;
 use crate::cli::Parsed;
 use crate::input::shown;
 use crate::options;
 use crate::provider::Wanted;
-
-/// Names that change how a shell or the next program runs, by who reads them.
-const DANGEROUS: &[&[&str]] = &[
-    // Shells: where programs are, what is run at a start or a prompt, how words are split, and zsh's own.
-    &["PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "PS0", "PS1", "PS2", "PS3", "PS4"],
-    &["PROMPT_COMMAND", "CDPATH", "GLOBIGNORE", "FPATH", "ZDOTDIR", "HISTFILE", "FCEDIT", "EXECIGNORE"],
-    &["BASH_LOADABLES_PATH", "BASH_XTRACEFD", "BASH_COMPAT", "POSIXLY_CORRECT", "NULLCMD", "READNULLCMD"],
-    &["path", "fpath", "cdpath", "argv", "status", "UID", "EUID", "PPID", "SHELL"],
-    // Programs that other programs start.
-    &[
-        "EDITOR",
-        "VISUAL",
-        "PAGER",
-        "MANPAGER",
-        "BROWSER",
-        "LESSOPEN",
-        "LESSCLOSE",
-        "SUDO_ASKPASS",
-        "SSH_ASKPASS",
-    ],
-    // The C library: what it loads, and from where.
-    &[
-        "GLIBC_TUNABLES",
-        "GCONV_PATH",
-        "NLSPATH",
-        "LOCPATH",
-        "HOSTALIASES",
-        "LOCALDOMAIN",
-        "RES_OPTIONS",
-        "MALLOC_CONF",
-    ],
-    // Interpreters: code before the program's own, and where modules come from.
-    &["PYTHONPATH", "PYTHONSTARTUP", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONINSPECT", "PYTHONBREAKPOINT"],
-    &["PYTHONWARNINGS", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE"],
-    &[
-        "PERL5OPT",
-        "PERL5LIB",
-        "PERL5DB",
-        "PERLLIB",
-        "PERL5SHELL",
-        "PERLIO_DEBUG",
-        "RUBYOPT",
-        "RUBYLIB",
-        "RUBYSHELL",
-    ],
-    &["NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NODE_TLS_REJECT_UNAUTHORIZED", "DENO_CERT"],
-    &[
-        "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS",
-        "JDK_JAVA_OPTIONS",
-        "JAVA_OPTS",
-        "CLASSPATH",
-        "MAVEN_OPTS",
-        "GRADLE_OPTS",
-    ],
-    &["DOTNET_STARTUP_HOOKS", "DOTNET_ADDITIONAL_DEPS", "DOTNET_SHARED_STORE", "CORECLR_PROFILER_PATH"],
-    &[
-        "LUA_INIT",
-        "LUA_PATH",
-        "LUA_CPATH",
-        "TCLLIBPATH",
-        "GUILE_LOAD_PATH",
-        "PHPRC",
-        "PHP_INI_SCAN_DIR",
-        "R_PROFILE",
-    ],
-    &["ERL_FLAGS", "ERL_AFLAGS", "ERL_ZFLAGS", "AWKPATH", "AWKLIBPATH", "GOFLAGS", "RUSTC_WRAPPER"],
-    &[
-        "MAKEFLAGS",
-        "GNUMAKEFLAGS",
-        "MAKEFILES",
-        "RUSTFLAGS",
-        "CARGO_HOME",
-        "TERMINFO",
-        "INPUTRC",
-        "TF_CLI_CONFIG_FILE",
-    ],
-    // git and ssh.
-    &["GIT_SSH_COMMAND", "GIT_SSH", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_EXTERNAL_DIFF"],
-    &["GIT_PROXY_COMMAND", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "GIT_PAGER", "GIT_DIR", "GIT_WORK_TREE"],
-    &["GIT_SSL_NO_VERIFY", "GIT_SSL_CAINFO", "SSH_AUTH_SOCK"],
-    // TLS: which CAs are trusted, and what is loaded.
-    &["OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"],
-    &[
-        "CURL_CA_BUNDLE",
-        "CURL_HOME",
-        "CURL_SSL_BACKEND",
-        "REQUESTS_CA_BUNDLE",
-        "AWS_CA_BUNDLE",
-        "PIP_CERT",
-        "WGETRC",
-    ],
-    &["PIP_CONFIG_FILE", "KUBECTL_EXTERNAL_DIFF", "KUBE_EDITOR", "HELM_PLUGINS", "ANSIBLE_CONFIG"],
-    &["PACKER_PLUGIN_PATH", "PACKER_CONFIG", "VIMINIT", "EXINIT", "ERL_LIBS", "GEM_HOME", "GEM_PATH"],
-    &["BUNDLE_GEMFILE", "ELECTRON_RUN_AS_NODE"],
-];
-/// Names that are dangerous in capitals and in small letters: proxies see or send on what is asked for.
-const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY"];
-/// Beginnings of such names; the last is that of the names that an sh statement uses for itself.
-const DANGEROUS_PREFIXES: &[&str] = &[
-    "LD_",
-    "DYLD_",
-    "GIT_CONFIG",
-    "GIT_TRACE",
-    "BASH_FUNC_",
-    "TF_CLI_ARGS",
-    "NPM_CONFIG_",
-    "npm_config_",
-    "CI_CREDS_",
-    "__ci_creds_",
-];
 
 /// Names that mean something to one of the shells whose statements are of the format `sh`, as they say themselves
 /// (`set`, `typeset -p`, zsh's `$parameters`, bash's `compgen -v`), and what their manuals add. In zsh, USERNAME
@@ -202,13 +92,6 @@ pub(super) fn may_unset(name: &str) -> bool {
 fn is_name(name: &str) -> bool {
     let first = name.chars().next().is_some_and(|char| char.is_ascii_alphabetic() || char == '_');
     first && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
-}
-
-fn is_dangerous(name: &str) -> bool {
-    DANGEROUS.iter().any(|names| names.contains(&name))
-        || options::leads_elsewhere(name)
-        || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
-        || DANGEROUS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_own(name: &str, format: &str) -> bool {

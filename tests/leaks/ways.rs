@@ -170,6 +170,20 @@ fn read_sets_no_name_that_runs_or_redirects_the_next_program() {
         "SSLKEYLOGFILE",
         "GIT_SSH",
         "MAKEFLAGS",
+        "LUA_INIT_5_4",
+        "LUA_CPATH_5_4",
+        "R_PROFILE_USER",
+        "CORECLR_PROFILER_PATH_64",
+        "GIT_SSL_CAPATH",
+        "MFLAGS",
+        "RUSTC",
+        "CARGO_BUILD_RUSTC_WRAPPER",
+        "NPM_config_x",
+        "TAR_OPTIONS",
+        "RSYNC_RSH",
+        "BUN_OPTIONS",
+        "AWS_PAGER",
+        "TERRAGRUNT_TFPATH",
     ] {
         let run = with_token("http://127.0.0.1:9").clone();
         let run = Cmd::new(["read", "kv/a", &format!("{name}=b")]).inherit(&run).run().expect(2);
