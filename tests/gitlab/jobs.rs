@@ -14,7 +14,7 @@ use crate::support::{Engine, Fake, Reply, Space, eventually, require};
 const SEVERAL: &str = "
 include:
   - local: templates/ci-creds/template.yml
-    inputs: { provider: exoscale, role: ci }
+    inputs: { provider: exoscale, role: ci, keep-id-token: true }
   - local: templates/ci-creds/template.yml
     inputs: { provider: aws, role: ci, job-name: .aws }
 deploy:

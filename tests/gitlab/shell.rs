@@ -13,7 +13,7 @@ use super::pipeline::source;
 use super::tools::output;
 use crate::support::cmd::PROGRAM;
 use crate::support::space::AppRole;
-use crate::support::{Cmd, Engine, Fake, Reply, Space, canary, eventually, require, say, script};
+use crate::support::{Cmd, Engine, Fake, Reply, Space, canary, eventually, jwt, require, say, script};
 
 /// The shells of GitLab Runner's images.
 pub const SHELLS: [&str; 3] = ["bash", "dash", "busybox"];
@@ -193,13 +193,61 @@ fn a_failure_stops_the_job_with_its_code_in_any_shell() {
     assert!(space.login_tokens().is_empty());
 }
 
+/// A variable that still holds what logged in is found by whatever the script runs.
+#[test]
+fn nothing_that_logged_in_is_left_for_the_script() {
+    const ID_TOKENS: [&str; 5] =
+        ["VAULT_ID_TOKEN", "BAO_ID_TOKEN", "CI_JOB_JWT_V2", "CI_JOB_JWT_V1", "CI_JOB_JWT"];
+    let space = Space::new();
+    let story = Story::new(&space);
+    let again = "\nenv; test -n \"${EXOSCALE_API_SECRET-}${VAULT_TOKEN-}\"; code=0; ci-creds exoscale ci || code=$?; exit $code";
+    for shell in SHELLS.into_iter().filter(|shell| require(shell).is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let fake = Fake::vault();
+        let [before, _] = scripts("{provider: exoscale, role: ci}");
+        let before = before.replace("ci_creds_auth=approle", "ci_creds_auth=jwt");
+        let token = jwt::mint(json!({}));
+        let job = |text: &str| {
+            let cmd = script(shell, text).job(dir.path()).envs(ID_TOKENS.map(|name| (name, &token)));
+            cmd.env("VAULT_ADDR", &fake.addr).env("VAULT_TOKEN", "").may_show_secrets()
+        };
+        let own = |job: Cmd| job.env("CI_CREDS_ID_TOKEN_ENV", "OF_THE_PROJECT").env("OF_THE_PROJECT", &token);
+        let text = format!("{before}{}", again.replace("exoscale ci", "exoscale ci --auth jwt"));
+        for job in [job(&text), own(job(&text))] {
+            let run = job.run().expect(3);
+            assert!(!run.stdout.contains(&token), "{shell}: {run}");
+        }
+        assert_eq!(fake.seen().iter().filter(|seen| seen.is_login()).count(), 2, "{shell}");
+        // A name that is none is nobody's to unset.
+        for name in ["a b", "1", "$(id)"] {
+            let [before, _] = scripts(&story.inputs());
+            let job = story.job(script(shell, &before), &space, dir.path());
+            job.env("CI_CREDS_ID_TOKEN_ENV", name).run().expect(0);
+        }
+        // AppRole: neither of the halves. What the script is given may have such a name.
+        for provider in ["exoscale, role: ci", "login"] {
+            let [before, after] = scripts(&story.inputs().replace("exoscale, role: ci", provider));
+            let job = story.job(script(shell, &format!("{before}{again}")), &space, dir.path());
+            let halves = ["VAULT_ROLE_ID", "VAULT_TOKEN"].map(|name| job.get_env(name).unwrap().to_owned());
+            let run = job.may_show_secrets().run();
+            for half in halves {
+                assert!(!run.stdout.contains(half.to_str().unwrap()), "{shell}: {run}");
+            }
+            // A login's own token is what the script asked for; its policy lets it read.
+            assert_eq!(run.code, if provider == "login" { 0 } else { 3 }, "{shell}: {run}");
+            story.job(script(shell, &after), &space, dir.path()).run().expect(0);
+        }
+    }
+}
+
 #[test]
 fn several_providers_share_a_state_file_and_revoke_can_be_turned_off() {
     let space = Space::new();
     let story = Story::new(&space);
     let dir = tempfile::tempdir().unwrap();
+    let [first, _] = scripts(&story.inputs().replace('{', "{keep-id-token: true, "));
     let [before, after] = scripts(&story.inputs());
-    story.job(script("bash", &format!("{before}{before}")), &space, dir.path()).run().expect(0);
+    story.job(script("bash", &format!("{first}{before}")), &space, dir.path()).run().expect(0);
     assert_eq!(story.engine.leases().len(), 2);
     story.job(script("bash", &after), &space, dir.path()).run().expect(0);
     eventually("nothing is left", || story.engine.leases().is_empty() && space.login_tokens().is_empty());
