@@ -68,9 +68,19 @@ impl Claims {
         }
     }
 
+    /// Whether this is meant as JSON, and not as the path of its file.
+    pub fn is_json(text: &str) -> bool {
+        text.trim_start().starts_with(['{', '[', '"'])
+    }
+
     /// Claims that a person wrote down.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text).map(Self)
+    }
+
+    /// Whether this is the line of a job, and not the path of its log.
+    pub fn is_line(text: &str) -> bool {
+        Self::from_line(text).is_some()
     }
 
     /// The claims that a failed job printed: what [`Claims::line`] made, wherever it stands in `text`.

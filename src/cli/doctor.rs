@@ -24,12 +24,16 @@ pub(super) fn options(command: Command) -> Command {
         .arg(switch("strict", "Let a warning fail"))
         .arg(switch("widen", "With a role: also print changes that let in others than this job"))
         .arg(arguments::report())
-        .arg(value("claims", "JSON", "With a role: the claims to compare with it, - for stdin"))
+        .arg(value(
+            "claims",
+            "JSON|FILE",
+            "With a role: the claims to compare with it, or their file, - for stdin",
+        ))
         .arg(
             value(
                 "from-job",
-                "LINE",
-                "With a role: the `this token says:` line of a failed job, - for stdin",
+                "LINE|FILE",
+                "With a role: the `this token says:` line of a failed job, or its log, - for stdin",
             )
             .conflicts_with("claims"),
         );

@@ -54,9 +54,9 @@ pub struct Doctor {
     pub dry_run: bool,
     /// Whether commands are printed that let in more than before.
     pub widen: bool,
-    /// Claims as JSON, or `-`.
+    /// Claims as JSON, their file, or `-`.
     pub claims: Option<String>,
-    /// The claims line that a job printed, or `-`.
+    /// The claims line that a job printed, its log, or `-`.
     pub from_job: Option<String>,
 }
 
@@ -87,7 +87,7 @@ pub struct Setup {
     pub unprotected: bool,
     /// The name of an environment.
     pub environment: Option<String>,
-    /// The claims line that a job printed.
+    /// The claims line that a job printed, its log, or `-`.
     pub from_job: Option<String>,
     /// The aud of the ID tokens.
     pub audience: Option<String>,

@@ -67,7 +67,11 @@ pub(super) fn options(command: Command) -> Command {
                 .conflicts_with("protected"),
         )
         .arg(value("environment", "NAME", "In this environment only"))
-        .arg(value("from-job", "LINE", "Such as the job that printed this line: `this token says: …`"))
+        .arg(value(
+            "from-job",
+            "LINE|FILE",
+            "Such as the job that printed this line: `this token says: …`; or its log, - for stdin",
+        ))
         .arg(value("audience", "AUD", "The aud of their ID tokens [default: the address of Vault]"))
         .arg(arguments::arg(&options::GITLAB_URL, None))
         .next_help_heading("Other logins")

@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::claims::Claims;
 use crate::claims::entry::OWN;
 use crate::cli::{Parsed, Setup};
 use crate::config::{self, RoleCheck};
 use crate::emit::sink;
 use crate::env::Env;
 use crate::error::{Code, Error};
+use crate::input::Input;
 use crate::secret::Secret;
 use crate::session;
 use crate::setup::check::{self, Finding, Fit};
@@ -19,6 +21,7 @@ use crate::vault::{self, Vault};
 
 /// Plans, and prints or checks; the exit code.
 pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, shutdown: Shutdown) -> Result<u8, Error> {
+    let setup = &Setup { from_job: line(setup, &shutdown).await?, ..setup.clone() };
     let order = config::setup::resolve(setup, parsed, env)?;
     let plan = setup::plan(&order);
     prove(&plan)?;
@@ -34,6 +37,15 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, shutdown: Shu
     let cli = if setup.cli == "bao" { "bao" } else { "vault" };
     sink::text(&(format.write)(&plan, cli))?;
     Ok(0)
+}
+
+/// The text that --from-job stands for.
+async fn line(setup: &Setup, shutdown: &Shutdown) -> Result<Option<String>, Error> {
+    let Some(text) = &setup.from_job else { return Ok(None) };
+    let read = Input::or_itself(text, Claims::is_line, shutdown).await?;
+    let read =
+        read.map_err(|cause| config::setup::Error::Unread { from: Input::of(text).to_string(), cause })?;
+    Ok(Some(read.to_string()))
 }
 
 /// Refuses a plan whose role would keep out the job that it is for, and warns of other jobs that the role lets in.

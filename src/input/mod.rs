@@ -185,6 +185,21 @@ impl Input {
         if text == "-" { Self::Stdin } else { Self::File(text.into()) }
     }
 
+    /// The value of an option that takes a text itself, the path of its file, or `-`.
+    ///
+    /// # Errors
+    /// As [`Input::read`].
+    pub(crate) async fn or_itself(
+        text: &str,
+        is_itself: impl FnOnce(&str) -> bool,
+        shutdown: &Shutdown,
+    ) -> Result<io::Result<Zeroizing<String>>, Stopped> {
+        if is_itself(text) {
+            return Ok(Ok(Zeroizing::new(text.to_owned())));
+        }
+        Self::of(text).read(shutdown).await
+    }
+
     /// Reads the whole text. A FIFO or a terminal may never end: a signal ends the wait.
     ///
     /// # Errors

@@ -110,6 +110,29 @@ fn widening(role: &Value, claim: &str) -> bool {
     !wrong
 }
 
+/// The options take what they compare as it is, in a file, and on standard input.
+#[test]
+fn claims_come_from_a_file_as_well() {
+    let space = Space::new();
+    let world = World::new(&space);
+    world.role(json!({"bound_claims": {"project_id": "22", "ref": "main"}}));
+    let dir = tempfile::tempdir().unwrap();
+    for (flag, text) in [
+        ("--claims", "{\"project_id\": \"22\", \"ref\": \"dev\"}"),
+        ("--from-job", "this token says: project_id=22 ref=dev"),
+    ] {
+        let desk = |value: &str| operator(&space, &world.jwt.mount, &[flag, value]);
+        let file = dir.path().join("given");
+        std::fs::write(&file, format!("{text}\n")).unwrap();
+        let itself = desk(text).run().expect(4).stdout;
+        assert!(itself.contains("project_id"), "{itself}");
+        assert_eq!(desk(file.to_str().unwrap()).run().expect(4).stdout, itself);
+        assert_eq!(desk("-").stdin(text).run().expect(4).stdout, itself);
+        let run = desk("/nowhere/given").run().expect(2);
+        assert!(run.stdout.contains("/nowhere/given can't be read: No such file"), "{run}");
+    }
+}
+
 /// A production role, and a job on another branch: first where the job can run, and no command that gives up protection.
 #[test]
 fn protection_is_not_given_up_unasked() {

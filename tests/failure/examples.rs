@@ -372,6 +372,7 @@ fn setup_errors() -> Vec<(String, Error)> {
         E::NoAudience => E::NoAudience,
         E::Name { .. } => E::Name { what: "the path", name: text() },
         E::NoClaims => E::NoClaims,
+        E::Unread { .. } => E::Unread { from: text(), cause: std::io::ErrorKind::NotFound.into() },
         E::OwnPolicy { .. } => E::OwnPolicy { name: "default".to_owned() },
         E::Unproven { .. } => E::Unproven { claims: text() },
         E::OfAnotherLogin { .. } => E::OfAnotherLogin { option: "--ref", login: "approle", of: "jwt" },

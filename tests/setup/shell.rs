@@ -78,6 +78,26 @@ fn another_configuration_is_not_replaced() {
     assert!(run.code != 0 && run.stderr.contains("sys/auth/jwt is another method"), "{run}");
 }
 
+/// As doctor takes it: the line itself, the log that has it, or standard input.
+#[test]
+fn the_line_of_a_job_comes_from_its_log_as_well() {
+    let line = "this token says: project_id=22 ref=main ref_type=branch ref_protected=true aud=https://vault.example.com";
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("job.log");
+    std::fs::write(&log, format!("error: Vault refused the JWT login\n  {line}\nhint: x\n")).unwrap();
+    let setup = |from: &str| {
+        let words =
+            ["setup", "exoscale", "ci", "--gitlab-url", "https://gitlab.example.com", "--from-job", from];
+        Cmd::new(words)
+    };
+    let itself = setup(line).run().expect(0).stdout;
+    assert!(itself.contains("22") && itself.contains("main"), "{itself}");
+    assert_eq!(setup(log.to_str().unwrap()).run().expect(0).stdout, itself);
+    assert_eq!(setup("-").stdin(line).run().expect(0).stdout, itself);
+    let run = setup("/nowhere/job.log").run().expect(2);
+    assert!(run.stderr.contains("--from-job holds no claims, and /nowhere/job.log can't be read"), "{run}");
+}
+
 #[test]
 fn words_that_can_not_be_set_up_are_refused_and_fail_the_pipe() {
     let world = World::new("kv1").unwrap();

@@ -72,6 +72,15 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// What should hold a job's line can't be read.
+    #[error("--from-job holds no claims, and {from} can't be read")]
+    Unread {
+        /// The file, fit to show, or `-`.
+        from: String,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The line of a job that holds no claims.
     #[error("--from-job holds no claims")]
     NoClaims,
@@ -149,7 +158,9 @@ impl Explain for Error {
                 "--auth-role gives the role, and the policy of the same name, another one"
             }
             Self::Unproven { .. } => "this is a bug in ci-creds; please report it",
-            Self::NoClaims => "copy the line of the job's log that begins with `this token says:`",
+            Self::NoClaims | Self::Unread { .. } => {
+                "copy the line of the job's log that begins with `this token says:`"
+            }
             Self::TwoNamespaces => {
                 "VAULT_NAMESPACE must begin with CI_CREDS_AUTH_NAMESPACE and a /, as in team/app and team"
             }

@@ -187,11 +187,13 @@ async fn claims(
     role_check: &RoleCheck,
     doctor: &Doctor,
 ) -> Result<Result<Given, Box<Step>>, Error> {
-    let given = doctor.claims.as_ref().or(doctor.from_job.as_ref());
-    let given = match given {
-        Some(text) => Some(text_or_stdin(text, vault.shutdown()).await?),
-        None => None,
+    let given = match (&doctor.claims, &doctor.from_job) {
+        (Some(text), _) => Some((text, Input::or_itself(text, Claims::is_json, vault.shutdown()).await?)),
+        (None, Some(text)) => Some((text, Input::or_itself(text, Claims::is_line, vault.shutdown()).await?)),
+        (None, None) => None,
     };
+    let unread = |text: &str, error| format!("{} can't be read: {error}", Input::of(text));
+    let given = given.map(|(text, read)| read.map_err(|error| unread(text, error)));
     Ok(understood(vault, role_check, doctor, given).await)
 }
 
@@ -207,9 +209,9 @@ async fn understood(
     if let Some(text) = given {
         let by_claims = doctor.claims.is_some();
         let (source, how) = if by_claims {
-            ("--claims", "pipe the claims in")
+            ("--claims", "give the claims as JSON, the path of their file, or - for stdin")
         } else {
-            ("--from-job", "pipe the job's log in")
+            ("--from-job", "give the job's line, the path of its log, or - for stdin")
         };
         let text = text.map_err(|error| fault(source, error, how))?;
         if by_claims {
@@ -232,12 +234,4 @@ async fn understood(
     let hint = "give the token of `id_tokens:` as it is";
     let claims = Claims::of(&token).map_err(|error| fault(&source, error.to_string(), hint))?;
     Ok(Some((claims, Extent::Whole, Some(token))))
-}
-
-/// The text, or what `-` stands for.
-async fn text_or_stdin(text: &str, shutdown: &Shutdown) -> Result<Result<Zeroizing<String>, String>, Error> {
-    match text {
-        "-" => Ok(Input::Stdin.read(shutdown).await?.map_err(|error| error.to_string())),
-        _ => Ok(Ok(Zeroizing::new(text.to_owned()))),
-    }
 }
