@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsa
 use serde_json::json;
 
 use super::{Target, assert_issued};
-use crate::support::{Cmd, Options, Server, Space, bao, secret};
+use crate::support::{Cmd, Fake, Options, Server, Space, bao, secret};
 
 pub(super) type Ca = CertifiedIssuer<'static, KeyPair>;
 
@@ -60,6 +60,23 @@ impl<'a> Setup<'a> {
 
 fn with(cmd: &Cmd, (cert, key): &(PathBuf, PathBuf)) -> Cmd {
     cmd.clone().env("VAULT_CLIENT_CERT", cert).env("VAULT_CLIENT_KEY", key)
+}
+
+/// Vault's listener may ask the command for a certificate: after another login, its path stays. The key itself does not.
+#[test]
+fn a_command_keeps_the_path_of_a_key_that_did_not_log_in() {
+    let (vault, dir) = (Fake::vault(), tempfile::tempdir().unwrap());
+    let (cert, key) = client(&ca("runners"), "runner", dir.path());
+    let token = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).env("VAULT_TOKEN", secret());
+    let token = token.env("VAULT_AUTH_METHOD", "token").env("PATH", "/usr/bin:/bin").args(["--", "env"]);
+    let given = |cmd: Cmd| cmd.may_show_secrets().run().expect(0).stdout;
+    let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+    let paths = given(with(&token, &(cert.clone(), key.clone())));
+    assert!(paths.contains(&format!("VAULT_CLIENT_KEY={}\n", key.display())), "{paths}");
+    assert!(paths.contains(&format!("VAULT_CLIENT_CERT={}\n", cert.display())), "{paths}");
+    let texts = [("VAULT_CLIENT_CERT_BYTES", text(&cert)), ("VAULT_CLIENT_KEY_BYTES", text(&key))];
+    let texts = given(token.envs(texts));
+    assert!(!texts.contains("VAULT_CLIENT_KEY_BYTES") && !texts.contains("PRIVATE KEY"), "{texts}");
 }
 
 #[test]
