@@ -156,6 +156,11 @@ fn the_template_downloads_the_version_that_it_belongs_to() {
     let text = fs::read_to_string(source("templates/ci-creds/template.yml")).unwrap();
     let version = text.split("\n    version:\n").nth(1).unwrap();
     assert!(version.contains(&format!("default: \"{}\"\n", env!("CARGO_PKG_VERSION"))), "{version}");
+    // GitLab before 18.6 refuses any other key of `spec`, such as `component`, which would tell the version.
+    let (header, _) = text.split_once("\n---\n").unwrap();
+    let keys: Vec<_> =
+        header.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    assert_eq!(keys, ["  inputs:"]);
 }
 
 /// The component's page has a row for each input, with its default.
