@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::lookup::{ADDRESS, FOLDER, Lookup};
 use super::{Error, address, server};
-use crate::cloud::aws::{Identity, SOURCES, is_region};
+use crate::cloud::aws::{Identity, SOURCES, is_region, is_unsendable};
 use crate::http;
 use crate::options;
 use crate::secret::Secret;
@@ -30,12 +30,21 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
         let (source_name, by_flag) = (found.source.clone(), found.by_flag);
         return Err(Error::Value { source_name, wanted: "a region such as eu-west-1", by_flag });
     }
+    let server_id = lookup.text(&options::AWS_SERVER_ID)?;
+    if let Some(found) = server_id.as_ref().filter(|found| is_unsendable(found.value.trim())) {
+        let (source_name, by_flag) = (found.source.clone(), found.by_flag);
+        return Err(Error::Value {
+            source_name,
+            wanted: "text that a header can carry: printable ASCII",
+            by_flag,
+        });
+    }
     let internet = internet(lookup)?;
     let nearby = http::Settings { timeout: NEARBY, max_retries: Some(1), ..server::elsewhere(lookup)? };
     let variables = lookup.env.texts("AWS_").map(|(name, text)| (name.to_owned(), Secret::from(text)));
     Ok(Identity {
         source,
-        server_id: lookup.text(&options::AWS_SERVER_ID)?.map(|found| found.value.trim().to_owned()),
+        server_id: server_id.map(|found| found.value.trim().to_owned()),
         sts_region: region.map(|found| found.value.trim().to_owned()),
         sts_endpoint: sts_endpoint(lookup)?,
         home: lookup.named("HOME", FOLDER)?.map(|found| found.value),

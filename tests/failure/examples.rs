@@ -187,7 +187,7 @@ fn aws_errors() -> Vec<(String, Error)> {
             source_name: "imds", about: "x", named: false, reason: text(), silent: true, code: Code::Environment
         },
         E::Unsigned { .. } => E::Unsigned { reason: text() },
-        E::ServerId => E::ServerId,
+        E::Unsendable { .. } => E::Unsendable { what: "AWS_SESSION_TOKEN".to_owned() },
         E::Http(_) => E::Http(http::Error::TooLong { host: text() }),
     })
 }

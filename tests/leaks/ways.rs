@@ -210,6 +210,41 @@ fn a_token_that_no_header_can_carry_is_named_and_nothing_is_sent() {
 }
 
 #[test]
+fn an_aws_value_that_no_header_can_carry_is_named_and_nothing_is_sent() {
+    let (vault, container) = (Fake::vault(), Fake::new(|_| Reply::text(500, "")));
+    let creds = format!("{}/creds", container.addr);
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let endpoint = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", creds.as_str()), ("AWS_REGION", "eu-west-1")];
+    let base = |set: &[(&str, &str)]| {
+        let cmd = Cmd::new(["exoscale", "ci"]).env("VAULT_ADDR", &vault.addr).envs(set.iter().copied());
+        cmd.env("VAULT_AUTH_METHOD", "aws").env("AWS_EC2_METADATA_DISABLED", "true")
+    };
+    for bad in [format!("{}\nx", secret()), format!("{}é", secret())] {
+        for (name, set) in [
+            ("AWS_SESSION_TOKEN", &keys),
+            ("AWS_SECURITY_TOKEN", &keys),
+            ("AWS_ACCESS_KEY_ID", &keys),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", &endpoint),
+        ] {
+            let run = base(set).env(name, &bad).run().expect(3);
+            assert!(run.stderr.contains(&format!("{name} has characters that can't be sent")), "{run}");
+        }
+    }
+    let run = base(&keys).env("CI_CREDS_AWS_SERVER_ID", "vaulté").run().expect(3);
+    assert!(run.stderr.contains("CI_CREDS_AWS_SERVER_ID must be text that a header can carry"), "{run}");
+    let run = base(&keys).args(["--aws-server-id", "vaulté"]).run().expect(2);
+    assert!(run.stderr.contains("--aws-server-id must be text that a header can carry"), "{run}");
+    let dir = tempfile::tempdir().unwrap();
+    let profile = dir.path().join("profile");
+    let text = "[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = s\naws_session_token = ";
+    std::fs::write(&profile, format!("{text}{}é\n", secret())).unwrap();
+    let run = base(&[("AWS_SHARED_CREDENTIALS_FILE", profile.to_str().unwrap())]).run().expect(3);
+    let said = "the session token of the shared profile has characters that can't be sent";
+    assert!(run.stderr.contains(said), "{run}");
+    assert!(vault.seen().is_empty() && container.seen().is_empty());
+}
+
+#[test]
 fn a_parent_that_no_header_can_carry_is_named_and_nothing_is_sent() {
     let scaleway = Fake::new(|_| Reply::text(401, r#"{"type":"denied_authentication"}"#));
     let vault = Fake::new(|seen| {

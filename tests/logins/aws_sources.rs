@@ -210,8 +210,8 @@ fn endpoints_that_fail_are_explained() {
     ----- stdout -----
      unset EXOSCALE_API_KEY EXOSCALE_API_SECRET EXOSCALE_KEY EXOSCALE_SECRET EXOSCALE_SECRET_KEY; false && true; (exit 3) && false
     ----- stderr -----
-    error: the AWS credentials can't be used: failed to create security token header: failed to parse header value
-    hint: are they complete, and not expired? --aws-source chooses other ones
+    error: AWS_SESSION_TOKEN has characters that can't be sent
+    hint: give it as it was issued, on one line
     ");
 }
 

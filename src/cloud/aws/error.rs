@@ -45,9 +45,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A server id that no header can carry.
-    #[error("the AWS server id is not printable text")]
-    ServerId,
+    /// A value that no header can carry: nothing was sent.
+    #[error("{what} has characters that can't be sent")]
+    Unsendable {
+        /// The variable or the flag, or whose value it is.
+        what: String,
+    },
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] http::Error),
@@ -125,7 +128,7 @@ impl Explain for Error {
                  another place with --aws-source"
             }
             Self::Unsigned { .. } => "are they complete, and not expired? --aws-source chooses other ones",
-            Self::ServerId => "set --aws-server-id or CI_CREDS_AWS_SERVER_ID to plain text",
+            Self::Unsendable { .. } => "give it as it was issued, on one line",
             Self::Http(error) => return error.hints(),
         };
         vec![hint.to_owned()]

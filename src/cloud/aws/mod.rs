@@ -122,11 +122,19 @@ impl Identity {
             if configured.is_none() && self.source.is_none() && !source.quiet {
                 continue;
             }
+            if let Some(name) = source.sent.iter().find(|name| variables.get(name).is_some_and(is_unsendable))
+            {
+                return Err(Error::Unsendable { what: self.name_of(name).to_owned() });
+            }
             tracing::debug!("looking for AWS credentials: {}", source.name);
             let named = self.source.is_some();
             let found = (source.provider)(&variables).provide_credential_dyn(context).await;
             match found.map_err(|cause| Error::failed(source, named, &cause))? {
                 Some(credential) => {
+                    let what = unsendable(&credential);
+                    if let Some(what) = what.map(|what| format!("{what} of {}", source.about)) {
+                        return Err(Error::Unsendable { what });
+                    }
                     return Ok((credential, configured.unwrap_or_else(|| source.about.to_owned())));
                 }
                 None if named || configured.is_some() => {
@@ -138,11 +146,30 @@ impl Identity {
         Err(Error::Nothing)
     }
 
+    /// The variable of the job that the library gets under this name.
+    fn name_of(&self, name: &'static str) -> &'static str {
+        let other =
+            sources::ALIASES.iter().find(|(one, _)| *one == name && !self.variables.contains_key(name));
+        other.map_or(name, |(_, other)| *other)
+    }
+
     fn context(&self, web: send::Web) -> Context {
         let variables = sources::Variables::of(self);
         let env = StaticEnv { home_dir: self.home.as_ref().map(Into::into), envs: variables.0 };
         Context::new().with_env(env).with_file_read(send::Files).with_http_send(web)
     }
+}
+
+/// Whether no signed header can carry this: what is signed is text in ASCII, without control characters.
+pub(crate) fn is_unsendable(text: &str) -> bool {
+    !text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+/// What of a credential no header can carry.
+fn unsendable(credential: &Credential) -> Option<&'static str> {
+    let token = credential.session_token.as_deref();
+    let parts = [(Some(&*credential.access_key_id), "the access key ID"), (token, "the session token")];
+    parts.into_iter().find(|(text, _)| text.is_some_and(is_unsendable)).map(|(_, what)| what)
 }
 
 /// `sts:GetCallerIdentity`, signed.
@@ -160,7 +187,8 @@ async fn signed(
         .body(())
         .map_err(unsigned)?;
     if let Some(server_id) = server_id {
-        let value = HeaderValue::from_str(server_id).map_err(|_| Error::ServerId)?;
+        let value = HeaderValue::from_str(server_id)
+            .map_err(|_| Error::Unsendable { what: "the AWS server id".to_owned() })?;
         request.headers_mut().insert(HeaderName::from_static("x-vault-aws-iam-server-id"), value);
     }
     let (mut parts, ()) = request.into_parts();

@@ -23,6 +23,8 @@ pub struct Source {
     pub needs: &'static str,
     /// What holds its credentials, or says where they are: a command does not inherit what its login used.
     pub variables: &'static [&'static str],
+    /// The variables whose values stand in a header of what is sent.
+    pub sent: &'static [&'static str],
     /// What shows that it is meant to be used, by its variable.
     pub configured: fn(&Variables) -> Option<String>,
     /// Whether it is asked even if no variable shows that it is meant. To find nothing there is then no error.
@@ -38,6 +40,7 @@ pub(crate) static SOURCES: &[Source] = &[
         about: "AWS_ACCESS_KEY_ID",
         needs: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         variables: &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"],
+        sent: &["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"],
         configured: |variables| variables.first(&["AWS_ACCESS_KEY_ID"]),
         quiet: false,
         provider: |_| Box::new(EnvCredentialProvider::new()),
@@ -47,6 +50,7 @@ pub(crate) static SOURCES: &[Source] = &[
         about: "AWS_WEB_IDENTITY_TOKEN_FILE",
         needs: "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN",
         variables: &["AWS_WEB_IDENTITY_TOKEN_FILE"],
+        sent: &[],
         configured: |variables| variables.first(&["AWS_WEB_IDENTITY_TOKEN_FILE"]),
         quiet: false,
         provider: |_| Box::new(AssumeRoleWithWebIdentityCredentialProvider::new()),
@@ -57,6 +61,7 @@ pub(crate) static SOURCES: &[Source] = &[
         needs: "a profile with aws_access_key_id and aws_secret_access_key (no SSO, no role to assume, no \
                 credential_process)",
         variables: &["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"],
+        sent: &[],
         configured: |variables| variables.first(&["AWS_PROFILE"]),
         quiet: true,
         provider: |_| Box::new(super::profile::Shared),
@@ -71,6 +76,7 @@ pub(crate) static SOURCES: &[Source] = &[
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
         ],
+        sent: &["AWS_CONTAINER_AUTHORIZATION_TOKEN"],
         configured: |variables| variables.first(&[FULL, RELATIVE]),
         quiet: false,
         provider: |_| Box::new(ECSCredentialProvider::new()),
@@ -81,6 +87,7 @@ pub(crate) static SOURCES: &[Source] = &[
         needs: "the EC2 metadata service, which AWS_EC2_METADATA_DISABLED turns off",
         // Whatever runs on the machine reaches it.
         variables: &[],
+        sent: &[],
         configured: |variables| match variables.get("AWS_EC2_METADATA_DISABLED") {
             Some(text) if text.eq_ignore_ascii_case("true") => None,
             _ => Some("the EC2 metadata service".to_owned()),
@@ -93,6 +100,10 @@ pub(crate) static SOURCES: &[Source] = &[
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 
+/// reqsign knows the first of the two names that AWS's SDKs have for each of these.
+pub(super) const ALIASES: &[(&str, &str)] =
+    &[("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"), ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")];
+
 /// The AWS_* variables, as the library shall see them.
 pub struct Variables(pub HashMap<String, String>);
 
@@ -102,12 +113,9 @@ impl Variables {
         let own = identity.variables.iter();
         let mut all: HashMap<_, _> =
             own.map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-        // reqsign knows one of the two names that AWS's SDKs have for each of these.
-        for (one, other) in
-            [("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"), ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")]
-        {
-            if let (false, Some(value)) = (all.contains_key(one), all.get(other)) {
-                all.insert(one.to_owned(), value.clone());
+        for (one, other) in ALIASES {
+            if let (false, Some(value)) = (all.contains_key(*one), all.get(*other)) {
+                all.insert((*one).to_owned(), value.clone());
             }
         }
         if all.contains_key("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
@@ -122,7 +130,7 @@ impl Variables {
         Self(all)
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
