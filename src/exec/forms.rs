@@ -7,6 +7,7 @@ use std::ops::Range;
 
 mod kept;
 mod levels;
+mod piece;
 mod secrets;
 mod written;
 
@@ -14,6 +15,7 @@ pub(super) use levels::{LEVELS, Level};
 pub(super) use secrets::Secrets;
 
 use kept::Kept;
+use piece::{FIRST, LAST, Piece};
 use written::{AS_IS, Letter, depends_on_neighbours, is_for_controls, write};
 
 /// What is shorter is no secret, and masking it would make holes in plain text. CI systems have the same limit.
@@ -24,100 +26,6 @@ const LONG: usize = 4096;
 
 /// A longer text is looked for in pieces: so much is compared at once, and hidden if it stands alone.
 const PIECE: usize = 256;
-
-/// A part of a text, and a way to write it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Piece {
-    at: u32,
-    length: u16,
-    way: u8,
-    edges: u8,
-}
-
-/// The piece begins its text.
-const FIRST: u8 = 1;
-/// The piece ends its text.
-const LAST: u8 = 2;
-
-/// How a text goes on with a piece.
-enum Fit {
-    No,
-    /// The text ends before the piece does.
-    Open,
-    /// It does, for so many bytes.
-    Whole(usize),
-}
-
-impl Piece {
-    fn part(&self) -> Range<usize> {
-        self.at as usize..self.at as usize + usize::from(self.length)
-    }
-
-    /// Calls `each` with what is written for each letter, until it returns false.
-    fn written(&self, all: &str, mut each: impl FnMut(&str) -> bool) {
-        let part = self.part();
-        let mut before = (self.edges & FIRST == 0).then(|| all[..part.start].chars().next_back()).flatten();
-        let behind = (self.edges & LAST == 0).then(|| all[part.end..].chars().next()).flatten();
-        let mut letters = all[part].chars().peekable();
-        let mut out = String::new();
-        while let Some(char) = letters.next() {
-            out.clear();
-            write(self.way, &Letter { before, char, after: letters.peek().copied().or(behind) }, &mut out);
-            if !each(&out) {
-                return;
-            }
-            before = Some(char);
-        }
-    }
-
-    /// The first bytes of what is written, as a number.
-    fn head(&self, all: &str) -> u64 {
-        let mut head = Vec::with_capacity(2 * SHORTEST);
-        self.written(all, |letter| {
-            head.extend_from_slice(letter.as_bytes());
-            head.len() < SHORTEST
-        });
-        head.resize(SHORTEST, 0);
-        u64::from_be_bytes(head.try_into().unwrap_or_default())
-    }
-
-    fn fits(&self, kept: &Kept, all: &str, text: &[u8], out: &mut String) -> Fit {
-        if self.way == AS_IS {
-            let piece = &all.as_bytes()[self.part()];
-            return match text.get(..piece.len()) {
-                Some(text) if text == piece => Fit::Whole(piece.len()),
-                None if piece.starts_with(text) => Fit::Open,
-                _ => Fit::No,
-            };
-        }
-        let part = self.part();
-        let (mut at, mut place) = (0, part.start);
-        while let Some(&byte) = all.as_bytes()[..part.end].get(place) {
-            if kept.has(self.way, byte) {
-                match text.get(at) {
-                    Some(there) if *there == byte => (at, place) = (at + 1, place + 1),
-                    Some(_) => return Fit::No,
-                    None => return Fit::Open,
-                }
-                continue;
-            }
-            let mut letters = all[place..].chars();
-            let Some(char) = letters.next() else { return Fit::No };
-            let is_first = self.edges & FIRST != 0 && place == part.start;
-            let is_last = self.edges & LAST != 0 && place + char.len_utf8() == part.end;
-            let before = all[..place].chars().next_back().filter(|_| !is_first);
-            let letter = Letter { before, char, after: letters.next().filter(|_| !is_last) };
-            out.clear();
-            write(self.way, &letter, out);
-            let rest = &text[at..];
-            if !rest.starts_with(out.as_bytes()) {
-                return if out.as_bytes().starts_with(rest) { Fit::Open } else { Fit::No };
-            }
-            (at, place) = (at + out.len(), place + char.len_utf8());
-        }
-        Fit::Whole(at)
-    }
-}
 
 /// Every written form of the secrets.
 pub(super) struct Forms {
@@ -156,8 +64,8 @@ impl Forms {
                 return None;
             }
         }
-        let bytes = |piece: &Piece| &secrets.text.as_bytes()[piece.part()];
-        let order = |(head, piece): &(u64, Piece)| (*head, piece.way, piece.length, piece.edges);
+        let bytes = |piece: &Piece| piece.bytes(&secrets.text);
+        let order = |(head, piece): &(u64, Piece)| (*head, piece.way, piece.edges);
         all.sort_unstable_by(|one, other| {
             let order = order(one).cmp(&order(other)).then_with(|| bytes(&one.1).cmp(bytes(&other.1)));
             order.then(one.1.at.cmp(&other.1.at))
@@ -206,17 +114,10 @@ impl Forms {
         if *found != head {
             return false;
         }
-        let (mut open, mut out) = (false, String::new());
-        for piece in &self.pieces[self.firsts[at] as usize..self.firsts[at + 1] as usize] {
-            match piece.fits(&self.kept, &secrets.text, text, &mut out) {
-                Fit::No => {}
-                Fit::Open => open = true,
-                Fit::Whole(length) => {
-                    visit(Found { at: piece.at, length, is_last: piece.edges & LAST != 0 });
-                }
-            }
-        }
-        open
+        let pieces = &self.pieces[self.firsts[at] as usize..self.firsts[at + 1] as usize];
+        piece::find(pieces, &self.kept, &secrets.text, text, |piece, length| {
+            visit(Found { at: piece.at, length, is_last: piece.edges & LAST != 0 });
+        })
     }
 
     /// Each form as it is written.

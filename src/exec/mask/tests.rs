@@ -67,6 +67,22 @@ fn lines_are_masked_one_by_one() {
     assert_eq!(text(&[key], &serde_json::to_string(key).unwrap()), "\"[MASKED]\"");
 }
 
+/// They are looked for together, and not one by one.
+#[test]
+fn each_of_many_lines_that_begin_alike_is_masked() {
+    let secret: String = (0..200).map(|number| format!("\u{e9}<{number:05}>/'\"&+\\\n")).collect();
+    let patterns = patterns(&[&secret]);
+    for line in secret.lines().step_by(9) {
+        let json = serde_json::to_string(line).unwrap().replace('\u{e9}', "\\u00e9");
+        let twice = serde_json::to_string(&json).unwrap();
+        for text in [line.to_owned(), json.clone(), twice, json.replace("/'", "/")] {
+            let expected = naive::masked(&patterns.written(), &[&secret], text.as_bytes());
+            assert_eq!(masked(&patterns, text.as_bytes().chunks(3)).0, expected, "{text}");
+        }
+        assert_eq!(masked(&patterns, [json.as_bytes()]).0, b"\"[MASKED]\"", "{json}");
+    }
+}
+
 /// The first and last line of PEM are in every certificate. Dashes elsewhere are letters as others are.
 #[test]
 fn dashes_are_left_alone_in_the_frame_of_pem_only() {
