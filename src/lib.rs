@@ -125,7 +125,12 @@ pub fn run(arguments: &[OsString], env: &env::Env) -> u8 {
             return Code::Usage as u8;
         }
         Err(help) => {
-            emit::sink::text(&help.to_string().replace('\u{a0}', " ")).map(|()| 0).map_err(Error::from)
+            // Help is nothing to evaluate, and a full pipe would not take the statement either.
+            failure = Failure::default();
+            let text = help.to_string().replace('\u{a0}', " ");
+            started.map_err(Error::from).and_then(|Started { runtime, shutdown }| {
+                runtime.block_on(emit::sink::text_unless_stopped(text, &shutdown)).map(|()| 0)
+            })
         }
     };
     // A refusal needs an explanation; the other codes say what to set, or to try again.
@@ -233,7 +238,9 @@ fn carry_out(started: Started, parsed: &cli::Parsed, env: &env::Env) -> Result<u
             let rotation = config::Rotation::resolve(parsed, env)?;
             runtime.block_on(command::rotate::run(rotation, shutdown)).map(|()| 0)
         }
-        cli::Verb::Completions(shell) => Ok(command::completions::run(*shell).map(|()| 0)?),
+        cli::Verb::Completions(shell) => {
+            runtime.block_on(command::completions::run(*shell, &shutdown)).map(|()| 0)
+        }
     }
 }
 

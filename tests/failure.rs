@@ -1,6 +1,7 @@
 //! What a failing command leaves, for each error and each format: stdout, the file, the exit status, and what the
 //! script does next. The script must never go on with old or partial credentials.
 
+mod endless;
 mod examples;
 mod places;
 mod signals;

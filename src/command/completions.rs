@@ -2,9 +2,11 @@
 //! read the environment.
 
 use crate::emit::sink;
+use crate::error::Error;
+use crate::shutdown::Shutdown;
 
 /// Prints the completions.
-pub(crate) fn run(shell: clap_complete::Shell) -> Result<(), sink::Error> {
+pub(crate) async fn run(shell: clap_complete::Shell, shutdown: &Shutdown) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut crate::cli::with_values(), "ci-creds", &mut script);
     // clap_complete's bash script takes the hyphen of a program's name for the start of a subcommand in one of two
@@ -13,7 +15,7 @@ pub(crate) fn run(shell: clap_complete::Shell) -> Result<(), sink::Error> {
     if shell == clap_complete::Shell::Fish {
         script.push_str(&words_for_fish());
     }
-    sink::text(&script)
+    sink::text_unless_stopped(script, shutdown).await
 }
 
 /// clap_complete's fish script has no values of arguments that stand without an option.

@@ -25,7 +25,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error>
     let (shell, dead_man) = watched(config.dead_man, &config.output)?;
     let makes_files = config.makes_files();
     let server = config.server;
-    let vault = Vault::at(&server, shutdown.clone())?;
+    let vault = Vault::at(&server, shutdown.clone()).await?;
     let order = Order { login: config.login, requests: config.requests, look_up: false, dead_man };
     let entry = match config.state_file {
         Some(place) => Some(Entry::new(place, &server, &shutdown).await?),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::iter;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::config::Revoke;
 use crate::error::{Code, Explain};
@@ -175,14 +175,18 @@ async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdo
         record.fill_files(&mut ledger);
         return ledger.take_back_files(shutdown).await;
     }
-    let vault =
-        record.way(&config.now).map(|way| (Vault::at(&way.server, shutdown.without_cancellation()), way));
-    let (why, left) = match vault {
-        Ok((Ok(vault), way)) => {
-            record.fill(&mut ledger, &way, &config.now);
-            return ledger.revoke_all_within(rest, &vault).await;
+    let (why, left) = match record.way(&config.now) {
+        Ok(way) => {
+            // It may name a file that never ends.
+            match timeout(rest, Vault::at(&way.server, shutdown.clone())).await {
+                Ok(Ok(vault)) => {
+                    record.fill(&mut ledger, &way, &config.now);
+                    return ledger.revoke_all_within(rest, &vault.without_cancellation()).await;
+                }
+                Ok(Err(error)) => (error.to_string(), Left::Unreachable),
+                Err(_) => ("its certificates were not read in time".to_owned(), Left::Unreachable),
+            }
         }
-        Ok((Err(error), _)) => (error.to_string(), Left::Unreachable),
         Err(refused) => (refused.to_string(), Left::NotAllowed),
     };
     tracing::warn!("{address} is not asked to take anything back: {why}");

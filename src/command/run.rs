@@ -39,7 +39,7 @@ pub(crate) async fn run(
         Some(place) => Some(Entry::new(place.clone(), &config.server, &shutdown).await?),
         None => None,
     };
-    let vault = Vault::at(&config.server, shutdown.clone())?;
+    let vault = Vault::at(&config.server, shutdown.clone()).await?;
     let order = Order {
         login: config.login.clone(),
         requests: config.requests.clone(),

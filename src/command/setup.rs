@@ -29,13 +29,14 @@ pub(crate) async fn run(setup: &Setup, parsed: &Parsed, env: &Env, shutdown: Shu
         let mut role_check = RoleCheck::resolve(parsed, env)?;
         // All of the plan is in the namespace of the login.
         role_check.server.namespace.clone_from(&plan.namespace);
-        let vault = Vault::at(&role_check.server, shutdown)?;
+        let vault = Vault::at(&role_check.server, shutdown.clone()).await?;
         let operator = session::given_token(&vault, &role_check.operator).await?;
-        return report(setup, &compare(&vault, &operator, &plan).await?);
+        let findings = compare(&vault, &operator, &plan).await?;
+        return report(setup, &findings, &shutdown).await;
     }
     let format = setup::find(&setup.format).unwrap_or(setup::FORMATS[0]);
     let cli = if setup.cli == "bao" { "bao" } else { "vault" };
-    sink::text(&(format.write)(&plan, cli))?;
+    sink::text_unless_stopped((format.write)(&plan, cli), &shutdown).await?;
     Ok(0)
 }
 
@@ -133,7 +134,7 @@ async fn look(vault: &Vault, operator: &Secret, path: &str) -> Result<Option<Map
     }
 }
 
-fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
+async fn report(setup: &Setup, findings: &[Finding], shutdown: &Shutdown) -> Result<u8, Error> {
     let has = |verdict| findings.iter().any(|finding| finding.verdict == verdict);
     let refused = has(Fit::Missing) || setup.strict && has(Fit::Wider);
     let code = if refused { Code::Refused as u8 } else { 0 };
@@ -147,7 +148,7 @@ fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
             .iter()
             .map(|one| json!({"verdict": word(one.verdict), "place": one.place, "seen": one.seen}));
         let text = json!({"version": 1, "code": code, "findings": all.collect::<Vec<_>>()});
-        sink::text(&format!("{text}\n"))?;
+        sink::text_unless_stopped(format!("{text}\n"), shutdown).await?;
         return Ok(code);
     }
     let mut text = String::new();
@@ -160,6 +161,6 @@ fn report(setup: &Setup, findings: &[Finding]) -> Result<u8, Error> {
     if refused {
         text.push_str("hint: the same call without --check prints what to write\n");
     }
-    sink::text(&text)?;
+    sink::text_unless_stopped(text, shutdown).await?;
     Ok(code)
 }

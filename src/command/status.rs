@@ -51,7 +51,7 @@ pub(crate) async fn run(config: Revoke, json: bool, shutdown: &Shutdown) -> Resu
     } else {
         table(&config, &content, &lines)
     };
-    Ok(sink::text(&report)?)
+    sink::text_unless_stopped(report, shutdown).await
 }
 
 async fn line(config: &Revoke, record: &Record, shutdown: &Shutdown) -> Line {
@@ -64,7 +64,8 @@ async fn line(config: &Revoke, record: &Record, shutdown: &Shutdown) -> Line {
             Ok(mut way) => {
                 way.server.http.max_retries = Some(0);
                 way.server.http.timeout = way.server.http.timeout.min(PATIENCE);
-                (Vault::at(&way.server, shutdown.clone()).map_err(|error| chain(&error)), way.given)
+                let vault = Vault::at(&way.server, shutdown.clone()).await;
+                (vault.map_err(|error| chain(&error)), way.given)
             }
         },
     };

@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::lookup::{FOLDER, Lookup, Sourced};
 use super::{Error, address};
 use crate::http::{self, Ca, FileFrom, Pem, Proxy, Tls, is_loopback};
+use crate::input;
 use crate::options::{self, Opt};
 use crate::policy::MachinePolicy;
 use crate::secret::Secret;
@@ -28,8 +29,8 @@ fn warn_of_unsupported(lookup: &Lookup<'_>, in_ci: bool) -> Result<(), Error> {
     }
     let home = lookup.named("HOME", FOLDER)?.filter(|_| !in_ci);
     let own =
-        home.and_then(|home| std::fs::read_to_string(std::path::Path::new(&home.value).join(".vault")).ok());
-    if own.is_some_and(|text| text.contains("token_helper")) {
+        home.and_then(|home| input::regular_file(&Path::new(&home.value).join(".vault")).ok().flatten());
+    if own.is_some_and(|text| String::from_utf8_lossy(&text).contains("token_helper")) {
         tracing::warn!("the token_helper in ~/.vault has no effect: set VAULT_TOKEN");
     }
     Ok(())

@@ -49,7 +49,7 @@ impl Keys {
 }
 
 /// Checks the signature, and nothing else.
-pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step {
+pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings, shutdown: &Shutdown) -> Step {
     let Ok(header) = jsonwebtoken::decode_header(token.reveal()) else {
         return Step::fail("signature", Code::Environment, "the token's header can't be read")
             .hint(format!("give the token as {} made it", ci::current().name));
@@ -59,11 +59,11 @@ pub(super) async fn check(token: &Secret, keys: &Keys, like: &Settings) -> Step 
             let keys = pems.iter().filter_map(|pem| key_of(pem)).collect::<Vec<_>>();
             (keys, "jwt_validation_pubkeys of the mount".to_owned())
         }
-        Keys::Jwks(url) => match key_set(url, header.kid.as_deref(), like).await {
+        Keys::Jwks(url) => match key_set(url, header.kid.as_deref(), like, shutdown).await {
             Ok(keys) => (keys, url.clone()),
             Err(why) => return Step::skip("signature", format!("not checked: {why}")),
         },
-        Keys::Discovery(issuer) => match discover(issuer, header.kid.as_deref(), like).await {
+        Keys::Discovery(issuer) => match discover(issuer, header.kid.as_deref(), like, shutdown).await {
             Ok((keys, url)) => (keys, url),
             Err(why) => return Step::skip("signature", format!("not checked: {why}")),
         },
@@ -87,21 +87,31 @@ async fn discover(
     issuer: &str,
     kid: Option<&str>,
     like: &Settings,
+    shutdown: &Shutdown,
 ) -> Result<(Vec<DecodingKey>, String), String> {
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let found: Value = get(&url, like).await?;
+    let found: Value = get(&url, like, shutdown).await?;
     let keys = found.get("jwks_uri").and_then(Value::as_str).ok_or(format!("{url} names no jwks_uri"))?;
-    Ok((key_set(keys, kid, like).await?, keys.to_owned()))
+    Ok((key_set(keys, kid, like, shutdown).await?, keys.to_owned()))
 }
 
-async fn key_set(url: &str, kid: Option<&str>, like: &Settings) -> Result<Vec<DecodingKey>, String> {
-    let set: JwkSet = get(url, like).await?;
+async fn key_set(
+    url: &str,
+    kid: Option<&str>,
+    like: &Settings,
+    shutdown: &Shutdown,
+) -> Result<Vec<DecodingKey>, String> {
+    let set: JwkSet = get(url, like, shutdown).await?;
     let fits = |id: &Option<String>| kid.is_none() || id.is_none() || id.as_deref() == kid;
     let keys = set.keys.iter().filter(|key| fits(&key.common.key_id));
     Ok(keys.filter_map(|key| DecodingKey::from_jwk(key).ok()).collect())
 }
 
-async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Result<T, String> {
+async fn get<T: serde::de::DeserializeOwned>(
+    url: &str,
+    like: &Settings,
+    shutdown: &Shutdown,
+) -> Result<T, String> {
     let shown: String = Text::new(url).chars().take(200).collect();
     let url = Url::parse(url).map_err(|_| format!("{shown} is not an address"))?;
     if url.scheme() != "https" && !is_loopback(&url) {
@@ -122,7 +132,7 @@ async fn get<T: serde::de::DeserializeOwned>(url: &str, like: &Settings) -> Resu
         policy: MachinePolicy::default(),
         ..like.clone()
     };
-    let client = Client::new(settings, Shutdown::never()).map_err(|error| error.to_string())?;
+    let client = Client::late(settings, shutdown.clone()).await.map_err(|error| error.to_string())?;
     let headers = reqwest::header::HeaderMap::new();
     let call = Call::new(Method::GET, url, headers);
     let answer = client.send(&call, |_, _| Judgement::Final).await.map_err(|error| error.to_string())?;

@@ -55,9 +55,19 @@ pub struct Client {
 
 impl Client {
     /// Reads certificates; connects when the first request is sent.
-    pub fn new(settings: Settings, shutdown: Shutdown) -> Result<Self, Error> {
+    pub async fn new(settings: Settings, shutdown: Shutdown) -> Result<Self, Error> {
+        Self::with(settings, shutdown, false).await
+    }
+
+    /// The same where a token may be alive already: a stop that takes it back waits for no file.
+    pub async fn late(settings: Settings, shutdown: Shutdown) -> Result<Self, Error> {
+        Self::with(settings, shutdown, true).await
+    }
+
+    async fn with(settings: Settings, shutdown: Shutdown, is_late: bool) -> Result<Self, Error> {
         let names = names::Names::new(&settings);
-        let inner = tls::client(&settings, &names, CONNECT)?;
+        let reader = roots::Reader { shutdown: &shutdown, is_late };
+        let inner = tls::client(&settings, &names, CONNECT, &reader).await?;
         Ok(Self { inner, settings: settings.into(), names, indexes: index::Indexes::default(), shutdown })
     }
 
@@ -87,8 +97,8 @@ impl Client {
     }
 
     /// A client for other addresses, which the same signals end.
-    pub fn sibling(&self, settings: Settings) -> Result<Self, Error> {
-        Self::new(settings, self.shutdown.clone())
+    pub async fn sibling(&self, settings: Settings) -> Result<Self, Error> {
+        Self::late(settings, self.shutdown.clone()).await
     }
 
     /// The same connections, with another stop.
@@ -193,7 +203,7 @@ impl Client {
         let target = redirect::target(&call.url, answer.status, answer.location.as_deref(), &self.settings)?;
         tracing::debug!("redirected to {}", host(&target));
         let answer = if target.scheme() == "https" && !self.settings.needs_tls {
-            self.with_tls()?.once(call, &target).await
+            self.with_tls().await?.once(call, &target).await
         } else {
             self.once(call, &target).await
         };
@@ -214,9 +224,9 @@ impl Client {
     }
 
     /// For a redirect from plain http on this machine to https: only then are roots needed.
-    fn with_tls(&self) -> Result<Self, Error> {
+    async fn with_tls(&self) -> Result<Self, Error> {
         let settings = Settings { needs_tls: true, ..Settings::clone(&self.settings) };
-        Ok(Self { indexes: self.indexes.clone(), ..Self::new(settings, self.shutdown.clone())? })
+        Ok(Self { indexes: self.indexes.clone(), ..self.sibling(settings).await? })
     }
 
     async fn once(&self, call: &Call, url: &Url) -> Result<Answer, Error> {

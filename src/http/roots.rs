@@ -2,14 +2,18 @@
 //! certificates exclude all others: nothing here adds the system's to them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
 
 use super::content::{Content, Expected};
 use super::{Ca, Error, FileFrom};
+use crate::input;
+use crate::shutdown::Shutdown;
 
 /// Where distributions keep their bundle: Debian and Alpine, Fedora, openSUSE, RHEL, BSD and macOS.
 ///
@@ -32,28 +36,41 @@ pub(super) struct Roots {
     pub(super) named: Vec<CertificateDer<'static>>,
 }
 
+/// Reads files that the user named. A stop ends the wait for one that never ends.
+pub(super) struct Reader<'a> {
+    /// Tells of the stop.
+    pub(super) shutdown: &'a Shutdown,
+    /// Whether a token may be alive, which a stop must take back: then nothing at all is waited for.
+    pub(super) is_late: bool,
+}
+
 /// The roots that `ca` names.
-pub(super) fn load(ca: &Ca) -> Result<Roots, Error> {
+pub(super) async fn load(ca: &Ca, reader: &Reader<'_>) -> Result<Roots, Error> {
     match ca {
-        Ca::File(file) => named(file, &read(file)?),
+        Ca::File(file) => named(file, &reader.file(file).await?),
         Ca::Bytes { pem, source } => {
             let file = FileFrom { path: PathBuf::new(), source: source.clone() };
             named(&file, pem.as_bytes())
         }
-        Ca::Dir(dir) => named(dir, &read_dir(dir)?),
+        Ca::Dir(dir) => named(dir, &reader.folder(dir).await?),
         Ca::System { file, dir } => {
-            Ok(Roots { store: system(file.as_ref(), dir.as_ref())?, named: Vec::new() })
+            let store = system(file.as_ref(), dir.as_ref(), reader).await?;
+            Ok(Roots { store, named: Vec::new() })
         }
     }
 }
 
-fn system(file: Option<&FileFrom>, dir: Option<&FileFrom>) -> Result<RootCertStore, Error> {
+async fn system(
+    file: Option<&FileFrom>,
+    dir: Option<&FileFrom>,
+    reader: &Reader<'_>,
+) -> Result<RootCertStore, Error> {
     match (file, dir) {
-        (Some(file), None) => Ok(named(file, &read(file)?)?.store),
+        (Some(file), None) => Ok(named(file, &reader.file(file).await?)?.store),
         (file, Some(dir)) => {
-            let mut pem = read_dir(dir)?;
+            let mut pem = reader.folder(dir).await?;
             if let Some(file) = file {
-                pem.extend(read(file)?);
+                pem.extend_from_slice(&reader.file(file).await?);
             }
             Ok(named(dir, &pem)?.store)
         }
@@ -89,23 +106,43 @@ fn named(file: &FileFrom, pem: &[u8]) -> Result<Roots, Error> {
     Ok(roots)
 }
 
-/// The file's content, or an error that names the variable or flag.
-pub(super) fn read(file: &FileFrom) -> Result<Vec<u8>, Error> {
-    fs::read(&file.path).map_err(|cause| unreadable(file, &cause))
+impl Reader<'_> {
+    /// The file's content, or an error that names the variable or flag.
+    pub(super) async fn file(&self, file: &FileFrom) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let read = if self.is_late {
+            input::waited_for(&file.path, self.shutdown).await?
+        } else {
+            input::file(&file.path, self.shutdown).await?
+        };
+        read.map_err(|cause| unreadable(file, &cause))
+    }
+
+    async fn folder(&self, dir: &FileFrom) -> Result<Vec<u8>, Error> {
+        let read = if self.is_late {
+            let path = dir.path.clone();
+            self.shutdown.blocking(move || all_in(&path)).await?
+        } else {
+            all_in(&dir.path)
+        };
+        read.map_err(|cause| unreadable(dir, &cause))
+    }
 }
 
-fn unreadable(file: &FileFrom, cause: &std::io::Error) -> Error {
+fn unreadable(file: &FileFrom, cause: &io::Error) -> Error {
     Error::Setting {
         what: format!("{} can't be read: {cause}", file.name()),
         hint: format!("set {} to a file that this job can read", file.source),
     }
 }
 
-fn read_dir(dir: &FileFrom) -> Result<Vec<u8>, Error> {
-    let entries = fs::read_dir(&dir.path).map_err(|cause| unreadable(dir, &cause))?;
-    let mut paths: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+/// All regular files of a folder.
+fn all_in(dir: &Path) -> io::Result<Vec<u8>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let pem = |path: &PathBuf| fs::read(Path::new(path)).unwrap_or_default();
-    Ok(paths.iter().flat_map(|path| [pem(path), b"\n".to_vec()]).flatten().collect())
+    let mut all = Vec::new();
+    for pem in paths.iter().filter_map(|path| input::regular_file(path).ok().flatten()) {
+        all.extend_from_slice(&pem);
+        all.push(b'\n');
+    }
+    Ok(all)
 }

@@ -7,9 +7,11 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use zeroize::Zeroizing;
 
 use super::content::{Content, Expected};
 use super::names::Names;
+use super::roots::Reader;
 use super::verify::Peer;
 use super::{Error, Proxy, Settings, roots};
 use crate::input;
@@ -66,11 +68,11 @@ pub enum Pem {
 }
 
 impl Pem {
-    fn read(&self) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-        Ok(zeroize::Zeroizing::new(match self {
-            Self::File(file) => roots::read(file)?,
-            Self::Text { text, .. } => text.reveal().as_bytes().to_vec(),
-        }))
+    async fn read(&self, reader: &Reader<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self {
+            Self::File(file) => reader.file(file).await,
+            Self::Text { text, .. } => Ok(Zeroizing::new(text.reveal().as_bytes().to_vec())),
+        }
     }
 
     fn name(&self) -> String {
@@ -119,13 +121,14 @@ impl FileFrom {
 }
 
 /// The client that sends; it follows no redirect and repeats nothing by itself.
-pub(super) fn client(
+pub(super) async fn client(
     settings: &Settings,
     names: &Names,
     connect: Duration,
+    reader: &Reader<'_>,
 ) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(config(settings)?)
+        .tls_backend_preconfigured(config(settings, reader).await?)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -165,7 +168,7 @@ fn through(proxy: &Proxy) -> Result<reqwest::Proxy, Error> {
     Ok(reqwest::Proxy::all(url).map_err(|_| fault())?.no_proxy(except))
 }
 
-fn config(settings: &Settings) -> Result<ClientConfig, Error> {
+async fn config(settings: &Settings, reader: &Reader<'_>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let fault = |error: rustls::Error| Error::Setting {
         what: format!("TLS can't be set up: {error}"),
@@ -181,12 +184,12 @@ fn config(settings: &Settings) -> Result<ClientConfig, Error> {
         let peer = if tls.skip_verify {
             Peer::anyone(&provider)
         } else {
-            Peer::vouched_for(roots::load(&tls.ca)?, tls.server_name.as_deref(), provider)?
+            Peer::vouched_for(roots::load(&tls.ca, reader).await?, tls.server_name.as_deref(), provider)?
         };
         builder.dangerous().with_custom_certificate_verifier(Arc::new(peer))
     };
     let Some((certificate, key)) = &tls.client else { return Ok(builder.with_no_client_auth()) };
-    let (chain_pem, key_pem) = (certificate.read()?, key.read()?);
+    let (chain_pem, key_pem) = (certificate.read(reader).await?, key.read(reader).await?);
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<_, _>>().unwrap_or_default();
     if chain.is_empty() {

@@ -3,9 +3,12 @@
 //! would then show the key. [`Input`] is the one reader of files and of standard input.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::ci;
@@ -21,7 +24,7 @@ mod words;
 pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The longest text that is shown: names and typed paths are shorter.
 const LONGEST_NAME: usize = 200;
-/// The most that is read: tokens, keys and values for a request are shorter.
+/// The most that is read: tokens, keys, certificates and values for a request are shorter.
 const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 /// What a value seems to be, where a path, a name or an address belongs.
@@ -208,7 +211,7 @@ impl Input {
         let input = self.clone();
         shutdown
             .blocking(move || match input {
-                Self::File(path) => whole(std::fs::File::open(path)?),
+                Self::File(path) => whole(File::open(path)?),
                 Self::Stdin => whole(io::stdin()),
             })
             .await
@@ -225,11 +228,68 @@ impl fmt::Display for Input {
     }
 }
 
+/// The bytes of a file that the user or a library names. A FIFO, a terminal and the like may never end: a signal ends
+/// the wait. A regular file ends by itself, and is read at once.
+///
+/// # Errors
+/// The outer error is the stop; the inner one the system's, or that of a file that is too long.
+pub(crate) async fn file(
+    path: &Path,
+    shutdown: &Shutdown,
+) -> Result<io::Result<Zeroizing<Vec<u8>>>, Stopped> {
+    match regular_file(path) {
+        Ok(None) => waited_for(path, shutdown).await,
+        Ok(Some(bytes)) => Ok(Ok(bytes)),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// The same, in a thread whatever the file is: while a token is alive, a regular file must not hold up its revocation
+/// either, which the file system of a server that is gone would do.
+///
+/// # Errors
+/// As for [`file`].
+pub(crate) async fn waited_for(
+    path: &Path,
+    shutdown: &Shutdown,
+) -> Result<io::Result<Zeroizing<Vec<u8>>>, Stopped> {
+    let path = path.to_owned();
+    shutdown.blocking(move || bytes(File::open(path)?, 0)).await
+}
+
+/// The bytes of a regular file; `None` for anything else, which is not opened: whoever waits to write into a FIFO would
+/// take that for the reader that it waits for.
+///
+/// # Errors
+/// The system's, or that of a file that is too long.
+pub(crate) fn regular_file(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    let there = std::fs::metadata(path)?;
+    if !there.is_file() {
+        return Ok(None);
+    }
+    // Something else may have been put there since: it is not waited for.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    bytes(file, there.len()).map(Some)
+}
+
+/// `expected` is how much there most likely is.
+fn bytes(from: impl io::Read, expected: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let expected = usize::try_from(expected.min(LONGEST_INPUT)).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected));
+    from.take(LONGEST_INPUT + 1).read_to_end(&mut bytes)?;
+    check_length(bytes.len()).map(|()| bytes)
+}
+
 fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     from.take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
-    match u64::try_from(text.len()) {
-        Ok(length) if length <= LONGEST_INPUT => Ok(text),
+    check_length(text.len()).map(|()| text)
+}
+
+fn check_length(length: usize) -> io::Result<()> {
+    match u64::try_from(length) {
+        Ok(length) if length <= LONGEST_INPUT => Ok(()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 4 MiB")),
     }
 }

@@ -26,6 +26,9 @@ use crate::vault::{self, Server, Vault};
 /// The pause after a renewal that did not succeed.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// How long the certificates may take to be read: a FIFO gives them once, and the run has read it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the process in the background is told.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -104,7 +107,8 @@ impl Order {
     pub(crate) async fn carry_out(self, left: impl Future<Output = ()>) -> Result<(), http::Error> {
         let mut server = self.server.server();
         server.http.tls.client = self.client.map(|(certificate, key)| (certificate.pem(), key.pem()));
-        let vault = Vault::at(&server, Shutdown::never())?;
+        let Ok(vault) = timeout(PATIENCE, Vault::at(&server, Shutdown::never())).await else { return Ok(()) };
+        let vault = vault?;
         let over = async {
             match self.rest {
                 Some(rest) => sleep(Duration::from_secs(rest)).await,

@@ -88,8 +88,8 @@ impl Vault {
     }
 
     /// The server of a configuration.
-    pub fn at(server: &Server, shutdown: Shutdown) -> Result<Self, http::Error> {
-        let client = Client::new(server.http.clone(), shutdown)?;
+    pub async fn at(server: &Server, shutdown: Shutdown) -> Result<Self, http::Error> {
+        let client = Client::new(server.http.clone(), shutdown).await?;
         let (namespace, auth_namespace) = (server.namespace.clone(), server.auth_namespace.clone());
         Ok(Self::new(client, server.address.clone(), namespace, auth_namespace))
     }

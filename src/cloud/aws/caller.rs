@@ -54,8 +54,8 @@ impl Sts {
         let body = Some(Zeroizing::new(BODY.as_bytes().to_vec()));
         let call = Call { body, ..Call::new(Method::POST, self.endpoint.url.clone(), parts.headers) };
         // A new connection for each question: another of AWS's machines may answer, and that one must know the key too.
-        let answer =
-            client.sibling(self.endpoint.settings.clone())?.send(&call, |_, _| Judgement::Final).await?;
+        let fresh = client.sibling(self.endpoint.settings.clone()).await?;
+        let answer = fresh.send(&call, |_, _| Judgement::Final).await?;
         Ok(answer.status == 200)
     }
 }

@@ -10,8 +10,9 @@ use reqsign_aws_v4::{Credential, RequestSigner};
 use reqsign_core::hash::{base64_encode, hex_sha256};
 use reqsign_core::{Context, SignRequest as _, StaticEnv};
 
-use crate::http::{Client, Settings};
+use crate::http::{self, Client, Settings};
 use crate::secret::Secret;
+use crate::shutdown::Shutdown;
 
 mod caller;
 mod error;
@@ -69,8 +70,11 @@ pub struct Signed {
 impl Identity {
     /// Finds the credentials and signs with them.
     pub async fn sign(&self, client: &Client) -> Result<Signed, Error> {
-        let web = send::Web::new(self, client)?;
-        let (credential, used) = self.find(&self.context(web)).await?;
+        let web = send::Web::new(self, client).await?;
+        let found = self.find(&self.context(web, client.shutdown())).await;
+        // The library tells a stop from no other failure, and a source that it ends may be passed over.
+        client.shutdown().check().map_err(http::Error::from)?;
+        let (credential, used) = found?;
         let region = self.sts_region.as_deref().unwrap_or(REGION);
         let url = Sts::address(self.sts_region.as_deref());
         let parts = signed(&url, region, self.server_id.as_deref(), &credential).await?;
@@ -153,10 +157,10 @@ impl Identity {
         other.map_or(name, |(_, other)| *other)
     }
 
-    fn context(&self, web: send::Web) -> Context {
+    fn context(&self, web: send::Web, shutdown: &Shutdown) -> Context {
         let variables = sources::Variables::of(self);
         let env = StaticEnv { home_dir: self.home.as_ref().map(Into::into), envs: variables.0 };
-        Context::new().with_env(env).with_file_read(send::Files).with_http_send(web)
+        Context::new().with_env(env).with_file_read(send::Files(shutdown.clone())).with_http_send(web)
     }
 }
 

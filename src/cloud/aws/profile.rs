@@ -1,6 +1,9 @@
 //! Reads the shared files of AWS's SDKs as botocore does (`botocore/configloader.py`, `credentials.py`). It must not
 //! skip a broken file or profile, because other credentials would then sign.
 
+use std::error::Error as StdError;
+use std::io;
+
 use reqsign_aws_v4::Credential;
 use reqsign_core::{Context, Error, ProvideCredential, Result};
 
@@ -82,11 +85,21 @@ fn profile_of(section: &str) -> Option<String> {
     Some(quoted('"').or_else(|| quoted('\'')).unwrap_or(name).to_owned())
 }
 
+/// Whether the file is there, and too long to be one of these.
+fn is_too_long(error: &Error) -> bool {
+    let cause = StdError::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+}
+
 /// The sections of a file; none of a file that is not there.
 async fn load(context: &Context, path: &str) -> Result<Vec<Section>> {
     let whole = if path.starts_with("~/") { context.expand_home_dir(path) } else { Some(path.to_owned()) };
     let Some(whole) = whole else { return Ok(Vec::new()) };
-    let Ok(content) = context.file_read(&whole).await else { return Ok(Vec::new()) };
+    let content = match context.file_read(&whole).await {
+        Err(error) if is_too_long(&error) => return Err(error),
+        Err(_) => return Ok(Vec::new()),
+        Ok(content) => content,
+    };
     let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&content).into_owned());
     let _content = zeroize::Zeroizing::new(content);
     sections(&text).map_err(|line| Error::config_invalid(format!("{path} has a fault in line {line}")))

@@ -1,6 +1,9 @@
 //! Gives reqsign files and our one HTTP client. It must not send plain http to hosts other than this machine and the
 //! container and metadata endpoints.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use bytes::Bytes;
 use reqsign_core::{Error, FileRead, HttpSend, Result};
 use reqwest::Url;
@@ -8,18 +11,33 @@ use zeroize::Zeroizing;
 
 use super::Identity;
 use crate::http::{self, Call, Client, Judgement, is_loopback};
+use crate::input;
+use crate::shutdown::Shutdown;
 
 /// Plain http goes to these and to this machine only: the container and metadata endpoints (botocore `utils.py`).
 const NEARBY: &[&str] =
     &["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", "169.254.169.254", "[fd00:ec2::254]"];
 
-/// Files, read as they are.
-#[derive(Debug)]
-pub(super) struct Files;
+/// Files, read as they are. A stop ends the wait for one that never ends.
+pub(super) struct Files(pub(super) Shutdown);
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Files")
+    }
+}
 
 impl FileRead for Files {
     async fn file_read(&self, path: &str) -> Result<Vec<u8>> {
-        std::fs::read(path).map_err(Error::from)
+        // Credentials are looked for again when they are renewed, and then a token is alive.
+        let read = input::waited_for(Path::new(path), &self.0).await;
+        let read = read.map_err(|stopped| Error::unexpected(stopped.to_string()))?;
+        read.map(|mut bytes| std::mem::take(&mut *bytes)).map_err(|cause| match cause.kind() {
+            ErrorKind::InvalidData => {
+                Error::unexpected(format!("{}: {cause}", input::shown(path))).with_source(cause)
+            }
+            _ => Error::from(cause),
+        })
     }
 }
 
@@ -37,10 +55,10 @@ impl std::fmt::Debug for Web {
 }
 
 impl Web {
-    pub(super) fn new(identity: &Identity, client: &Client) -> std::result::Result<Self, http::Error> {
+    pub(super) async fn new(identity: &Identity, client: &Client) -> std::result::Result<Self, http::Error> {
         Ok(Self {
-            internet: client.sibling(identity.internet.clone())?,
-            nearby: client.sibling(identity.nearby.clone())?,
+            internet: client.sibling(identity.internet.clone()).await?,
+            nearby: client.sibling(identity.nearby.clone()).await?,
             sts_endpoint: identity.sts_endpoint.clone(),
         })
     }

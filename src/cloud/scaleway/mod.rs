@@ -55,8 +55,9 @@ impl Key {
 
 impl Api {
     /// Nothing is sent yet. `near` is any client: the same signals end the new one's requests.
-    pub(crate) fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
-        Ok(Self { client: near.sibling(endpoint.settings.clone())?, url: endpoint.url.clone(), parent })
+    pub(crate) async fn new(near: &Client, endpoint: &Endpoint, parent: Secret) -> Result<Self, http::Error> {
+        let client = near.sibling(endpoint.settings.clone()).await?;
+        Ok(Self { client, url: endpoint.url.clone(), parent })
     }
 
     /// The same, for deleting keys: a signal does not end its requests.

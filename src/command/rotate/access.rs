@@ -27,19 +27,19 @@ pub(crate) async fn run(rotation: AccessRotation, shutdown: Shutdown) -> Result<
         Kept::Vault { login, request } => (login, request),
         Kept::Variable { place, given } => {
             let token = token::given(given, &shutdown).await?;
-            let gitlab = client(&rotation, &token, &shutdown)?;
+            let gitlab = client(&rotation, &token, &shutdown).await?;
             let (place, current) = (place.clone(), gitlab.variable(place).await?);
             return rotate(&rotation, &gitlab, &token, &Target::Variable { place, current }, &shutdown).await;
         }
     };
-    let vault = Vault::at(&rotation.server, shutdown.clone())?;
+    let vault = Vault::at(&rotation.server, shutdown.clone()).await?;
     let requests = vec![(**request).clone()];
     let order = Order { login: (**login).clone(), requests, look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
     let outcome = async {
         let token = token::read(&session)?;
-        let gitlab = client(&rotation, &token, &shutdown)?;
+        let gitlab = client(&rotation, &token, &shutdown).await?;
         let path = session.credentials.first().map(|one| one.path.clone()).unwrap_or_default();
         let field = request.fields.first().map(|field| field.name.clone()).unwrap_or_default();
         let by = session.token.secret.clone();
@@ -53,8 +53,8 @@ pub(crate) async fn run(rotation: AccessRotation, shutdown: Shutdown) -> Result<
     outcome
 }
 
-fn client(rotation: &AccessRotation, token: &Secret, shutdown: &Shutdown) -> Result<Gitlab, Error> {
-    let client = Client::new(rotation.gitlab.http.clone(), shutdown.clone())?;
+async fn client(rotation: &AccessRotation, token: &Secret, shutdown: &Shutdown) -> Result<Gitlab, Error> {
+    let client = Client::late(rotation.gitlab.http.clone(), shutdown.clone()).await?;
     Ok(Gitlab::new(client, rotation.gitlab.base.clone(), token.clone()))
 }
 

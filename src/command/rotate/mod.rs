@@ -47,7 +47,7 @@ pub(crate) async fn run(rotation: Rotation, shutdown: Shutdown) -> Result<(), Er
             (Some(look(&rotation, token::given(given, &shutdown).await?, &shutdown).await?), Vec::new())
         }
     };
-    let vault = Vault::at(&rotation.server, shutdown.clone())?;
+    let vault = Vault::at(&rotation.server, shutdown.clone()).await?;
     let order = Order { login: rotation.login.clone(), requests, look_up: false, dead_man: None };
     let mut ledger = Ledger::default();
     let session = session::obtain(&vault, &order, &mut ledger).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn run(rotation: Rotation, shutdown: Shutdown) -> Result<(), Er
 
 /// GitLab, and the variable as it is.
 async fn look(rotation: &Rotation, token: Secret, shutdown: &Shutdown) -> Result<(Gitlab, Variable), Error> {
-    let client = Client::new(rotation.gitlab.http.clone(), shutdown.clone())?;
+    let client = Client::late(rotation.gitlab.http.clone(), shutdown.clone()).await?;
     let gitlab = Gitlab::new(client, rotation.gitlab.base.clone(), token);
     let current = gitlab.variable(&rotation.place).await?;
     Ok((gitlab, current))

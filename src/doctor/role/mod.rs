@@ -165,7 +165,7 @@ async fn compare(
     if let Some(token) = &token
         && let Some(keys) = signature::Keys::of(&role.config, &claims)
     {
-        report.add(signature::check(token, &keys, &role_check.server.http).await)?;
+        report.add(signature::check(token, &keys, &role_check.server.http, vault.shutdown()).await)?;
     }
     let rows = demands::evaluate(role, &claims, extent, vault::now());
     report.claims = table::rows(&rows);

@@ -7,6 +7,7 @@ use crate::claims::{Claims, Unusable};
 use crate::doctor::signature;
 use crate::error::Code;
 use crate::secret::Secret;
+use crate::shutdown::Shutdown;
 use crate::vault::{self, Server, Vault};
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
@@ -29,7 +30,7 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     }
     let mut steps = vec![Step::ok("id-token", life(&claims)).line(line).from(source)];
     if login.method.name == "jwt" {
-        steps.extend(checked(token, &claims, &walk.config.server).await);
+        steps.extend(checked(token, &claims, &walk.config.server, vault.shutdown()).await);
     }
     steps
 }
@@ -56,9 +57,9 @@ fn life(claims: &Claims) -> String {
     }
 }
 
-async fn checked(token: &Secret, claims: &Claims, server: &Server) -> Option<Step> {
+async fn checked(token: &Secret, claims: &Claims, server: &Server, shutdown: &Shutdown) -> Option<Step> {
     let keys = signature::Keys::of(&serde_json::Map::new(), claims)?;
-    let step = signature::check(token, &keys, &server.http).await;
+    let step = signature::check(token, &keys, &server.http, shutdown).await;
     Some(match step.status {
         // Vault may trust other keys than those that the issuer publishes.
         Status::Fail => Step { status: Status::Warn, ..step },

@@ -13,7 +13,7 @@ use crate::text::Text;
 use crate::vault::{self, Vault};
 
 pub(super) async fn look(way: &mut Way) -> Vec<Step> {
-    let vault = match Vault::at(&way.server, way.shutdown.clone()) {
+    let vault = match Vault::at(&way.server, way.shutdown.clone()).await {
         Ok(vault) => way.vault.insert(Rc::new(vault)),
         Err(error) => return vec![Step::failed("tls", &error)],
     };

@@ -167,6 +167,15 @@ impl Failure {
     }
 }
 
+/// The same as [`text`], where the reader may let the pipe run full: a signal ends the wait.
+pub(crate) async fn text_unless_stopped(
+    content: String,
+    shutdown: &Shutdown,
+) -> Result<(), crate::error::Error> {
+    let written = shutdown.blocking(move || Ok(text(&content))).await?;
+    Ok(written.map_err(|error| Error::Stdout(error.to_string()))??)
+}
+
 /// Writes text that is no secret: help, completions, a report. A reader may close the pipe early.
 pub(crate) fn text(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();

@@ -50,7 +50,7 @@ pub(super) static EXTERNALS: Externals = Externals {
     api: &API,
     undo: |client, external, parent| {
         Box::pin(async move {
-            let api = scaleway::Api::new(client, &external.endpoint, parent);
+            let api = scaleway::Api::new(client, &external.endpoint, parent).await;
             api.map_err(Error::from).map_err(Failed::new)?.delete(&external.id).await.map_err(Failed::new)
         })
     },
@@ -77,7 +77,7 @@ async fn key(context: &Context<'_>, parent: Credentials) -> Result<Credentials, 
         purpose: &settled.purpose,
     };
     let secret = request.value(&parent, "secret_key").cloned().unwrap_or_else(|| Secret::from(""));
-    let api = scaleway::Api::new(vault.client(), endpoint, secret.clone())?;
+    let api = scaleway::Api::new(vault.client(), endpoint, secret.clone()).await?;
     let beside = || Some(request.value(&parent, "project_id")?.reveal());
     let project = settled.option(&PROJECT_ID).or_else(beside);
     let key = create(vault, &api, &mint, project).await?;
