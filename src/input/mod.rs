@@ -248,7 +248,7 @@ pub(crate) async fn file(
 /// either, which the file system of a server that is gone would do.
 ///
 /// # Errors
-/// As for [`file`].
+/// As for [`file()`].
 pub(crate) async fn waited_for(
     path: &Path,
     shutdown: &Shutdown,
