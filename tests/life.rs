@@ -3,6 +3,7 @@
 mod command;
 mod dead_man;
 mod faults;
+mod holding_up;
 mod keeper;
 mod masking;
 mod refresh;

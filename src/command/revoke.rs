@@ -11,11 +11,11 @@ use futures_util::stream::iter;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Revoke;
-use crate::error::{Code, Explain};
+use crate::error::{Code, Explain, chain};
 use crate::ledger::state::{self, Content, Entry, Record, StateFile};
 use crate::ledger::{Ledger, Left, may_revoke};
 use crate::shutdown::{Shutdown, TAKING_BACK};
-use crate::vault::{self, Vault};
+use crate::vault;
 
 /// How many servers are asked at a time.
 const SERVERS: usize = 8;
@@ -48,8 +48,9 @@ impl Error {
             ),
             Left::NotAllowed => (
                 Code::Environment,
-                "some of it may not be reached as the file says".to_owned(),
-                "the warnings say why".to_owned(),
+                "some of it can't or may not be reached as the file says".to_owned(),
+                "the warnings say why; VAULT_ADDR and VAULT_CACERT, set now, count where a line's own CA can't be used"
+                    .to_owned(),
             ),
             Left::File => (
                 Code::Output,
@@ -125,7 +126,7 @@ async fn sweep(place: &StateFile, content: &Content, shutdown: &Shutdown) -> Opt
     let kept = match place.sweep(content, shutdown).await {
         Ok(kept) => kept,
         Err(error) => {
-            tracing::warn!("{}", crate::error::chain(&error));
+            tracing::warn!("{}", chain(&error));
             None
         }
     };
@@ -175,19 +176,14 @@ async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdo
         record.fill_files(&mut ledger);
         return ledger.take_back_files(shutdown).await;
     }
-    let (why, left) = match record.way(&config.now) {
-        Ok(way) => {
-            // It may name a file that never ends.
-            match timeout(rest, Vault::at(&way.server, shutdown.clone())).await {
-                Ok(Ok(vault)) => {
-                    record.fill(&mut ledger, &way, &config.now);
-                    return ledger.revoke_all_within(rest, &vault.without_cancellation()).await;
-                }
-                Ok(Err(error)) => (error.to_string(), Left::Unreachable),
-                Err(_) => ("its certificates were not read in time".to_owned(), Left::Unreachable),
-            }
+    // It may name a file that never ends.
+    let (why, left) = match timeout(rest, record.reach(&config.now, |_| (), shutdown.clone())).await {
+        Ok(Ok((vault, way))) => {
+            record.fill(&mut ledger, &way, &config.now);
+            return ledger.revoke_all_within(rest, &vault.without_cancellation()).await;
         }
-        Err(refused) => (refused.to_string(), Left::NotAllowed),
+        Ok(Err(why)) => (why, Left::NotAllowed),
+        Err(_) => ("its certificates were not read in time".to_owned(), Left::Unreachable),
     };
     tracing::warn!("{address} is not asked to take anything back: {why}");
     left

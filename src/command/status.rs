@@ -11,6 +11,7 @@ use crate::config::Revoke;
 use crate::duration::life;
 use crate::emit::sink;
 use crate::error::{Error, chain};
+use crate::http;
 use crate::ledger::state::{Content, Listed, Record, State};
 use crate::shutdown::Shutdown;
 use crate::text::one_line;
@@ -59,20 +60,20 @@ async fn line(config: &Revoke, record: &Record, shutdown: &Shutdown) -> Line {
     let mut all = Vec::new();
     let (vault, given) = match record.ended(now) {
         Some(_) => (Err("it ended long ago, and is not asked about".to_owned()), None),
-        None => match record.way(&config.now) {
-            Err(refused) => (Err(refused.to_string()), None),
-            Ok(mut way) => {
-                way.server.http.max_retries = Some(0);
-                way.server.http.timeout = way.server.http.timeout.min(PATIENCE);
-                let vault = Vault::at(&way.server, shutdown.clone()).await;
-                (vault.map_err(|error| chain(&error)), way.given)
-            }
+        None => match record.reach(&config.now, hasten, shutdown.clone()).await {
+            Err(why) => (Err(why), None),
+            Ok((vault, way)) => (Ok(vault), way.given),
         },
     };
     for listed in record.listed(given.as_ref()) {
         all.push(seen(vault.as_ref().map_err(String::as_str), listed, now).await);
     }
     Line { address: record.address().to_owned(), written: one_line(record.written_at()), all }
+}
+
+fn hasten(http: &mut http::Settings) {
+    http.max_retries = Some(0);
+    http.timeout = http.timeout.min(PATIENCE);
 }
 
 /// One thing, and what is known of it.

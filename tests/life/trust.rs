@@ -13,44 +13,44 @@ use crate::main_job::story::{ROLE, Story};
 use crate::support::{Cmd, Fake, Options, Reply, Server, Space, eventually, secret};
 
 /// A state file, and the folder that it is in.
-struct State {
-    dir: tempfile::TempDir,
-    path: PathBuf,
+pub(super) struct State {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) path: PathBuf,
 }
 
 impl State {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state");
         Self { dir, path }
     }
 
-    fn option(&self) -> [&str; 2] {
+    pub(super) fn option(&self) -> [&str; 2] {
         ["--state-file", self.path.to_str().unwrap()]
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         fs::read_to_string(&self.path).unwrap_or_default()
     }
 
-    fn lines(&self) -> Vec<Value> {
+    pub(super) fn lines(&self) -> Vec<Value> {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Puts these lines into the file, as somebody would who may write there.
-    fn plant(&self, lines: &[Value]) {
+    pub(super) fn plant(&self, lines: &[Value]) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         fs::write(&self.path, text).unwrap();
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn revoke(&self) -> Cmd {
+    pub(super) fn revoke(&self) -> Cmd {
         Cmd::new(["revoke", "--state-file"]).args([&self.path])
     }
 }
 
 /// Without a job: the line is plain.
-fn line_of(story: &Story<'_>) -> Value {
+pub(super) fn line_of(story: &Story<'_>) -> Value {
     let state = State::new();
     story.run(["exoscale"]).args(state.option()).run().expect(0);
     state.lines().remove(0)

@@ -4,11 +4,13 @@
 use std::path::PathBuf;
 
 use super::Record;
-use crate::http::{Ca, Endpoint, is_loopback};
+use crate::error::chain;
+use crate::http::{self, Ca, Endpoint, is_loopback};
 use crate::options;
 use crate::policy::MachinePolicy;
 use crate::secret::Secret;
-use crate::vault::Server;
+use crate::shutdown::Shutdown;
+use crate::vault::{Server, Vault};
 
 /// What is configured now.
 #[derive(Debug)]
@@ -54,17 +56,39 @@ pub enum Refused {
 }
 
 impl Record {
+    /// Its server, reached by the line's own settings; by those of now where the line's CA can't be used, such as a
+    /// file that is gone. `adjust` changes the settings first. The error says why neither can be used.
+    pub async fn reach(
+        &self,
+        now: &Configured,
+        adjust: fn(&mut http::Settings),
+        shutdown: Shutdown,
+    ) -> Result<(Vault, Way), String> {
+        let at = async |mut way: Way| {
+            adjust(&mut way.server.http);
+            match Vault::at(&way.server, shutdown.clone()).await {
+                Ok(vault) => Ok((vault, way)),
+                Err(error) => Err(chain(&error)),
+            }
+        };
+        let why = match self.way(now) {
+            Ok(way) => match at(way).await {
+                Err(why) => why,
+                found => return found,
+            },
+            Err(refused @ Refused::Ca(_)) => refused.to_string(),
+            Err(refused) => return Err(refused.to_string()),
+        };
+        let Some(way) = self.configured_way(now) else { return Err(why) };
+        at(way).await.map_err(|_| why)
+    }
+
     /// How to reach its server.
     pub fn way(&self, now: &Configured) -> Result<Way, Refused> {
-        let configured = now.server.as_ref().filter(|server| {
-            server.address == self.server.address && server.http.unix_socket == self.server.unix_socket
-        });
-        let certificate = |server: &&Server| server.http.tls.client.is_some();
-        if let Some(server) = configured.filter(|server| self.needs_given() || certificate(server)) {
-            let (namespace, auth_namespace) =
-                (self.server.namespace.clone(), self.server.auth_namespace.clone());
-            let server = Server { namespace, auth_namespace, ..server.clone() };
-            return Ok(Way { server, given: now.token.clone() });
+        let configured = self.configured_way(now);
+        if let Some(way) = configured.filter(|way| self.needs_given() || way.server.http.tls.client.is_some())
+        {
+            return Ok(way);
         }
         let address = &self.server.address;
         if !now.policy.allows(address, self.server.unix_socket.as_deref()) {
@@ -98,5 +122,15 @@ impl Record {
         }
         server.http.policy = now.policy.clone();
         Ok(Way { server, given: None })
+    }
+
+    /// The way that is configured now, where it leads to the line's server.
+    fn configured_way(&self, now: &Configured) -> Option<Way> {
+        let server = now.server.as_ref().filter(|server| {
+            server.address == self.server.address && server.http.unix_socket == self.server.unix_socket
+        })?;
+        let (namespace, auth_namespace) = (self.server.namespace.clone(), self.server.auth_namespace.clone());
+        let server = Server { namespace, auth_namespace, ..server.clone() };
+        Some(Way { server, given: now.token.clone() })
     }
 }
