@@ -75,21 +75,46 @@ impl Explain for Error {
     }
 }
 
+/// What became of the lines.
+struct Done {
+    /// What is left, by the worst case.
+    left: Left,
+    /// Of how many lines something was taken back.
+    taken: usize,
+    /// Of how many there was nothing left to take back.
+    ended: usize,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self { left: Left::Nothing, taken: 0, ended: 0 }
+    }
+}
+
+impl Done {
+    fn and(self, other: Self) -> Self {
+        Self {
+            left: self.left.max(other.left),
+            taken: self.taken + other.taken,
+            ended: self.ended + other.ended,
+        }
+    }
+}
+
 /// Revokes; 0, unless something could not be revoked.
 pub(crate) async fn run(config: Revoke, shutdown: &Shutdown) -> Result<u8, crate::error::Error> {
     let content = config.place.read(shutdown).await?;
     let damaged = sweep(&config.place, &content, shutdown).await;
     let Content { records, others, .. } = content;
-    let count = records.iter().filter(|record| !record.is_only_names()).count();
     let until = Instant::now() + TAKING_BACK;
     let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, shutdown));
-    let left =
-        iter(work).buffer_unordered(SERVERS).fold(Left::Nothing, async |worst, left| worst.max(left)).await;
+    let done = iter(work).buffer_unordered(SERVERS).fold(Done::default(), async |all, one| all.and(one)).await;
     shutdown.check()?;
+    let left = done.left;
     let incomplete = (left != Left::Nothing).then(|| Error { place: config.place.clone(), left });
     match (damaged, incomplete) {
         (None, None) => {
-            tell(count, others, &config.place);
+            tell(&done, others, &config.place);
             Ok(0)
         }
         // What is left can still be revoked, so that it is reported last and gives the exit code.
@@ -106,18 +131,18 @@ pub(crate) async fn run(config: Revoke, shutdown: &Shutdown) -> Result<u8, crate
     }
 }
 
-fn tell(count: usize, others: usize, place: &StateFile) {
-    match (count, others) {
-        (0, 1..) => tracing::info!(
-            "revoke: nothing to take back: {} lists only what other jobs were given (lines: {others})",
-            crate::input::path(&place.path)
+fn tell(done: &Done, others: usize, place: &StateFile) {
+    let path = crate::input::path(&place.path);
+    match (done.taken, done.ended, others) {
+        (0, 0, 1..) => tracing::info!(
+            "revoke: nothing to take back: {path} lists only what other jobs were given (lines: {others})"
         ),
-        (0, 0) => tracing::info!(
-            "revoke: nothing to take back: {} is not there, or lists nothing",
-            crate::input::path(&place.path)
-        ),
-        (1, _) => tracing::info!("revoke: took back what one run was given"),
-        _ => tracing::info!("revoke: took back what {count} runs were given"),
+        (0, 0, 0) => {
+            tracing::info!("revoke: nothing to take back: {path} is not there, or lists nothing");
+        }
+        (0, _, _) => tracing::info!("revoke: nothing to take back: what {path} listed had ended"),
+        (1, _, _) => tracing::info!("revoke: took back what one run was given"),
+        (count, _, _) => tracing::info!("revoke: took back what {count} runs were given"),
     }
 }
 
@@ -153,33 +178,47 @@ fn by_address(records: Vec<Record>) -> Vec<Vec<Record>> {
 }
 
 /// Revokes the lines of one server. A server that did not answer is not asked again.
-async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, shutdown: &Shutdown) -> Left {
-    let (mut left, mut down) = (Left::Nothing, false);
+async fn one_server(config: &Revoke, records: Vec<Record>, until: Instant, shutdown: &Shutdown) -> Done {
+    let (mut all, mut down) = (Done::default(), false);
     for record in records {
         let rest = until.saturating_duration_since(Instant::now());
         if down || shutdown.is_requested() || rest.is_zero() {
-            return Left::Unreachable;
+            return all.and(Done { left: Left::Unreachable, ..Done::default() });
         }
-        let outcome = line(config, record, rest, shutdown).await;
-        down = outcome == Left::Unreachable;
-        left = left.max(outcome);
+        let done = line(config, record, rest, shutdown).await;
+        down = done.left == Left::Unreachable;
+        all = all.and(done);
     }
-    left
+    all
 }
 
 /// One line.
-async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdown) -> Left {
-    let address = record.address().to_owned();
+async fn line(config: &Revoke, record: Record, rest: Duration, shutdown: &Shutdown) -> Done {
     let mut ledger = Ledger::with(Some(Entry::of(config.place.clone(), &record)));
+    let lists = !record.is_only_names();
+    let left = take_back(config, record, &mut ledger, rest, shutdown).await;
+    let taken = ledger.has_taken();
+    let ended = lists && !taken && left == Left::Nothing;
+    Done { left, taken: taken.into(), ended: ended.into() }
+}
+
+async fn take_back(
+    config: &Revoke,
+    record: Record,
+    ledger: &mut Ledger,
+    rest: Duration,
+    shutdown: &Shutdown,
+) -> Left {
+    let address = record.address().to_owned();
     if let Some(ended) = record.ended(vault::now()) {
         tracing::warn!("what a run was given by {address} ended at {ended}: its line is dropped");
-        record.fill_files(&mut ledger);
+        record.fill_files(ledger);
         return ledger.take_back_files(shutdown).await;
     }
     // It may name a file that never ends.
     let (why, left) = match timeout(rest, record.reach(&config.now, |_| (), shutdown.clone())).await {
         Ok(Ok((vault, way))) => {
-            record.fill(&mut ledger, &way, &config.now);
+            record.fill(ledger, &way, &config.now);
             return ledger.revoke_all_within(rest, &vault.without_cancellation()).await;
         }
         Ok(Err(why)) => (why, Left::NotAllowed),

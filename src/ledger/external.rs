@@ -20,12 +20,14 @@ fn of(external: &External) -> Option<(&'static str, &'static Externals)> {
     Some((cloud.title, cloud.externals?))
 }
 
-/// Undoes one. `token` reads the parent; `asking` holds the cloud that is being asked, or `None` for Vault.
+/// Undoes one. `token` reads the parent; `asking` holds the cloud that is being asked, or `None` for Vault;
+/// `taken` counts what was undone.
 pub(super) async fn undo(
     vault: &Vault,
     external: &External,
     token: Option<&Secret>,
     asking: &mut Option<&'static str>,
+    taken: &mut usize,
 ) -> Left {
     *asking = None;
     // The cloud has ended it, or will have by the time we ask.
@@ -52,6 +54,7 @@ pub(super) async fn undo(
     match (externals.undo)(vault.client(), external, parent).await {
         Ok(()) => {
             tracing::debug!("deleted {name}");
+            *taken += 1;
             Left::Nothing
         }
         Err(error) => {

@@ -42,6 +42,8 @@ pub struct Ledger {
     externals: Vec<(External, Option<Secret>)>,
     /// The line in the state file, where one was asked for.
     entry: Option<Entry>,
+    /// How many things were taken back: not those that had ended.
+    taken: usize,
 }
 
 /// What is left after revoking, by the worst case.
@@ -157,6 +159,11 @@ impl Ledger {
     pub fn is_empty(&self) -> bool {
         let no_files = self.files.is_empty() && self.parts.is_empty();
         self.tokens.is_empty() && self.leases.is_empty() && no_files && self.externals.is_empty()
+    }
+
+    /// Whether anything was taken back that had not ended.
+    pub(crate) fn has_taken(&self) -> bool {
+        self.taken > 0
     }
 
     /// Whether its line in the state file would be empty.

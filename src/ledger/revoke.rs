@@ -49,7 +49,7 @@ impl Ledger {
     /// Revokes one token of this run, which nothing needs any longer.
     pub async fn end(&mut self, vault: &Vault, token: &Secret) {
         let Some(index) = self.index_of(token) else { return };
-        match vault.shutdown().within(TAKING_BACK, self.tokens[index].revoke(vault)).await {
+        match vault.shutdown().within(TAKING_BACK, self.tokens[index].revoke(vault, &mut self.taken)).await {
             Some(Left::Nothing) => drop(self.tokens.remove(index)),
             // A warning has named it; or the run is ending, and takes back all that is listed.
             Some(_) => {}
@@ -64,7 +64,7 @@ impl Ledger {
         self.names.clear();
         let mut left = self.remove_files(vault.shutdown()).await;
         while let Some((one, token)) = self.externals.get(tried.externals) {
-            match external::undo(vault, one, token.as_ref(), &mut tried.asking).await {
+            match external::undo(vault, one, token.as_ref(), &mut tried.asking, &mut self.taken).await {
                 Left::Nothing => drop(self.externals.remove(tried.externals)),
                 other => tried.externals += left.stays(other),
             }
@@ -75,13 +75,13 @@ impl Ledger {
             return left;
         }
         while let Some(lease) = self.leases.get(tried.leases) {
-            match lease.revoke(vault).await {
+            match lease.revoke(vault, &mut self.taken).await {
                 Left::Nothing => drop(self.leases.remove(tried.leases)),
                 other => tried.leases += left.stays(other),
             }
         }
         while let Some(owned) = self.tokens.get(tried.tokens) {
-            match owned.revoke(vault).await {
+            match owned.revoke(vault, &mut self.taken).await {
                 Left::Nothing => drop(self.tokens.remove(tried.tokens)),
                 other => tried.tokens += left.stays(other),
             }
@@ -98,22 +98,27 @@ impl Ledger {
 
     async fn remove_files(&mut self, shutdown: &Shutdown) -> Left {
         let mut left = Left::Nothing;
-        self.files.retain(|file| match file.remove() {
-            Ok(Fate::Gone) => false,
-            Ok(Fate::Another) => {
+        let taken = &mut self.taken;
+        self.files.retain(|file| match (file.is_there(), file.remove()) {
+            (was_there, Ok(Fate::Gone)) => {
+                *taken += usize::from(was_there);
+                false
+            }
+            (_, Ok(Fate::Another)) => {
                 let place = crate::input::path(file.place());
                 tracing::warn!("{place} is not what ci-creds wrote there, and stays");
                 false
             }
-            Err(error) => {
+            (_, Err(error)) => {
                 tracing::warn!("{} could not be removed: {error}", crate::input::path(file.place()));
                 left = Left::File;
                 true
             }
         });
         for part in std::mem::take(&mut self.parts) {
+            let was_there = part.is_there();
             match part.take_out(shutdown).await {
-                Ok(Fate::Gone) => {}
+                Ok(Fate::Gone) => self.taken += usize::from(was_there),
                 Ok(Fate::Another) => {
                     tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
                 }
