@@ -207,6 +207,14 @@ impl Ledger {
         }
     }
 
+    /// Its token was revoked, and what was issued has ended with it: its line in the state file goes.
+    pub async fn has_ended(&mut self, shutdown: &Shutdown) {
+        let entry = self.entry.take();
+        self.disarm();
+        self.entry = entry;
+        self.write_rest(shutdown).await;
+    }
+
     /// Forgets all of it, because the run has succeeded: it is left to its TTL, to the state file, or to the job.
     pub fn disarm(&mut self) {
         self.entry = None;

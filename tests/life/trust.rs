@@ -393,3 +393,23 @@ fn the_line_is_there_before_an_engine_is_asked() {
     state.revoke().run().expect(0);
     assert!(space.login_tokens().is_empty() && !state.path.exists());
 }
+
+/// The same for `doctor --issue`, which logs in and issues as the run does.
+#[test]
+fn what_doctor_was_given_is_in_the_file_before_an_engine_is_asked() {
+    let space = Space::new();
+    let story = Story::new(&space);
+    let state = State::new();
+    let doctor = || story.run(["exoscale"]).args(state.option()).args(["--issue"]).before(["doctor"]);
+    doctor().run().expect(0);
+    assert!(!state.path.exists() && space.login_tokens().is_empty());
+    story.engine.answer_after(Duration::from_secs(5));
+    let before = story.engine.upstream_requests();
+    let running = doctor().spawn();
+    eventually("the engine is at it", || story.engine.upstream_requests() > before);
+    running.signal(Signal::KILL);
+    running.wait();
+    assert_eq!((state.lines().len(), space.login_tokens().len()), (1, 1));
+    state.revoke().run().expect(0);
+    assert!(space.login_tokens().is_empty() && !state.path.exists());
+}

@@ -12,6 +12,10 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault, token: &mut Token) -> V
     let mut steps = Vec::new();
     for request in walk.config.requests.iter().filter(|_| walk.issue) {
         let step = issued(vault, token, request, &mut walk.ledger).await;
+        let step = match walk.ledger.write_ahead(vault.shutdown()).await {
+            Ok(()) => step,
+            Err(error) => step.and(Err(error.into())),
+        };
         walk.lost |= step.as_ref().is_err_and(session::Error::is_lost);
         steps.push(step.unwrap_or_else(|error| Step::failed("issue", &error).absent(is_refused(&error))));
     }

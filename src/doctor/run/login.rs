@@ -3,15 +3,24 @@
 use super::{Step, Walk};
 use crate::auth::{self, Login};
 use crate::error::Code;
+use crate::ledger::Ledger;
+use crate::ledger::state::{self, Entry};
 use crate::session;
 use crate::vault::{self, Vault};
 
 pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
     let Some(gathered) = walk.gathered.take() else { return Vec::new() };
+    if let Err(error) = note(walk, vault).await {
+        return vec![Step::failed("login", &error)];
+    }
     let login = &walk.config.login;
     walk.asked = vault::now();
     let step = match session::enter(vault, login, &gathered, &mut walk.ledger).await {
         Ok(token) => {
+            // A process that is killed while an engine is at work leaves its token to `revoke`.
+            if let Err(error) = walk.ledger.write_ahead(vault.shutdown()).await {
+                return vec![Step::failed("login", &error)];
+            }
             let (given, agents) = (token.given, token.is_agents());
             walk.token = Some(token);
             if agents {
@@ -31,6 +40,15 @@ pub(super) async fn look(walk: &mut Walk, vault: &Vault) -> Vec<Step> {
         }
     };
     vec![step]
+}
+
+/// Has what this look is given noted in the state file, where the run has one.
+async fn note(walk: &mut Walk, vault: &Vault) -> Result<(), state::Error> {
+    if let Some(place) = walk.config.state_file.clone() {
+        let entry = Entry::new(place, &walk.config.server, vault.shutdown()).await?;
+        walk.ledger = Ledger::with(Some(entry));
+    }
+    Ok(())
 }
 
 /// Whether the role, the method or its configuration may not be there. A path where nothing is mounted is refused like

@@ -29,7 +29,7 @@ async fn revoke(vault: &Vault, token: &Token, ledger: &mut Ledger, lost: bool) -
     }
     let step = match vault.without_cancellation().revoke_self(&token.secret).await {
         Ok(()) => {
-            ledger.disarm();
+            ledger.has_ended(vault.shutdown()).await;
             let rest = if lost { "what may be left is named above" } else { "and what it issued with it" };
             Step::ok("revoke", format!("the token of this look is revoked, {rest}"))
         }
