@@ -81,7 +81,7 @@ impl Image {
         let bin = dir.path().join("bin");
         fs::create_dir(&bin).unwrap();
         symlink(tool_path, bin.join(tool)).unwrap();
-        for name in ["sha256sum", "uname", "mkdir", "mktemp", "cat", "cp", "mv", "rm", "chmod"] {
+        for name in ["sha256sum", "uname", "mkdir", "mktemp", "head", "cat", "cp", "mv", "rm", "chmod"] {
             symlink(require(name)?, bin.join(name)).unwrap();
         }
         // The machine's own tool computes the sum.
@@ -206,15 +206,36 @@ fn what_is_kept_may_be_anything() {
         fs::create_dir_all(image.lasting()).unwrap();
         let (kept, prey) = (image.kept(), image.dir.path().join("prey"));
         fs::write(&prey, "mine").unwrap();
+        let elsewhere = image.dir.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
         let links = |path: &Path| symlink(&prey, path).unwrap();
+        let leads = |path: &Path| symlink(&elsewhere, path).unwrap();
+        // More than any disk has, and all of it a hole.
+        let endless = |path: &Path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
         let folder = |path: &Path| fs::create_dir(path).unwrap();
-        let kinds: [&dyn Fn(&Path); 3] = [&fifo, &links, &folder];
+        let kinds: [&dyn Fn(&Path); 5] = [&fifo, &links, &leads, &endless, &folder];
         for make in kinds {
             let _ = fs::remove_file(&kept);
             make(&kept);
-            assert!(image.run(&image.good()).expect(0).stderr.contains("ran later"));
+            let script = format!("ulimit -f 262144\n{}\nci-creds later", scripts(&image.good())[0]);
+            let run = image.shell(&script).expect(0);
+            assert!(run.stderr.contains("ran later"), "{}: {run}", image.shell);
+            let stopped = ["xceeded", "too large"].iter().any(|end| run.stderr.contains(end));
+            assert!(!stopped, "{} copied too much: {run}", image.shell);
             assert_eq!(fs::read_to_string(&prey).unwrap(), "mine");
+            assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{}", image.shell);
         }
+    }
+}
+
+/// An earlier job of this user has let others in: they could exchange this job's folder.
+#[test]
+fn others_may_not_write_beside_this_jobs_folder() {
+    for image in Image::all() {
+        fs::create_dir_all(image.lasting()).unwrap();
+        fs::set_permissions(image.lasting(), fs::Permissions::from_mode(0o777)).unwrap();
+        image.run(&image.good()).expect(0);
+        assert_eq!(fs::metadata(image.lasting()).unwrap().mode() & 0o777, 0o755, "{}", image.shell);
     }
 }
 
