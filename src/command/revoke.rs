@@ -108,7 +108,8 @@ pub(crate) async fn run(config: Revoke, shutdown: &Shutdown) -> Result<u8, crate
     let Content { records, others, .. } = content;
     let until = Instant::now() + TAKING_BACK;
     let work = by_address(records).into_iter().map(|lines| one_server(&config, lines, until, shutdown));
-    let done = iter(work).buffer_unordered(SERVERS).fold(Done::default(), async |all, one| all.and(one)).await;
+    let done =
+        iter(work).buffer_unordered(SERVERS).fold(Done::default(), async |all, one| all.and(one)).await;
     shutdown.check()?;
     let left = done.left;
     let incomplete = (left != Left::Nothing).then(|| Error { place: config.place.clone(), left });
@@ -155,12 +156,12 @@ async fn sweep(place: &StateFile, content: &Content, shutdown: &Shutdown) -> Opt
             None
         }
     };
-    match content.old.len() {
+    match content.old {
         0 => {}
         count => tracing::info!("revoke: dropped {count} lines of other jobs, more than a day old"),
     }
-    let (line, _) = content.damaged.first()?;
-    Some(state::Error::Damaged { path: place.path.clone(), line: *line, kept })
+    let line = content.first_damaged?;
+    Some(state::Error::Damaged { path: place.path.clone(), line, kept })
 }
 
 /// The lines of each server, in the order of the file.

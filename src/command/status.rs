@@ -153,8 +153,8 @@ fn table(config: &Revoke, content: &Content, lines: &[Line]) -> String {
     }
     for (count, what) in [
         (content.others, "of other jobs: not used"),
-        (content.old.len(), "of other jobs, more than a day old: `ci-creds revoke` drops them"),
-        (content.damaged.len(), "that are not ci-creds': `ci-creds revoke` puts them aside"),
+        (content.old, "of other jobs, more than a day old: `ci-creds revoke` drops them"),
+        (content.damaged, "that are not ci-creds': `ci-creds revoke` puts them aside"),
     ] {
         if count > 0 {
             text.push_str(&format!("\nLines {what} ({count}).\n"));
@@ -181,6 +181,6 @@ fn as_json(config: &Revoke, content: &Content, lines: &[Line]) -> Value {
         .collect();
     json!({
         "version": 1, "state_file": crate::input::path(&config.place.path), "exists": !content.missing, "runs": runs,
-        "others": content.others, "old": content.old.len(), "damaged": content.damaged.len(),
+        "others": content.others, "old": content.old, "damaged": content.damaged,
     })
 }

@@ -7,11 +7,13 @@ use ci_creds::testing::secret::Secret;
 use ci_creds::testing::shutdown::Shutdown;
 use serde_json::{Value, json};
 
-use super::properties::state::{CONFIGURED, READERS, configured, decide_as, keep, run, seal};
+use super::properties::state::{
+    CONFIGURED, DEVICE, DIGEST, INODES, Prey, READERS, configured, decide_as, keep, run, seal,
+};
 
 /// How many files are written.
 const FILES: u32 = if cfg!(feature = "soak") { 1_000_000 } else { 50_000 };
-/// How many of them go to the disk: one in this many.
+/// How many of them are kept as files: one in this many. What they name is taken back each time.
 const KEPT: u32 = 100;
 
 /// Small and fast; the same numbers each time (Marsaglia, Xorshift RNGs).
@@ -34,6 +36,7 @@ impl Random {
 fn whatever_a_state_file_says_nothing_goes_where_it_must_not() {
     let sealed = [line("ours"), line("another's")].concat();
     let mut random = Random(0x5eed);
+    let (prey, mut went) = (Prey::new(), 0);
     for number in 0..FILES {
         let file = file(&mut random, &sealed);
         let reader = random.of(&*READERS);
@@ -42,9 +45,12 @@ fn whatever_a_state_file_says_nothing_goes_where_it_must_not() {
             if number % KEPT == 0 {
                 keep(&file);
             }
+            prey.hunt(&file)
         });
         assert!(outcome.is_ok(), "file {number}: {}", String::from_utf8_lossy(&file));
+        went += u32::from(outcome.unwrap_or_default());
     }
+    assert!(went > FILES / 1000, "only {went} of {FILES} describe a file as it is");
 }
 
 /// A line that is sealed with this key.
@@ -141,17 +147,31 @@ fn plain(random: &mut Random) -> Value {
         json!([{"key": "SCWX", "path": "secret/data/parent", "fields": ["secret_key"],
         "url": random.of(&apis), "ends": random.of(&times)}]),
     ];
-    // SHA-256 of "mine", which is what the file of the user's holds.
-    let digests = ["3fd30542fe3f61b14bd4a4b2dc0b6fb30fa6f63ebce52dd1778aaa8c4dc02cff", "", "x"];
-    let paths = ["%/prey", "%/../prey", "%", "/dev/tty", "%/.ci-creds-x", "", "prey"];
-    let entry = json!({"made": random.of(&paths), "goal": random.of(&paths), "device": random.below(3),
-        "inode": random.below(3), "size": random.below(6), "digest": random.of(&digests)});
-    let files = [json!([]), json!([entry]), json!(["%/prey"])];
+    let digests = [DIGEST, "4fd30542fe3f61b14bd4a4b2dc0b6fb30fa6f63ebce52dd1778aaa8c4dc02cff", "", "x"];
+    let paths = ["%/prey", "%/.ci-creds-x", "%/config", "%/../prey", "%", "/dev/tty", "", "prey"];
+    // Most entries mean one of the files that are there, and are right or nearly so.
+    let which = random.below(INODES.len());
+    let made = if random.below(3) == 0 { random.of(&paths) } else { paths[which] };
+    let device = *random.of(&[DEVICE, DEVICE, DEVICE, 1]);
+    let inode = *random.of(&[INODES[which], INODES[which], INODES[which], INODES[0], 1]);
+    let goal = match random.below(3) {
+        0 => json!(null),
+        1 => json!(made),
+        _ => json!(random.of(&paths)),
+    };
+    let entry = json!({"made": made, "goal": goal, "device": device, "inode": inode,
+        "size": random.of(&[4, 4, 4, 3, 5, 0]), "digest": random.of(&digests)});
+    let files = [json!([]), json!([entry]), json!([entry]), json!(["%/prey"])];
+    let profile = json!({"path": random.of(&["%/config", "%/config", "%/prey", "%/none"]),
+        "format": random.of(&["aws-credentials", "scw-config", "x"]), "profile": random.of(&["default", "mine", "a\nb"]),
+        "size": random.of(&[20, 21, 4]), "digest": random.of(&digests), "check": "x", "creates": random.below(2) == 0,
+        "made": made, "device": device, "inode": inode});
+    let profiles = [json!([]), json!([]), json!([profile])];
     let server = json!({"address": random.of(&addresses), "namespace": null, "auth_namespace": "team", "ca": random.of(&ca),
         "server_name": "elsewhere", "skip_verify": random.below(2) == 0, "proxy": random.of(&proxy),
         "unix_socket": random.of(&sockets), "timeout": random.of(&[0, 60, u64::MAX]), "redirect_hosts": ["192.0.2.1"],
         "follow_redirects": true, "allow_http": random.below(2) == 0});
     json!({"version": random.of(&[2, 2, 2, 1, 3]), "written": random.of(&times[1..]), "id": random.below(4).to_string(),
-        "server": server, "tokens": random.of(&tokens), "leases": random.of(&leases), "files": random.of(&files),
+        "server": server, "tokens": random.of(&tokens), "leases": random.of(&leases), "files": random.of(&files), "profiles": random.of(&profiles),
         "minted": random.of(&minted)})
 }

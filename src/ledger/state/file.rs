@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::line::{Line, lines};
+use super::line::{Line, is_old, lines};
 use super::{Content, Error, StateFile, Sync};
 use crate::private_file::{self, PATIENCE, Unusable};
 use crate::shutdown::Shutdown;
 
 /// The longest file that is read: no machine has more to revoke.
 const LONGEST: u64 = 16 << 20;
+/// What is wrong with a longer one.
+const TOO_LONG: &str = "it is longer than 16 MiB";
 /// How much of the damaged lines is kept in a file of their own.
 const LONGEST_DAMAGED: u64 = 1 << 20;
 /// Every permission of the group and of everybody else.
@@ -35,7 +37,10 @@ impl StateFile {
         let Some(mut file) = self.lock(false, shutdown).await? else {
             return Ok(Content { missing: true, ..Content::default() });
         };
-        let text = self.text(&mut file)?;
+        let text = if discard_if_empty { self.text(&mut file)? } else { self.start(&mut file)? };
+        if text.len() as u64 > LONGEST {
+            return Err(self.not_safe(TOO_LONG));
+        }
         if discard_if_empty {
             self.discard_if_empty(Some(&file));
         }
@@ -51,7 +56,10 @@ impl StateFile {
         shutdown: &Shutdown,
     ) -> Result<(), Error> {
         let Some(mut file) = self.lock(line.is_some(), shutdown).await? else { return Ok(()) };
-        let text = self.text(&mut file)?;
+        let mut text = self.text(&mut file)?;
+        if (text.len() + line.map_or(0, <[u8]>::len)) as u64 >= LONGEST {
+            self.begin_anew(&mut text)?;
+        }
         let is_this = |line: &[u8]| match Line::read(line, self.seal.as_ref()) {
             Line::Usable(record) => record.id == id,
             _ => false,
@@ -64,35 +72,48 @@ impl StateFile {
     /// damaged or old ones of other jobs. Damaged ones are kept aside where that is possible. Returns where.
     pub async fn sweep(&self, content: &Content, shutdown: &Shutdown) -> Result<Option<PathBuf>, Error> {
         private_file::sweep(self.folder());
-        if content.old.is_empty() && content.damaged.is_empty() {
+        if content.old == 0 && content.damaged == 0 {
             return Ok(None);
         }
         let Some(mut file) = self.lock(false, shutdown).await? else { return Ok(None) };
-        let text = self.text(&mut file)?;
-        let kept = if content.damaged.is_empty() { None } else { self.keep_aside(content) };
-        let gone = content.old.iter().chain(content.damaged.iter().map(|(_, line)| line));
-        let gone: std::collections::HashSet<&[u8]> = gone.map(|line| line.as_slice()).collect();
-        let rest = lines(&text).map(|(_, line)| line).filter(|line| !gone.contains(line));
+        let (text, now) = (self.text(&mut file)?, crate::vault::now());
+        let is_damaged = |line: &[u8]| matches!(Line::read(line, self.seal.as_ref()), Line::Damaged);
+        let damaged = || lines(&text).map(|(_, line)| line).filter(|line| is_damaged(line));
+        let kept = if content.damaged == 0 { None } else { self.keep_aside(damaged()) };
+        let is_of_use = |line: &[u8]| match Line::read(line, self.seal.as_ref()) {
+            Line::Usable(_) => true,
+            Line::Foreign(written) => !is_old(written, now),
+            Line::Damaged => false,
+        };
+        let rest = lines(&text).map(|(_, line)| line).filter(|line| is_of_use(line));
         self.rewrite(&text, rest, Sync::No)?;
         Ok(kept)
     }
 
-    /// Appends what is no line to a file beside this one.
-    fn keep_aside(&self, content: &Content) -> Option<PathBuf> {
+    /// Where damaged lines are kept.
+    fn beside(&self) -> Self {
         let mut path = self.path.clone().into_os_string();
         path.push(".damaged");
-        let beside = Self { path: path.into(), ..self.clone() };
+        Self { path: path.into(), ..self.clone() }
+    }
+
+    /// Appends what is no line to a file beside this one, as far as there is room for it.
+    fn keep_aside<'a>(&self, damaged: impl Iterator<Item = &'a [u8]>) -> Option<PathBuf> {
+        let beside = self.beside();
         let append = || -> Result<(), Error> {
             let file =
                 private_file::shared(&beside.path, true, OTHERS).map_err(|why| beside.unusable(why))?;
             let Some(mut file) = file else { return Ok(()) };
             let there = file.metadata().map_err(|cause| beside.io("read", cause))?;
-            let size: usize = content.damaged.iter().map(|(_, line)| line.len() + 1).sum();
-            if there.len().saturating_add(size as u64) > LONGEST_DAMAGED {
-                return Err(beside.not_safe("it has grown too long: remove it"));
-            }
-            let mut text = Zeroizing::new(Vec::with_capacity(size));
-            for (_, line) in &content.damaged {
+            let mut text = Zeroizing::new(Vec::new());
+            for line in damaged {
+                if there.len() + (text.len() + line.len()) as u64 >= LONGEST_DAMAGED {
+                    tracing::warn!(
+                        "{} is full: the rest of what is no line is dropped",
+                        crate::input::path(&beside.path)
+                    );
+                    break;
+                }
                 text.extend_from_slice(line);
                 text.push(b'\n');
             }
@@ -106,6 +127,31 @@ impl StateFile {
                 None
             }
         }
+    }
+
+    /// Begins a new file with the lines of `text` that this process may use. The old one, which somebody has made too
+    /// long, goes where damaged lines are kept.
+    fn begin_anew(&self, text: &mut Zeroizing<Vec<u8>>) -> Result<(), Error> {
+        let is_usable = |line: &[u8]| matches!(Line::read(line, self.seal.as_ref()), Line::Usable(_));
+        let own: Vec<&[u8]> = lines(text).map(|(_, line)| line).filter(|line| is_usable(line)).collect();
+        let (path, aside) = (crate::input::path(&self.path), self.beside().path);
+        match std::fs::rename(&self.path, &aside) {
+            Ok(()) => tracing::warn!(
+                "the state file {path} is too long (16 MiB): it is {} now, and a new one has the lines of it that were \
+                 read and may be used; what others stood for ends with its TTL",
+                crate::input::path(&aside)
+            ),
+            Err(cause) => tracing::warn!(
+                "the state file {path} is too long (16 MiB), and can't be kept as {} ({cause}): a new one has the lines of \
+                 it that were read and may be used",
+                crate::input::path(&aside)
+            ),
+        }
+        self.rewrite(text, own.iter().copied(), Sync::Yes)?;
+        *text = Zeroizing::new(
+            own.iter().flat_map(|line| [*line, b"\n".as_slice()]).collect::<Vec<_>>().concat(),
+        );
+        Ok(())
     }
 
     /// Makes `lines` the content, instead of `text`.
@@ -140,16 +186,29 @@ impl StateFile {
         fresh.and_then(write).map_err(|cause| self.io("written", cause))
     }
 
+    /// The content. A file that is too long is replaced first.
     fn text(&self, file: &mut File) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut text = self.start(file)?;
+        if text.len() as u64 > LONGEST {
+            self.begin_anew(&mut text)?;
+        }
+        Ok(text)
+    }
+
+    /// No more of the content than one byte beyond the longest that is used.
+    fn start(&self, file: &mut File) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut text = Zeroizing::new(Vec::new());
         file.take(LONGEST + 1).read_to_end(&mut text).map_err(|cause| self.io("read", cause))?;
-        if text.len() as u64 > LONGEST { Err(self.not_safe("it is longer than 16 MiB")) } else { Ok(text) }
+        Ok(text)
     }
 
     /// The file, checked and locked; `None` if it is missing and not to be made. The lock of another process is
     /// waited for no longer than [`PATIENCE`], and not beyond a stop.
     pub(super) async fn lock(&self, make: bool, shutdown: &Shutdown) -> Result<Option<File>, Error> {
-        let locked = shutdown.within(PATIENCE, private_file::locked(&self.path, make, OTHERS));
+        // In a job nothing in the file is trusted, and nothing in it can be read without this job's key, whatever its
+        // mode is. The next change gives it the right one.
+        let others = if self.seal.is_some() { 0 } else { OTHERS };
+        let locked = shutdown.within(PATIENCE, private_file::locked(&self.path, make, others));
         let locked = shutdown.guard(Duration::ZERO, locked).await?;
         let locked = locked.ok_or_else(|| Error::Locked { path: self.path.clone() })?;
         locked.map_err(|why| self.unusable(why))

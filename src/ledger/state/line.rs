@@ -23,10 +23,12 @@ pub struct Content {
     pub records: Vec<Record>,
     /// How many are another job's, and not old yet.
     pub others: usize,
-    /// Those of other jobs that are to be dropped, as they are.
-    pub old: Vec<Zeroizing<Vec<u8>>>,
-    /// Those that are not ci-creds', by their numbers, as they are.
-    pub damaged: Vec<(usize, Zeroizing<Vec<u8>>)>,
+    /// How many are of other jobs and are to be dropped.
+    pub old: usize,
+    /// How many are not ci-creds'.
+    pub damaged: usize,
+    /// The number of the first of those.
+    pub first_damaged: Option<usize>,
 }
 
 /// What a line is.
@@ -71,19 +73,24 @@ impl Content {
     pub fn of(text: &[u8], seal: Option<&Seal>, now: Timestamp) -> Self {
         let mut content = Self::default();
         for (number, line) in lines(text) {
-            let whole = || Zeroizing::new(line.to_vec());
             match Line::read(line, seal) {
                 Line::Usable(record) => content.records.push(*record),
-                // Another job's time is not authenticated: a line with a time in the future is not kept either.
-                Line::Foreign(written) if now.duration_since(written).unsigned_abs() > KEPT => {
-                    content.old.push(whole());
-                }
+                Line::Foreign(written) if is_old(written, now) => content.old += 1,
                 Line::Foreign(_) => content.others += 1,
-                Line::Damaged => content.damaged.push((number, whole())),
+                Line::Damaged => {
+                    content.damaged += 1;
+                    content.first_damaged.get_or_insert(number);
+                }
             }
         }
         content
     }
+}
+
+/// Whether another job's line is to be dropped. Its time is not authenticated: one with a time in the future is not
+/// kept either.
+pub(super) fn is_old(written: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(written).unsigned_abs() > KEPT
 }
 
 /// A record as it is written down.

@@ -4,8 +4,8 @@
 
 use std::fs;
 use std::future::Future;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ use ci_creds::testing::vault::{self, Server};
 pub const CONFIGURED: &str = "https://vault.example.com/";
 /// A folder with a file that was there before, `prey`: `%` stands for it in an input.
 const FOLDER: &str = "%";
+
+/// What stands in an input for the device, and for the inodes of the files of [`Prey`].
+pub const DEVICE: u64 = 424_242_000;
+pub const INODES: [u64; 3] = [424_242_001, 424_242_002, 424_242_003];
 
 /// Runs what needs a clock.
 pub fn run<T>(work: impl Future<Output = T>) -> T {
@@ -97,7 +101,7 @@ pub fn decide_as(seal: Option<&Seal>, input: &[u8]) {
     let now = &*NOW;
     let count = lines(input).len();
     let content = Content::of(input, seal, vault::now());
-    let told = content.records.len() + content.others + content.old.len() + content.damaged.len();
+    let told = content.records.len() + content.others + content.old + content.damaged;
     assert_eq!(told, count);
     let stranger = seal.is_some_and(|seal| seal.key.reveal() != "ours");
     assert!(!stranger || content.records.is_empty(), "a line was opened without its key");
@@ -155,7 +159,7 @@ async fn keep_in(input: &[u8], dir: &Path) {
 
     // What is none goes aside, and the files that are named stay.
     let kept = place.sweep(&known, &shutdown).await.unwrap();
-    assert_eq!(kept.is_some(), !known.damaged.is_empty());
+    assert_eq!(kept.is_some(), known.damaged > 0);
     let rest = lines(&fs::read(&place.path).unwrap_or_default()).len();
     assert!(rest >= known.records.len().min(1) && rest <= before.len());
     for record in known.records {
@@ -163,6 +167,79 @@ async fn keep_in(input: &[u8], dir: &Path) {
         record.fill_files(&mut ledger);
         ledger.take_back_files(&shutdown).await;
     }
+}
+
+/// Files that are the user's, in a folder: `prey`, one with a name that only ci-creds gives, and one with profiles.
+pub struct Prey {
+    dir: tempfile::TempDir,
+    paths: [PathBuf; 3],
+}
+
+/// What is in each.
+const CONTENT: [&str; 3] = ["mine", "mine", "[default]\nkey = mine\n"];
+/// SHA-256 of "mine".
+pub const DIGEST: &str = "3fd30542fe3f61b14bd4a4b2dc0b6fb30fa6f63ebce52dd1778aaa8c4dc02cff";
+
+impl Prey {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = ["prey", ".ci-creds-x", "config"].map(|name| dir.path().join(name));
+        Self { dir, paths }
+    }
+
+    /// Takes back what the plain lines of `input` name here. Only a file that an entry describes in every particular
+    /// may go. Returns whether one went.
+    pub fn hunt(&self, input: &[u8]) -> bool {
+        for (path, content) in self.paths.iter().zip(CONTENT).filter(|(path, _)| !path.exists()) {
+            fs::write(path, content).unwrap();
+        }
+        let there = self.paths.each_ref().map(|path| fs::metadata(path).unwrap());
+        let mut text = String::from_utf8_lossy(&placed(input, self.dir.path())).into_owned();
+        text = text.replace(&DEVICE.to_string(), &there[0].dev().to_string());
+        for (stand_in, there) in INODES.iter().zip(&there) {
+            text = text.replace(&stand_in.to_string(), &there.ino().to_string());
+        }
+        run(async {
+            for record in Content::of(text.as_bytes(), None, vault::now()).records {
+                let mut ledger = Ledger::default();
+                record.fill_files(&mut ledger);
+                ledger.take_back_files(&Shutdown::never()).await;
+            }
+        });
+        let went = self.paths.each_ref().map(|path| !path.exists());
+        for (index, there) in there.iter().enumerate() {
+            assert!(
+                !went[index] || may_go(&text, index, there),
+                "{} went: {text}",
+                self.paths[index].display()
+            );
+            assert!(
+                went[index] || fs::read_to_string(&self.paths[index]).unwrap() == CONTENT[index],
+                "{text}"
+            );
+        }
+        went.contains(&true)
+    }
+}
+
+/// Whether an entry of `text` describes the file of this number.
+fn may_go(text: &str, index: usize, there: &fs::Metadata) -> bool {
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let all = |line: serde_json::Value, list: &str| line[list].as_array().cloned().unwrap_or_default();
+    let is_it = |entry: &serde_json::Value| entry["device"] == there.dev() && entry["inode"] == there.ino();
+    // One that was begun under a name of ci-creds' own is known by its inode alone.
+    let begun = |entry: &serde_json::Value| {
+        index == 1 && entry["made"].as_str().is_some_and(|made| made.ends_with("/.ci-creds-x"))
+    };
+    lines.into_iter().any(|line| {
+        let same = |entry: &serde_json::Value| entry["size"] == 4 && entry["digest"] == DIGEST;
+        let longer = |entry: &serde_json::Value| entry["size"].as_u64() > Some(4);
+        let file = |entry: &serde_json::Value| {
+            is_it(entry) && (index != 2 && same(entry) || begun(entry) && longer(entry))
+        };
+        all(line.clone(), "files").iter().any(file)
+            || all(line, "profiles").iter().any(|entry| is_it(entry) && begun(entry))
+    })
 }
 
 /// `%` becomes the folder.
