@@ -101,7 +101,7 @@ fn begins_with(text: &str, before: Before) -> Option<Seems> {
     if let Some(what) = known::find(text, before) {
         return Some(Seems::Known(what));
     }
-    (before == Before::Gap && is_der(words::base64(text))).then_some(Seems::Der)
+    is_der(words::base64(text), before).then_some(Seems::Der)
 }
 
 /// `text`, if it looks like a path, a name or an address; else what it seems to be.
@@ -142,12 +142,14 @@ fn is_token(word: &str, prefix: &str, least: usize, before: Before) -> bool {
 
 /// Whether `word` is the base64 of DER: of a SEQUENCE (0x30 and its length), as keys and certificates are. A path in
 /// capitals may begin in the same way, but is not mixed as base64 is.
-fn is_der(word: &str) -> bool {
+fn is_der(word: &str, before: Before) -> bool {
+    // The shortest private key has 64. As a part of a path, less is no key.
+    let least = if before == Before::Slash { 60 } else { 40 };
     let is_sequence = word.starts_with('M') && matches!(word.as_bytes().get(1), Some(b'A'..=b'P'));
     let is_random = words::is_mixed(word)
         && words::changes(word) * 4 >= word.len()
         && word.matches('/').count() * 16 <= word.len();
-    word.len() >= 40 && is_sequence && is_random
+    word.len() >= least && is_sequence && is_random
 }
 
 /// `8e9d0b7c-0000-4000-8000-000000000000`
@@ -184,6 +186,7 @@ mod tests {
             ("AKIAIOSFODNN7EXAMPLE\n", Seems::Known("an AWS access key")),
             (EC, Seems::Der),
             (ED25519, Seems::Der),
+            ("auth/jwt/role/MC4CAQAwBQYDK2VwBCIEIKdJZlpN42DBuw6bhIm4pbMCCW7e2X+VBP0hHcQtYfvq", Seems::Der),
             ("KEY=MC4CAQAwBQYDK2VwBCIEIKdJZlpN42DBuw6bhIm4pbMCCW7e2X+VBP0hHcQtYfvq", Seems::Der),
             ("\"hvs.CAESIJk3bXl0b2tlbnRva2Vu\"", Seems::VaultToken),
             ("VAULT_TOKEN=hvs.CAESIJk3bXl0b2tlbnRva2Vu", Seems::VaultToken),
