@@ -25,27 +25,20 @@ pub(super) fn identity(lookup: &Lookup<'_>) -> Result<Identity, Error> {
             Some(known.ok_or(Error::AwsSource { source_name: found.source, by_flag: found.by_flag })?)
         }
     };
-    let region = lookup.text(&options::AWS_STS_REGION)?;
-    if let Some(found) = region.as_ref().filter(|found| !is_region(found.value.trim())) {
-        let (source_name, by_flag) = (found.source.clone(), found.by_flag);
-        return Err(Error::Value { source_name, wanted: "a region such as eu-west-1", by_flag });
-    }
-    let server_id = lookup.text(&options::AWS_SERVER_ID)?;
-    if let Some(found) = server_id.as_ref().filter(|found| is_unsendable(found.value.trim())) {
-        let (source_name, by_flag) = (found.source.clone(), found.by_flag);
-        return Err(Error::Value {
-            source_name,
-            wanted: "text that a header can carry: printable ASCII",
-            by_flag,
-        });
-    }
+    let sts_region = lookup.parsed(&options::AWS_STS_REGION, "a region such as eu-west-1", |text| {
+        Some(text.trim().to_owned()).filter(|region| is_region(region))
+    })?;
+    let wanted = "text that a header can carry: printable ASCII";
+    let server_id = lookup.parsed(&options::AWS_SERVER_ID, wanted, |text| {
+        Some(text.trim().to_owned()).filter(|id| !is_unsendable(id))
+    })?;
     let internet = internet(lookup)?;
     let nearby = http::Settings { timeout: NEARBY, max_retries: Some(1), ..server::elsewhere(lookup)? };
     let variables = lookup.env.texts("AWS_").map(|(name, text)| (name.to_owned(), Secret::from(text)));
     Ok(Identity {
         source,
-        server_id: server_id.map(|found| found.value.trim().to_owned()),
-        sts_region: region.map(|found| found.value.trim().to_owned()),
+        server_id,
+        sts_region,
         sts_endpoint: sts_endpoint(lookup)?,
         home: lookup.named("HOME", FOLDER)?.map(|found| found.value),
         variables: variables.collect(),

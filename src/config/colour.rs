@@ -53,10 +53,7 @@ fn named(text: &str) -> Option<When> {
 
 /// An error, if --color has another value.
 pub(super) fn check(lookup: &Lookup<'_>) -> Result<(), Error> {
-    let Some(found) = lookup.text(&options::COLOR)?.filter(|found| named(&found.value).is_none()) else {
-        return Ok(());
-    };
-    Err(Error::Value { source_name: found.source, wanted: "auto, always or never", by_flag: found.by_flag })
+    lookup.parsed(&options::COLOR, "auto, always or never", named).map(drop)
 }
 
 #[cfg(test)]

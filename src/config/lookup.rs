@@ -204,7 +204,8 @@ impl<'a> Lookup<'a> {
         Ok(found.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
-    fn parsed<T>(
+    /// What `parse` makes of an option's value; an error, if that is not what is `wanted`.
+    pub(super) fn parsed<T>(
         &self,
         opt: &Opt,
         wanted: &'static str,

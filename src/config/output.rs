@@ -10,16 +10,10 @@ use crate::options;
 
 /// --output; `-` is standard output, as elsewhere.
 pub(super) fn file(lookup: &Lookup<'_>) -> Result<Option<PathBuf>, Error> {
-    let found = lookup.text(&options::OUTPUT_FILE)?;
-    if let Some(empty) = found.as_ref().filter(|found| found.value.trim().is_empty()) {
-        let (source_name, by_flag) = (empty.source.clone(), empty.by_flag);
-        return Err(Error::Value {
-            source_name,
-            wanted: "the path of a file: is its variable set?",
-            by_flag,
-        });
-    }
-    Ok(found.filter(|found| found.value != "-").map(|found| found.value.into()))
+    let found = lookup.parsed(&options::OUTPUT_FILE, "the path of a file: is its variable set?", |text| {
+        Some(PathBuf::from(text)).filter(|_| !text.trim().is_empty())
+    })?;
+    Ok(found.filter(|file| file.as_os_str() != "-"))
 }
 
 /// --merge. Its variable may be that of a whole project, and counts where there is a file to merge into.

@@ -1,13 +1,13 @@
 //! What to issue: each provider of the command line with its settings, or the path of `read`. It must not send
 //! anything.
 
-use super::lookup::{Lookup, Sourced};
+use super::lookup::Lookup;
 use super::references::References;
 use super::{Error, names, steps};
 use crate::ci::Job;
 use crate::cli::{Ask, Parsed, PathRead, Verb};
 use crate::input::{Input, shown};
-use crate::options;
+use crate::options::{self, Opt};
 use crate::provider::{Effect, Request, Settings};
 use crate::secret::Secret;
 
@@ -91,7 +91,7 @@ fn provider(ask: &Ask, lookup: &Lookup<'_>, job: &Job) -> Result<Request, Error>
     }
     let mut request = provider.request(&settings);
     request.min_ttl = lookup.duration(&options::MIN_TTL)?;
-    request.kv_version = kv_version(lookup.text(&options::KV_VERSION)?)?;
+    request.kv_version = kv_version(lookup, &options::KV_VERSION)?;
     path("the path", &request.read.path)?;
     steps::add(&mut request, &steps, &settings, lookup, job)?;
     Ok(request)
@@ -130,7 +130,7 @@ fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request,
     let trimmed = trimmed.strip_prefix("v1/").unwrap_or(trimmed);
     path("the path", trimmed)?;
     let mut request = Request::custom(trimmed.to_owned(), pairs, data, from_files);
-    request.kv_version = kv_version(lookup.text(&options::READ_KV_VERSION)?)?;
+    request.kv_version = kv_version(lookup, &options::READ_KV_VERSION)?;
     let Some(version) = &one.version else { return Ok(request) };
     let wanted = |wanted| Error::Value { source_name: "--version".to_owned(), wanted, by_flag: true };
     if request.read.post {
@@ -143,13 +143,12 @@ fn read(one: &PathRead, parsed: &Parsed, lookup: &Lookup<'_>) -> Result<Request,
     Ok(request.at(Some(version.ok_or_else(|| wanted("the number of a version, such as 3"))?)))
 }
 
-fn kv_version(found: Option<Sourced>) -> Result<Option<u32>, Error> {
-    let Some(Sourced { value, source, by_flag }) = found else { return Ok(None) };
-    match value.trim() {
-        "1" => Ok(Some(1)),
-        "2" => Ok(Some(2)),
-        _ => Err(Error::Value { source_name: source, wanted: "1 or 2", by_flag }),
-    }
+fn kv_version(lookup: &Lookup<'_>, opt: &Opt) -> Result<Option<u32>, Error> {
+    lookup.parsed(opt, "1 or 2", |text| match text.trim() {
+        "1" => Some(1),
+        "2" => Some(2),
+        _ => None,
+    })
 }
 
 /// Vault answers a path that is not normal with a redirect, and a client library may rewrite it unasked.

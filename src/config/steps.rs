@@ -16,13 +16,9 @@ use crate::provider::{Api, Effect, Need, Provider, Request, Settings, Settled, S
 pub(super) fn wanted(provider: &Provider, lookup: &Lookup<'_>) -> Result<Vec<&'static Step>, Error> {
     let mut steps: Vec<&'static Step> = Vec::new();
     for option in provider.options {
-        let (Effect::Switches(step), Some(found)) = (option.effect, lookup.text(option.opt)?) else {
-            continue;
-        };
-        let (source_name, by_flag) = (found.source, found.by_flag);
-        let on =
-            boolean(&found.value).ok_or(Error::Value { source_name, wanted: "true or false", by_flag })?;
-        steps.extend(on.then_some(step));
+        let Effect::Switches(step) = option.effect else { continue };
+        let is_on = lookup.parsed(option.opt, "true or false", boolean)?;
+        steps.extend(is_on.filter(|is_on| *is_on).map(|_| step));
     }
     for option in provider.options {
         let Effect::Tells(step) = option.effect else { continue };

@@ -87,6 +87,7 @@ pub(crate) struct Find {
 }
 
 /// Pieces of a secret, one behind the other.
+#[derive(Clone, Copy)]
 struct Run {
     find: Find,
     end: u64,
@@ -144,14 +145,14 @@ impl Finder {
         let find = Find { secret: piece.secret, offset: self.offset + start as u64, line: self.lines + 1 };
         let end = find.offset + piece.length as u64;
         let new = Run { find, end: find.offset, span: 0, told: false };
-        let index =
-            self.runs.iter().position(|run| run.find.secret == find.secret).unwrap_or(self.runs.len());
-        match self.runs.get_mut(index) {
-            None => self.runs.push(new),
-            Some(run) if find.offset > run.end + measure.gap => *run = new,
-            Some(_) => {}
-        }
+        let index = self.runs.iter().position(|run| run.find.secret == find.secret).unwrap_or_else(|| {
+            self.runs.push(new);
+            self.runs.len() - 1
+        });
         let Some(run) = self.runs.get_mut(index) else { return };
+        if find.offset > run.end + measure.gap {
+            *run = new;
+        }
         if end > run.end {
             // What is between two pieces counts, also where it was let go.
             let from = usize::try_from(run.end.saturating_sub(self.offset)).unwrap_or(start);

@@ -129,20 +129,16 @@ fn bytes(from: impl io::Read, expected: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let expected = usize::try_from(expected.min(LONGEST_INPUT)).unwrap_or_default();
     let mut bytes = Zeroizing::new(Vec::with_capacity(expected));
     from.take(LONGEST_INPUT + 1).read_to_end(&mut bytes)?;
-    check_length(bytes.len()).map(|()| bytes)
+    if bytes.len() as u64 > LONGEST_INPUT {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 4 MiB"));
+    }
+    Ok(bytes)
 }
 
 fn whole(from: impl io::Read) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    from.take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
-    check_length(text.len()).map(|()| text)
-}
-
-fn check_length(length: usize) -> io::Result<()> {
-    match u64::try_from(length) {
-        Ok(length) if length <= LONGEST_INPUT => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 4 MiB")),
-    }
+    let bytes = bytes(from, 0)?;
+    let fault = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    std::str::from_utf8(&bytes).map_err(fault).map(|text| Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]

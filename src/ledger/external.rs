@@ -21,13 +21,13 @@ fn of(external: &External) -> Option<(&'static str, &'static Externals)> {
 }
 
 /// Undoes one. `token` reads the parent; `asking` holds the cloud that is being asked, or `None` for Vault;
-/// `taken` counts what was undone.
+/// `taken` becomes true if it was undone.
 pub(super) async fn undo(
     vault: &Vault,
     external: &External,
     token: Option<&Secret>,
     asking: &mut Option<&'static str>,
-    taken: &mut usize,
+    taken: &mut bool,
 ) -> Left {
     *asking = None;
     // The cloud has ended it, or will have by the time we ask.
@@ -54,7 +54,7 @@ pub(super) async fn undo(
     match (externals.undo)(vault.client(), external, parent).await {
         Ok(()) => {
             tracing::debug!("deleted {name}");
-            *taken += 1;
+            *taken = true;
             Left::Nothing
         }
         Err(error) => {

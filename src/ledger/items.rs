@@ -44,8 +44,8 @@ pub(super) enum By {
 }
 
 impl Lease {
-    /// Revokes it, unless it has ended; `taken` counts what was.
-    pub(super) async fn revoke(&self, vault: &Vault, taken: &mut usize) -> Left {
+    /// Revokes it, unless it has ended; `taken` becomes true if it was revoked.
+    pub(super) async fn revoke(&self, vault: &Vault, taken: &mut bool) -> Left {
         let has_ended = || self.ends.is_some_and(|ends| ends < vault::now());
         let (id, end) = (&self.id, end_of(self.ends));
         let (By::Given(token) | By::Batch(token)) = &self.by else {
@@ -58,7 +58,7 @@ impl Lease {
         match vault.revoke_lease(token, id).await {
             Ok(()) => {
                 tracing::debug!("revoked {id}");
-                *taken += 1;
+                *taken = true;
                 Left::Nothing
             }
             Err(error) if error.refusal().is_some() => {
@@ -83,13 +83,13 @@ impl Lease {
 }
 
 impl Owned {
-    /// Revokes it, and what depends on it; `taken` counts what was.
-    pub(super) async fn revoke(&self, vault: &Vault, taken: &mut usize) -> Left {
+    /// Revokes it, and what depends on it; `taken` becomes true if it was revoked.
+    pub(super) async fn revoke(&self, vault: &Vault, taken: &mut bool) -> Left {
         let accessor = &self.accessor;
         match vault.revoke_self(&self.token).await {
             Ok(()) => {
                 tracing::debug!("revoked the token with the accessor {accessor}");
-                *taken += 1;
+                *taken = true;
                 Left::Nothing
             }
             Err(error) if error.is_by_policy() && !self.batch => {

@@ -42,8 +42,8 @@ pub struct Ledger {
     externals: Vec<(External, Option<Secret>)>,
     /// The line in the state file, where one was asked for.
     entry: Option<Entry>,
-    /// How many things were taken back: not those that had ended.
-    taken: usize,
+    /// Whether anything was taken back that had not ended.
+    taken: bool,
 }
 
 /// What is left after revoking, by the worst case.
@@ -163,7 +163,7 @@ impl Ledger {
 
     /// Whether anything was taken back that had not ended.
     pub(crate) fn has_taken(&self) -> bool {
-        self.taken > 0
+        self.taken
     }
 
     /// Whether its line in the state file would be empty.
@@ -209,15 +209,17 @@ impl Ledger {
 
     /// Its token was revoked, and what was issued has ended with it: its line in the state file goes.
     pub async fn has_ended(&mut self, shutdown: &Shutdown) {
-        let entry = self.entry.take();
-        self.disarm();
-        self.entry = entry;
+        self.forget();
         self.write_rest(shutdown).await;
     }
 
     /// Forgets all of it, because the run has succeeded: it is left to its TTL, to the state file, or to the job.
     pub fn disarm(&mut self) {
         self.entry = None;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.tokens.clear();
         self.shared.clear();
         self.leases.clear();

@@ -101,7 +101,7 @@ impl Ledger {
         let taken = &mut self.taken;
         self.files.retain(|file| match (file.is_there(), file.remove()) {
             (was_there, Ok(Fate::Gone)) => {
-                *taken += usize::from(was_there);
+                *taken |= was_there;
                 false
             }
             (_, Ok(Fate::Another)) => {
@@ -118,7 +118,7 @@ impl Ledger {
         for part in std::mem::take(&mut self.parts) {
             let was_there = part.is_there();
             match part.take_out(shutdown).await {
-                Ok(Fate::Gone) => self.taken += usize::from(was_there),
+                Ok(Fate::Gone) => self.taken |= was_there,
                 Ok(Fate::Another) => {
                     tracing::warn!("{} is not what ci-creds wrote there, and stays", part.shown());
                 }

@@ -119,13 +119,11 @@ pub(super) fn variables(lookup: &Lookup<'_>) -> Result<Vec<super::Setting>, Erro
 
 /// Where the method is mounted, if it is said; `auth/jwt/` is `jwt`.
 pub(super) fn mount(lookup: &Lookup<'_>) -> Result<Option<String>, Error> {
-    let Some(found) = lookup.text(&options::AUTH_PATH)? else { return Ok(None) };
-    let mount = found.value.trim().trim_matches('/').trim_start_matches("auth/").to_owned();
-    if mount.split('/').any(is_odd) {
-        let wanted = "the mount of an auth method, such as jwt or auth/team/jwt";
-        return Err(Error::Value { source_name: found.source, wanted, by_flag: found.by_flag });
-    }
-    Ok(Some(mount))
+    let wanted = "the mount of an auth method, such as jwt or auth/team/jwt";
+    lookup.parsed(&options::AUTH_PATH, wanted, |text| {
+        let mount = text.trim().trim_matches('/').trim_start_matches("auth/").to_owned();
+        Some(mount).filter(|mount| !mount.split('/').any(is_odd))
+    })
 }
 
 impl Search<'_> {

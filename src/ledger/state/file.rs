@@ -15,8 +15,6 @@ use crate::shutdown::Shutdown;
 
 /// The longest file that is read: no machine has more to revoke.
 const LONGEST: u64 = 16 << 20;
-/// What is wrong with a longer one.
-const TOO_LONG: &str = "it is longer than 16 MiB";
 /// How much of the damaged lines is kept in a file of their own.
 const LONGEST_DAMAGED: u64 = 1 << 20;
 /// Every permission of the group and of everybody else.
@@ -39,7 +37,7 @@ impl StateFile {
         };
         let text = if discard_if_empty { self.text(&mut file)? } else { self.start(&mut file)? };
         if text.len() as u64 > LONGEST {
-            return Err(self.not_safe(TOO_LONG));
+            return Err(self.not_safe("it is longer than 16 MiB"));
         }
         if discard_if_empty {
             self.discard_if_empty(Some(&file));
@@ -133,7 +131,9 @@ impl StateFile {
     /// long, goes where damaged lines are kept.
     fn begin_anew(&self, text: &mut Zeroizing<Vec<u8>>) -> Result<(), Error> {
         let is_usable = |line: &[u8]| matches!(Line::read(line, self.seal.as_ref()), Line::Usable(_));
-        let own: Vec<&[u8]> = lines(text).map(|(_, line)| line).filter(|line| is_usable(line)).collect();
+        let own = lines(text).map(|(_, line)| line).filter(|line| is_usable(line));
+        let own = own.flat_map(|line| [line, b"\n".as_slice()]).collect::<Vec<_>>().concat();
+        let own = Zeroizing::new(own);
         let (path, aside) = (crate::input::path(&self.path), self.beside().path);
         match std::fs::rename(&self.path, &aside) {
             Ok(()) => tracing::warn!(
@@ -147,10 +147,8 @@ impl StateFile {
                 crate::input::path(&aside)
             ),
         }
-        self.rewrite(text, own.iter().copied(), Sync::Yes)?;
-        *text = Zeroizing::new(
-            own.iter().flat_map(|line| [*line, b"\n".as_slice()]).collect::<Vec<_>>().concat(),
-        );
+        self.rewrite(text, lines(&own).map(|(_, line)| line), Sync::Yes)?;
+        *text = own;
         Ok(())
     }
 
