@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fchmod};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 /// The prefix of a file that replaces another one when it is complete.
 const FRESH: &str = ".ci-creds-";
@@ -25,6 +25,29 @@ pub(crate) fn fresh(folder: &Path) -> io::Result<NamedTempFile> {
     // Whatever the umask.
     fchmod(file.as_file(), Mode::RUSR | Mode::WUSR)?;
     Ok(file)
+}
+
+/// What to do about [`NotInPlace::Deleted`].
+pub(crate) const DELETED: &str = "a `ci-creds revoke` of this job takes back what is being written as well: run it when \
+                                  every other command with the same state file has ended";
+
+/// Why a file of [`fresh`] could not take its place.
+pub(crate) enum NotInPlace {
+    /// It was deleted, as by a `revoke` of the same job, which takes back what is being written too.
+    Deleted,
+    /// The operating system refused it.
+    Io(io::Error),
+}
+
+impl From<PersistError> for NotInPlace {
+    fn from(error: PersistError) -> Self {
+        let is_gone =
+            |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if is_gone(error.file.path()) && folder(error.file.path()).is_dir() {
+            return Self::Deleted;
+        }
+        Self::Io(error.error)
+    }
 }
 
 /// How old a file of [`fresh`] is that no process can be at work on any more.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::duration::show;
 use crate::error::{Code, Explain};
 use crate::input;
-use crate::private_file::PATIENCE;
+use crate::private_file::{DELETED, PATIENCE};
 use crate::shutdown::Stopped;
 
 /// Why a profile can't be put into a file, or taken out.
@@ -72,6 +72,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The new file is gone, as after a `revoke` of the same job.
+    #[error("the new file for {} was deleted before it was complete", input::path(path))]
+    Deleted {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system refused it.
     #[error("{} can't be {done}", input::path(path))]
     Io {
@@ -112,6 +118,7 @@ impl Explain for Error {
                 "jobs that share a file need a --profile each, as with the job's ID in its name"
             }
             Self::Locked { .. } | Self::Changed { .. } => "run it again; or --output names another file",
+            Self::Deleted { .. } => DELETED,
             Self::Io { .. } => "--output names another file, in a folder that you can write",
             Self::Stopped(_) => return Vec::new(),
         };

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::private_file::{self, PATIENCE, Unusable, folder};
+use crate::private_file::{self, NotInPlace, PATIENCE, Unusable, folder};
 use crate::shutdown::Shutdown;
 
 /// How often a write begins anew because another tool has changed the file meanwhile.
@@ -90,13 +90,20 @@ pub(super) fn replace(
         return match fresh.persist_noclobber(path) {
             Ok(_) => Ok(None),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(error.file)),
-            Err(error) => Err(io(path, "written", error.error)),
+            Err(error) => Err(not_in_place(path, error.into())),
         };
     };
     if !held.is_unchanged(path) {
         return Ok(Some(fresh));
     }
-    fresh.persist(path).map(|_| None).map_err(|error| io(path, "written", error.error))
+    fresh.persist(path).map(|_| None).map_err(|error| not_in_place(path, error.into()))
+}
+
+fn not_in_place(path: &Path, why: NotInPlace) -> Error {
+    match why {
+        NotInPlace::Deleted => Error::Deleted { path: path.to_owned() },
+        NotInPlace::Io(cause) => io(path, "written", cause),
+    }
 }
 
 fn unusable(path: &Path, why: Unusable) -> Error {

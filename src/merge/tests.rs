@@ -300,3 +300,22 @@ fn a_new_file_that_was_left_behind_goes() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(&path).unwrap(), "[a]\nb = c\n");
 }
+
+/// `revoke` takes back what is being written too, and so may run between the two steps.
+#[test]
+fn a_new_file_that_revoke_has_deleted_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("credentials");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for before in [None, Some("[a]\nb = c\n")] {
+        if let Some(text) = before {
+            fs::write(&path, text).unwrap();
+        }
+        let (target, part) = Target::make(&path, profile(0, "web"), Timestamp::UNIX_EPOCH).unwrap();
+        let never = crate::shutdown::Shutdown::never();
+        runtime.block_on(part.take_out(&never)).unwrap();
+        let written = runtime.block_on(target.write(Timestamp::UNIX_EPOCH, &never));
+        assert!(matches!(written, Err(Error::Deleted { .. })));
+        assert_eq!(fs::read_to_string(&path).ok().as_deref(), before);
+    }
+}

@@ -293,6 +293,7 @@ fn merge_errors() -> Vec<(String, Error)> {
         E::InUse { .. } => E::InUse { path: path(), profile: text(), job: text(), until: jiff::Timestamp::MIN },
         E::Locked { .. } => E::Locked { path: path() },
         E::Changed { .. } => E::Changed { path: path() },
+        E::Deleted { .. } => E::Deleted { path: path() },
         E::Io { .. } => E::Io { path: path(), done: "read", cause: std::io::ErrorKind::NotFound.into() },
         E::Stopped(_) => E::Stopped(shutdown::Stopped(Code::Terminated)),
     })
@@ -310,6 +311,7 @@ fn output_errors() -> Vec<(String, Error)> {
         S::Stdout(_) => S::Stdout(text()),
         S::File { .. } => S::File { path: path(), reason: text() },
         S::Exists { .. } => S::Exists { path: path() },
+        S::Deleted { .. } => S::Deleted { path: path() },
         S::Merge(_) => S::Merge(merge::Error::Locked { path: path() }),
     });
     all.extend(merge_errors());

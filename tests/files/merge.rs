@@ -251,9 +251,15 @@ fn many_at_once_lose_nothing() {
             let cmd = Cmd::new(["revoke"]).vault(merge.job.space.server).env("VAULT_TOKEN", &merge.job.token);
             cmd.env("CI_CREDS_STATE_FILE", merge.state()).spawn()
         };
-        let all = [revoke(), revoke(), merge.cmd("late").spawn()];
-        for run in all {
-            run.wait().expect(0);
+        let (first, second, late) = (revoke(), revoke(), merge.cmd("late").spawn());
+        first.wait().expect(0);
+        second.wait().expect(0);
+        let late = late.wait();
+        // They take back what is being written as well; that run then fails, and says why.
+        if late.code != 0 {
+            let late = late.expect(6);
+            let why = format!("the new file for {} was deleted", merge.path.display());
+            assert!(late.stderr.contains(&why), "{late}");
         }
         merge.revoke().expect(0);
         // Who came second does not know that ci-creds made the file.

@@ -31,6 +31,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The new file is gone, as after a `revoke` of the same job.
+    #[error("the new file for {} was deleted before it was complete", crate::input::path(path))]
+    Deleted {
+        /// The file.
+        path: PathBuf,
+    },
     /// The profile can't be put into the file.
     #[error(transparent)]
     Merge(#[from] merge::Error),
@@ -68,6 +74,7 @@ impl Explain for Error {
                 "--output takes a new or regular file of your own, in a folder that you can write; the files of \
                  NAME=@FIELD go into TMPDIR"
             }
+            Self::Deleted { .. } => crate::private_file::DELETED,
             Self::Exists { .. } => {
                 "--merge adds the profile to it; --force replaces it as a whole; --output names another file"
             }

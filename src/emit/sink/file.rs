@@ -11,7 +11,7 @@ use super::Error;
 use crate::ci::Job;
 use crate::input;
 use crate::ledger::Written;
-use crate::private_file::{self, folder, is_exposed, is_own};
+use crate::private_file::{self, NotInPlace, folder, is_exposed, is_own};
 
 /// What may be at the file's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,10 @@ impl Fresh {
         };
         let file = file.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists { path: path.clone() },
-            _ => fault(&path, error.error),
+            _ => match NotInPlace::from(error) {
+                NotInPlace::Deleted => Error::Deleted { path: path.clone() },
+                NotInPlace::Io(cause) => fault(&path, cause),
+            },
         })?;
         if !private_file::is_at(&path, &file.metadata().map_err(failed)?) {
             return Err(fault(&path, "somebody put another file in its place"));
@@ -161,6 +164,19 @@ mod tests {
         assert!(matches!(write(&path, b"new", Existing::Kept), Err(Error::Exists { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// `revoke` takes back what is being written too, and so may run between the two steps.
+    #[test]
+    fn a_new_file_that_revoke_has_deleted_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials");
+        for existing in [Existing::Replaced, Existing::Kept] {
+            let fresh = Fresh::make(&path, existing).unwrap();
+            fs::remove_file(fresh.file.path()).unwrap();
+            assert!(matches!(fresh.write(b"new"), Err(Error::Deleted { .. })));
+        }
+        assert!(!path.exists());
     }
 
     #[test]
