@@ -61,12 +61,20 @@ pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
 
 /// The same for what takes longer on a busy machine, such as the start of a cluster.
 #[track_caller]
-pub fn eventually_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually_within(limit: Duration, what: &str, holds: impl FnMut() -> bool) {
+    assert!(holds_within(limit, holds), "still not so after {limit:?}: {what}");
+}
+
+/// Whether something holds before the time is over.
+pub fn holds_within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     while !holds() {
-        assert!(Instant::now() < deadline, "still not so after {limit:?}: {what}");
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
+    true
 }
 
 /// Random and legal wherever a name is wanted.

