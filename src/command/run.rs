@@ -1,8 +1,6 @@
 //! `ci-creds … -- COMMAND`: obtains everything, notes what must be revoked, runs the command, renews meanwhile, and
 //! revokes when the command has ended. It must return the command's own status.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use futures_util::future::{Either, join, select};
@@ -15,18 +13,20 @@ use crate::duration::show;
 use crate::emit::private;
 use crate::env::Env;
 use crate::error::{Code, Error};
-use crate::exec::mask::{Patterns, is_too_short};
 use crate::exec::refresh::Endpoint;
-use crate::exec::{self, Child, Mask, Signals};
+use crate::exec::{self, Child, Signals};
 use crate::ledger::Ledger;
 use crate::ledger::state::Entry;
 use crate::scan::Value;
-use crate::secret::Secret;
 use crate::session::refresh::{self, Reissuer};
 use crate::session::renew::Renewer;
 use crate::session::{self, Order, Session};
 use crate::shutdown::{Relay, Shutdown};
 use crate::vault::Vault;
+
+mod veil;
+
+use veil::Veil;
 
 /// Runs the command; its status, as a shell has it.
 pub(crate) async fn run(
@@ -152,7 +152,7 @@ impl Run<'_> {
         let serve = async {
             match (&endpoint, &source) {
                 (Some(endpoint), Some(source)) => {
-                    endpoint.serve(async || source.get(|fresh| veil.add(fresh)).await).await
+                    endpoint.serve(async || veil.hide(source.get().await?)).await
                 }
                 _ => std::future::pending().await,
             }
@@ -183,77 +183,4 @@ impl Run<'_> {
         }
         found
     }
-}
-
-/// The mask, and what it hides.
-struct Veil {
-    mask: Option<Mask>,
-    secrets: RefCell<Vec<Value>>,
-    /// How many of them are hidden to the end; the others are sets that newer ones replace.
-    fixed: usize,
-}
-
-impl Veil {
-    fn new(wanted: bool, all: &[&Vec<Credentials>]) -> Result<Self, Error> {
-        let secrets: Vec<Value> = all.iter().flat_map(|all| all.iter()).flat_map(sensitive).collect();
-        let mask = if wanted { Patterns::of(distinct(&secrets).into_iter())?.map(Mask::new) } else { None };
-        if wanted {
-            let variables: BTreeMap<_, _> = all
-                .iter()
-                .flat_map(|all| all.iter())
-                .flat_map(|one| &one.variables)
-                .map(|variable| (&variable.name, variable))
-                .collect();
-            for variable in
-                variables.values().filter(|variable| variable.sensitive && is_too_short(&variable.value))
-            {
-                tracing::warn!(
-                    "{} is not masked in the output: it has fewer than 8 characters",
-                    variable.name
-                );
-            }
-        }
-        Ok(Self { mask, fixed: secrets.len(), secrets: RefCell::new(secrets) })
-    }
-
-    /// Masks these too. Older ones stay masked, because output with them may still come; where there are too many,
-    /// the oldest are dropped.
-    fn add(&self, fresh: &Credentials) {
-        let mut secrets = self.secrets.borrow_mut();
-        secrets.extend(sensitive(fresh));
-        let Some(mask) = &self.mask else { return };
-        let patterns = loop {
-            match Patterns::of(distinct(&secrets).into_iter()) {
-                Ok(patterns) => break patterns,
-                Err(_) if secrets.len() > self.fixed => drop(secrets.remove(self.fixed)),
-                Err(_) => break None,
-            }
-        };
-        if let Some(patterns) = patterns {
-            mask.replace(patterns);
-        }
-    }
-
-    /// All that was hidden, for a search.
-    fn values(&self) -> Vec<Value> {
-        let mut values = Vec::new();
-        for Value { variables, secret } in self.secrets.borrow().iter() {
-            scan::add(&mut values, variables, secret.clone());
-        }
-        values
-    }
-}
-
-/// Each text once: several variables may have it.
-fn distinct(all: &[Value]) -> Vec<&Secret> {
-    let texts: BTreeMap<&str, &Secret> =
-        all.iter().map(|value| (value.secret.reveal(), &value.secret)).collect();
-    texts.into_values().collect()
-}
-
-fn sensitive(one: &Credentials) -> Vec<Value> {
-    let sensitive = one.variables.iter().filter(|variable| variable.sensitive);
-    let files = one.files.iter().map(|file| (&file.name, &file.content));
-    let all = sensitive.map(|variable| (&variable.name, &variable.value)).chain(files);
-    all.map(|(name, secret)| Value { variables: name.clone(), secret: secret.clone() }).collect()
 }

@@ -48,9 +48,8 @@ impl<'a> Reissuer<'a> {
         Some(Self { vault, order, request, state, idle: Notify::new() })
     }
 
-    /// Credentials that last a while: those that were issued before, or new ones. `seen` gets new ones before the
-    /// command does.
-    pub(crate) async fn get(&self, seen: impl Fn(&Credentials)) -> Result<Credentials, Error> {
+    /// Credentials that last a while: those that were issued before, or new ones.
+    pub(crate) async fn get(&self) -> Result<Credentials, Error> {
         let mut state = self.state.lock().await;
         let left = |one: &Credentials| {
             let life = one.life?;
@@ -61,7 +60,6 @@ impl<'a> Reissuer<'a> {
             Some((left, ttl)) if left > ttl / 3 => Ok(state.current.clone()),
             still_good => match self.issue(&mut state).await {
                 Ok(fresh) => {
-                    seen(&fresh);
                     tracing::info!("fresh {}", fresh.line());
                     state.current = fresh.clone();
                     Ok(fresh)
