@@ -41,12 +41,10 @@ pub(crate) enum NotInPlace {
 
 impl From<PersistError> for NotInPlace {
     fn from(error: PersistError) -> Self {
-        let is_gone =
-            |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        if is_gone(error.file.path()) && folder(error.file.path()).is_dir() {
-            return Self::Deleted;
+        match error.error.kind() {
+            io::ErrorKind::NotFound if folder(error.file.path()).is_dir() => Self::Deleted,
+            _ => Self::Io(error.error),
         }
-        Self::Io(error.error)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::openbao::call;
 use crate::support::run::Run;
-use crate::support::{Cluster, Cmd, Engine, Space, eventually, jwt, say};
+use crate::support::{Cluster, Cmd, Engine, Space, eventually, holds_within, jwt, say};
 
 struct Outcome {
     /// What the runs were handed.
@@ -104,15 +104,12 @@ fn through(disturb: impl Fn(&Cluster, &AtomicUsize) + Sync, count: Option<usize>
     let expected = outcome.leases.len();
     cluster.settle();
     // A node that lost the lead in the middle of a revocation leaves it to its successor, which tries again later.
-    let until = Instant::now() + Duration::from_secs(60);
     let nobodys = || {
         let known: BTreeSet<String> = engine.leases().into_iter().collect();
         assert!(outcome.leases.is_subset(&known), "every run's lease is alive");
         known.difference(&outcome.leases).cloned().collect::<Vec<_>>()
     };
-    while !nobodys().is_empty() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(200));
-    }
+    holds_within(Duration::from_secs(60), || nobodys().is_empty());
     // Every token of an attempt that was given up is gone, and with it all that the server knows to be its own; it may
     // have lost the tie, such a lease ends by itself, and its run said so. What is left of tokens are logins without
     // an answer: the runs named those, but for a few that were lost between a standby and the leader.

@@ -1,6 +1,5 @@
 //! What is repeated, what never is, and for how long.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{one_read, with_jwt, with_secret_id};
+use crate::support::openbao::free_port;
 use crate::support::{Fake, Reply, require};
 
 fn errors(status: u16, text: &str) -> (u16, Value) {
@@ -69,7 +69,7 @@ fn retry_after_is_heeded() {
 
 #[test]
 fn a_server_that_comes_up_late_is_waited_for() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let late = thread::spawn(move || {
         thread::sleep(Duration::from_secs(2));
         Fake::on(&format!("127.0.0.1:{port}"), None, |_| Reply::Vault)

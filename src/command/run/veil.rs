@@ -45,7 +45,8 @@ impl Veil {
     }
 
     /// Hides the credentials that the command is about to get too. Older sets stay hidden, because output with them may
-    /// still come; where there are too many, the oldest are dropped.
+    /// still come; where there are too many, the oldest are dropped. An error, if the mask has no room even for these:
+    /// then they must not be handed over.
     pub(super) fn hide(&self, fresh: Credentials) -> Result<Credentials, Error> {
         let new = sensitive(&fresh);
         let mut secrets = self.secrets.borrow_mut();
